@@ -1,0 +1,282 @@
+package models
+
+import (
+	"strings"
+	"time"
+
+	"halcyon/pkg/fault"
+)
+
+// HandlerKind says which provider a resource handler uses.
+type HandlerKind string
+
+// The kinds of resource handler.
+const (
+	HandlerVSphere   HandlerKind = "vsphere"
+	HandlerSimulated HandlerKind = "simulated"
+)
+
+// HandlerKinds are all of them.
+var HandlerKinds = []HandlerKind{HandlerVSphere, HandlerSimulated}
+
+// ResourceHandler is one back end and how to reach it.
+type ResourceHandler struct {
+	Row
+	Name        string
+	Kind        HandlerKind
+	Description string
+	URL         string
+	Username    string
+	Password    string // sealed by pkg/secret; never shown
+	Insecure    bool   // do not check the server's certificate
+	VerifiedAt  *time.Time
+	Product     string // what Verify found
+}
+
+// GlobalPrefix implements Keyed.
+func (*ResourceHandler) GlobalPrefix() string { return "RH" }
+
+// Validate checks what any writer of the row must keep to.
+func (h *ResourceHandler) Validate() error {
+	if err := validName(h.Name); err != nil {
+		return err
+	}
+	for _, k := range HandlerKinds {
+		if h.Kind == k {
+			return nil
+		}
+	}
+	return fault.InvalidField("/type", "is none of vsphere, simulated")
+}
+
+// Environment is a place in a resource handler that groups may order into.
+// Money is per month and unit.
+type Environment struct {
+	Row
+	Name         string
+	Description  string
+	AutoApproval bool
+	GroupID      ID // the group that provides it
+	HandlerID    ID
+	Datacenter   string
+	Cluster      string
+	ResourcePool string
+	Datastore    string
+	Folder       string
+	Network      string
+	Domain       string // appended to hostnames to make them fully qualified
+	CPURate      Money
+	MemRate      Money // per GB
+	DiskRate     Money // per GB
+}
+
+// GlobalPrefix implements Keyed.
+func (*Environment) GlobalPrefix() string { return "ENV" }
+
+// Validate checks what any writer of the row must keep to.
+func (e *Environment) Validate() error { return validName(e.Name) }
+
+// EnvironmentGroup lets a group, and those below it, use an environment. An
+// environment without any is open to every group.
+type EnvironmentGroup struct {
+	EnvironmentID ID `gorm:"primaryKey"`
+	GroupID       ID `gorm:"primaryKey"`
+}
+
+// EnvironmentSize allows a size in an environment; without any, all are.
+type EnvironmentSize struct {
+	EnvironmentID ID `gorm:"primaryKey"`
+	SizeID        ID `gorm:"primaryKey"`
+}
+
+// EnvironmentOSBuild allows an OS build in an environment; without any, all are
+// that have a template in its handler.
+type EnvironmentOSBuild struct {
+	EnvironmentID ID `gorm:"primaryKey"`
+	OSBuildID     ID `gorm:"primaryKey"`
+}
+
+// TableName gives the table.
+func (EnvironmentOSBuild) TableName() string { return "environment_os_builds" }
+
+// IPPool is a range of addresses of one network, given to guests one by one.
+type IPPool struct {
+	Row
+	Name      string
+	HandlerID ID
+	Network   string
+	FirstIP   string
+	LastIP    string
+	Prefix    int
+	Gateway   string
+	DNS       []string `gorm:"serializer:json"`
+}
+
+// TableName gives the table.
+func (IPPool) TableName() string { return "ip_pools" }
+
+// GlobalPrefix implements Keyed.
+func (*IPPool) GlobalPrefix() string { return "IPP" }
+
+// IPAddress is an address of a pool in the hands of a server.
+type IPAddress struct {
+	PoolID   ID     `gorm:"primaryKey"`
+	Address  string `gorm:"primaryKey"`
+	ServerID ID
+}
+
+// TableName gives the table.
+func (IPAddress) TableName() string { return "ip_addresses" }
+
+// OSBuild is an operating system image, known to each handler by a template.
+type OSBuild struct {
+	Row
+	Name        string
+	OSFamily    string
+	OSVersion   string
+	Description string
+	Templates   []OSBuildTemplate `gorm:"foreignKey:OSBuildID"`
+}
+
+// TableName gives the table.
+func (OSBuild) TableName() string { return "os_builds" }
+
+// GlobalPrefix implements Keyed.
+func (*OSBuild) GlobalPrefix() string { return "OSB" }
+
+// Validate checks what any writer of the row must keep to.
+func (o *OSBuild) Validate() error { return validName(o.Name) }
+
+// OSBuildTemplate is an OS build's template in one handler.
+type OSBuildTemplate struct {
+	OSBuildID ID `gorm:"primaryKey"`
+	HandlerID ID `gorm:"primaryKey"`
+	Template  string
+}
+
+// TableName gives the table.
+func (OSBuildTemplate) TableName() string { return "os_build_templates" }
+
+// Size is a performance type: what a server gets and costs by the month.
+type Size struct {
+	Row
+	Name        string
+	Description string
+	CPUs        int `gorm:"column:cpus"`
+	MemoryMB    int `gorm:"column:memory_mb"`
+	GPUs        int `gorm:"column:gpus"`
+	Rate        Money
+}
+
+// GlobalPrefix implements Keyed.
+func (*Size) GlobalPrefix() string { return "SIZ" }
+
+// Validate checks what any writer of the row must keep to.
+func (s *Size) Validate() error {
+	if err := validName(s.Name); err != nil {
+		return err
+	}
+	var bad []fault.Field
+	if s.CPUs < 1 || s.CPUs > 1024 {
+		bad = append(bad, fault.Field{Pointer: "/cpu-cnt", Reason: "is not between 1 and 1024"})
+	}
+	if s.MemoryMB < 64 || s.MemoryMB > 64<<20 {
+		bad = append(bad, fault.Field{Pointer: "/mem-size", Reason: "is not between 64 MB and 64 TB"})
+	}
+	if s.GPUs < 0 {
+		bad = append(bad, fault.Field{Pointer: "/gpu-cnt", Reason: "is negative"})
+	}
+	if s.Rate < 0 {
+		bad = append(bad, fault.Field{Pointer: "/rate", Reason: "is negative"})
+	}
+	return fault.InvalidFields(bad)
+}
+
+// BlueprintState is a step in the life of a blueprint.
+type BlueprintState string
+
+// The blueprint states: only an active one can be ordered.
+const (
+	BlueprintDraft    BlueprintState = "Draft"
+	BlueprintActive   BlueprintState = "Active"
+	BlueprintPaused   BlueprintState = "Paused"
+	BlueprintArchived BlueprintState = "Archived"
+)
+
+// Blueprint is what can be ordered.
+type Blueprint struct {
+	Row
+	Name        string
+	Description string
+	State       BlueprintState
+	GroupID     ID              // the group that provides it
+	Inputs      []Input         `gorm:"serializer:json"`
+	Items       []BlueprintItem `gorm:"foreignKey:BlueprintID"`
+}
+
+// GlobalPrefix implements Keyed.
+func (*Blueprint) GlobalPrefix() string { return "BP" }
+
+// Validate checks what any writer of the row must keep to.
+func (b *Blueprint) Validate() error {
+	if err := validName(b.Name); err != nil {
+		return err
+	}
+	switch b.State {
+	case BlueprintDraft, BlueprintActive, BlueprintPaused, BlueprintArchived:
+	default:
+		return fault.InvalidField("/state", "is none of Draft, Active, Paused, Archived")
+	}
+	seen := map[string]bool{}
+	for _, in := range b.Inputs {
+		key := InputKey(in.Name)
+		if key == "" || seen[key] {
+			return fault.InvalidField("/inputs", "%q is empty or there twice", in.Name)
+		}
+		seen[key] = true
+		if err := in.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Input finds an input by name, - and _ being alike.
+func (b *Blueprint) Input(name string) (*Input, bool) {
+	key := InputKey(name)
+	for i := range b.Inputs {
+		if InputKey(b.Inputs[i].Name) == key {
+			return &b.Inputs[i], true
+		}
+	}
+	return nil, false
+}
+
+// InputKey is the form of an input's name that comparisons use: - and _ are
+// alike, and so are upper and lower case.
+func InputKey(name string) string {
+	return strings.ToLower(strings.ReplaceAll(name, "-", "_"))
+}
+
+// BlueprintGroup lets a group, and those below it, order a blueprint. A
+// blueprint without any is open to every group.
+type BlueprintGroup struct {
+	BlueprintID ID `gorm:"primaryKey"`
+	GroupID     ID `gorm:"primaryKey"`
+}
+
+// BlueprintItem is one tier of servers in a blueprint.
+type BlueprintItem struct {
+	ID          ID `gorm:"primaryKey"`
+	BlueprintID ID
+	Position    int
+	Name        string
+	Type        string // "server"
+	Quantity    int
+	OSBuildID   ID
+	SizeID      ID
+	Hostname    string // template: {name} {item} {id} {n} {owner} {group}
+}
+
+// Server tiers are the one type of build item so far.
+const BlueprintItemServer = "server"

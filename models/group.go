@@ -1,0 +1,80 @@
+package models
+
+import (
+	"strings"
+	"time"
+
+	"halcyon/pkg/fault"
+)
+
+// The group types that other dialects give a meaning to. Any other name is
+// allowed as well.
+const (
+	GroupOrganization = "Organization" // a Waldur customer
+	GroupProject      = "Project"      // a Waldur project
+)
+
+// UnassignedID is the id of both the group and the environment that hold what
+// nobody has claimed, such as machines found by a synchronisation.
+const UnassignedID ID = 1
+
+// Group is a node of the tenancy tree.
+type Group struct {
+	Row
+	Name         string
+	Type         string
+	Description  string
+	ParentID     ID
+	AutoApproval bool
+}
+
+// GlobalPrefix implements Keyed.
+func (*Group) GlobalPrefix() string { return "GRP" }
+
+// Validate checks what any writer of the row must keep to.
+func (g *Group) Validate() error { return validName(g.Name) }
+
+// Role is a named set of permissions.
+type Role struct {
+	Row
+	Name        string
+	Label       string
+	Description string
+	Permissions []string `gorm:"serializer:json"`
+	BuiltIn     bool
+}
+
+// GlobalPrefix implements Keyed.
+func (*Role) GlobalPrefix() string { return "ROL" }
+
+// Validate checks what any writer of the row must keep to.
+func (r *Role) Validate() error { return validName(r.Name) }
+
+// Membership grants a role on a group and on everything below it.
+type Membership struct {
+	Row
+	UserID      ID
+	GroupID     ID
+	RoleID      ID
+	CreatedByID ID
+	ExpiresAt   *time.Time
+}
+
+// GlobalPrefix implements Keyed.
+func (*Membership) GlobalPrefix() string { return "MEM" }
+
+// validName is the rule for names that people choose.
+func validName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return fault.InvalidField("/name", "may not be blank")
+	case len(name) > 255:
+		return fault.InvalidField("/name", "may have at most 255 bytes")
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f {
+			return fault.InvalidField("/name", "may not hold control characters")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package models
+
+import (
+	"slices"
+	"time"
+
+	"halcyon/pkg/fault"
+)
+
+// OrderStatus is a step in the life of an order.
+type OrderStatus string
+
+// The order statuses.
+const (
+	OrderCart     OrderStatus = "CART"
+	OrderPending  OrderStatus = "PENDING"
+	OrderActive   OrderStatus = "ACTIVE"
+	OrderSuccess  OrderStatus = "SUCCESS"
+	OrderWarning  OrderStatus = "WARNING"
+	OrderFailure  OrderStatus = "FAILURE"
+	OrderDenied   OrderStatus = "DENIED"
+	OrderCanceled OrderStatus = "CANCELED"
+)
+
+// OrderStatuses are all of them, in the order of life.
+var OrderStatuses = []OrderStatus{OrderCart, OrderPending, OrderActive, OrderSuccess, OrderWarning, OrderFailure, OrderDenied, OrderCanceled}
+
+// orderEdges is the whole life of an order.
+var orderEdges = map[OrderStatus][]OrderStatus{
+	OrderCart:    {OrderPending, OrderActive, OrderCanceled},
+	OrderPending: {OrderActive, OrderDenied, OrderCanceled},
+	OrderActive:  {OrderSuccess, OrderWarning, OrderFailure, OrderCanceled},
+}
+
+// Order is a request for catalogue items, submitted from a cart and decided by
+// an approver or a policy.
+type Order struct {
+	Row
+	Name              string
+	Status            OrderStatus
+	GroupID           ID
+	OwnerID           ID
+	RecipientID       ID
+	ApprovedByID      ID
+	Current           bool // the owner's cart behind /user/current-order
+	Summary           string
+	Rate              Money // per month, what the order adds
+	DenyReason        string
+	SubmittedAt       *time.Time
+	ApprovedAt        *time.Time
+	EndedAt           *time.Time
+	CancelRequestedAt *time.Time  // running work is being stopped
+	Items             []OrderItem `gorm:"foreignKey:OrderID"`
+}
+
+// GlobalPrefix implements Keyed.
+func (*Order) GlobalPrefix() string { return "ORD" }
+
+// Ended reports whether nothing more happens to the order.
+func (o *Order) Ended() bool { return len(orderEdges[o.Status]) == 0 }
+
+// MoveTo changes the status along an edge, and is a Conflict where there is none.
+func (o *Order) MoveTo(to OrderStatus) error {
+	if !slices.Contains(orderEdges[o.Status], to) {
+		return fault.Conflictf("An order cannot go from %s to %s.", o.Status, to)
+	}
+	o.Status = to
+	return nil
+}
+
+// ItemKind says what an order item asks for.
+type ItemKind string
+
+// The item kinds.
+const (
+	ItemDeploy ItemKind = "deploy"
+	ItemProv   ItemKind = "prov"
+	ItemMod    ItemKind = "mod"
+	ItemDecom  ItemKind = "decom"
+)
+
+// ItemKinds are all of them, in wire order.
+var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom}
+
+// OrderItem is one line of an order. Exactly the member of its kind is set.
+type OrderItem struct {
+	ID          ID `gorm:"primaryKey"`
+	OrderID     ID
+	Kind        ItemKind
+	Position    int         // counts from 1 within the order and kind, and is never reused
+	BlueprintID ID          // of a deploy item, for the provider's visibility
+	Deploy      *DeployItem `gorm:"serializer:json"`
+	Prov        *ProvItem   `gorm:"serializer:json"`
+	Mod         *ModItem    `gorm:"serializer:json"`
+	Decom       *DecomItem  `gorm:"serializer:json"`
+	Rate        Money       // per month, as priced last
+}
+
+// DeployItem asks for a blueprint to be deployed.
+type DeployItem struct {
+	BlueprintID ID              `json:"blueprint"`
+	Name        string          `json:"name,omitempty"` // of the service
+	Parameters  []Param         `json:"parameters,omitempty"`
+	Arguments   []BuildItemArgs `json:"arguments,omitempty"`
+}
+
+// BuildItemArgs are the choices for one build item of a blueprint.
+type BuildItemArgs struct {
+	Item          string  `json:"item"`
+	Quantity      int     `json:"quantity"`
+	Hostname      string  `json:"hostname,omitempty"`
+	EnvironmentID ID      `json:"environment,omitempty"`
+	OSBuildID     ID      `json:"os_build,omitempty"`
+	Parameters    []Param `json:"parameters,omitempty"`
+}
+
+// ProvItem asks for servers without a blueprint.
+type ProvItem struct {
+	EnvironmentID     ID       `json:"environment,omitempty"`
+	Hostname          string   `json:"hostname,omitempty"`
+	Quantity          int      `json:"quantity"`
+	OSBuildID         ID       `json:"os_build,omitempty"`
+	Parameters        []Param  `json:"parameters,omitempty"`
+	Preconfigurations []string `json:"preconfigurations,omitempty"`
+	Applications      []string `json:"applications,omitempty"`
+}
+
+// ModItem asks for a server to be changed.
+type ModItem struct {
+	ServerID      ID      `json:"server"`
+	EnvironmentID ID      `json:"environment,omitempty"`
+	Parameters    []Param `json:"parameters,omitempty"`
+	DiskUUID      string  `json:"disk_uuid,omitempty"`
+	Delta         []Param `json:"delta,omitempty"` // "Mem Size": "1 GB -> 2 GB"
+}
+
+// DecomItem asks for servers and services to be removed.
+type DecomItem struct {
+	EnvironmentID ID   `json:"environment,omitempty"`
+	ServerIDs     []ID `json:"servers,omitempty"`
+	ServiceIDs    []ID `json:"services,omitempty"`
+}
+
+// Param is a named value; a list of them keeps the order in which they came.
+type Param struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ParamValue finds a value by name, - and _ being alike.
+func ParamValue(params []Param, name string) (string, bool) {
+	key := InputKey(name)
+	for _, p := range params {
+		if InputKey(p.Name) == key {
+			return p.Value, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,55 @@
+package models
+
+import (
+	"strings"
+	"time"
+
+	"halcyon/pkg/fault"
+)
+
+// User signs in and orders.
+type User struct {
+	Row
+	Username     string
+	Email        string
+	FirstName    string
+	LastName     string
+	PasswordHash string // argon2id in PHC form; "" means that no password signs in
+	PasswordGen  int64  // counts password changes: tokens of an older one are dead
+	Active       bool
+	SuperAdmin   bool
+	GlobalViewer bool
+}
+
+// GlobalPrefix implements Keyed.
+func (*User) GlobalPrefix() string { return "USR" }
+
+// FullName gives first and last name, or the username when both are empty.
+func (u *User) FullName() string {
+	if name := strings.TrimSpace(u.FirstName + " " + u.LastName); name != "" {
+		return name
+	}
+	return u.Username
+}
+
+// Validate checks what any writer of the row must keep to.
+func (u *User) Validate() error {
+	var bad []fault.Field
+	if u.Username == "" || strings.ContainsAny(u.Username, " :@/\t\r\n") || len(u.Username) > 150 {
+		bad = append(bad, fault.Field{Pointer: "/username", Reason: "needs 1 to 150 characters without spaces, colons, slashes or @"})
+	}
+	if u.Email != "" && !strings.Contains(u.Email, "@") {
+		bad = append(bad, fault.Field{Pointer: "/email", Reason: "is no e-mail address"})
+	}
+	return fault.InvalidFields(bad)
+}
+
+// Session is a signed-in presence: every token of it dies with it.
+type Session struct {
+	ID        ID `gorm:"primaryKey"`
+	UUID      string
+	UserID    ID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RevokedAt *time.Time
+}

@@ -1,0 +1,152 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+
+	"halcyon/models"
+)
+
+// Where is a condition with its bound values. The zero value holds for every row.
+type Where struct {
+	SQL  string
+	Args []any
+}
+
+// All holds for every row, None for no row.
+var (
+	All  = Where{}
+	None = Where{SQL: "1 = 0"}
+)
+
+// IsAll reports whether the condition excludes nothing.
+func (w Where) IsAll() bool { return w.SQL == "" }
+
+// And joins conditions that must all hold.
+func And(list ...Where) Where { return join(list, " AND ", All) }
+
+// Or joins conditions of which one must hold. Without any it is None.
+func Or(list ...Where) Where {
+	for _, w := range list {
+		if w.IsAll() {
+			return All
+		}
+	}
+	return join(list, " OR ", None)
+}
+
+func join(list []Where, op string, empty Where) Where {
+	var parts []string
+	var args []any
+	for _, w := range list {
+		if w.IsAll() {
+			continue
+		}
+		parts = append(parts, w.SQL)
+		args = append(args, w.Args...)
+	}
+	switch len(parts) {
+	case 0:
+		return empty
+	case 1:
+		return Where{SQL: parts[0], Args: args}
+	}
+	return Where{SQL: "(" + strings.Join(parts, ")"+op+"(") + ")", Args: args}
+}
+
+// In is column IN (ids), None for no ids. Ids are ours, never the caller's, so
+// they are written out: a plan for 3 groups and one for 300 are then not one
+// statement with different numbers of parameters.
+func In(column string, ids []models.ID) Where {
+	switch len(ids) {
+	case 0:
+		return None
+	case 1:
+		return Where{SQL: column + " = " + ids[0].String()}
+	}
+	var b strings.Builder
+	b.WriteString(column)
+	b.WriteString(" IN (")
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(id.String())
+	}
+	b.WriteByte(')')
+	return Where{SQL: b.String()}
+}
+
+// is is column = id, None for no id.
+func is(column string, id models.ID) Where {
+	if id == 0 {
+		return None
+	}
+	return Where{SQL: column + " = " + id.String()}
+}
+
+func sub(format string, column string, inner Where) Where {
+	if inner.SQL == None.SQL {
+		return None
+	}
+	return Where{SQL: fmt.Sprintf(format, column, inner.SQL), Args: inner.Args}
+}
+
+// Visible gives the rows of a table that the actor may see, with columns
+// qualified by alias. It is the one place where visibility is decided; a table
+// that is not named here is visible to nobody but those who see all.
+//
+//	                 groups      users            environments, blueprints   orders, jobs, servers, services
+//	requestor        own, way up oneself, fellows usable by own groups       own
+//	with group.view  as above    as above         as above                   and the group's
+//	with offering…   as above    as above         and provided by the group  and those on its offerings
+func Visible(table string, a Actor, alias string) Where {
+	if a.SeesAll() {
+		return All
+	}
+	if a.ID == 0 {
+		return None
+	}
+	col := func(name string) string { return alias + "." + name }
+	switch table {
+	case "os_builds", "sizes", "roles":
+		return All
+	case "groups":
+		return In(col("id"), a.Named())
+	case "memberships":
+		return Or(is(col("user_id"), a.ID), In(col("group_id"), a.Own()))
+	case "users":
+		// A fellow has a grant in one of the actor's groups, or above it.
+		return Or(is(col("id"), a.ID),
+			sub("%s IN (SELECT m.user_id FROM memberships m WHERE %s)", col("id"), In("m.group_id", a.Named())))
+	case "environments":
+		open := Where{SQL: fmt.Sprintf("%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM environment_groups eg WHERE eg.environment_id = %s)", col("handler_id"), col("id"))}
+		return Or(open,
+			sub("%s IN (SELECT eg.environment_id FROM environment_groups eg WHERE %s)", col("id"), In("eg.group_id", a.Named())),
+			In(col("group_id"), a.provider()))
+	case "blueprints":
+		open := Where{SQL: fmt.Sprintf("%s = '%s' AND NOT EXISTS (SELECT 1 FROM blueprint_groups bg WHERE bg.blueprint_id = %s)", col("state"), models.BlueprintActive, col("id"))}
+		ours := sub("%s IN (SELECT bg.blueprint_id FROM blueprint_groups bg WHERE %s)", col("id"), In("bg.group_id", a.Named()))
+		if ours.SQL != None.SQL {
+			ours = And(Where{SQL: fmt.Sprintf("%s = '%s'", col("state"), models.BlueprintActive)}, ours)
+		}
+		return Or(open, ours, In(col("group_id"), a.provider()))
+	case "orders":
+		return Or(is(col("owner_id"), a.ID), is(col("recipient_id"), a.ID), In(col("group_id"), a.With(GroupView)),
+			sub("%s IN (SELECT oi.order_id FROM order_items oi WHERE %s)", col("id"), a.offered("oi.blueprint_id")))
+	case "services":
+		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)), a.offered(col("blueprint_id")))
+	case "servers", "jobs":
+		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)),
+			sub("%s IN (SELECT sv.id FROM services sv WHERE %s)", col("service_id"), a.offered("sv.blueprint_id")))
+	}
+	return None
+}
+
+// provider gives the groups whose offerings the actor runs.
+func (a Actor) provider() []models.ID { return a.With(OfferingManage) }
+
+// offered gives the rows whose blueprint the actor's groups provide.
+func (a Actor) offered(column string) Where {
+	return sub("%s IN (SELECT b.id FROM blueprints b WHERE %s)", column, In("b.group_id", a.provider()))
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+)
+
+// Insert writes a new row: it gives it its uuid, global id, version and times.
+func Insert(tx *Tx, row models.Keyed) error {
+	k := row.Key()
+	if k.UUID == "" {
+		k.UUID = uuid.NewString()
+	}
+	if k.GlobalID == "" {
+		k.GlobalID = globalID(row.GlobalPrefix())
+	}
+	k.Version = 1
+	k.CreatedAt, k.UpdatedAt = tx.Now, tx.Now
+	return translate(tx.Create(row).Error)
+}
+
+// Save writes a row that was read, and counts its version up. It is a Conflict
+// when another transaction changed the row since. Columns limits what is written
+// to those columns; none means all of them.
+func Save(tx *Tx, row models.Keyed, columns ...string) error {
+	k := row.Key()
+	was := k.Version
+	k.Version++
+	k.UpdatedAt = tx.Now
+	db := tx.Model(row).Where("version = ?", was)
+	if len(columns) > 0 {
+		db = db.Select(append([]string{"version", "updated_at"}, columns...))
+	} else {
+		db = db.Select("*").Omit("id", "uuid", "global_id", "created_at")
+	}
+	res := db.Updates(row)
+	if res.Error != nil {
+		k.Version = was
+		return translate(res.Error)
+	}
+	if res.RowsAffected == 0 {
+		k.Version = was
+		return fault.Wrap(fault.Conflict, ErrStale, "It was changed by somebody else meanwhile. Read it again.")
+	}
+	return nil
+}
+
+// First reads one row, and is NotFound when there is none.
+func First[T any](db *gorm.DB) (*T, error) {
+	var row T
+	if err := db.Take(&row).Error; err != nil {
+		return nil, translate(err)
+	}
+	return &row, nil
+}
+
+// Find reads rows.
+func Find[T any](db *gorm.DB) ([]T, error) {
+	var rows []T
+	if err := db.Find(&rows).Error; err != nil {
+		return nil, translate(err)
+	}
+	return rows, nil
+}
+
+// globalID makes the prefix and eight characters that are easy to read out.
+func globalID(prefix string) string {
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // 32 of them: no bias, no i l o u
+	var raw [8]byte
+	_, _ = rand.Read(raw[:]) // crypto/rand never fails
+	for i, b := range raw {
+		raw[i] = alphabet[b%32]
+	}
+	return fmt.Sprintf("%s-%s", prefix, raw[:])
+}

@@ -1,0 +1,275 @@
+// Package store opens the database, runs transactions and migrations, and turns
+// the drivers' errors into faults. It knows SQLite and PostgreSQL; nothing above
+// it has to.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"halcyon/pkg/fault"
+)
+
+// Dialect is the kind of database.
+type Dialect string
+
+// The databases.
+const (
+	SQLite   Dialect = "sqlite"
+	Postgres Dialect = "postgres"
+)
+
+// Config says which database to open.
+type Config struct {
+	URL      string           // sqlite:PATH, or postgres://… as libpq writes it
+	MaxConns int              // of the PostgreSQL pool, idle = open; 0 means 16
+	Clock    func() time.Time // 0 means the wall clock
+	Log      *slog.Logger
+}
+
+// Store is an open database.
+type Store struct {
+	dialect Dialect
+	write   *gorm.DB // SQLite: the one writer; PostgreSQL: the pool
+	read    *gorm.DB // SQLite: a pool of readers; PostgreSQL: the pool
+	clock   func() time.Time
+	log     *slog.Logger
+	url     string
+	signals *signals
+}
+
+// Open connects and checks that the database answers. It does not migrate.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	s := &Store{clock: c.Clock, log: c.Log, url: c.URL}
+	if s.clock == nil {
+		s.clock = wallClock
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	switch scheme, rest, _ := strings.Cut(c.URL, ":"); scheme {
+	case "sqlite":
+		err = s.openSQLite(strings.TrimPrefix(rest, "//"))
+	case "postgres", "postgresql":
+		err = s.openPostgres(c)
+	default:
+		return nil, fault.Invalidf("The database URL begins neither with sqlite: nor with postgres://.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("reach the database: %w", err)
+	}
+	s.signals = newSignals(s)
+	return s, nil
+}
+
+func (s *Store) gormConfig() *gorm.Config {
+	return &gorm.Config{
+		// Every write that needs a transaction says so itself.
+		SkipDefaultTransaction: true,
+		TranslateError:         false,
+		Logger:                 logger.Discard,
+		NowFunc:                func() time.Time { return s.Now() },
+	}
+}
+
+// openSQLite opens one connection that writes and a pool that reads. SQLite has
+// one writer at a time: queueing for it in Go is fair, waiting for its lock is not.
+func (s *Store) openSQLite(path string) error {
+	s.dialect = SQLite
+	const common = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
+	open := func(params string, conns int) (*gorm.DB, error) {
+		db, err := gorm.Open(sqlite.Open("file:"+path+"?"+common+"&"+params), s.gormConfig())
+		if err != nil {
+			return nil, translate(err)
+		}
+		pool, err := db.DB()
+		if err != nil {
+			return nil, err
+		}
+		pool.SetMaxOpenConns(conns)
+		pool.SetMaxIdleConns(conns)
+		return db, nil
+	}
+	var err error
+	if s.write, err = open("_txlock=immediate&_pragma=synchronous(FULL)", 1); err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	if s.read, err = open("_pragma=query_only(1)", 8); err != nil {
+		return fmt.Errorf("open %s for reading: %w", path, err)
+	}
+	return nil
+}
+
+func (s *Store) openPostgres(c Config) error {
+	s.dialect = Postgres
+	conf, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		// pgx's own error repeats the URL with its password in some cases.
+		return fault.Invalidf("The database URL cannot be read.")
+	}
+	conf.RuntimeParams["timezone"] = "UTC"
+	if conf.RuntimeParams["application_name"] == "" {
+		conf.RuntimeParams["application_name"] = "halcyon"
+	}
+	pool := stdlib.OpenDB(*conf)
+	conns := c.MaxConns
+	if conns == 0 {
+		conns = 16
+	}
+	// With fewer idle than open connections database/sql closes and dials all the time.
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), s.gormConfig())
+	if err != nil {
+		return translate(err)
+	}
+	s.write, s.read = db, db
+	return nil
+}
+
+// Close ends all connections.
+func (s *Store) Close() {
+	if s.signals != nil {
+		s.signals.close()
+	}
+	// The writer goes last: SQLite's last connection folds the log into the file,
+	// which a reader may not.
+	for _, db := range []*gorm.DB{s.read, s.write} {
+		if db == nil {
+			continue
+		}
+		if pool, err := db.DB(); err == nil {
+			_ = pool.Close() // nothing is lost: whatever mattered has been committed
+		}
+	}
+}
+
+// Dialect tells which database it is.
+func (s *Store) Dialect() Dialect { return s.dialect }
+
+// Now is the present instant, in UTC and in whole microseconds, which is what
+// both databases keep.
+func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Ping asks the database for a sign of life.
+func (s *Store) Ping(ctx context.Context) error {
+	for _, db := range []*gorm.DB{s.write, s.read} {
+		pool, err := db.DB()
+		if err != nil {
+			return err
+		}
+		if err := pool.PingContext(ctx); err != nil {
+			return translate(err)
+		}
+	}
+	return nil
+}
+
+// SQLDB gives the writing pool to libraries that speak database/sql.
+func (s *Store) SQLDB() *sql.DB {
+	pool, err := s.write.DB()
+	if err != nil {
+		panic(err) // gorm opened it from a *sql.DB: it always has one
+	}
+	return pool
+}
+
+// Stats are the writing pool's counters, for /metrics.
+func (s *Store) Stats() sql.DBStats { return s.SQLDB().Stats() }
+
+// Tx is a transaction, or, from Read, a view of the last committed state. It is
+// the only way to the database inside one.
+type Tx struct {
+	*gorm.DB
+	Now      time.Time // one instant for all of it
+	store    *Store
+	writes   bool
+	onCommit []func()
+	signals  []signal
+}
+
+// Read gives a handle for queries outside a transaction. Each query sees what
+// was committed when it began.
+func (s *Store) Read(ctx context.Context) *Tx {
+	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
+}
+
+// InTx runs fn in a transaction that writes: it commits when fn returns nil, and
+// rolls back otherwise. A transaction that lost a race in the database (deadlock,
+// serialization) runs again, so fn must not leave traces outside of it except by
+// OnCommit.
+func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		var tx *Tx
+		err := s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+			tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
+			if err := fn(tx); err != nil {
+				return err
+			}
+			return tx.flushSignals()
+		})
+		if err == nil {
+			for _, fn := range tx.onCommit {
+				fn()
+			}
+			s.signals.local(tx.signals)
+			return nil
+		}
+		if try < tries && retryable(err) && ctx.Err() == nil {
+			s.log.DebugContext(ctx, "transaction runs again", "try", try, "error", err)
+			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
+			continue
+		}
+		return translate(err)
+	}
+}
+
+// OnCommit has fn called after the commit, in the order of the calls. What it
+// does is a hint that polling would find again: it is lost when the process dies.
+func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
+
+// Dialect tells which database it is.
+func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
+
+// SQL gives the transaction to libraries that speak database/sql. It panics
+// outside InTx, where there is none.
+func (tx *Tx) SQL() *sql.Tx {
+	t, ok := tx.Statement.ConnPool.(*sql.Tx)
+	if !ok {
+		panic("store: SQL outside InTx")
+	}
+	return t
+}
+
+// ForUpdate locks the rows that the query reads until the transaction ends. On
+// SQLite the transaction already is the only writer.
+func (tx *Tx) ForUpdate() *gorm.DB {
+	if tx.store.dialect == SQLite {
+		return tx.DB
+	}
+	return tx.Clauses(forUpdate)
+}
+
+// ErrStale is returned by Save when the row was changed since it was read.
+var ErrStale = errors.New("the row was changed meanwhile")
+
+func wallClock() time.Time { return time.Now() } //nolint:forbidigo // the one clock that everything is given
