@@ -1,0 +1,469 @@
+package hal
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Shape is a JSON rendering of a Document.
+type Shape uint8
+
+// The shapes.
+const (
+	HAL       Shape = iota // strict HAL, draft-kelly-json-hal-11
+	HALForms               // strict HAL and _templates
+	CloudBolt              // what clients of the CloudBolt v2 API decode
+)
+
+// actionCurie is the prefix of the relations that actions get, and of all those
+// that clients of the CloudBolt shape have never seen.
+const actionCurie = "cb"
+
+// Encoder appends documents as JSON. The zero Encoder writes no curies.
+// It is never changed by its methods: one serves all goroutines.
+type Encoder struct {
+	// Curies are the CURIE definitions (HAL section 8.2): Name is the prefix,
+	// Href the template with {rel}. Each is written in the top document, and only
+	// if a relation in it or in anything embedded uses the prefix.
+	Curies []Link
+}
+
+// AppendJSON appends d as one compact JSON object, without a newline, and returns
+// the longer slice; with enough capacity in dst nothing is allocated.
+//
+// The order is _links (self, curies, then as declared, actions last), the
+// properties, _embedded, _templates. A document that declares no link and no
+// action has no _links: it is an answer, such as a token, and not a resource.
+//
+// It cannot fail, and it does not check what the declaration answers for: that
+// self is there, and that names are used once.
+func (e Encoder) AppendJSON(dst []byte, d *Document, shape Shape) []byte {
+	if shape == CloudBolt {
+		return appendDocument(dst, d, shape, nil)
+	}
+	return appendDocument(dst, d, shape, e.Curies)
+}
+
+// include reports whether a member limited to s is written in the shape.
+func (s Shapes) include(shape Shape) bool {
+	if s == 0 {
+		return true
+	}
+	if shape == CloudBolt {
+		return s&InCloudBolt != 0
+	}
+	return s&InHAL != 0
+}
+
+// appendDocument appends a top document or, without curies, an embedded one.
+func appendDocument(dst []byte, d *Document, shape Shape, curies []Link) []byte {
+	dst = append(dst, '{')
+	if len(d.Links) > 0 || len(d.Actions) > 0 || d.HasActions {
+		dst = appendLinks(dst, d, shape, curies)
+	}
+	dst = appendProps(dst, d.Props, shape)
+	dst = appendEmbedded(dst, d, shape)
+	if shape == HALForms {
+		dst = appendTemplates(dst, d.Templates)
+	}
+	return append(dst, '}')
+}
+
+func appendLinks(dst []byte, d *Document, shape Shape, curies []Link) []byte {
+	dst = append(dst, `"_links":{`...)
+	self := -1
+	for i := range d.Links {
+		if d.Links[i].Name == "self" && d.Links[i].Only.include(shape) {
+			self = i
+			dst = appendRel(dst, &d.Links[i], shape)
+			break
+		}
+	}
+	dst = appendCuries(dst, d, shape, curies)
+	for i := range d.Links {
+		switch r := &d.Links[i]; {
+		case i == self:
+		case shape == CloudBolt && r.Group != "":
+			dst = appendGroup(dst, d.Links, i)
+		default:
+			dst = appendRel(dst, r, shape)
+		}
+	}
+	if shape == CloudBolt {
+		dst = appendCloudBoltActions(dst, d)
+	} else {
+		dst = appendActions(dst, d)
+	}
+	return append(dst, '}')
+}
+
+// appendRel appends one relation under its name and, in the CloudBolt shape, its
+// alias. A relation whose name has the curie prefix is unknown to the clients of
+// that shape: only its alias, if it has one, is written there.
+func appendRel(dst []byte, r *Rel, shape Shape) []byte {
+	if !r.writes(shape) {
+		return dst
+	}
+	if shape != CloudBolt {
+		return appendRelAs(dst, r.Name, r, shape)
+	}
+	if !hasPrefix(r.Name, actionCurie) {
+		dst = appendRelAs(dst, r.Name, r, shape)
+	}
+	if r.Alias != "" && r.Alias != r.Name {
+		dst = appendRelAs(dst, r.Alias, r, shape)
+	}
+	return dst
+}
+
+// writes reports whether the relation leaves a trace in the shape, its name's
+// prefix aside. Curies are the encoder's: a document that declares its own would
+// have the member twice.
+func (r *Rel) writes(shape Shape) bool {
+	switch {
+	case !r.Only.include(shape) || r.Name == "curies":
+		return false
+	case r.Many || r.link() != nil:
+		return true
+	default:
+		return shape == CloudBolt && !r.Optional
+	}
+}
+
+// link returns the link of a to-one relation, nil if there is none. A link
+// without an href counts as none, in arrays too: it would be no link object.
+func (r *Rel) link() *Link {
+	for i := range r.Links {
+		if r.Links[i].Href != "" {
+			return &r.Links[i]
+		}
+	}
+	return nil
+}
+
+func appendRelAs(dst []byte, name string, r *Rel, shape Shape) []byte {
+	dst = appendKey(dst, name)
+	if !r.Many {
+		if l := r.link(); l != nil {
+			return appendLink(dst, l, shape)
+		}
+		return append(dst, "{}"...)
+	}
+	dst = append(dst, '[')
+	for i := range r.Links {
+		if l := &r.Links[i]; l.Href != "" {
+			dst = appendLink(appendComma(dst), l, shape)
+		}
+	}
+	return append(dst, ']')
+}
+
+// appendGroup appends, at the place of its first relation, all relations of a
+// group as one object: {"log_urls": {"raw-log": …, "zip-log": …}}. A group of
+// which nothing is shown is left out. It is for the CloudBolt shape alone.
+func appendGroup(dst []byte, rels []Rel, at int) []byte {
+	group := rels[at].Group
+	for i := range at {
+		if rels[i].Group == group {
+			return dst // written there
+		}
+	}
+	mark := len(dst)
+	dst = append(appendKey(dst, group), '{')
+	inside := len(dst)
+	for i := at; i < len(rels); i++ {
+		if rels[i].Group == group {
+			dst = appendRel(dst, &rels[i], CloudBolt)
+		}
+	}
+	if len(dst) == inside {
+		return dst[:mark]
+	}
+	return append(dst, '}')
+}
+
+// appendActions appends what may be done now for HAL clients: a relation of its
+// own for each action, and one array that is both links and what scripts read as
+// _links.actions[i].submit.href. Two actions with one rel would be a duplicate
+// member, so the second is found in the array only.
+func appendActions(dst []byte, d *Document) []byte {
+	if len(d.Actions) == 0 && !d.HasActions {
+		return dst
+	}
+	for i := range d.Actions {
+		a := &d.Actions[i]
+		if firstOfRel(d.Actions, i) {
+			dst = append(appendComma(dst), `"`+actionCurie+`:`...)
+			dst = append(appendEscaped(dst, a.Rel), `":{`...)
+			dst = append(appendActionLink(dst, a), '}')
+		}
+	}
+	dst = append(appendKey(dst, "actions"), '[')
+	for i := range d.Actions {
+		a := &d.Actions[i]
+		dst = appendMember(append(appendComma(dst), '{'), "href", a.Href)
+		dst = appendMember(dst, "name", a.key())
+		dst = appendOptional(dst, "title", a.Title)
+		dst = append(appendKey(dst, a.key()), '{')
+		dst = append(appendActionLink(dst, a), "}}"...)
+	}
+	return append(dst, ']')
+}
+
+func firstOfRel(actions []Action, at int) bool {
+	for i := range at {
+		if actions[i].Rel == actions[at].Rel {
+			return false
+		}
+	}
+	return true
+}
+
+// appendCloudBoltActions appends "actions" as an array of objects with one key.
+func appendCloudBoltActions(dst []byte, d *Document) []byte {
+	if len(d.Actions) == 0 && !d.HasActions {
+		return dst
+	}
+	dst = append(appendKey(dst, "actions"), '[')
+	for i := range d.Actions {
+		a := &d.Actions[i]
+		dst = append(appendComma(dst), '{')
+		dst = append(appendKey(dst, a.key()), '{')
+		dst = append(appendActionLink(dst, a), "}}"...)
+	}
+	return append(dst, ']')
+}
+
+// key returns the name that scripts look for.
+func (a *Action) key() string {
+	if a.Name == "" {
+		return a.Rel
+	}
+	return a.Name
+}
+
+// appendActionLink appends the members of an action's link, without braces.
+func appendActionLink(dst []byte, a *Action) []byte {
+	dst = appendMember(dst, "href", a.Href)
+	return appendOptional(dst, "title", a.Title)
+}
+
+// appendCuries appends the definitions that the document needs, if any.
+func appendCuries(dst []byte, d *Document, shape Shape, curies []Link) []byte {
+	opened := false
+	for i := range curies {
+		c := &curies[i]
+		if !d.uses(c.Name, shape) {
+			continue
+		}
+		if !opened {
+			dst = append(appendKey(dst, "curies"), '[')
+			opened = true
+		}
+		dst = append(appendComma(dst), '{')
+		dst = appendMember(dst, "name", c.Name)
+		dst = appendMember(dst, "href", c.Href)
+		dst = appendOptional(dst, "title", c.Title)
+		dst = append(dst, `,"templated":true}`...)
+	}
+	if opened {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+// uses reports whether d or what is embedded in it writes a relation with the
+// prefix.
+func (d *Document) uses(prefix string, shape Shape) bool {
+	if len(d.Actions) > 0 && prefix == actionCurie {
+		return true
+	}
+	for i := range d.Links {
+		if r := &d.Links[i]; hasPrefix(r.Name, prefix) && r.writes(shape) {
+			return true
+		}
+	}
+	for i := range d.Embedded {
+		e := &d.Embedded[i]
+		docs := e.written()
+		if hasPrefix(e.Rel, prefix) && (e.Many || len(docs) > 0) {
+			return true
+		}
+		for j := range docs {
+			if docs[j].uses(prefix, shape) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasPrefix reports whether name is a curie with the prefix ("cb" for "cb:submit").
+func hasPrefix(name, prefix string) bool {
+	return len(name) > len(prefix) && name[len(prefix)] == ':' && strings.HasPrefix(name, prefix)
+}
+
+// written returns the documents of the entry that are encoded: of a to-one, at
+// most one.
+func (e *Embedded) written() []Document {
+	if !e.Many && len(e.Docs) > 1 {
+		return e.Docs[:1]
+	}
+	return e.Docs
+}
+
+// appendEmbedded appends _embedded: an object, left out when it would be empty.
+// In the CloudBolt shape a collection's single entry is a bare array.
+func appendEmbedded(dst []byte, d *Document, shape Shape) []byte {
+	if len(d.Embedded) == 0 {
+		return dst
+	}
+	if shape == CloudBolt && len(d.Embedded) == 1 && d.Embedded[0].Many {
+		return appendDocuments(appendKey(dst, "_embedded"), d.Embedded[0].Docs, shape)
+	}
+	mark := len(dst)
+	dst = append(appendKey(dst, "_embedded"), '{')
+	inside := len(dst)
+	for i := range d.Embedded {
+		e := &d.Embedded[i]
+		docs := e.written()
+		switch {
+		case shape == CloudBolt && hasPrefix(e.Rel, actionCurie):
+		case e.Many:
+			dst = appendDocuments(appendKey(dst, e.Rel), docs, shape)
+		case len(docs) > 0:
+			dst = appendDocument(appendKey(dst, e.Rel), &docs[0], shape, nil)
+		}
+	}
+	if len(dst) == inside {
+		return dst[:mark]
+	}
+	return append(dst, '}')
+}
+
+func appendDocuments(dst []byte, docs []Document, shape Shape) []byte {
+	dst = append(dst, '[')
+	for i := range docs {
+		dst = appendDocument(appendComma(dst), &docs[i], shape, nil)
+	}
+	return append(dst, ']')
+}
+
+// appendLink appends a link object; members without content are left out.
+func appendLink(dst []byte, l *Link, shape Shape) []byte {
+	// These two are most of every document, hence no appendMember.
+	dst = AppendString(append(dst, `{"href":`...), l.Href)
+	if l.Title != "" {
+		dst = AppendString(append(dst, `,"title":`...), l.Title)
+	}
+	dst = appendOptional(dst, "name", l.Name)
+	if l.Templated {
+		dst = append(dst, `,"templated":true`...)
+	}
+	dst = appendOptional(dst, "type", l.Type)
+	dst = appendOptional(dst, "deprecation", l.Deprecation)
+	dst = appendOptional(dst, "profile", l.Profile)
+	dst = appendProps(dst, l.Extra, shape)
+	return append(dst, '}')
+}
+
+// appendComma appends the comma that is due before a further member or item. No
+// value ends in an opening bracket, so the last byte tells without any state.
+func appendComma(dst []byte) []byte {
+	if c := dst[len(dst)-1]; c == '{' || c == '[' {
+		return dst
+	}
+	return append(dst, ',')
+}
+
+// appendKey appends a member's name and colon, after a comma where one is due.
+func appendKey(dst []byte, name string) []byte {
+	return append(AppendString(appendComma(dst), name), ':')
+}
+
+// appendMember appends a member with a string.
+func appendMember(dst []byte, key, value string) []byte {
+	return AppendString(appendKey(dst, key), value)
+}
+
+// appendOptional is appendMember, unless the string is empty.
+func appendOptional(dst []byte, key, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	return appendMember(dst, key, value)
+}
+
+// AppendString appends s as a JSON string and returns the longer slice. Escaped
+// is only what RFC 8259 asks for, so that hrefs keep their &, and U+2028 and
+// U+2029, which older JavaScript takes for line ends. Each byte that is not part
+// of valid UTF-8 becomes U+FFFD.
+func AppendString(dst []byte, s string) []byte {
+	return append(appendEscaped(append(dst, '"'), s), '"')
+}
+
+// appendEscaped appends the content of a JSON string, without its quotes.
+func appendEscaped(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	start := 0 // of the run that needs no escape
+	for i := plainPrefix(s); i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			if c >= ' ' && c != '"' && c != '\\' {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			switch c {
+			case '"', '\\':
+				dst = append(dst, '\\', c)
+			case '\n':
+				dst = append(dst, '\\', 'n')
+			case '\r':
+				dst = append(dst, '\\', 'r')
+			case '\t':
+				dst = append(dst, '\\', 't')
+			case '\b':
+				dst = append(dst, '\\', 'b')
+			case '\f':
+				dst = append(dst, '\\', 'f')
+			default:
+				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(append(dst, s[start:i]...), "\uFFFD"...)
+			start = i + size
+		case r == '\u2028' || r == '\u2029':
+			dst = append(append(dst, s[start:i]...), '\\', 'u', '2', '0', '2', hex[r&15])
+			start = i + size
+		}
+		i += size
+	}
+	return append(dst, s[start:]...)
+}
+
+// plainPrefix returns how many bytes at the start of s, a multiple of eight, need
+// no closer look: none is a control character, a quote, a backslash or beyond
+// ASCII. Most strings are plain to their end, and looking at each byte by itself
+// was half of the time of encoding.
+func plainPrefix(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := s[i : i+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		// A subtraction sets the top bit of a byte that is too small for it: one
+		// below a blank, and 0 where the quote or the backslash was. It may set it
+		// in bytes above such a one too, which changes nothing.
+		if (x|(x-ones*' ')|((x^ones*'"')-ones)|((x^ones*'\\')-ones))&tops != 0 {
+			break
+		}
+	}
+	return i
+}

@@ -1,0 +1,66 @@
+package hal
+
+// ProblemContentType is the media type of a Problem to HAL clients (RFC 9457).
+const ProblemContentType = "application/problem+json"
+
+// Problem is what went wrong with a request: an RFC 9457 problem document with
+// the CloudBolt error's members as extensions, or that error by itself.
+type Problem struct {
+	Type     string // URI reference of the page that explains it; "": about:blank, left out
+	Title    string // of the type, the same for each occurrence
+	Status   int    // HTTP status code
+	Detail   string // what a person can do about this occurrence
+	Instance string // URI reference of this occurrence
+	Errors   []FieldError
+	Error    string // the CloudBolt error's short text; "": Title, or else Detail
+}
+
+// FieldError says what is wrong with one field of a request.
+type FieldError struct {
+	Pointer string // JSON pointer into the body ("/items/0/quantity"), or the parameter's name
+	Reason  string
+}
+
+// ContentType returns the media type that AppendJSON writes in the shape.
+func (p *Problem) ContentType(shape Shape) string {
+	if shape == CloudBolt {
+		return AsCloudBolt.ContentType()
+	}
+	return ProblemContentType
+}
+
+// AppendJSON appends p as one compact JSON object and returns the longer slice:
+// type, title, status, detail, instance, errors, status_code, error in the HAL
+// shapes; status_code, detail, error in the CloudBolt shape, as its
+// documentation shows them. Those three are always written.
+func (p *Problem) AppendJSON(dst []byte, shape Shape) []byte {
+	short := p.Error
+	if short == "" {
+		short = p.Title
+	}
+	if short == "" {
+		short = p.Detail
+	}
+	status := Int(int64(p.Status))
+	dst = append(dst, '{')
+	if shape == CloudBolt {
+		dst = appendValue(appendKey(dst, "status_code"), &status, shape)
+		dst = appendMember(dst, "detail", p.Detail)
+		return append(appendMember(dst, "error", short), '}')
+	}
+	dst = appendOptional(dst, "type", p.Type)
+	dst = appendOptional(dst, "title", p.Title)
+	dst = appendValue(appendKey(dst, "status"), &status, shape)
+	dst = appendMember(dst, "detail", p.Detail)
+	dst = appendOptional(dst, "instance", p.Instance)
+	if len(p.Errors) > 0 {
+		dst = append(appendKey(dst, "errors"), '[')
+		for i := range p.Errors {
+			dst = appendMember(append(appendComma(dst), '{'), "pointer", p.Errors[i].Pointer)
+			dst = append(appendMember(dst, "reason", p.Errors[i].Reason), '}')
+		}
+		dst = append(dst, ']')
+	}
+	dst = appendValue(appendKey(dst, "status_code"), &status, shape)
+	return append(appendMember(dst, "error", short), '}')
+}

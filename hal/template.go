@@ -1,0 +1,123 @@
+package hal
+
+// appendTemplates appends _templates (HAL-FORMS, section 4), left out when there
+// are none.
+func appendTemplates(dst []byte, templates []Template) []byte {
+	if len(templates) == 0 {
+		return dst
+	}
+	dst = append(appendKey(dst, "_templates"), '{')
+	for i := range templates {
+		t := &templates[i]
+		key := t.Key
+		if key == "" {
+			key = "default"
+		}
+		dst = append(appendKey(dst, key), '{')
+		dst = appendTemplate(dst, t)
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// appendTemplate appends the members of a template. The properties are written
+// even if there are none: clients iterate over them without asking.
+func appendTemplate(dst []byte, t *Template) []byte {
+	dst = appendOptional(dst, "title", t.Title)
+	method := t.Method
+	if method == "" {
+		method = "GET" // HAL-FORMS' default; the strict schema wants it written
+	}
+	dst = appendMember(dst, "method", method)
+	dst = appendOptional(dst, "target", t.Target)
+	dst = appendOptional(dst, "contentType", t.ContentType)
+	dst = append(appendKey(dst, "properties"), '[')
+	for i := range t.Properties {
+		dst = append(appendComma(dst), '{')
+		dst = appendTemplateProperty(dst, &t.Properties[i])
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
+	dst = appendMember(dst, "name", p.Name)
+	dst = appendOptional(dst, "prompt", p.Prompt)
+	dst = appendOptional(dst, "type", p.Type)
+	dst = appendFlag(dst, "required", p.Required)
+	dst = appendFlag(dst, "readOnly", p.ReadOnly)
+	// HAL-FORMS values are strings, and clients take any that is not empty for a
+	// ticked box (ketting does !!value): an unticked one has no value.
+	if p.Type != "checkbox" || p.Value != "false" {
+		dst = appendOptional(dst, "value", p.Value)
+	}
+	dst = appendOptional(dst, "placeholder", p.Placeholder)
+	dst = appendOptional(dst, "regex", p.Regex)
+	dst = appendBound(dst, "min", p.Min)
+	dst = appendBound(dst, "max", p.Max)
+	dst = appendLength(dst, "minLength", p.MinLength)
+	dst = appendLength(dst, "maxLength", p.MaxLength)
+	if len(p.Options) > 0 || p.OptionsLink.Href != "" {
+		dst = append(appendKey(dst, "options"), '{')
+		dst = appendOptions(dst, p)
+		dst = append(dst, '}')
+	}
+	return dst
+}
+
+// appendOptions appends the choices. A missing maxItems means any number of them,
+// hence the 1 for everything that is not Multiple.
+func appendOptions(dst []byte, p *TemplateProperty) []byte {
+	if len(p.Options) > 0 {
+		dst = append(appendKey(dst, "inline"), '[')
+		for i := range p.Options {
+			o := &p.Options[i]
+			prompt := o.Prompt
+			if prompt == "" {
+				prompt = o.Value
+			}
+			dst = appendMember(append(appendComma(dst), '{'), "prompt", prompt)
+			dst = append(appendMember(dst, "value", o.Value), '}')
+		}
+		dst = append(dst, ']')
+	} else {
+		dst = appendLink(appendKey(dst, "link"), &p.OptionsLink, HALForms)
+		dst = appendOptional(dst, "promptField", p.PromptField)
+		dst = appendOptional(dst, "valueField", p.ValueField)
+	}
+	if !p.Multiple {
+		dst = append(appendComma(dst), `"maxItems":1`...)
+	}
+	if p.Value != "" {
+		dst = append(appendKey(dst, "selectedValues"), '[')
+		dst = append(AppendString(dst, p.Value), ']')
+	}
+	return dst
+}
+
+// appendFlag appends a member that is false when missing.
+func appendFlag(dst []byte, key string, on bool) []byte {
+	if !on {
+		return dst
+	}
+	return append(appendKey(dst, key), "true"...)
+}
+
+// appendBound appends a limit as the number that HAL-FORMS asks for, or, for
+// dates and times, as a string.
+func appendBound(dst []byte, key, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	v := Decimal(text)
+	return appendValue(appendKey(dst, key), &v, HALForms)
+}
+
+// appendLength appends a length in characters; 0 is none.
+func appendLength(dst []byte, key string, n int) []byte {
+	if n <= 0 {
+		return dst
+	}
+	v := Int(int64(n))
+	return appendValue(appendKey(dst, key), &v, HALForms)
+}

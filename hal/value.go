@@ -1,0 +1,298 @@
+package hal
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+	"strconv"
+	"strings"
+)
+
+// Kind says what a Value holds.
+type Kind uint8
+
+// The kinds of value. The zero kind is null.
+const (
+	KindNull Kind = iota
+	KindBool
+	KindInt
+	KindDecimal
+	KindString
+	KindList
+	KindObject
+	KindRaw
+	KindLink
+)
+
+// Value is one JSON value of a document: a small tagged union, copied freely and
+// never changed after it was made. The zero Value is null.
+//
+// Scalars live in the struct itself, so that a page of a hundred short resources
+// costs no allocation per member; everything else hangs from one pointer, which
+// keeps a Prop at 64 bytes.
+type Value struct {
+	kind Kind
+	num  int64  // KindInt, and 0 or 1 for KindBool
+	str  string // KindString, KindDecimal, and the JSON text of KindRaw
+	rest *composite
+}
+
+// composite is what the rarer kinds hold. Strings and values are two fields
+// since most lists are plain strings, and boxing each as a Value would copy them.
+type composite struct {
+	values  []Value
+	strings []string
+	props   []Prop
+	link    Link
+}
+
+// Null returns the JSON null, which is also the zero Value.
+func Null() Value { return Value{} }
+
+// String returns s as a JSON string. Bytes that are not UTF-8 are written as
+// U+FFFD.
+func String(s string) Value { return Value{kind: KindString, str: s} }
+
+// Int returns n as a JSON number. Beyond 2^53 JavaScript rounds it: ids are
+// strings for that reason.
+func Int(n int64) Value { return Value{kind: KindInt, num: n} }
+
+// Bool returns b as true or false.
+func Bool(b bool) Value {
+	v := Value{kind: KindBool}
+	if b {
+		v.num = 1
+	}
+	return v
+}
+
+// Decimal returns text, an already formatted number ("28.80"), as a JSON number
+// with exactly these digits. Text that is no JSON number (RFC 8259, section 6)
+// becomes a JSON string: the document stays well-formed and nothing is lost.
+func Decimal(text string) Value {
+	if !isNumber(text) {
+		return String(text)
+	}
+	return Value{kind: KindDecimal, str: text}
+}
+
+// List returns values as a JSON array, [] for none. The slice is kept, not
+// copied: the caller leaves it alone from then on.
+func List(values []Value) Value {
+	return Value{kind: KindList, rest: &composite{values: values}}
+}
+
+// Strings returns texts as a JSON array of strings, [] for none. The slice is
+// kept, not copied.
+func Strings(texts []string) Value {
+	return Value{kind: KindList, rest: &composite{strings: texts}}
+}
+
+// Object returns props as a JSON object in this order, {} for none. The slice is
+// kept, not copied. Names are not checked for duplicates.
+func Object(props []Prop) Value {
+	return Value{kind: KindObject, rest: &composite{props: props}}
+}
+
+// Raw returns stored JSON text as it is, white space between its tokens aside:
+// PostgreSQL adds some to jsonb, SQLite does not, and the answer must not show
+// which of them runs. The text is copied. None at all is null; what is not JSON
+// becomes a JSON string, so that a damaged row cannot damage the document.
+func Raw(text []byte) Value {
+	if len(text) == 0 {
+		return Null()
+	}
+	var buf bytes.Buffer
+	buf.Grow(len(text))
+	if err := json.Compact(&buf, text); err != nil {
+		return String(string(text))
+	}
+	// encoding/json lets bytes that are not UTF-8 pass inside strings; RFC 8259
+	// does not.
+	return Value{kind: KindRaw, str: strings.ToValidUTF8(buf.String(), "\uFFFD")}
+}
+
+// LinkValue returns a link as a member's value, {"href": …, "title": …}: what an
+// order's items hold for the servers that they name.
+func LinkValue(l Link) Value {
+	return Value{kind: KindLink, rest: &composite{link: l}}
+}
+
+// Kind says what v holds. A list made by Strings is a KindList too.
+func (v Value) Kind() Kind { return v.kind }
+
+// Text returns v for a person or for a flat format: a string or number as it is,
+// true or false, "" for null, a list's texts joined by ", ", a link's title (its
+// href without one), and JSON for an object or raw JSON.
+func (v Value) Text() string {
+	switch v.kind {
+	case KindNull:
+		return ""
+	case KindBool:
+		return strconv.FormatBool(v.num != 0)
+	case KindInt:
+		return strconv.FormatInt(v.num, 10)
+	case KindString, KindDecimal, KindRaw:
+		return v.str
+	case KindList:
+		if v.rest.strings != nil {
+			return strings.Join(v.rest.strings, ", ")
+		}
+		texts := make([]string, len(v.rest.values))
+		for i := range v.rest.values {
+			texts[i] = v.rest.values[i].Text()
+		}
+		return strings.Join(texts, ", ")
+	case KindLink:
+		if v.rest.link.Title != "" {
+			return v.rest.link.Title
+		}
+		return v.rest.link.Href
+	case KindObject:
+		return string(v.AppendJSON(nil, HAL))
+	}
+	return ""
+}
+
+// Bool returns what Bool was given; false for every other kind.
+func (v Value) Bool() bool { return v.kind == KindBool && v.num != 0 }
+
+// Int returns what Int was given; 0 for every other kind.
+func (v Value) Int() int64 {
+	if v.kind != KindInt {
+		return 0
+	}
+	return v.num
+}
+
+// Len returns how many items a list or members an object has; 0 for every other
+// kind.
+func (v Value) Len() int {
+	switch v.kind {
+	case KindList:
+		return len(v.rest.values) + len(v.rest.strings)
+	case KindObject:
+		return len(v.rest.props)
+	case KindNull, KindBool, KindInt, KindDecimal, KindString, KindRaw, KindLink:
+	}
+	return 0
+}
+
+// Items yields the items of a list in order, those of Strings as string values;
+// nothing for every other kind.
+func (v Value) Items() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if v.kind != KindList {
+			return
+		}
+		for _, item := range v.rest.values {
+			if !yield(item) {
+				return
+			}
+		}
+		for _, text := range v.rest.strings {
+			if !yield(String(text)) {
+				return
+			}
+		}
+	}
+}
+
+// Props returns the members of an object, nil for every other kind. The caller
+// does not change them.
+func (v Value) Props() []Prop {
+	if v.kind != KindObject {
+		return nil
+	}
+	return v.rest.props
+}
+
+// Link returns what LinkValue was given; false for every other kind.
+func (v Value) Link() (Link, bool) {
+	if v.kind != KindLink {
+		return Link{}, false
+	}
+	return v.rest.link, true
+}
+
+// AppendJSON appends v as compact JSON and returns the longer slice. The shape
+// decides which members of objects are written (Prop.Only).
+func (v Value) AppendJSON(dst []byte, shape Shape) []byte { return appendValue(dst, &v, shape) }
+
+// appendValue takes a pointer since a Value is five words and is visited once for
+// each member of each document.
+func appendValue(dst []byte, v *Value, shape Shape) []byte {
+	switch v.kind {
+	case KindNull:
+		return append(dst, "null"...)
+	case KindBool:
+		return strconv.AppendBool(dst, v.num != 0)
+	case KindInt:
+		return strconv.AppendInt(dst, v.num, 10)
+	case KindDecimal, KindRaw:
+		return append(dst, v.str...)
+	case KindString:
+		return AppendString(dst, v.str)
+	case KindList:
+		dst = append(dst, '[')
+		for i := range v.rest.values {
+			dst = appendValue(appendComma(dst), &v.rest.values[i], shape)
+		}
+		for _, text := range v.rest.strings {
+			dst = AppendString(appendComma(dst), text)
+		}
+		return append(dst, ']')
+	case KindObject:
+		dst = append(dst, '{')
+		dst = appendProps(dst, v.rest.props, shape)
+		return append(dst, '}')
+	case KindLink:
+		return appendLink(dst, &v.rest.link, shape)
+	}
+	return append(dst, "null"...)
+}
+
+// appendProps appends the members that belong to the shape, each after a comma
+// where one is needed.
+func appendProps(dst []byte, props []Prop, shape Shape) []byte {
+	for i := range props {
+		p := &props[i]
+		if !p.Only.include(shape) {
+			continue
+		}
+		dst = appendValue(appendKey(dst, p.Name), &p.Value, shape)
+	}
+	return dst
+}
+
+// isNumber reports whether s is a number of RFC 8259, section 6.
+func isNumber(s string) bool {
+	digits := func() bool {
+		rest := strings.TrimLeft(s, "0123456789")
+		found := len(rest) < len(s)
+		s = rest
+		return found
+	}
+	s = strings.TrimPrefix(s, "-")
+	if strings.HasPrefix(s, "0") {
+		s = s[1:] // no digit may follow a leading zero
+	} else if !digits() {
+		return false
+	}
+	if strings.HasPrefix(s, ".") {
+		s = s[1:]
+		if !digits() {
+			return false
+		}
+	}
+	if strings.HasPrefix(s, "e") || strings.HasPrefix(s, "E") {
+		s = s[1:]
+		if strings.HasPrefix(s, "+") || strings.HasPrefix(s, "-") {
+			s = s[1:]
+		}
+		if !digits() {
+			return false
+		}
+	}
+	return s == ""
+}
