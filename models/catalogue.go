@@ -27,10 +27,12 @@ type ResourceHandler struct {
 	Description string
 	URL         string
 	Username    string
-	Password    string // sealed by pkg/secret; never shown
+	Password    string `json:"-"` // sealed by pkg/secret; never shown
 	Insecure    bool   // do not check the server's certificate
 	VerifiedAt  *time.Time
 	Product     string // what Verify found
+
+	NewPassword string `gorm:"-" json:"-"` // to be sealed with the row
 }
 
 // GlobalPrefix implements Keyed.
@@ -68,6 +70,12 @@ type Environment struct {
 	CPURate      Money
 	MemRate      Money // per GB
 	DiskRate     Money // per GB
+
+	// Who may use it and what can be ordered there, as read and written with the
+	// row; none means no limit.
+	GroupIDs   []ID `gorm:"-"`
+	SizeIDs    []ID `gorm:"-"`
+	OSBuildIDs []ID `gorm:"-"`
 }
 
 // GlobalPrefix implements Keyed.
@@ -203,6 +211,9 @@ const (
 	BlueprintArchived BlueprintState = "Archived"
 )
 
+// BlueprintStates are all of them.
+var BlueprintStates = []BlueprintState{BlueprintDraft, BlueprintActive, BlueprintPaused, BlueprintArchived}
+
 // Blueprint is what can be ordered.
 type Blueprint struct {
 	Row
@@ -212,6 +223,7 @@ type Blueprint struct {
 	GroupID     ID              // the group that provides it
 	Inputs      []Input         `gorm:"serializer:json"`
 	Items       []BlueprintItem `gorm:"foreignKey:BlueprintID"`
+	GroupIDs    []ID            `gorm:"-"` // who may order it, as read and written with the row
 }
 
 // GlobalPrefix implements Keyed.

@@ -26,6 +26,8 @@ type Group struct {
 	Description  string
 	ParentID     ID
 	AutoApproval bool
+
+	Rate Money `gorm:"-"` // of its servers, per month, as read with the row
 }
 
 // GlobalPrefix implements Keyed.

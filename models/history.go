@@ -17,6 +17,7 @@ const (
 	ObjectSize        = "size"
 	ObjectRole        = "role"
 	ObjectIPPool      = "ip-pool"
+	ObjectMembership  = "membership"
 )
 
 // History is one thing that happened to one object. Rows are never changed.
@@ -35,3 +36,6 @@ type History struct {
 
 // TableName gives the table.
 func (History) TableName() string { return "history" }
+
+// Key gives the ids by which events are addressed: their number alone.
+func (h *History) Key() *Row { return &Row{ID: h.ID, CreatedAt: h.CreatedAt} }

@@ -97,6 +97,8 @@ type Job struct {
 	StartedAt         *time.Time
 	EndedAt           *time.Time
 	CancelRequestedAt *time.Time
+
+	Messages []JobMessage `gorm:"-"` // as read with the row
 }
 
 // GlobalPrefix implements Keyed.

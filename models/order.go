@@ -30,6 +30,10 @@ var orderEdges = map[OrderStatus][]OrderStatus{
 	OrderCart:    {OrderPending, OrderActive, OrderCanceled},
 	OrderPending: {OrderActive, OrderDenied, OrderCanceled},
 	OrderActive:  {OrderSuccess, OrderWarning, OrderFailure, OrderCanceled},
+	// A retried job makes its order active again.
+	OrderFailure:  {OrderActive},
+	OrderWarning:  {OrderActive},
+	OrderCanceled: {OrderActive},
 }
 
 // Order is a request for catalogue items, submitted from a cart and decided by
@@ -56,8 +60,9 @@ type Order struct {
 // GlobalPrefix implements Keyed.
 func (*Order) GlobalPrefix() string { return "ORD" }
 
-// Ended reports whether nothing more happens to the order.
-func (o *Order) Ended() bool { return len(orderEdges[o.Status]) == 0 }
+// Ended reports whether the order has come to an end (a retried job may make it
+// active again).
+func (o *Order) Ended() bool { return o.EndedAt != nil }
 
 // MoveTo changes the status along an edge, and is a Conflict where there is none.
 func (o *Order) MoveTo(to OrderStatus) error {
@@ -136,9 +141,17 @@ type ModItem struct {
 
 // DecomItem asks for servers and services to be removed.
 type DecomItem struct {
-	EnvironmentID ID   `json:"environment,omitempty"`
-	ServerIDs     []ID `json:"servers,omitempty"`
-	ServiceIDs    []ID `json:"services,omitempty"`
+	EnvironmentID ID      `json:"environment,omitempty"`
+	ServerIDs     []ID    `json:"servers,omitempty"`
+	ServiceIDs    []ID    `json:"services,omitempty"`
+	Names         []Named `json:"names,omitempty"` // what they were called when the item was made
+}
+
+// Named is an object and what it was called.
+type Named struct {
+	Kind string `json:"kind"`
+	ID   ID     `json:"id"`
+	Name string `json:"name"`
 }
 
 // Param is a named value; a list of them keeps the order in which they came.

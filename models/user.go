@@ -14,11 +14,13 @@ type User struct {
 	Email        string
 	FirstName    string
 	LastName     string
-	PasswordHash string // argon2id in PHC form; "" means that no password signs in
+	PasswordHash string `json:"-"` // argon2id in PHC form; "" means that no password signs in
 	PasswordGen  int64  // counts password changes: tokens of an older one are dead
 	Active       bool
 	SuperAdmin   bool
 	GlobalViewer bool
+
+	NewPassword string `gorm:"-" json:"-"` // to be set with the row; never stored as it is
 }
 
 // GlobalPrefix implements Keyed.

@@ -120,27 +120,52 @@ func Visible(table string, a Actor, alias string) Where {
 		return Or(is(col("id"), a.ID),
 			sub("%s IN (SELECT m.user_id FROM memberships m WHERE %s)", col("id"), In("m.group_id", a.Named())))
 	case "environments":
-		open := Where{SQL: fmt.Sprintf("%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM environment_groups eg WHERE eg.environment_id = %s)", col("handler_id"), col("id"))}
-		return Or(open,
-			sub("%s IN (SELECT eg.environment_id FROM environment_groups eg WHERE %s)", col("id"), In("eg.group_id", a.Named())),
+		return Or(
+			usable(col("handler_id")+" IS NOT NULL", "environment_groups", "environment_id", col("id"), a),
 			In(col("group_id"), a.provider()))
 	case "blueprints":
-		open := Where{SQL: fmt.Sprintf("%s = '%s' AND NOT EXISTS (SELECT 1 FROM blueprint_groups bg WHERE bg.blueprint_id = %s)", col("state"), models.BlueprintActive, col("id"))}
-		ours := sub("%s IN (SELECT bg.blueprint_id FROM blueprint_groups bg WHERE %s)", col("id"), In("bg.group_id", a.Named()))
-		if ours.SQL != None.SQL {
-			ours = And(Where{SQL: fmt.Sprintf("%s = '%s'", col("state"), models.BlueprintActive)}, ours)
-		}
-		return Or(open, ours, In(col("group_id"), a.provider()))
+		return Or(
+			usable(fmt.Sprintf("%s = '%s'", col("state"), models.BlueprintActive), "blueprint_groups", "blueprint_id", col("id"), a),
+			In(col("group_id"), a.provider()))
 	case "orders":
 		return Or(is(col("owner_id"), a.ID), is(col("recipient_id"), a.ID), In(col("group_id"), a.With(GroupView)),
 			sub("%s IN (SELECT oi.order_id FROM order_items oi WHERE %s)", col("id"), a.offered("oi.blueprint_id")))
 	case "services":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)), a.offered(col("blueprint_id")))
+	case "history":
+		// An event is seen by whoever sees its object.
+		var seen []Where
+		for _, o := range historyObjects {
+			w := Visible(o.table, a, "o")
+			if w.SQL == None.SQL {
+				continue
+			}
+			in := fmt.Sprintf("%s = '%s'", col("object_type"), o.kind)
+			if !w.IsAll() {
+				in += fmt.Sprintf(" AND EXISTS (SELECT 1 FROM %s o WHERE o.id = %s AND %s)", o.table, col("object_id"), w.SQL)
+			}
+			seen = append(seen, Where{SQL: in, Args: w.Args})
+		}
+		return Or(seen...)
 	case "servers", "jobs":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)),
 			sub("%s IN (SELECT sv.id FROM services sv WHERE %s)", col("service_id"), a.offered("sv.blueprint_id")))
 	}
 	return None
+}
+
+// historyObjects are the kinds of object whose history others than those who see
+// all may read.
+var historyObjects = []struct{ kind, table string }{
+	{models.ObjectOrder, "orders"}, {models.ObjectJob, "jobs"},
+	{models.ObjectServer, "servers"}, {models.ObjectService, "services"},
+}
+
+// usable gives what works and is open to all groups, or to one of the actor's.
+func usable(works, table, ref, id string, a Actor) Where {
+	open := Where{SQL: fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s l WHERE l.%s = %s)", table, ref, id)}
+	ours := sub("%s IN (SELECT l."+ref+" FROM "+table+" l WHERE %s)", id, In("l.group_id", a.Named()))
+	return And(Where{SQL: works}, Or(open, ours))
 }
 
 // provider gives the groups whose offerings the actor runs.

@@ -54,9 +54,13 @@ type Schema struct {
 	Name   string // "server": may lead a path
 	Plural string // "servers": the collection, and what messages say
 	Table  string // visibility is access.Visible(Table, …)
-	Prefix string // of global ids: "SVR"
+	Prefix string // of global ids: "SVR"; "" when rows are known by their number alone
 	Fields []Field
 	Hops   []Hop
+	// Small says that the table stays at a few thousand rows (groups, environments,
+	// handlers): a to-one hop into it is then resolved to ids first, which lets
+	// PostgreSQL count by index instead of joining.
+	Small bool
 	// Deny hides the whole resource from callers (nil: nobody).
 	Deny func(a access.Actor) bool
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -35,12 +36,12 @@ func (s *Store) migrateDispatcher(ctx context.Context) error {
 	var err error
 	if s.dialect == Postgres {
 		var m *rivermigrate.Migrator[*sql.Tx]
-		if m, err = rivermigrate.New(riverdatabasesql.New(s.SQLDB()), &rivermigrate.Config{Logger: s.log}); err == nil {
+		if m, err = rivermigrate.New(riverdatabasesql.New(s.SQLDB()), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)}); err == nil {
 			_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
 		}
 	} else {
 		var m *rivermigrate.Migrator[*sql.Tx]
-		if m, err = rivermigrate.New(riversqlite.New(s.SQLDB()), &rivermigrate.Config{Logger: s.log}); err == nil {
+		if m, err = rivermigrate.New(riversqlite.New(s.SQLDB()), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)}); err == nil {
 			_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
 		}
 	}

@@ -6,12 +6,14 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"halcyon/models"
 	"halcyon/pkg/fault"
 )
 
 // Insert writes a new row: it gives it its uuid, global id, version and times.
+// What hangs on the row is not written with it, here or by Save.
 func Insert(tx *Tx, row models.Keyed) error {
 	k := row.Key()
 	if k.UUID == "" {
@@ -22,7 +24,7 @@ func Insert(tx *Tx, row models.Keyed) error {
 	}
 	k.Version = 1
 	k.CreatedAt, k.UpdatedAt = tx.Now, tx.Now
-	return translate(tx.Create(row).Error)
+	return translate(tx.Omit(clause.Associations).Create(row).Error)
 }
 
 // Save writes a row that was read, and counts its version up. It is a Conflict
@@ -37,7 +39,7 @@ func Save(tx *Tx, row models.Keyed, columns ...string) error {
 	if len(columns) > 0 {
 		db = db.Select(append([]string{"version", "updated_at"}, columns...))
 	} else {
-		db = db.Select("*").Omit("id", "uuid", "global_id", "created_at")
+		db = db.Select("*").Omit("id", "uuid", "global_id", "created_at", clause.Associations)
 	}
 	res := db.Updates(row)
 	if res.Error != nil {

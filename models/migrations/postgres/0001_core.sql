@@ -54,7 +54,7 @@ CREATE TABLE roles (
 	name text NOT NULL UNIQUE,
 	label text NOT NULL DEFAULT '',
 	description text NOT NULL DEFAULT '',
-	permissions text NOT NULL DEFAULT '[]',
+	permissions text,
 	built_in boolean NOT NULL DEFAULT false
 );
 
@@ -184,7 +184,7 @@ CREATE TABLE ip_pools (
 	last_ip text NOT NULL,
 	prefix integer NOT NULL,
 	gateway text NOT NULL DEFAULT '',
-	dns text NOT NULL DEFAULT '[]'
+	dns text
 );
 CREATE UNIQUE INDEX ip_pools_network ON ip_pools (handler_id, network);
 
@@ -199,7 +199,7 @@ CREATE TABLE blueprints (
 	description text NOT NULL DEFAULT '',
 	state text NOT NULL,
 	group_id bigint REFERENCES groups (id),
-	inputs text NOT NULL DEFAULT '[]'
+	inputs text
 );
 
 CREATE TABLE blueprint_groups (
@@ -278,7 +278,7 @@ CREATE TABLE services (
 	group_id bigint REFERENCES groups (id),
 	order_id bigint REFERENCES orders (id),
 	item_key text NOT NULL DEFAULT '',
-	parameters text NOT NULL DEFAULT '[]',
+	parameters text,
 	installed_at timestamptz
 );
 CREATE UNIQUE INDEX services_instance ON services (order_id, item_key) WHERE item_key <> '';
@@ -302,11 +302,11 @@ CREATE TABLE servers (
 	disk_gb integer NOT NULL DEFAULT 0,
 	os_family text NOT NULL DEFAULT '',
 	notes text NOT NULL DEFAULT '',
-	labels text NOT NULL DEFAULT '[]',
-	disks text NOT NULL DEFAULT '[]',
-	networks text NOT NULL DEFAULT '[]',
-	parameters text NOT NULL DEFAULT '[]',
-	tech_details text NOT NULL DEFAULT '[]',
+	labels text,
+	disks text,
+	networks text,
+	parameters text,
+	tech_details text,
 	owner_id bigint REFERENCES users (id),
 	group_id bigint REFERENCES groups (id),
 	environment_id bigint REFERENCES environments (id),
@@ -365,7 +365,7 @@ CREATE TABLE jobs (
 	server_id bigint REFERENCES servers (id),
 	service_id bigint REFERENCES services (id),
 	action text NOT NULL DEFAULT '',
-	args text NOT NULL DEFAULT '{}',
+	args text,
 	total_tasks integer NOT NULL DEFAULT 0,
 	completed_tasks integer NOT NULL DEFAULT 0,
 	output text NOT NULL DEFAULT '',
@@ -393,7 +393,7 @@ CREATE TABLE job_steps (
 	status text NOT NULL,
 	attempt bigint NOT NULL DEFAULT 0,
 	failures integer NOT NULL DEFAULT 0,
-	memo text NOT NULL DEFAULT '{}',
+	memo text,
 	lease_owner text NOT NULL DEFAULT '',
 	lease_until timestamptz,
 	not_before timestamptz,

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	v2 "halcyon/handlers/v2"
+	"halcyon/models"
+	"halcyon/pkg/auth"
+	"halcyon/pkg/backend"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/order"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/provider/simulated"
+	"halcyon/pkg/provider/vsphere"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/secret"
+	"halcyon/pkg/server"
+	"halcyon/pkg/store"
+	"halcyon/pkg/tenancy"
+	"halcyon/pkg/web"
+)
+
+// app is everything wired together. It is the same for every command; they
+// differ in which parts they start.
+type app struct {
+	log       *slog.Logger
+	store     *store.Store
+	directory *directory.Directory
+	hasher    *auth.Hasher
+	auth      *auth.Service
+	box       *secret.Box
+	backends  *backend.Pool
+	tenancy   *tenancy.Service
+	catalog   *catalog.Service
+	jobs      *job.Service
+	orders    *order.Service
+	servers   *server.Service
+	history   *history.Service
+	engine    *job.Engine
+	web       *echo.Echo
+	face      *v2.Face
+}
+
+// settings are what the parts need to know.
+type settings struct {
+	databaseURL   string
+	maxConns      int
+	keysDir       string
+	secretKeyFile string
+	tokenLifetime time.Duration
+	signingAlg    string
+	prefer        hal.Shape
+	workers       int // jobs at a time in this process; 0 for none
+	poll          time.Duration
+	lease         time.Duration
+	clock         func() time.Time
+	log           *slog.Logger
+}
+
+// newApp opens the database, brings its schema up to date, and wires the parts.
+// Nothing runs yet.
+func newApp(ctx context.Context, c settings) (*app, error) {
+	a := &app{log: c.log}
+	var err error
+	if a.store, err = store.Open(ctx, store.Config{URL: c.databaseURL, MaxConns: c.maxConns, Clock: c.clock, Log: c.log}); err != nil {
+		return nil, err
+	}
+	if err := a.wire(ctx, c); err != nil {
+		a.store.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) wire(ctx context.Context, c settings) error {
+	if err := a.store.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := tenancy.Bootstrap(ctx, a.store); err != nil {
+		return err
+	}
+	a.store.Listen()
+	key, err := secret.LoadOrCreateKey(c.secretKeyFile)
+	if err != nil {
+		return err
+	}
+	a.box = secret.New(key)
+	keys, err := auth.LoadKeys(c.keysDir, auth.KeyOptions{Alg: auth.Alg(c.signingAlg)})
+	if err != nil {
+		return err
+	}
+	mint, err := auth.NewMint(keys, auth.MintConfig{Life: c.tokenLifetime, Now: a.store.Now})
+	if err != nil {
+		return err
+	}
+	a.directory = directory.New(a.store)
+	a.hasher = auth.NewHasher(a.store.Now)
+	a.auth = auth.New(auth.Config{Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log})
+	a.backends = backend.New(a.store, providers(c.log), a.box.Open)
+	a.tenancy = tenancy.New(a.store, a.directory, a.hasher.Hash)
+	a.catalog = catalog.New(a.store, a.directory, a.backends, a.box.Seal)
+	dispatcher, err := job.NewRiver(a.store, job.RiverConfig{MaxWorkers: c.workers, Poll: c.poll, Log: c.log})
+	if err != nil {
+		return err
+	}
+	a.jobs = job.New(a.store, dispatcher, c.log)
+	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
+	a.orders = order.New(a.store, a.catalog, a.jobs)
+	a.history = history.New(a.store)
+	if c.workers > 0 {
+		a.engine = job.NewEngine(a.jobs, job.Config{Lease: c.lease, Sweep: sweep(c.lease), Log: c.log})
+	}
+	a.face, err = v2.New(v2.Services{
+		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history,
+		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
+			return resource.NewRegistry(base, a.store, a.directory, defs...)
+		},
+	}, v2.Config{Prefer: c.prefer, Log: c.log})
+	if err != nil {
+		return err
+	}
+	a.web = web.New(web.Config{
+		Faces: []web.Face{a.face}, Log: c.log, Now: a.store.Now,
+		Ready: map[string]func(context.Context) error{
+			"database":   a.store.Ping,
+			"migrations": a.migrated,
+			"workers":    a.working,
+		},
+		Metrics: web.NewMetrics(a.gauges()),
+	})
+	return nil
+}
+
+// sweep is how often work that a dead process left is looked for.
+func sweep(lease time.Duration) time.Duration {
+	if lease <= 0 {
+		return 0 // the engine's own choice
+	}
+	return max(lease/3, 200*time.Millisecond)
+}
+
+// providers are the kinds of back end that this binary knows.
+func providers(log *slog.Logger) map[models.HandlerKind]func(provider.Config) (provider.Provider, error) {
+	return map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
+		models.HandlerVSphere: func(c provider.Config) (provider.Provider, error) { return vsphere.New(c, log), nil },
+		models.HandlerSimulated: func(c provider.Config) (provider.Provider, error) {
+			path, ok := strings.CutPrefix(c.URL, "file:")
+			if !ok {
+				return simulated.New(c, simulated.NewCloud(simulated.Options{})), nil
+			}
+			cloud, err := simulated.OpenCloud(simulated.Options{Path: filepath.Clean(path)})
+			if err != nil {
+				return nil, fault.Wrap(fault.Invalid, err, "The simulation's file cannot be opened.")
+			}
+			return simulated.New(c, cloud), nil
+		},
+	}
+}
+
+func (a *app) migrated(ctx context.Context) error {
+	ok, err := a.store.Migrated(ctx)
+	if err == nil && !ok {
+		err = fault.New(fault.Unavailable, "The schema is not up to date.")
+	}
+	return err
+}
+
+// working is nil when this process runs jobs, or need not.
+func (a *app) working(context.Context) error {
+	if a.engine == nil {
+		return nil
+	}
+	return a.engine.Alive()
+}
+
+func (a *app) gauges() map[string]func() float64 {
+	g := map[string]func() float64{
+		"halcyon_database_connections_open":         func() float64 { return float64(a.store.Stats().OpenConnections) },
+		"halcyon_database_connections_in_use":       func() float64 { return float64(a.store.Stats().InUse) },
+		"halcyon_database_connection_waits":         func() float64 { return float64(a.store.Stats().WaitCount) },
+		"halcyon_database_connection_waits_seconds": func() float64 { return a.store.Stats().WaitDuration.Seconds() },
+	}
+	if a.engine == nil {
+		return g
+	}
+	for name, value := range map[string]func(job.Stats) int64{
+		"running": func(s job.Stats) int64 { return s.Running }, "steps": func(s job.Stats) int64 { return s.Steps },
+		"retries": func(s job.Stats) int64 { return s.Retries }, "takeovers": func(s job.Stats) int64 { return s.Takeovers },
+		"fenced": func(s job.Stats) int64 { return s.Fenced }, "rescued": func(s job.Stats) int64 { return s.Rescued },
+		"succeeded": func(s job.Stats) int64 { return s.Succeeded }, "warned": func(s job.Stats) int64 { return s.Warned },
+		"failed": func(s job.Stats) int64 { return s.Failed }, "canceled": func(s job.Stats) int64 { return s.Canceled },
+	} {
+		g["halcyon_jobs_"+name] = func() float64 { return float64(value(a.engine.Stats())) }
+	}
+	return g
+}
+
+// close ends everything that wire opened.
+func (a *app) close(ctx context.Context) error {
+	var errs []error
+	if a.engine != nil {
+		errs = append(errs, a.engine.Stop(ctx))
+	}
+	errs = append(errs, a.backends.Close(ctx))
+	a.store.Close()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"halcyon/pkg/demo"
+	"halcyon/pkg/provider/vcsim"
+)
+
+type demoCmd struct {
+	Listen string `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
+	Data   string `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
+}
+
+// Run runs the demo until it is told to stop.
+func (c *demoCmd) Run(env *environment) (err error) {
+	if err := onlyLoopback(c.Listen); err != nil {
+		return err
+	}
+	dir := c.Data
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "halcyon-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	vc, sim, err := demoVCenter(filepath.Join(dir, "vcenter.json"), dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sim.Close()) }()
+	flags := databaseFlags{DataDir: dir, SigningAlg: "EdDSA"}
+	s, err := flags.settings(env)
+	if err != nil {
+		return err
+	}
+	api := apiFlags{Listen: c.Listen, TokenLifetime: 5 * time.Minute, ShutdownTimeout: 10 * time.Second}
+	s.workers, s.poll, s.lease, s.tokenLifetime = 8, 100*time.Millisecond, 15*time.Second, api.TokenLifetime
+	a, err := newApp(env.ctx, s)
+	if err != nil {
+		return err
+	}
+	return a.serve(env.ctx, api, func(ctx context.Context, at string) error {
+		if err := a.fill(ctx, vc); err != nil {
+			return fmt.Errorf("demo data: %w", err)
+		}
+		return c.welcome(env, at)
+	})
+}
+
+// demoVCenter starts the simulator. Its password is random: nobody else on the
+// machine is meant to use it.
+func demoVCenter(state, dir string) (demo.VCenter, *vcsim.Server, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return demo.VCenter{}, nil, err
+	}
+	var raw [15]byte
+	_, _ = rand.Read(raw[:]) // crypto/rand never fails
+	vc := simulatedVCenter("halcyon", base32.StdEncoding.EncodeToString(raw[:]))
+	sim, err := vcsim.Start(vcsim.Options{Username: vc.Username, Password: vc.Password, State: state})
+	if err != nil {
+		return demo.VCenter{}, nil, fmt.Errorf("start the vCenter simulator: %w", err)
+	}
+	vc.URL = sim.URL()
+	return vc, sim, nil
+}
+
+// simulatedVCenter is the vCenter that vcsim simulates.
+func simulatedVCenter(username, password string) demo.VCenter {
+	return demo.VCenter{
+		Username: username, Password: password,
+		Datacenter: vcsim.Datacenter, Cluster: vcsim.Cluster, Datastore: vcsim.Datastore,
+		Folder: vcsim.Folder, Network: vcsim.Network, Templates: vcsim.Templates(),
+	}
+}
+
+// fill makes the demo's content, or, when it is there, tells it where the vCenter
+// is now.
+func (a *app) fill(ctx context.Context, vc demo.VCenter) error {
+	d := &demo.Demo{Tenancy: a.tenancy, Catalog: a.catalog, Orders: a.orders, Directory: a.directory, Now: a.store.Now}
+	empty, err := a.tenancy.Empty(ctx)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		return d.Moved(ctx, vc)
+	}
+	if err := d.Seed(ctx, vc); err != nil {
+		return err
+	}
+	return d.History(ctx)
+}
+
+// onlyLoopback refuses to show a password that everybody knows to the network.
+func onlyLoopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("the demo's password is %q, so it listens on loopback alone, not on %q; use halcyon serve for more", demo.Password, listen)
+}
+
+func (c *demoCmd) welcome(env *environment, at string) error {
+	w := env.stdout
+	fmt.Fprintf(w, "\nHalcyon demo at %s/api/v2/\n\nUsers, all with the password %s:\n", at, demo.Password)
+	for _, u := range demo.Users {
+		fmt.Fprintf(w, "  %-6s %s\n", u.Name, u.Role)
+	}
+	fmt.Fprintf(w, "\nTry:\n  curl -u alice:%s %s/api/v2/\n", demo.Password, at)
+	_, err := fmt.Fprintf(w, "  curl -u alice:%s '%s/api/v2/servers/?attributes=ip,power-status'\n\n", demo.Password, at)
+	return err
+}
+
+type simulatorCmd struct {
+	Listen   string `help:"Address to listen on." default:"127.0.0.1:8989"`
+	Username string `help:"User who may sign in." default:"halcyon"`
+	Password string `help:"Password of that user." env:"HALCYON_SIMULATOR_PASSWORD" default:"halcyon"`
+	Machines int    `help:"Running machines to begin with." default:"8"`
+	State    string `help:"File that keeps the machines between runs." type:"path" placeholder:"FILE"`
+}
+
+// Run runs the simulator until it is told to stop.
+func (c *simulatorCmd) Run(env *environment) error {
+	machines := c.Machines
+	if machines == 0 {
+		machines = -1
+	}
+	sim, err := vcsim.Start(vcsim.Options{Listen: c.Listen, Username: c.Username, Password: c.Password, Machines: machines, State: c.State})
+	if err != nil {
+		return err
+	}
+	env.log.Info("ready", "url", sim.URL(), "username", c.Username)
+	<-env.ctx.Done()
+	return sim.Close()
+}
+
+// hidePassword takes the password out of a database URL.
+func hidePassword(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(cannot be read)"
+	}
+	return u.Redacted()
+}

@@ -1,0 +1,108 @@
+package v2
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/pkg/auth"
+	"halcyon/pkg/web"
+)
+
+// tokenAuth gives a token for a username and a password.
+func (f *Face) tokenAuth(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	n, err := f.read(c)
+	if err != nil {
+		return err
+	}
+	user, password := n.Field("username"), n.Field("password")
+	cred := auth.Credentials{
+		Username: user.String(), Password: password.String(),
+		Token: n.Field("token").Text(), Domain: n.Field("domain").Text(), Source: c.RealIP(),
+	}
+	if !user.Present() {
+		user.Complain("is required")
+	}
+	if !password.Present() {
+		password.Complain("is required")
+	}
+	n.Done()
+	if err := n.Faults().Err(); err != nil {
+		return err
+	}
+	t, err := f.Auth.SignIn(c.Request().Context(), cred)
+	if err != nil {
+		return err
+	}
+	return f.sendToken(c, t)
+}
+
+// tokenRefresh gives a new token for one that is still good.
+func (f *Face) tokenRefresh(c echo.Context) error {
+	token, err := f.readToken(c)
+	if err != nil {
+		return err
+	}
+	t, err := f.Auth.Refresh(c.Request().Context(), token)
+	if err != nil {
+		return err
+	}
+	return f.sendToken(c, t)
+}
+
+// tokenVerify answers the token when it is good.
+func (f *Face) tokenVerify(c echo.Context) error {
+	token, err := f.readToken(c)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Auth.Verify(c.Request().Context(), token); err != nil {
+		return err
+	}
+	return f.sendToken(c, auth.Tokens{Access: token})
+}
+
+func (f *Face) readToken(c echo.Context) (string, error) {
+	if err := noQuery(c); err != nil {
+		return "", err
+	}
+	n, err := f.read(c)
+	if err != nil {
+		return "", err
+	}
+	x := n.Field("token")
+	token := x.String()
+	if !x.Present() {
+		x.Complain("is required")
+	}
+	n.Done()
+	return token, n.Faults().Err()
+}
+
+func (f *Face) sendToken(c echo.Context, t auth.Tokens) error {
+	props := []hal.Prop{{Name: "token", Value: hal.String(t.Access)}}
+	if t.ExpiresIn > 0 {
+		props = append(props, hal.Prop{Name: "expires-in", Value: hal.Int(int64(t.ExpiresIn.Seconds()))})
+	}
+	if t.Refresh != "" {
+		props = append(props, hal.Prop{Name: "refresh-token", Value: hal.String(t.Refresh)})
+	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	doc := hal.Document{Props: props}
+	return c.Blob(http.StatusOK, hal.AsCloudBolt.ContentType(), f.encoder.AppendJSON(nil, &doc, hal.CloudBolt))
+}
+
+// signOut ends the session that the credentials belong to.
+func (f *Face) signOut(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	if err := f.Auth.SignOut(c.Request().Context(), web.Actor(c)); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}

@@ -1,0 +1,444 @@
+package v2
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/query"
+	"halcyon/pkg/resource"
+)
+
+func (f *Face) environments() resource.Resource[models.Environment] {
+	type env = models.Environment
+	key := func(e *env) *models.Row { return &e.Row }
+	place := func(name, column, doc string, at func(*env) *string) resource.Field[env] {
+		return resource.Text(name, func(e *env) string { return *at(e) }, doc).From(column).
+			SeenBy(func(a access.Actor, _ *env) bool { return a.SeesAll() }, nil).
+			SetText(func(e *env, v string) { *at(e) = v })
+	}
+	rate := func(name, column, doc string, at func(*env) *models.Money) resource.Field[env] {
+		return resource.Rate(name, func(e *env) models.Money { return *at(e) }, doc).From(column).
+			SetMoney(func(e *env, v models.Money) { *at(e) = v })
+	}
+	return resource.Resource[env]{
+		Name: "environment", Plural: "environments", Noun: "Environments", Table: "environments", Prefix: "ENV",
+		Doc: "A place in a resource handler that groups may order into.",
+		Key: key, Title: func(e *env) string { return e.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[env]{
+			resource.Text("name", func(e *env) string { return e.Name }, "Name.").On("name").Listed().
+				SetText(func(e *env, v string) { e.Name = v }).Required(),
+			resource.ID(key),
+			resource.Text("description", func(e *env) string { return e.Description }, "What the environment is for.").On("description").
+				SetText(func(e *env, v string) { e.Description = v }),
+			resource.Bool("auto_approval", func(e *env) bool { return e.AutoApproval }, "Whether orders into it are approved without asking.").On("auto_approval").
+				SetBool(func(e *env, v bool) { e.AutoApproval = v }),
+			rate("cpu-rate", "cpu_rate", "What a processor costs by the month, where no size sets the price.", func(e *env) *models.Money { return &e.CPURate }),
+			rate("mem-rate", "mem_rate", "What a GB of memory costs by the month, where no size sets the price.", func(e *env) *models.Money { return &e.MemRate }),
+			rate("disk-rate", "disk_rate", "What a GB of disk costs by the month.", func(e *env) *models.Money { return &e.DiskRate }),
+			resource.Text("domain", func(e *env) string { return e.Domain }, "Domain of the host names that are made here.").On("domain").
+				SetText(func(e *env, v string) { e.Domain = v }),
+			place("datacenter", "datacenter", "Datacenter in the back end; empty for its default.", func(e *env) *string { return &e.Datacenter }),
+			place("cluster", "cluster", "Cluster in the back end.", func(e *env) *string { return &e.Cluster }),
+			place("resource-pool", "resource_pool", "Resource pool in the back end.", func(e *env) *string { return &e.ResourcePool }),
+			place("datastore", "datastore", "Datastore in the back end.", func(e *env) *string { return &e.Datastore }),
+			place("folder", "folder", "Folder in the back end.", func(e *env) *string { return &e.Folder }),
+			place("network", "network", "Network in the back end, which also chooses the IP pool.", func(e *env) *string { return &e.Network }),
+			linked("groups", "Groups that may use it, with those below them; none for all.", func(e *env) *[]models.ID { return &e.GroupIDs }),
+			linked("perf-types", "Sizes that can be ordered here; none for all.", func(e *env) *[]models.ID { return &e.SizeIDs }),
+			linked("os-builds", "OS builds that can be ordered here; none for all that have a template.", func(e *env) *[]models.ID { return &e.OSBuildIDs }),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[env]{
+			resource.One("group", "groups", "group_id", func(e *env) models.ID { return e.GroupID }, "Group that provides it.").
+				Set(func(e *env, id models.ID) { e.GroupID = id }),
+			resource.One("resource-handler", "resource-handlers", "handler_id", func(e *env) models.ID { return e.HandlerID }, "Back end that it lies in.").
+				Set(func(e *env, id models.ID) { e.HandlerID = id }),
+			resource.Many[env]("os-builds", "os-builds", "EXISTS (SELECT 1 FROM os_build_templates x WHERE x.os_build_id = {to}.id AND x.handler_id = {from}.handler_id) AND "+
+				"(NOT EXISTS (SELECT 1 FROM environment_os_builds l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.os_build_id FROM environment_os_builds l WHERE l.environment_id = {from}.id))",
+				"OS builds that can be ordered here."),
+			resource.Many[env]("perf-types", "perf-types", "NOT EXISTS (SELECT 1 FROM environment_sizes l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.size_id FROM environment_sizes l WHERE l.environment_id = {from}.id)",
+				"Sizes that can be ordered here."),
+		},
+		Subs: []resource.Sub[env]{
+			{
+				Path: "servers", Rel: "cb:servers", Of: "servers", Doc: "Servers in the environment.",
+				Title: func(e *env) string { return "Servers In " + e.Name },
+				Where: func(_ context.Context, _ access.Actor, e *env) (access.Where, error) {
+					return access.Where{SQL: query.Root + ".environment_id = " + e.ID.String()}, nil
+				},
+			},
+			historySub(models.ObjectEnvironment, func(e *env) (models.ID, string) { return e.ID, e.Name }),
+		},
+		List: f.Catalog.Environments.List, Find: f.Catalog.Environments.Find,
+		CanCreate: catalog.CanEdit, Create: f.Catalog.Environments.Create,
+		CanUpdate: f.Catalog.Environments.CanUpdate, Update: f.Catalog.Environments.Update,
+		CanDelete: f.Catalog.Environments.CanDelete, Delete: deleting[env](f.Catalog.Environments.Delete),
+	}
+}
+
+// linked declares the ids that a row is limited to: set as a list of references,
+// shown as links (a relation of the same name) and not as a field.
+func linked[T any](plural, doc string, at func(*T) *[]models.ID) resource.Field[T] {
+	return resource.WriteOnly[T](plural, doc).Set(func(n *body.Node, r *resource.Refs) func(*T) {
+		ids := r.Each(n, plural)
+		return func(t *T) { *at(t) = ids }
+	})
+}
+
+func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
+	type handler = models.ResourceHandler
+	key := func(h *handler) *models.Row { return &h.Row }
+	return resource.Resource[handler]{
+		Name: "resource-handler", Plural: "resource-handlers", Noun: "Resource Handlers", Table: "resource_handlers", Prefix: "RH",
+		Doc: "A back end in which servers are made, and how to reach it.",
+		Key: key, Title: func(h *handler) string { return h.Name }, TitleFrom: []string{"name"},
+		Hidden: func(a access.Actor) bool { return !a.SeesAll() },
+		Fields: append([]resource.Field[handler]{
+			resource.Text("name", func(h *handler) string { return h.Name }, "Name.").On("name").Listed().
+				SetText(func(h *handler, v string) { h.Name = v }).Required(),
+			resource.ID(key),
+			resource.Enum("type", models.HandlerKinds, func(h *handler) models.HandlerKind { return h.Kind }, "Kind of back end.").On("kind").
+				SetText(func(h *handler, v string) { h.Kind = models.HandlerKind(strings.ToLower(v)) }).Required(),
+			resource.Text("description", func(h *handler) string { return h.Description }, "What the back end is for.").On("description").
+				SetText(func(h *handler, v string) { h.Description = v }),
+			resource.Text("url", func(h *handler) string { return h.URL }, "Where it is reached.").From("url").
+				SetText(func(h *handler, v string) { h.URL = v }),
+			resource.Text("username", func(h *handler) string { return h.Username }, "User that signs in there.").From("username").
+				SetText(func(h *handler, v string) { h.Username = v }),
+			resource.WriteOnly[handler]("password", "Password of that user; never shown.").
+				Set(func(n *body.Node, _ *resource.Refs) func(*handler) {
+					v := n.String()
+					return func(h *handler) { h.NewPassword = v }
+				}),
+			resource.Bool("insecure", func(h *handler) bool { return h.Insecure }, "Whether the server's certificate goes unchecked.").On("insecure").
+				SetBool(func(h *handler, v bool) { h.Insecure = v }),
+			resource.Text("product", func(h *handler) string { return h.Product }, "What was found there by the last verification.").On("product"),
+			resource.Time("verified", func(h *handler) *time.Time { return h.VerifiedAt }, "When it was verified last.").On("verified_at"),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[handler]{
+			resource.Many[handler]("environments", "environments", "{to}.handler_id = {from}.id", "Environments in it."),
+		},
+		Subs: []resource.Sub[handler]{
+			historySub(models.ObjectHandler, func(h *handler) (models.ID, string) { return h.ID, h.Name }),
+		},
+		Actions: []resource.Action[handler]{
+			{
+				Rel: "sync-vms", Title: "Synchronize", Doc: "Reads the back end's machines and brings the list of servers up to date.",
+				Can: func(a access.Actor, _ *handler) error { return canSync(a) },
+				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[handler], error) {
+					n.Done()
+					if err := n.Faults().Err(); err != nil {
+						return resource.Outcome[handler]{}, err
+					}
+					h, err := f.Catalog.Handlers.Find(ctx, a, ref)
+					if err != nil {
+						return resource.Outcome[handler]{}, err
+					}
+					jobs, err := f.Servers.SyncVMs(ctx, a, h.ID)
+					if err != nil {
+						return resource.Outcome[handler]{}, err
+					}
+					return resource.Outcome[handler]{Job: jobs[0].ID}, nil
+				},
+			},
+			{
+				Rel: "verify", Title: "Verify", Doc: "Signs in to the back end and says what is there.",
+				Can: func(a access.Actor, h *handler) error { return f.Catalog.Handlers.CanUpdate(a, h) },
+				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[handler], error) {
+					n.Done()
+					if err := n.Faults().Err(); err != nil {
+						return resource.Outcome[handler]{}, err
+					}
+					h, err := f.Catalog.Verify(ctx, a, ref)
+					return resource.Outcome[handler]{Row: h}, err
+				},
+			},
+		},
+		Batch: []resource.BatchAction{{
+			Rel: "sync-vms", Title: "Synchronize all resource handlers", Doc: "Reads the machines of all back ends.",
+			Can: canSync,
+			Do: func(ctx context.Context, a access.Actor, n *body.Node) ([]models.ID, error) {
+				n.Done()
+				if err := n.Faults().Err(); err != nil {
+					return nil, err
+				}
+				jobs, err := f.Servers.SyncVMs(ctx, a, 0)
+				ids := make([]models.ID, len(jobs))
+				for i, j := range jobs {
+					ids[i] = j.ID
+				}
+				return ids, err
+			},
+		}},
+		List: f.Catalog.Handlers.List, Find: f.Catalog.Handlers.Find,
+		CanCreate: catalog.CanEdit, Create: f.Catalog.Handlers.Create,
+		CanUpdate: f.Catalog.Handlers.CanUpdate, Update: f.Catalog.Handlers.Update,
+		CanDelete: f.Catalog.Handlers.CanDelete, Delete: deleting[handler](f.Catalog.Handlers.Delete),
+	}
+}
+
+func (f *Face) ipPools() resource.Resource[models.IPPool] {
+	type pool = models.IPPool
+	key := func(p *pool) *models.Row { return &p.Row }
+	text := func(name, column, doc string, at func(*pool) *string) resource.Field[pool] {
+		return resource.Text(name, func(p *pool) string { return *at(p) }, doc).On(column).
+			SetText(func(p *pool, v string) { *at(p) = v })
+	}
+	return resource.Resource[pool]{
+		Name: "ip-pool", Plural: "ip-pools", Noun: "IP Pools", Table: "ip_pools", Prefix: "IPP",
+		Doc: "A range of addresses of one network, given to servers one by one.",
+		Key: key, Title: func(p *pool) string { return p.Name }, TitleFrom: []string{"name"},
+		Hidden: func(a access.Actor) bool { return !a.SeesAll() },
+		Fields: append([]resource.Field[pool]{
+			text("name", "name", "Name.", func(p *pool) *string { return &p.Name }).Listed().Required(),
+			resource.ID(key),
+			text("network", "network", "Network in the back end.", func(p *pool) *string { return &p.Network }).Required(),
+			text("first-ip", "first_ip", "First address.", func(p *pool) *string { return &p.FirstIP }).Required(),
+			text("last-ip", "last_ip", "Last address.", func(p *pool) *string { return &p.LastIP }).Required(),
+			resource.Int("prefix", func(p *pool) int64 { return int64(p.Prefix) }, "Length of the network's prefix, such as 24.").On("prefix").
+				SetInt(func(p *pool, v int) { p.Prefix = v }).Required(),
+			text("gateway", "gateway", "Address of the gateway.", func(p *pool) *string { return &p.Gateway }),
+			resource.Texts("dns", func(p *pool) []string { return p.DNS }, "Addresses of name servers.").From("dns").
+				SetTexts(func(p *pool, v []string) { p.DNS = v }),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[pool]{
+			resource.One("resource-handler", "resource-handlers", "handler_id", func(p *pool) models.ID { return p.HandlerID }, "Back end of the network.").
+				Set(func(p *pool, id models.ID) { p.HandlerID = id }).Required(),
+		},
+		List: f.Catalog.IPPools.List, Find: f.Catalog.IPPools.Find,
+		CanCreate: catalog.CanEdit, Create: f.Catalog.IPPools.Create,
+		CanUpdate: f.Catalog.IPPools.CanUpdate, Update: f.Catalog.IPPools.Update,
+		CanDelete: f.Catalog.IPPools.CanDelete, Delete: deleting[pool](f.Catalog.IPPools.Delete),
+	}
+}
+
+func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
+	type build = models.OSBuild
+	key := func(o *build) *models.Row { return &o.Row }
+	return resource.Resource[build]{
+		Name: "os-build", Plural: "os-builds", Noun: "OS Builds", Table: "os_builds", Prefix: "OSB",
+		Doc: "An operating system image, known to each resource handler by a template.",
+		Key: key, Title: func(o *build) string { return o.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[build]{
+			resource.Text("name", func(o *build) string { return o.Name }, "Name.").On("name").Listed().
+				SetText(func(o *build, v string) { o.Name = v }).Required(),
+			resource.ID(key),
+			resource.Text("os-family", func(o *build) string { return o.OSFamily }, "Family of operating systems, such as linux.").On("os_family").
+				SetText(func(o *build, v string) { o.OSFamily = v }),
+			resource.Text("os-version", func(o *build) string { return o.OSVersion }, "Version of the operating system.").On("os_version").
+				SetText(func(o *build, v string) { o.OSVersion = v }),
+			resource.Text("description", func(o *build) string { return o.Description }, "What is on it.").On("description").
+				SetText(func(o *build, v string) { o.Description = v }),
+			resource.Value("templates", func(o *build) hal.Value {
+				list := make([]hal.Value, len(o.Templates))
+				for i, t := range o.Templates {
+					list[i] = hal.Object([]hal.Prop{
+						{Name: "resource-handler", Value: hal.String(Base + "/resource-handlers/" + t.HandlerID.String())},
+						{Name: "template", Value: hal.String(t.Template)},
+					})
+				}
+				return hal.List(list)
+			}, "Template in each resource handler; for administrators.").
+				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
+				Set(func(n *body.Node, r *resource.Refs) func(*build) {
+					var list []models.OSBuildTemplate
+					for _, x := range n.List() {
+						t := models.OSBuildTemplate{HandlerID: r.To(x.Field("resource-handler"), "resource-handlers"), Template: x.Field("template").Text()}
+						if t.HandlerID == 0 {
+							x.Complain("needs a resource-handler")
+						}
+						if t.Template == "" {
+							x.Complain("needs a template")
+						}
+						x.Done()
+						list = append(list, t)
+					}
+					return func(o *build) { o.Templates = list }
+				}),
+		}, resource.Identity(key)...),
+		List: f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find,
+		CanCreate: catalog.CanEdit, Create: f.Catalog.OSBuilds.Create,
+		CanUpdate: f.Catalog.OSBuilds.CanUpdate, Update: f.Catalog.OSBuilds.Update,
+		CanDelete: f.Catalog.OSBuilds.CanDelete, Delete: deleting[build](f.Catalog.OSBuilds.Delete),
+	}
+}
+
+func (f *Face) sizes() resource.Resource[models.Size] {
+	type size = models.Size
+	key := func(s *size) *models.Row { return &s.Row }
+	return resource.Resource[size]{
+		Name: "perf-type", Plural: "perf-types", Noun: "Perf Types", Table: "sizes", Prefix: "SIZ",
+		Doc: "A size of server: what it has and costs.",
+		Key: key, Title: func(s *size) string { return s.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[size]{
+			resource.Text("name", func(s *size) string { return s.Name }, "Name, which orders give as vm-size.").On("name").Listed().
+				SetText(func(s *size, v string) { s.Name = v }).Required(),
+			resource.ID(key),
+			resource.Text("description", func(s *size) string { return s.Description }, "What it is good for.").On("description").
+				SetText(func(s *size, v string) { s.Description = v }),
+			resource.Int("cpu-cnt", func(s *size) int64 { return int64(s.CPUs) }, "Processors.").On("cpus").
+				SetInt(func(s *size, v int) { s.CPUs = v }).Required(),
+			resource.Memory("mem-size", func(s *size) int { return s.MemoryMB }, "Memory.").On("memory_mb").
+				Set(func(n *body.Node, _ *resource.Refs) func(*size) {
+					mb, err := models.ParseMemory(n.Text())
+					if err != nil {
+						n.Complain("%s", err)
+					}
+					return func(s *size) { s.MemoryMB = mb }
+				}).Required(),
+			resource.Int("gpu-cnt", func(s *size) int64 { return int64(s.GPUs) }, "Graphics processors.").On("gpus").
+				SetInt(func(s *size, v int) { s.GPUs = v }),
+			resource.Rate("rate", func(s *size) models.Money { return s.Rate }, "What it costs by the month.").On("rate").
+				SetMoney(func(s *size, v models.Money) { s.Rate = v }),
+		}, resource.Identity(key)...),
+		List: f.Catalog.Sizes.List, Find: f.Catalog.Sizes.Find,
+		CanCreate: catalog.CanEdit, Create: f.Catalog.Sizes.Create,
+		CanUpdate: f.Catalog.Sizes.CanUpdate, Update: f.Catalog.Sizes.Update,
+		CanDelete: f.Catalog.Sizes.CanDelete, Delete: deleting[size](f.Catalog.Sizes.Delete),
+	}
+}
+
+func (f *Face) blueprints() resource.Resource[models.Blueprint] {
+	type blueprint = models.Blueprint
+	key := func(b *blueprint) *models.Row { return &b.Row }
+	return resource.Resource[blueprint]{
+		Name: "blueprint", Plural: "blueprints", Noun: "Blueprints", Table: "blueprints", Prefix: "BP",
+		Doc: "What can be ordered: servers in tiers, and the questions that an order answers.",
+		Key: key, Title: func(b *blueprint) string { return b.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[blueprint]{
+			resource.Text("name", func(b *blueprint) string { return b.Name }, "Name.").On("name").Listed().
+				SetText(func(b *blueprint, v string) { b.Name = v }).Required(),
+			resource.ID(key),
+			resource.Text("description", func(b *blueprint) string { return b.Description }, "What it deploys.").On("description").
+				SetText(func(b *blueprint, v string) { b.Description = v }),
+			resource.Enum("state", models.BlueprintStates, func(b *blueprint) models.BlueprintState { return b.State }, "Step in the life of the blueprint: only an active one can be ordered.").On("state").
+				Set(func(n *body.Node, _ *resource.Refs) func(*blueprint) {
+					v := models.BlueprintState(n.Text())
+					if i := slices.IndexFunc(models.BlueprintStates, func(s models.BlueprintState) bool { return strings.EqualFold(string(s), string(v)) }); i >= 0 {
+						v = models.BlueprintStates[i]
+					}
+					return func(b *blueprint) { b.State = v }
+				}),
+			resource.Bool("is-orderable", func(b *blueprint) bool { return b.State == models.BlueprintActive }, "Whether it can be ordered now.").From("state"),
+			resource.Value("build-items", buildItems, "Tiers of servers.").Set(readBuildItems),
+			resource.Value("inputs", blueprintInputs, "What an order can say.").From("inputs").Set(readInputs),
+			linked("groups", "Groups that may order it, with those below them; none for all.", func(b *blueprint) *[]models.ID { return &b.GroupIDs }),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[blueprint]{
+			resource.One("group", "groups", "group_id", func(b *blueprint) models.ID { return b.GroupID }, "Group that provides it.").
+				Set(func(b *blueprint, id models.ID) { b.GroupID = id }),
+		},
+		Subs: []resource.Sub[blueprint]{
+			{
+				Path: "services", Rel: "cb:services", Of: "services", Doc: "Services that were deployed from it.",
+				Title: func(b *blueprint) string { return "Services From " + b.Name },
+				Where: func(_ context.Context, _ access.Actor, b *blueprint) (access.Where, error) {
+					return access.Where{SQL: query.Root + ".blueprint_id = " + b.ID.String()}, nil
+				},
+			},
+		},
+		List: f.Catalog.Blueprints.List, Find: f.Catalog.Blueprints.Find,
+		New:       func() *blueprint { return &blueprint{State: models.BlueprintActive} },
+		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
+		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
+		CanDelete: f.Catalog.Blueprints.CanDelete, Delete: deleting[blueprint](f.Catalog.Blueprints.Delete),
+	}
+}
+
+func buildItems(b *models.Blueprint) hal.Value {
+	list := make([]hal.Value, len(b.Items))
+	for i, it := range b.Items {
+		props := []hal.Prop{
+			{Name: "name", Value: hal.String(it.Name)},
+			{Name: "type", Value: hal.String(it.Type)},
+			{Name: "quantity", Value: hal.Int(int64(it.Quantity))},
+		}
+		if it.OSBuildID != 0 {
+			props = append(props, hal.Prop{Name: "os-build", Value: hal.String(Base + "/os-builds/" + it.OSBuildID.String())})
+		}
+		if it.SizeID != 0 {
+			props = append(props, hal.Prop{Name: "perf-type", Value: hal.String(Base + "/perf-types/" + it.SizeID.String())})
+		}
+		if it.Hostname != "" {
+			props = append(props, hal.Prop{Name: "hostname", Value: hal.String(it.Hostname)})
+		}
+		list[i] = hal.Object(props)
+	}
+	return hal.List(list)
+}
+
+func readBuildItems(n *body.Node, r *resource.Refs) func(*models.Blueprint) {
+	var items []models.BlueprintItem
+	for _, x := range n.List() {
+		it := models.BlueprintItem{
+			Name: x.Field("name").Text(), Type: x.Field("type").Text(), Quantity: 1,
+			OSBuildID: r.To(x.Field("os-build"), "os-builds"), SizeID: r.To(x.Field("perf-type"), "perf-types"),
+			Hostname: x.Field("hostname").Text(),
+		}
+		if q := x.Field("quantity"); q.Present() {
+			it.Quantity = int(min(max(q.Int(), 0), 1<<20)) // the service knows the limits
+		}
+		if it.Type == "" {
+			it.Type = models.BlueprintItemServer
+		}
+		x.Done()
+		items = append(items, it)
+	}
+	return func(b *models.Blueprint) { b.Items = items }
+}
+
+func blueprintInputs(b *models.Blueprint) hal.Value {
+	list := make([]hal.Value, len(b.Inputs))
+	for i, in := range b.Inputs {
+		props := []hal.Prop{{Name: "name", Value: hal.String(in.Name)}, {Name: "type", Value: hal.String(string(in.Type))}}
+		add := func(name string, given bool, v hal.Value) {
+			if given {
+				props = append(props, hal.Prop{Name: name, Value: v})
+			}
+		}
+		add("label", in.Label != "", hal.String(in.Label))
+		add("description", in.Description != "", hal.String(in.Description))
+		add("required", true, hal.Bool(in.Required))
+		add("default", in.Default != "", hal.String(in.Default))
+		add("options", len(in.Options) > 0, hal.Strings(in.Options))
+		if in.Minimum != nil {
+			add("minimum", true, hal.Int(*in.Minimum))
+		}
+		if in.Maximum != nil {
+			add("maximum", true, hal.Int(*in.Maximum))
+		}
+		add("pattern", in.Pattern != "", hal.String(in.Pattern))
+		list[i] = hal.Object(props)
+	}
+	return hal.List(list)
+}
+
+func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
+	var inputs []models.Input
+	for _, x := range n.List() {
+		in := models.Input{
+			Name: x.Field("name").Text(), Type: models.InputType(x.Field("type").Text()),
+			Label: x.Field("label").Text(), Description: x.Field("description").Text(),
+			Required: x.Field("required").Bool(), Default: x.Field("default").Text(),
+			Options: x.Field("options").Texts(), Pattern: x.Field("pattern").Text(),
+		}
+		if v := x.Field("minimum"); v.Present() {
+			in.Minimum = new(v.Int())
+		}
+		if v := x.Field("maximum"); v.Present() {
+			in.Maximum = new(v.Int())
+		}
+		if in.Type == "" {
+			in.Type = models.InputText
+		}
+		x.Done()
+		inputs = append(inputs, in)
+	}
+	return func(b *models.Blueprint) { b.Inputs = inputs }
+}

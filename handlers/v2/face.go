@@ -1,0 +1,117 @@
+// Package v2 is the HAL+JSON face, and the CloudBolt v2 dialect of it, at
+// /api/v2. It translates: requests into calls of the services, and what they
+// answer into documents. The rules are the services'.
+package v2
+
+import (
+	"log/slog"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/pkg/auth"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/order"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/server"
+	"halcyon/pkg/tenancy"
+	"halcyon/pkg/web"
+)
+
+// Base is the path that all hrefs of the face begin with.
+const Base = "/api/v2"
+
+// Services are what the face translates to.
+type Services struct {
+	Directory *directory.Directory
+	Auth      *auth.Service
+	Tenancy   *tenancy.Service
+	Catalog   *catalog.Service
+	Orders    *order.Service
+	Jobs      *job.Service
+	Servers   *server.Service
+	History   *history.Service
+
+	// Registry ties the face's declarations together, over the database.
+	Registry func(base string, defs ...*resource.Def) (*resource.Registry, error)
+}
+
+// Config is how the face behaves.
+type Config struct {
+	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
+	Log    *slog.Logger
+}
+
+// Face serves /api/v2.
+type Face struct {
+	Services
+	cfg     Config
+	reg     *resource.Registry
+	encoder hal.Encoder
+}
+
+// New declares all resources and checks the declarations.
+func New(s Services, c Config) (*Face, error) {
+	f := &Face{Services: s, cfg: c, encoder: hal.Encoder{Curies: []hal.Link{{
+		Name: "cb", Href: Base + "/docs/rels/{rel}", Templated: true,
+	}}}}
+	var err error
+	f.reg, err = s.Registry(Base,
+		resource.Define(f.users()),
+		resource.Define(f.groups()),
+		resource.Define(f.roles()),
+		resource.Define(f.memberships()),
+		resource.Define(f.environments()),
+		resource.Define(f.handlers()),
+		resource.Define(f.ipPools()),
+		resource.Define(f.osBuilds()),
+		resource.Define(f.sizes()),
+		resource.Define(f.blueprints()),
+		resource.Define(f.orders()),
+		resource.Define(f.jobs()),
+		resource.Define(f.servers()),
+		resource.Define(f.services()),
+		resource.Define(f.resources()),
+		resource.Define(f.history()),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Declarations gives what the face serves, for tests and documentation.
+func (f *Face) Declarations() []*resource.Def { return f.reg.Defs() }
+
+// Prefixes implements web.Face.
+func (f *Face) Prefixes() []string { return []string{"/api/v2", "/api"} }
+
+var _ web.Face = (*Face)(nil)
+
+// public are the paths that need no credentials: the ways to get some.
+var public = map[string]bool{
+	Base + "/api-token-auth":    true,
+	Base + "/api-token-refresh": true,
+	Base + "/api-token-verify":  true,
+}
+
+// Authenticate implements web.Face.
+func (f *Face) Authenticate(c echo.Context) error {
+	r := c.Request()
+	if public[r.URL.Path] || hasPrefix(r.URL.Path, Base+"/docs") {
+		return nil
+	}
+	a, err := f.Auth.Authenticate(r.Context(), r.Header.Get(echo.HeaderAuthorization))
+	if err != nil {
+		return err
+	}
+	web.SetActor(c, a)
+	return nil
+}
+
+func hasPrefix(path, dir string) bool {
+	return path == dir || len(path) > len(dir) && path[:len(dir)] == dir && path[len(dir)] == '/'
+}

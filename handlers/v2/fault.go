@@ -1,0 +1,79 @@
+package v2
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/pkg/auth"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/web"
+)
+
+// titles are what each kind of problem is called (RFC 9457: the same for each
+// occurrence).
+var titles = map[fault.Code]string{
+	fault.Invalid:         "The request is not valid.",
+	fault.Unauthenticated: "Credentials are missing or not good.",
+	fault.Forbidden:       "This is not allowed to you.",
+	fault.NotFound:        "Not found.",
+	fault.Conflict:        "The state does not allow this.",
+	fault.Precondition:    "It was changed meanwhile.",
+	fault.Limited:         "Too much, or too often.",
+	fault.Unavailable:     "Not available at the moment.",
+	fault.Internal:        "Something went wrong here.",
+}
+
+// problemType gives the name of the page that explains the problem.
+func problemType(err error) string {
+	switch {
+	case errors.Is(err, web.MethodNotAllowed):
+		return "method-not-allowed"
+	case errors.Is(err, web.TooLarge):
+		return "too-large"
+	case errors.Is(err, web.WrongType):
+		return "unsupported-media-type"
+	}
+	return string(fault.CodeOf(err))
+}
+
+// WriteFault implements web.Face: RFC 9457 for HAL clients, the CloudBolt error
+// for those of its shape.
+func (f *Face) WriteFault(c echo.Context, err error) error {
+	e := fault.From(err)
+	status := web.Status(err)
+	h := c.Response().Header()
+	h.Set(echo.HeaderVary, echo.HeaderAccept)
+	switch status {
+	case http.StatusUnauthorized:
+		h.Add(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)
+		h.Add(echo.HeaderWWWAuthenticate, `Basic realm="api"`)
+	case http.StatusTooManyRequests:
+		if wait, ok := auth.RetryAfter(err); ok {
+			h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		}
+	case http.StatusServiceUnavailable:
+		h.Set(echo.HeaderRetryAfter, "5")
+	}
+	p := hal.Problem{
+		Type: Base + "/docs/problems/" + problemType(err), Title: titles[e.Code], Status: status,
+		Detail: e.Message, Error: e.Message,
+		// Not the query: it may hold what does not belong into an answer.
+		Instance: c.Request().URL.EscapedPath(),
+	}
+	if e.Detail != "" {
+		p.Detail += " " + e.Detail
+	}
+	for _, x := range e.Fields {
+		p.Errors = append(p.Errors, hal.FieldError{Pointer: x.Pointer, Reason: x.Reason})
+	}
+	shape := f.representation(c).Shape()
+	buf := buffers.get()
+	defer buffers.put(buf)
+	*buf = p.AppendJSON((*buf)[:0], shape)
+	return c.Blob(status, p.ContentType(shape), *buf)
+}

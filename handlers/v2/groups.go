@@ -1,0 +1,124 @@
+package v2
+
+import (
+	"context"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/query"
+	"halcyon/pkg/resource"
+)
+
+func (f *Face) groups() resource.Resource[models.Group] {
+	type group = models.Group
+	key := func(g *group) *models.Row { return &g.Row }
+	return resource.Resource[group]{
+		Name: "group", Plural: "groups", Noun: "Groups", Table: "groups", Prefix: "GRP",
+		Doc: "A node of the tenancy tree: an organization, a project, a team.",
+		Key: key, Title: func(g *group) string { return g.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[group]{
+			resource.Text("name", func(g *group) string { return g.Name }, "Name, once below each parent.").On("name").Listed().
+				SetText(func(g *group, v string) { g.Name = v }).Required(),
+			resource.ID(key),
+			resource.Text("type", func(g *group) string { return g.Type }, "Organization, Project, or any other name.").On("type").
+				SetText(func(g *group, v string) { g.Type = v }),
+			resource.Text("description", func(g *group) string { return g.Description }, "What the group is for.").On("description").
+				SetText(func(g *group, v string) { g.Description = v }),
+			resource.Bool("auto-approval", func(g *group) bool { return g.AutoApproval }, "Whether orders of the group are approved without asking.").On("auto_approval").
+				SetBool(func(g *group, v bool) { g.AutoApproval = v }),
+			resource.Rate("rate", func(g *group) models.Money { return g.Rate }, "What the group's servers cost by the month; for those who see them.").
+				SeenBy(func(a access.Actor, g *group) bool { return a.GlobalViewer || a.Can(access.GroupView, g.ID) }, nil),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[group]{
+			resource.One("parent", "groups", "parent_id", func(g *group) models.ID { return g.ParentID }, "Group above.").
+				Set(func(g *group, id models.ID) { g.ParentID = id }),
+			resource.Many[group]("subgroups", "groups", "{to}.parent_id = {from}.id", "Groups directly below."),
+			resource.Many[group]("environments", "environments", "{to}.id IN (SELECT l.environment_id FROM environment_groups l WHERE l.group_id = {from}.id)", "Environments that are open to this very group."),
+		},
+		Subs: []resource.Sub[group]{
+			{
+				Path: "orderable-environments", Rel: "cb:orderable-environments", Alias: "orderable-environments", Of: "environments", Doc: "Environments into which the group may order.",
+				Title: func(g *group) string { return "Orderable Environments For " + g.Name },
+				Where: func(ctx context.Context, _ access.Actor, g *group) (access.Where, error) {
+					return f.Catalog.Usable(ctx, g.ID)
+				},
+			},
+			{
+				Path: "orderable-blueprints", Rel: "cb:orderable-blueprints", Alias: "orderable-blueprints", Of: "blueprints", Doc: "Blueprints that the group may order.",
+				Title: func(g *group) string { return "Orderable Blueprints For " + g.Name },
+				Where: func(ctx context.Context, _ access.Actor, g *group) (access.Where, error) {
+					return f.Catalog.Orderable(ctx, g.ID)
+				},
+			},
+			{
+				Path: "memberships", Rel: "cb:memberships", Of: "memberships", Doc: "Roles that are granted on this very group.",
+				Title: func(g *group) string { return "Memberships In " + g.Name },
+				Where: func(_ context.Context, _ access.Actor, g *group) (access.Where, error) {
+					return access.Where{SQL: query.Root + ".group_id = " + g.ID.String()}, nil
+				},
+			},
+			historySub(models.ObjectGroup, func(g *group) (models.ID, string) { return g.ID, g.Name }),
+		},
+		List: f.Tenancy.Groups.List, Find: f.Tenancy.Groups.Find,
+		Create:    f.Tenancy.Groups.Create,
+		CanCreate: f.Tenancy.CanCreateAnyGroup,
+		CanUpdate: f.Tenancy.Groups.CanUpdate, Update: f.Tenancy.Groups.Update,
+		CanDelete: f.Tenancy.Groups.CanDelete, Delete: deleting[group](f.Tenancy.Groups.Delete),
+	}
+}
+
+func (f *Face) roles() resource.Resource[models.Role] {
+	type role = models.Role
+	key := func(r *role) *models.Row { return &r.Row }
+	return resource.Resource[role]{
+		Name: "role", Plural: "roles", Noun: "Roles", Table: "roles", Prefix: "ROL",
+		Doc: "A named set of permissions, granted on groups.",
+		Key: key, Title: func(r *role) string { return r.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[role]{
+			resource.Text("name", func(r *role) string { return r.Name }, "Name.").On("name").Listed().
+				SetText(func(r *role, v string) { r.Name = v }).Required(),
+			resource.ID(key),
+			resource.Text("label", func(r *role) string { return r.Label }, "Name as people read it.").On("label").
+				SetText(func(r *role, v string) { r.Label = v }),
+			resource.Text("description", func(r *role) string { return r.Description }, "What the role is for.").On("description").
+				SetText(func(r *role, v string) { r.Description = v }),
+			resource.Texts("permissions", func(r *role) []string { return r.Permissions }, "What the role allows on its group and below.").From("permissions").
+				SetTexts(func(r *role, v []string) { r.Permissions = v }),
+			resource.Bool("built-in", func(r *role) bool { return r.BuiltIn }, "Whether the role stays as it is.").On("built_in"),
+		}, resource.Identity(key)...),
+		List: f.Tenancy.Roles.List, Find: f.Tenancy.Roles.Find,
+		Create:    f.Tenancy.Roles.Create,
+		CanCreate: func(a access.Actor) error { return f.Tenancy.Roles.CanCreate(a, &role{}) },
+		CanUpdate: f.Tenancy.Roles.CanUpdate, Update: f.Tenancy.Roles.Update,
+		CanDelete: f.Tenancy.Roles.CanDelete, Delete: deleting[role](f.Tenancy.Roles.Delete),
+	}
+}
+
+func (f *Face) memberships() resource.Resource[models.Membership] {
+	type membership = models.Membership
+	key := func(m *membership) *models.Row { return &m.Row }
+	return resource.Resource[membership]{
+		Name: "membership", Plural: "memberships", Noun: "Memberships", Table: "memberships", Prefix: "MEM",
+		Doc: "A role that a user has on a group and on everything below it.",
+		Key: key, Title: func(m *membership) string { return "Membership id " + m.ID.String() },
+		Fields: append([]resource.Field[membership]{
+			resource.ID(key),
+			resource.OptionalTime("expires", func(m *membership) **time.Time { return &m.ExpiresAt }, "When the role ends; null for never.").On("expires_at"),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[membership]{
+			resource.One("user", "users", "user_id", func(m *membership) models.ID { return m.UserID }, "Who has the role.").
+				Set(func(m *membership, id models.ID) { m.UserID = id }).Required(),
+			resource.One("group", "groups", "group_id", func(m *membership) models.ID { return m.GroupID }, "Where.").
+				Set(func(m *membership, id models.ID) { m.GroupID = id }).Required(),
+			resource.One("role", "roles", "role_id", func(m *membership) models.ID { return m.RoleID }, "Which role.").
+				Set(func(m *membership, id models.ID) { m.RoleID = id }).Required(),
+			resource.One("created-by", "users", "created_by_id", func(m *membership) models.ID { return m.CreatedByID }, "Who granted it."),
+		},
+		List: f.Tenancy.Memberships.List, Find: f.Tenancy.Memberships.Find,
+		Create:    f.Tenancy.CreateMembership,
+		CanCreate: f.Tenancy.CanGrantAny,
+		CanUpdate: f.Tenancy.Memberships.CanUpdate, Update: f.Tenancy.UpdateMembership,
+		CanDelete: f.Tenancy.Memberships.CanDelete, Delete: deleting[membership](f.Tenancy.Memberships.Delete),
+	}
+}

@@ -1,0 +1,310 @@
+package v2
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/order"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+func (f *Face) orders() resource.Resource[models.Order] {
+	key := func(o *models.Order) *models.Row { return &o.Row }
+	do := func(run func(context.Context, access.Actor, string) (*models.Order, error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[models.Order], error) {
+		return func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Order], error) {
+			n.Done()
+			if err := n.Faults().Err(); err != nil {
+				return resource.Outcome[models.Order]{}, err
+			}
+			o, err := run(ctx, a, ref)
+			return resource.Outcome[models.Order]{Row: o}, err
+		}
+	}
+	return resource.Resource[models.Order]{
+		Name: "order", Plural: "orders", Noun: "Orders", Table: "orders", Prefix: "ORD",
+		Doc: "A request for catalogue items: a cart until it is submitted, then decided by an approver or a policy, then worked on by jobs.",
+		Key: key, Title: func(o *models.Order) string { return "Order id " + o.ID.String() },
+		Fields: append([]resource.Field[models.Order]{
+			resource.Text("name", func(o *models.Order) string { return o.Name }, "Name that approvers see.").On("name").Listed(),
+			resource.ID(key),
+			resource.Enum("status", models.OrderStatuses, func(o *models.Order) models.OrderStatus { return o.Status }, "Step in the life of the order.").On("status").Listed(),
+			resource.Text("summary", func(o *models.Order) string { return o.Summary }, "What the order does.").On("summary"),
+			resource.Rate("rate", func(o *models.Order) models.Money { return o.Rate }, "What the order adds by the month; negative when it saves.").On("rate"),
+			resource.Time("create-date", func(o *models.Order) *time.Time { return &o.CreatedAt }, "When the cart was made.").On("created_at"),
+			resource.Time("submit-date", func(o *models.Order) *time.Time { return o.SubmittedAt }, "When it was submitted.").On("submitted_at").OmitEmpty(),
+			resource.Time("approve-date", func(o *models.Order) *time.Time { return o.ApprovedAt }, "When it was approved.").On("approved_at").OmitEmpty(),
+			resource.Time("end-date", func(o *models.Order) *time.Time { return o.EndedAt }, "When its last job ended, or it was denied or canceled.").On("ended_at").OmitEmpty(),
+			resource.Value("deny-reason", func(o *models.Order) hal.Value { return textOrNull(o.DenyReason) }, "Why it was denied.").From("deny_reason").OmitEmpty(),
+			resource.Value("items", orderItems, "What is ordered, by kind of item."),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[models.Order]{
+			resource.One("group", "groups", "group_id", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
+			resource.One("owner", "users", "owner_id", func(o *models.Order) models.ID { return o.OwnerID }, "Who ordered."),
+			resource.One("approved-by", "users", "approved_by_id", func(o *models.Order) models.ID { return o.ApprovedByID }, "Who approved.").Also("approved_by").Optional(),
+			resource.One("recipient", "users", "recipient_id", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
+			resource.Many[models.Order]("jobs", "jobs", "{to}.order_id = {from}.id", "Jobs that make it real, parents and children."),
+			resource.Many[models.Order]("servers", "servers", "{to}.order_id = {from}.id", "Servers that it made.").Optional(),
+		},
+		Subs: []resource.Sub[models.Order]{
+			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),
+		},
+		Actions: []resource.Action[models.Order]{
+			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit)},
+			{Rel: "approve", Title: "Approve", Doc: "Lets a pending order go on.", Can: order.CanApprove, Do: do(f.Orders.Approve)},
+			{
+				Rel: "deny", Title: "Deny", Doc: "Ends a pending order. The body may give a reason.", Can: order.CanDeny,
+				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Order], error) {
+					reason := n.Field("reason").Text()
+					n.Done()
+					if err := n.Faults().Err(); err != nil {
+						return resource.Outcome[models.Order]{}, err
+					}
+					o, err := f.Orders.Deny(ctx, a, ref, reason)
+					return resource.Outcome[models.Order]{Row: o}, err
+				},
+			},
+			{Rel: "cancel", Title: "Cancel", Doc: "Ends the order; running work is stopped and undone.", Can: order.CanCancel, Do: do(f.Orders.Cancel)},
+			{Rel: "duplicate", Title: "Duplicate", Doc: "Makes a new cart of the same items.", Can: order.CanDuplicate, Do: do(f.Orders.Duplicate)},
+		},
+		List: f.Orders.List, Find: f.Orders.Find,
+		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *body.Node) (*models.Order, error) {
+			d, err := readDraft(n, refs)
+			if err != nil {
+				return nil, err
+			}
+			return f.Orders.Create(ctx, a, d)
+		},
+		CanUpdate: order.CanEdit,
+	}
+}
+
+func textOrNull(s string) hal.Value {
+	if s == "" {
+		return hal.Null()
+	}
+	return hal.String(s)
+}
+
+// currentOrder answers the caller's cart, which is made on first use.
+func (f *Face) currentOrder(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	o, err := f.Orders.Current(c.Request().Context(), web.Actor(c))
+	if err != nil {
+		return err
+	}
+	return f.show(c, http.StatusOK, f.reg.Def("orders"), o)
+}
+
+// orderRef gives what names the order: the path, or the caller's cart.
+func (f *Face) orderRef(c echo.Context) (string, error) {
+	if id := c.Param("id"); id != "" {
+		_, err := f.Orders.Find(c.Request().Context(), web.Actor(c), id)
+		return id, err
+	}
+	o, err := f.Orders.Current(c.Request().Context(), web.Actor(c))
+	if err != nil {
+		return "", err
+	}
+	return o.ID.String(), nil
+}
+
+// editing is what the handlers of a cart's parts have in common.
+func (f *Face) editing(run func(c echo.Context, ref string, n *body.Node) (*models.Order, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		ref, err := f.orderRef(c)
+		if err != nil {
+			return err
+		}
+		n, err := f.read(c)
+		if err != nil {
+			return err
+		}
+		o, err := run(c, ref, n)
+		if err != nil {
+			return err
+		}
+		return f.show(c, http.StatusOK, f.reg.Def("orders"), o)
+	}
+}
+
+// editOrder changes the cart's own members.
+func (f *Face) editOrder(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+	ctx, a := c.Request().Context(), web.Actor(c)
+	refs := f.reg.Refs(ctx, a)
+	name, group, recipient := n.Field("name"), n.Field("group"), n.Field("recipient")
+	var changes []func(*models.Order)
+	if name.Given() {
+		v := name.Text()
+		changes = append(changes, func(o *models.Order) { o.Name = v })
+	}
+	if group.Given() {
+		v := refs.To(group, "groups")
+		changes = append(changes, func(o *models.Order) { o.GroupID = v })
+	}
+	if recipient.Given() {
+		v := refs.To(recipient, "users")
+		changes = append(changes, func(o *models.Order) { o.RecipientID = v })
+	}
+	n.Done()
+	if err := n.Faults().Err(); err != nil {
+		return nil, err
+	}
+	return f.Orders.Edit(ctx, a, ref, func(o *models.Order) error {
+		for _, change := range changes {
+			change(o)
+		}
+		return nil
+	})
+}
+
+func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+	return func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+		ctx, a := c.Request().Context(), web.Actor(c)
+		it := readItem(kind, n, f.reg.Refs(ctx, a), models.OrderItem{})
+		if err := n.Faults().Err(); err != nil {
+			return nil, err
+		}
+		return f.Orders.AddItem(ctx, a, ref, it)
+	}
+}
+
+func (f *Face) changeItem(kind models.ItemKind) func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+	return func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+		ctx, a := c.Request().Context(), web.Actor(c)
+		position, err := position(c)
+		if err != nil {
+			return nil, err
+		}
+		o, err := f.Orders.Find(ctx, a, ref)
+		if err != nil {
+			return nil, err
+		}
+		// References are looked up before the transaction; what changes is applied in it.
+		var was models.OrderItem
+		for _, it := range o.Items {
+			if it.Kind == kind && it.Position == position {
+				was = it
+			}
+		}
+		if was.ID == 0 {
+			return nil, fault.NotFoundf("Not found.")
+		}
+		it := readItem(kind, n, f.reg.Refs(ctx, a), was)
+		if err := n.Faults().Err(); err != nil {
+			return nil, err
+		}
+		return f.Orders.ChangeItem(ctx, a, ref, kind, position, func(models.OrderItem) (models.OrderItem, error) { return it, nil })
+	}
+}
+
+func (f *Face) removeItem(kind models.ItemKind) func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+	return func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+		position, err := position(c)
+		if err != nil {
+			return nil, err
+		}
+		return f.Orders.RemoveItem(c.Request().Context(), web.Actor(c), ref, kind, position)
+	}
+}
+
+func position(c echo.Context) (int, error) {
+	n, err := strconv.Atoi(c.Param("n"))
+	if err != nil || n < 1 {
+		return 0, fault.NotFoundf("Not found.")
+	}
+	return n, nil
+}
+
+// items answers the items of one kind of an order, as a document.
+func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		ref, err := f.orderRef(c)
+		if err != nil {
+			return err
+		}
+		o, err := f.Orders.Find(c.Request().Context(), web.Actor(c), ref)
+		if err != nil {
+			return err
+		}
+		d := f.reg.Def("orders")
+		path := f.subPath(d, o, string(kind)+"-items")
+		var docs []hal.Document
+		for _, it := range o.Items {
+			if it.Kind == kind {
+				docs = append(docs, f.itemDocument(o, &it))
+			}
+		}
+		doc := &hal.Document{
+			Links: []hal.Rel{
+				{Name: "self", Links: []hal.Link{{Href: path, Title: itemsTitle(kind, o)}}},
+				{Name: "up", Links: []hal.Link{{Href: d.Href(o.ID), Title: d.TitleOf(o)}}},
+			},
+			Props:    []hal.Prop{{Name: "total", Value: hal.Int(int64(len(docs)))}, {Name: "count", Value: hal.Int(int64(len(docs)))}},
+			Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
+		}
+		return f.send(c, http.StatusOK, doc)
+	}
+}
+
+func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		ref, err := f.orderRef(c)
+		if err != nil {
+			return err
+		}
+		position, err := position(c)
+		if err != nil {
+			return err
+		}
+		o, err := f.Orders.Find(c.Request().Context(), web.Actor(c), ref)
+		if err != nil {
+			return err
+		}
+		for _, it := range o.Items {
+			if it.Kind == kind && it.Position == position {
+				doc := f.itemDocument(o, &it)
+				return f.send(c, http.StatusOK, &doc)
+			}
+		}
+		return fault.NotFoundf("Not found.")
+	}
+}
+
+func itemsTitle(kind models.ItemKind, o *models.Order) string {
+	word := strings.ToUpper(string(kind[:1])) + string(kind[1:])
+	return word + " Items Of Order id " + o.ID.String()
+}
+
+func (f *Face) itemDocument(o *models.Order, it *models.OrderItem) hal.Document {
+	d := f.reg.Def("orders")
+	href := f.subPath(d, o, string(it.Kind)+"-items") + strconv.Itoa(it.Position)
+	return hal.Document{
+		Links: []hal.Rel{
+			{Name: "self", Links: []hal.Link{{Href: href, Title: strings.TrimSuffix(itemsTitle(it.Kind, o), "s Of Order id "+o.ID.String()) + " " + strconv.Itoa(it.Position)}}},
+			{Name: "up", Links: []hal.Link{{Href: d.Href(o.ID), Title: d.TitleOf(o)}}},
+		},
+		Props: append(itemProps(it), hal.Prop{Name: "rate", Value: hal.String(it.Rate.PerMonth())}),
+	}
+}

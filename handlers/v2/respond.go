@@ -1,0 +1,116 @@
+package v2
+
+import (
+	"bytes"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/pkg/body"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/web"
+)
+
+// pool keeps the buffers that documents are encoded into.
+type pool struct{ sync.Pool }
+
+var buffers = pool{sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}}
+
+func (p *pool) get() *[]byte { return p.Get().(*[]byte) }
+
+func (p *pool) put(b *[]byte) {
+	if cap(*b) <= 1<<18 { // a huge page now and then is not kept for ever
+		p.Put(b)
+	}
+}
+
+// representation is what the caller wants, of what there is so far: HTML and
+// HAL-FORMS callers get HAL.
+func (f *Face) representation(c echo.Context) hal.Representation {
+	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), f.cfg.Prefer); r {
+	case hal.AsHALForms, hal.AsHTML:
+		return hal.AsHAL
+	case hal.AsHAL, hal.AsCloudBolt:
+		return r
+	}
+	return hal.AsHAL
+}
+
+// send writes a document in the representation that the caller wants.
+func (f *Face) send(c echo.Context, status int, doc *hal.Document) error {
+	rep := f.representation(c)
+	h := c.Response().Header()
+	h.Set(echo.HeaderVary, echo.HeaderAccept)
+	h.Set(echo.HeaderCacheControl, "private, no-cache")
+	buf := buffers.get()
+	defer buffers.put(buf)
+	*buf = f.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
+	return c.Blob(status, rep.ContentType(), *buf)
+}
+
+// read reads the request's body as JSON or as a form. An empty one is {},
+// whatever its label says.
+func (f *Face) read(c echo.Context) (*body.Node, error) {
+	data, err := web.ReadBody(c)
+	if err != nil {
+		return nil, err
+	}
+	data = bytes.TrimSpace(data)
+	label := c.Request().Header.Get(echo.HeaderContentType)
+	kind, _, err := mime.ParseMediaType(label)
+	if len(data) == 0 || label == "" {
+		return body.Parse(data)
+	}
+	if err != nil {
+		kind = label
+	}
+	switch strings.ToLower(kind) {
+	case "application/json", "application/hal+json", "application/vnd.hal+json", "application/prs.hal-forms+json", "application/merge-patch+json":
+		return body.Parse(data)
+	case "application/x-www-form-urlencoded":
+		// curl -d labels everything so.
+		if data[0] == '{' {
+			return body.Parse(data)
+		}
+		return body.ParseForm(data)
+	}
+	return nil, fault.Wrap(fault.Invalid, web.WrongType, "A body of type %q is not read here. Send application/json.", kind)
+}
+
+// noQuery refuses query parameters where none is known.
+func noQuery(c echo.Context, known ...string) error {
+	raw := c.Request().URL.RawQuery
+	for _, pair := range strings.Split(raw, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name == "" || containsString(known, name) {
+			continue
+		}
+		if len(name) > 64 {
+			name = name[:64]
+		}
+		return fault.InvalidField(strings.ToValidUTF8(name, "?"), "is no query parameter that is known here")
+	}
+	return nil
+}
+
+func containsString(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// statusFor gives 200 where CloudBolt's clients expect it, and the HTTP way to
+// all others.
+func (f *Face) statusFor(c echo.Context, proper int) int {
+	if f.representation(c) == hal.AsCloudBolt {
+		return http.StatusOK
+	}
+	return proper
+}

@@ -1,0 +1,75 @@
+package v2
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/models"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// Routes implements web.Face: the whole table, the declared resources' and then
+// what is written by hand.
+func (f *Face) Routes() []web.Route {
+	var table []web.Route
+	add := func(method, path, doc string, handle echo.HandlerFunc) {
+		table = append(table, web.Route{Method: method, Path: path, Doc: doc, Handle: handle})
+	}
+	add(http.MethodPost, Base+"/api-token-auth", "anybody", f.tokenAuth)
+	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", f.tokenRefresh)
+	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", f.tokenVerify)
+	add(http.MethodPost, Base+"/user/actions/sign-out", "signed in", f.signOut)
+	add(http.MethodGet, Base, "signed in", f.root)
+	add(http.MethodGet, "/api", "signed in", f.root)
+	add(http.MethodGet, Base+"/docs/rels/:rel", "anybody", f.relDoc)
+	add(http.MethodGet, Base+"/docs/problems/:problem", "anybody", f.problemDoc)
+	add(http.MethodGet, Base+"/user", "signed in", f.user)
+	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", f.currentOrder)
+	for _, d := range f.reg.Defs() {
+		f.routes(add, d)
+	}
+	for _, cart := range []string{Base + "/orders/:id", Base + "/user/current-order"} {
+		for _, kind := range models.ItemKinds {
+			items := cart + "/" + itemMember(kind)
+			add(http.MethodGet, items, "who sees the order", f.items(kind))
+			add(http.MethodPost, items, "the cart's owner", f.editing(f.addItem(kind)))
+			add(http.MethodGet, items+"/:n", "who sees the order", f.oneItem(kind))
+			add(http.MethodPatch, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind)))
+			add(http.MethodDelete, items+"/:n", "the cart's owner", f.editing(f.removeItem(kind)))
+		}
+		add(http.MethodPatch, cart, "the cart's owner", f.editing(f.editOrder))
+	}
+	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
+	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
+	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.collection(f.reg.Def("resources")))
+	return table
+}
+
+// routes are those that follow from a declaration.
+func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc), d *resource.Def) {
+	all := strings.TrimSuffix(d.Path(), "/")
+	one := all + "/:id"
+	add(http.MethodGet, all, "signed in: what they see", f.collection(d))
+	add(http.MethodGet, one, "who sees it", f.item(d))
+	if d.Create != nil {
+		add(http.MethodPost, all, "who may create", f.create(d))
+	}
+	if d.Update != nil {
+		add(http.MethodPatch, one, "who may change it", f.update(d))
+	}
+	if d.Delete != nil {
+		add(http.MethodDelete, one, "who may delete it", f.remove(d))
+	}
+	for _, x := range d.Actions {
+		add(http.MethodPost, one+"/actions/"+x.Path, x.Doc, f.action(d, x))
+	}
+	for _, s := range d.Subs {
+		add(http.MethodGet, one+"/"+s.Path, "who sees it: what they see", f.sub(d, s))
+	}
+	for _, b := range d.Batch {
+		add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, f.batch(d, b))
+	}
+}

@@ -1,0 +1,266 @@
+package v2
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/server"
+)
+
+func (f *Face) servers() resource.Resource[models.Server] {
+	type sv = models.Server
+	key := func(s *sv) *models.Row { return &s.Row }
+	act := func(rel, title, path, name, doc, action string, can func(access.Actor, *sv) error) resource.Action[sv] {
+		return resource.Action[sv]{
+			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can,
+			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
+				args := models.JobArgs{}
+				if action == server.ActionSnapshot {
+					args.Name = n.Field("name").Text()
+				}
+				n.Done()
+				if err := n.Faults().Err(); err != nil {
+					return resource.Outcome[sv]{}, err
+				}
+				s, err := f.Servers.Find(ctx, a, ref)
+				if err != nil {
+					return resource.Outcome[sv]{}, err
+				}
+				j, err := f.Servers.Act(ctx, a, s.ID, action, args)
+				if err != nil {
+					return resource.Outcome[sv]{}, err
+				}
+				return resource.Outcome[sv]{Job: j.ID}, nil
+			},
+		}
+	}
+	return resource.Resource[sv]{
+		Name: "server", Plural: "servers", Noun: "Servers", Table: "servers", Prefix: "SVR",
+		Doc:   "A machine, whether it was ordered here or found in a back end.",
+		Slash: true,
+		Key:   key, Title: func(s *sv) string { return s.Hostname }, TitleFrom: []string{"hostname"},
+		// The order is part of the contract: shell clients cut lines.
+		Fields: append([]resource.Field[sv]{
+			resource.Text("hostname", func(s *sv) string { return s.Hostname }, "Host name.").On("hostname").Listed(),
+			resource.Enum("power-status", models.PowerStatuses, func(s *sv) models.PowerStatus { return s.PowerStatus }, "Whether it is on, as last seen.").On("power_status"),
+			resource.Enum("status", models.ServerStatuses, func(s *sv) models.ServerStatus { return s.Status }, "Step in the life of the server.").On("status"),
+			resource.ID(key),
+			resource.Text("ip", func(s *sv) string { return s.IP }, "Primary address.").On("ip"),
+			resource.Text("mac", func(s *sv) string { return s.MAC }, "Hardware address of the first network card.").On("mac"),
+			resource.Time("date-added-to-cloudbolt", func(s *sv) *time.Time { return &s.AddedAt }, "When it was added here.").On("added_at"),
+			resource.Int("cpu-cnt", func(s *sv) int64 { return int64(s.CPUs) }, "Processors.").On("cpus"),
+			resource.Memory("mem-size", func(s *sv) int { return s.MemoryMB }, "Memory; filters take GB.").On("memory_mb"),
+			resource.Disk("disk-size", func(s *sv) int { return s.DiskGB }, "All disks together; filters take GB.").On("disk_gb"),
+			resource.Text("os-family", func(s *sv) string { return s.OSFamily }, "Family of operating systems.").On("os_family"),
+			resource.Text("notes", func(s *sv) string { return s.Notes }, "Notes.").On("notes"),
+			resource.Texts("labels", func(s *sv) []string { return s.Labels }, "Labels.").From("labels"),
+			resource.Value("credentials", func(*sv) hal.Value {
+				return hal.Object([]hal.Prop{
+					{Name: "username", Value: hal.String("")}, {Name: "password", Value: hal.String("not set")}, {Name: "key", Value: hal.String("")},
+				})
+			}, "How to sign in there; never the password itself.").From("id"),
+			resource.Value("disks", serverDisks, "Disks.").From("disks"),
+			resource.Value("networks", serverNetworks, "Network cards.").From("networks"),
+			resource.Value("parameters", func(s *sv) hal.Value { return params(s.Parameters) }, "What its order said.").From("parameters"),
+			resource.Rate("rate", func(s *sv) models.Money { return s.Rate }, "What it costs by the month.").On("rate"),
+			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").From("rate", "hardware_rate", "software_rate", "extra_rate"),
+			resource.Value("tech-specific-details", func(s *sv) hal.Value { return params(s.TechDetails) }, "What the back end says of it.").From("tech_details"),
+			resource.Text("tier", func(s *sv) string { return s.Tier }, "Build item of the blueprint that it was made of.").On("tier"),
+			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Day on which it expires.").On("expires_on"),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[sv]{
+			resource.One("owner", "users", "owner_id", func(s *sv) models.ID { return s.OwnerID }, "Whose it is."),
+			resource.One("group", "groups", "group_id", func(s *sv) models.ID { return s.GroupID }, "Group that it belongs to."),
+			resource.One("environment", "environments", "environment_id", func(s *sv) models.ID { return s.EnvironmentID }, "Environment that it is in."),
+			resource.One("resource-handler", "resource-handlers", "handler_id", func(s *sv) models.ID { return s.HandlerID }, "Back end that it is in."),
+			resource.One("os-build", "os-builds", "os_build_id", func(s *sv) models.ID { return s.OSBuildID }, "Image that it was made of."),
+			resource.One("perf-type", "perf-types", "size_id", func(s *sv) models.ID { return s.SizeID }, "Size that it was ordered as.").Optional(),
+			resource.One("provision-job", "jobs", "provision_job_id", func(s *sv) models.ID { return s.ProvisionJobID }, "Job that made it."),
+			resource.One("service", "services", "service_id", func(s *sv) models.ID { return s.ServiceID }, "Deployed blueprint that it is a part of."),
+			resource.One("order", "orders", "order_id", func(s *sv) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
+		},
+		Subs: []resource.Sub[sv]{
+			relatedJobs("server_id", func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
+			historySub(models.ObjectServer, func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
+		},
+		Actions: []resource.Action[sv]{
+			act("power-on", "Power on", "poweron", "power_on", "Switches it on.", server.ActionPowerOn, server.CanPowerOn),
+			act("power-off", "Power off", "poweroff", "power_off", "Switches it off.", server.ActionPowerOff, server.CanPowerOff),
+			act("reboot", "Reboot", "reboot", "reboot", "Starts it anew.", server.ActionReboot, server.CanReboot),
+			act("refresh-info", "Refresh info", "refresh-info", "refresh_info", "Reads it anew from the back end.", server.ActionRefresh, server.CanRefresh),
+			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
+		},
+		List: f.Servers.List, Find: f.Servers.Find,
+		CanDelete: server.CanDecom,
+		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[sv], error) {
+			s, err := f.Servers.Find(ctx, a, ref)
+			if err != nil {
+				return resource.Outcome[sv]{}, err
+			}
+			if err := server.CanDecom(a, s); err != nil {
+				return resource.Outcome[sv]{}, err
+			}
+			o, err := f.Orders.Decommission(ctx, a, s)
+			if err != nil {
+				return resource.Outcome[sv]{}, err
+			}
+			return resource.Outcome[sv]{Order: o.ID}, nil
+		},
+	}
+}
+
+func serverDisks(s *models.Server) hal.Value {
+	list := make([]hal.Value, len(s.Disks))
+	for i, d := range s.Disks {
+		list[i] = hal.Object([]hal.Prop{
+			{Name: "uuid", Value: hal.String(d.UUID)},
+			{Name: "disk-size", Value: hal.String(strconv.Itoa(d.SizeGB) + " GB")},
+			{Name: "name", Value: hal.String(d.Name)},
+			{Name: "datastore", Value: hal.String(d.Datastore)},
+			{Name: "provisioning-type", Value: hal.String(d.ProvisioningType)},
+		})
+	}
+	return hal.List(list)
+}
+
+func serverNetworks(s *models.Server) hal.Value {
+	list := make([]hal.Value, len(s.Networks))
+	for i, n := range s.Networks {
+		ip, more := "", []string{}
+		if len(n.IPs) > 0 {
+			ip, more = n.IPs[0], n.IPs[1:]
+		}
+		list[i] = hal.Object([]hal.Prop{
+			{Name: "name", Value: hal.String(n.Name)},
+			{Name: "network", Value: hal.String(n.Network)},
+			{Name: "mac", Value: hal.String(n.MAC)},
+			{Name: "ip", Value: hal.String(ip)},
+			{Name: "private-ip", Value: hal.String(ip)},
+			{Name: "additional-ips", Value: hal.Strings(more)},
+		})
+	}
+	return hal.List(list)
+}
+
+func rateBreakdown(s *models.Server) hal.Value {
+	return hal.Object([]hal.Prop{
+		{Name: "total", Value: hal.String(s.Rate.PerMonth())},
+		{Name: "hardware", Value: hal.String(s.HardwareRate.PerMonth())},
+		{Name: "software", Value: hal.String(s.SoftwareRate.PerMonth())},
+		{Name: "extra", Value: hal.String(s.ExtraRate.PerMonth())},
+	})
+}
+
+// services and resources are one thing at two places: a deployed blueprint.
+func (f *Face) services() resource.Resource[models.Service] {
+	type svc = models.Service
+	key := func(s *svc) *models.Row { return &s.Row }
+	return resource.Resource[svc]{
+		Name: "service", Plural: "services", Noun: "Services", Table: "services", Prefix: "RSC",
+		Doc: "A deployed blueprint and its servers.",
+		Key: key, Title: func(s *svc) string { return s.Name }, TitleFrom: []string{"name"},
+		Fields: append([]resource.Field[svc]{
+			resource.Text("name", func(s *svc) string { return s.Name }, "Name.").On("name").Listed(),
+			resource.ID(key),
+			resource.Enum("status", models.ServiceStatuses, func(s *svc) models.ServiceStatus { return s.Status }, "Step in the life of the service.").On("status").Listed(),
+			resource.Time("install-date", func(s *svc) *time.Time { return s.InstalledAt }, "When all of it was there.").On("installed_at"),
+			resource.Value("parameters", func(s *svc) hal.Value { return params(s.Parameters) }, "What its order said for all of it.").From("parameters"),
+		}, resource.Identity(key)...),
+		Relations: []resource.Relation[svc]{
+			resource.One("blueprint", "blueprints", "blueprint_id", func(s *svc) models.ID { return s.BlueprintID }, "What it was deployed from."),
+			resource.One("owner", "users", "owner_id", func(s *svc) models.ID { return s.OwnerID }, "Whose it is."),
+			resource.One("group", "groups", "group_id", func(s *svc) models.ID { return s.GroupID }, "Group that it belongs to."),
+			resource.One("order", "orders", "order_id", func(s *svc) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
+			resource.Many[svc]("servers", "servers", "{to}.service_id = {from}.id", "Its servers, each with its tier.").
+				ExtraFrom(func(target any) []hal.Prop {
+					return []hal.Prop{{Name: "tier", Value: hal.String(target.(*models.Server).Tier)}}
+				}, "tier"),
+		},
+		Subs: []resource.Sub[svc]{
+			relatedJobs("service_id", func(s *svc) (models.ID, string) { return s.ID, s.Name }),
+			historySub(models.ObjectService, func(s *svc) (models.ID, string) { return s.ID, s.Name }),
+		},
+		Actions: []resource.Action[svc]{{
+			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
+			Can: server.CanDeleteService,
+			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
+				n.Done()
+				if err := n.Faults().Err(); err != nil {
+					return resource.Outcome[svc]{}, err
+				}
+				return f.deleteService(ctx, a, ref)
+			},
+		}},
+		List: f.Servers.ListServices, Find: f.Servers.FindService,
+		CanDelete: server.CanDeleteService, Delete: f.deleteService,
+	}
+}
+
+func (f *Face) deleteService(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Service], error) {
+	s, err := f.Servers.FindService(ctx, a, ref)
+	if err != nil {
+		return resource.Outcome[models.Service]{}, err
+	}
+	if err := server.CanDeleteService(a, s); err != nil {
+		return resource.Outcome[models.Service]{}, err
+	}
+	o, err := f.Orders.DeleteService(ctx, a, s)
+	if err != nil {
+		return resource.Outcome[models.Service]{}, err
+	}
+	return resource.Outcome[models.Service]{Order: o.ID}, nil
+}
+
+func (f *Face) resources() resource.Resource[models.Service] {
+	r := f.services()
+	r.Name, r.Plural, r.Noun = "resource", "resources", "Resources"
+	r.Path, r.Slash = "resources/service", true
+	r.Doc = "A deployed blueprint: what /services/ has, where clients of later versions look for it."
+	r.Relations = append([]resource.Relation[models.Service]{
+		resource.Path("resource-type", func(base string, _ *models.Service) (hal.Link, bool) {
+			return hal.Link{Href: base + "/resources/service/", Title: "service"}, true
+		}, "Kind of resource."),
+	}, r.Relations...)
+	return r
+}
+
+func (f *Face) history() resource.Resource[models.History] {
+	type event = models.History
+	return resource.Resource[event]{
+		Name: "history-event", Plural: "history", Noun: "History", Table: "history",
+		Doc: "What happened, to which object, by whom.",
+		Key: func(h *event) *models.Row { return h.Key() }, Title: func(h *event) string { return "Event id " + h.ID.String() },
+		Fields: []resource.Field[event]{
+			resource.ID(func(h *event) *models.Row { return h.Key() }),
+			resource.Time("date", func(h *event) *time.Time { return &h.CreatedAt }, "When it happened.").On("created_at").Listed(),
+			resource.Text("event", func(h *event) string { return h.Event }, "What happened.").On("event").Listed(),
+			resource.Text("actor", func(h *event) string { return h.ActorName }, "Name of who did it, as it was then.").On("actor_name").Listed(),
+			resource.Text("message", func(h *event) string { return h.Message }, "More about it.").On("message").Listed(),
+			resource.Text("object-type", func(h *event) string { return h.ObjectType }, "Kind of object.").On("object_type").Listed(),
+			resource.Text("object-id", func(h *event) string { return h.ObjectID.String() }, "Id of the object.").From("object_id").Listed(),
+			resource.Value("before", func(h *event) hal.Value { return hal.Raw([]byte(h.Before)) }, "What changed, as it was.").From("before"),
+			resource.Value("after", func(h *event) hal.Value { return hal.Raw([]byte(h.After)) }, "What changed, as it is since.").From("after"),
+		},
+		Relations: []resource.Relation[event]{
+			resource.One("user", "users", "actor_id", func(h *event) models.ID { return h.ActorID }, "Who did it."),
+			resource.Path("about", func(base string, h *event) (hal.Link, bool) {
+				plural := map[string]string{
+					models.ObjectOrder: "orders", models.ObjectJob: "jobs", models.ObjectServer: "servers", models.ObjectService: "services",
+				}[h.ObjectType]
+				if plural == "" {
+					return hal.Link{}, false
+				}
+				return hal.Link{Href: href(plural, h.ObjectID).Text(), Title: h.ObjectType + " id " + h.ObjectID.String()}, true
+			}, "The object."),
+		},
+		List: f.History.List, Find: f.History.Find,
+	}
+}
+
+func canSync(a access.Actor) error { return server.CanSync(a) }

@@ -1,0 +1,115 @@
+package v2
+
+import (
+	"context"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/history"
+	"halcyon/pkg/query"
+	"halcyon/pkg/resource"
+)
+
+func (f *Face) users() resource.Resource[models.User] {
+	type user = models.User
+	dotted := func(name, column string, get func(*user) string, doc string) resource.Field[user] {
+		// The list's own names; the item says the same without the prefix.
+		return resource.Text("user."+name, get, doc).From(column).Listed().ListOnly()
+	}
+	return resource.Resource[user]{
+		Name: "user", Plural: "users", Noun: "Users", Table: "users", Prefix: "USR",
+		Doc:   "Somebody who signs in and orders.",
+		Key:   func(u *user) *models.Row { return &u.Row },
+		Title: func(u *user) string { return "User id " + u.ID.String() },
+		Fields: append([]resource.Field[user]{
+			resource.ID(func(u *user) *models.Row { return &u.Row }),
+			dotted("username", "username", func(u *user) string { return u.Username }, "Name that the user signs in with."),
+			dotted("first-name", "first_name", func(u *user) string { return u.FirstName }, "First name."),
+			dotted("last-name", "last_name", func(u *user) string { return u.LastName }, "Last name."),
+			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").From("super_admin").Listed().ListOnly(),
+			resource.Text("username", func(u *user) string { return u.Username }, "Name that the user signs in with.").On("username").
+				SetText(func(u *user, v string) { u.Username = v }).Required(),
+			resource.Text("first-name", func(u *user) string { return u.FirstName }, "First name.").On("first_name").
+				SetText(func(u *user, v string) { u.FirstName = v }),
+			resource.Text("last-name", func(u *user) string { return u.LastName }, "Last name.").On("last_name").
+				SetText(func(u *user, v string) { u.LastName = v }),
+			resource.Text("email", func(u *user) string { return u.Email }, "E-mail address; shown to the user, to who manages the user's groups and to administrators.").On("email").
+				SeenBy(f.seesEmail, emailScope).
+				SetText(func(u *user, v string) { u.Email = v }),
+			resource.Bool("is-superuser", func(u *user) bool { return u.SuperAdmin }, "Whether the user may do everything.").On("super_admin").
+				SetBool(func(u *user, v bool) { u.SuperAdmin = v }),
+			resource.Bool("is-global-viewer", func(u *user) bool { return u.GlobalViewer }, "Whether the user sees everything.").On("global_viewer").
+				SetBool(func(u *user, v bool) { u.GlobalViewer = v }),
+			resource.Bool("is-active", func(u *user) bool { return u.Active }, "Whether the user can sign in.").On("active").
+				SetBool(func(u *user, v bool) { u.Active = v }),
+			resource.WriteOnly[user]("password", "New password.").
+				Set(func(n *body.Node, _ *resource.Refs) func(*user) {
+					v := n.String()
+					return func(u *user) { u.NewPassword = v }
+				}),
+		}, resource.Identity(func(u *user) *models.Row { return &u.Row })...),
+		Relations: []resource.Relation[user]{
+			resource.Many[user]("groups", "groups", "{to}.id IN (SELECT m.group_id FROM memberships m WHERE m.user_id = {from}.id)", "Groups in which the user has a role."),
+		},
+		Subs: []resource.Sub[user]{
+			{
+				Path: "orderable-groups", Rel: "cb:orderable-groups", Alias: "orderable-groups", Of: "groups", Doc: "Groups for which the user may order.",
+				Title: func(u *user) string { return "Orderable Groups Where '" + u.Username + "' Is A Requestor" },
+				Where: func(ctx context.Context, a access.Actor, u *user) (access.Where, error) {
+					return f.Tenancy.OrderableGroups(ctx, u.ID)
+				},
+			},
+			{
+				Path: "memberships", Rel: "cb:memberships", Of: "memberships", Doc: "Roles of the user.",
+				Title: func(u *user) string { return "Memberships Of " + u.Username },
+				Where: func(_ context.Context, _ access.Actor, u *user) (access.Where, error) {
+					return access.Where{SQL: query.Root + ".user_id = " + u.ID.String()}, nil
+				},
+			},
+			historySub(models.ObjectUser, func(u *user) (models.ID, string) { return u.ID, u.Username }),
+		},
+		List: f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
+		New:       func() *user { return &user{Active: true} },
+		CanCreate: func(a access.Actor) error { return f.Tenancy.Users.CanCreate(a, &user{}) },
+		Create:    f.Tenancy.Users.Create,
+		CanUpdate: f.Tenancy.Users.CanUpdate, Update: f.Tenancy.Users.Update,
+		CanDelete: f.Tenancy.Users.CanDelete, Delete: deleting[user](f.Tenancy.Users.Delete),
+	}
+}
+
+// seesEmail and emailScope say the same: one's own, those of the members of groups
+// that the actor manages, and all for those who see all.
+func (f *Face) seesEmail(a access.Actor, u *models.User) bool {
+	return f.Directory.ManagedBy(a, u.ID)
+}
+
+func emailScope(a access.Actor, alias string) access.Where {
+	if a.SeesAll() {
+		return access.All
+	}
+	return access.Or(
+		access.Where{SQL: alias + ".id = " + a.ID.String()},
+		access.Where{SQL: alias + ".id IN (SELECT m.user_id FROM memberships m WHERE " + access.In("m.group_id", a.With(access.MemberManage)).SQL + ")"},
+	)
+}
+
+// deleting fits a service's deletion into a declaration.
+func deleting[T any](del func(ctx context.Context, a access.Actor, ref string) error) func(context.Context, access.Actor, string) (resource.Outcome[T], error) {
+	return func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error) {
+		return resource.Outcome[T]{}, del(ctx, a, ref)
+	}
+}
+
+// historySub declares the history below an item.
+func historySub[T any](object string, of func(*T) (models.ID, string)) resource.Sub[T] {
+	return resource.Sub[T]{
+		Path: "history", Rel: "history", Of: "history", Doc: "What happened to it.",
+		Title: func(row *T) string { _, name := of(row); return "History Of " + name },
+		Where: func(_ context.Context, _ access.Actor, row *T) (access.Where, error) {
+			id, _ := of(row)
+			return history.Of(object, id), nil
+		},
+	}
+}

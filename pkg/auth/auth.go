@@ -1,0 +1,472 @@
+// Package auth says who calls: it signs users in, issues and verifies their
+// tokens, and checks on every request that user, session and password are still
+// what they were at the sign-in.
+//
+// Not in this slice: API tokens, the second factor, directories (LDAP, OIDC), and
+// sign-in throttling across replicas.
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/store"
+)
+
+// People are the users as they are now. It is asked on every request, so answers
+// should come from memory, and be as fresh as the store's signals: a change of a
+// user's row is announced under "users".
+type People interface {
+	// UserByName finds by username in any letter case, NotFound if there is none.
+	// The row is not changed by whoever gets it.
+	UserByName(ctx context.Context, username string) (*models.User, error)
+	// UserByUUID is the same by uuid.
+	UserByUUID(ctx context.Context, uuid string) (*models.User, error)
+	// Rights gives what the user's grants amount to.
+	Rights(ctx context.Context, userID models.ID) (*access.Rights, error)
+}
+
+// Credentials are what somebody signs in with.
+type Credentials struct {
+	Username string // or user@domain
+	Password string
+	Token    string // the second factor's code. No user has one in this slice: it is not looked at
+	Domain   string // of a directory, "" for local users
+	Source   string // the caller's address: failures are counted by username and source
+}
+
+// Tokens are what a sign-in gives.
+type Tokens struct {
+	Access    string
+	Refresh   string        // "" after a refresh: the old one stays good
+	ExpiresIn time.Duration // of Access
+}
+
+const redacted = "[redacted]"
+
+// Format implements fmt.Formatter: no verb prints the password.
+func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue implements slog.LogValuer.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Format implements fmt.Formatter: no verb prints the tokens.
+func (t Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue implements slog.LogValuer.
+func (t Tokens) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Service signs in and out, and tells who calls. It is safe for concurrent use.
+type Service struct {
+	store    *store.Store
+	people   People
+	mint     *Mint
+	hasher   *Hasher
+	sessions *sessions
+	throttle *throttle
+	log      *slog.Logger
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	Store  *store.Store
+	People People
+	Mint   *Mint
+	Hasher *Hasher      // nil means one of its own
+	Log    *slog.Logger // nil means none
+}
+
+// New makes the service. It listens to the store's signals from here on.
+func New(c Config) *Service {
+	if c.Hasher == nil {
+		c.Hasher = NewHasher(c.Store.Now)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{
+		store: c.Store, people: c.People, mint: c.Mint, hasher: c.Hasher, log: c.Log,
+		sessions: newSessions(c.Store), throttle: newThrottle(),
+	}
+}
+
+// What callers are told, in the words of Django REST framework and its JWT plugin
+// where those have some: clients look for them.
+const (
+	msgNone     = "Authentication credentials were not provided."
+	msgEmpty    = "Invalid Authorization header. No credentials provided."
+	msgSpaces   = "Invalid Authorization header. Credentials string should not contain spaces."
+	msgBasic    = "Invalid username/password."
+	msgSignIn   = "Unable to log in with provided credentials."
+	msgDomain   = "The directory domain is not known."
+	msgPassword = "The password was changed. Sign in again."
+	msgDisabled = "User account is disabled."
+	msgRefresh  = "Refresh has expired."
+	msgOld      = "The old password is wrong."
+)
+
+// SignIn checks the credentials and begins a session. Whoever may not sign in
+// gets one and the same Unauthenticated after the same work, whether it is the
+// user that does not exist or is disabled, or the password that is wrong. After
+// ten of them for one username and source it is Limited for some minutes, see
+// RetryAfter. Unavailable: the database is gone, or too many sign in at once.
+func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
+	u, err := s.checkPassword(ctx, c, msgSignIn)
+	if err != nil {
+		return Tokens{}, err
+	}
+	var g Grant
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
+		// What was checked may be old: from here on the row stands still, so that a
+		// change of the password ends this session, or prevents it.
+		row, err := store.First[models.User](tx.ForUpdate().Where("id = ?", u.ID))
+		if fault.Is(err, fault.NotFound) || err == nil && (!row.Active || row.PasswordHash != u.PasswordHash) {
+			return fault.Wrap(fault.Unauthenticated, err, msgSignIn)
+		}
+		if err != nil {
+			return fmt.Errorf("load user %s: %w", u.ID, err)
+		}
+		session := models.Session{
+			UUID: uuid.NewString(), UserID: u.ID, CreatedAt: tx.Now,
+			// The last renewal is at the end of the window, and then good for a life.
+			ExpiresAt: tx.Now.Add(s.mint.Window + s.mint.Life),
+		}
+		if err := tx.Create(&session).Error; err != nil {
+			return fmt.Errorf("begin a session of user %s: %w", u.ID, store.Fault(err))
+		}
+		g = Grant{Subject: row.UUID, Username: row.Username, Session: session.UUID, Generation: row.PasswordGen, OrigIssuedAt: tx.Now}
+		return nil
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.issue(g)
+}
+
+func (s *Service) issue(g Grant) (Tokens, error) {
+	t := Tokens{ExpiresIn: s.mint.Life}
+	var err error
+	if t.Access, _, err = s.mint.Access(g); err != nil {
+		return Tokens{}, err
+	}
+	if t.Refresh, _, err = s.mint.Refresh(g); err != nil {
+		return Tokens{}, err
+	}
+	return t, nil
+}
+
+// checkPassword gives the active user whose password it is, or Unauthenticated in
+// the words of message, or the throttle's refusal.
+func (s *Service) checkPassword(ctx context.Context, c Credentials, message string) (*models.User, error) {
+	name, domain := c.Username, c.Domain
+	if at := strings.LastIndexByte(name, '@'); at > 0 && at < len(name)-1 {
+		name, domain = name[:at], name[at+1:]
+		if c.Domain != "" && !strings.EqualFold(c.Domain, domain) {
+			domain = c.Domain // one of the two is no domain of ours in any case
+		}
+	}
+	if domain != "" {
+		// No directory can be configured in this slice. The answer depends on nothing
+		// but the request, so it says nothing about any user; once directories exist,
+		// it must go on being given before a user is looked up.
+		return nil, fault.New(fault.Unauthenticated, msgDomain)
+	}
+	wrong := fault.New(fault.Unauthenticated, "%s", message)
+	if name == "" || c.Password == "" || len(c.Password) > MaxPassword {
+		return nil, wrong // nobody's, whoever it is about
+	}
+	g := &gate{throttle: s.throttle, key: throttleKey(name, c.Source), now: s.store.Now}
+	if err := g.allow(); err != nil { // before the memory of right passwords, or guessing there would be free
+		return nil, err
+	}
+	u, err := s.people.UserByName(ctx, name)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, fmt.Errorf("find a user by name: %w", err)
+	}
+	stored := "" // costs as much as a wrong password
+	if err == nil && u.Active {
+		stored = u.PasswordHash
+		if _, ok := parsePHC(stored); !ok && stored != "" {
+			s.log.WarnContext(ctx, "a user's password hash cannot be read", "user", u.ID)
+		}
+	}
+	ok, err := s.hasher.verify(ctx, stored, c.Password, g)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, wrong
+	}
+	return u, nil
+}
+
+// Refresh gives a new access token for one that is still good, access or refresh,
+// of the same session and counting from the same sign-in, as
+// django-rest-framework-jwt does. It is Unauthenticated for what Authenticate
+// refuses, and once the sign-in is longer ago than the window (7 days).
+func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
+	c, err := s.mint.VerifyEither(token)
+	if err != nil {
+		return Tokens{}, err
+	}
+	u, err := s.stands(ctx, &c)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if now := s.store.Now(); !now.Before(c.OrigIssuedAt.Add(s.mint.Window)) {
+		return Tokens{}, fault.New(fault.Unauthenticated, msgRefresh)
+	}
+	g := Grant{Subject: u.UUID, Username: u.Username, Session: c.Session, Generation: c.Generation, OrigIssuedAt: c.OrigIssuedAt}
+	t := Tokens{ExpiresIn: s.mint.Life}
+	if t.Access, _, err = s.mint.Access(g); err != nil {
+		return Tokens{}, err
+	}
+	return t, nil
+}
+
+// Verify gives the claims of an access token that Authenticate would accept, and
+// is Unauthenticated for any other.
+func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
+	c, err := s.mint.Verify(token)
+	if err != nil {
+		return Claims{}, err
+	}
+	if _, err := s.stands(ctx, &c); err != nil {
+		return Claims{}, err
+	}
+	return c, nil
+}
+
+// stands gives the user of verified claims when all that they rest on still
+// stands: the user is active, the password the same, the session not ended.
+func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
+	u, err := s.people.UserByUUID(ctx, c.Subject)
+	if err == nil && u.PasswordGen < c.Generation {
+		// People have not heard of the change yet, which another replica has made a
+		// moment ago: the token was signed after it.
+		u, err = store.First[models.User](s.store.Read(ctx).Where("uuid = ?", c.Subject))
+	}
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, fault.New(fault.Unauthenticated, msgDisabled)
+	case err != nil:
+		return nil, fmt.Errorf("find user %s: %w", c.Subject, err)
+	case !u.Active:
+		return nil, fault.New(fault.Unauthenticated, msgDisabled)
+	case u.PasswordGen != c.Generation:
+		return nil, fault.New(fault.Unauthenticated, msgPassword)
+	}
+	if err := s.sessions.check(ctx, c.Session, u.ID, s.store.Now()); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// Authenticate tells who calls, from the value of the Authorization field: Bearer
+// or JWT with an access token, or Basic, in any letter case. It is Unauthenticated
+// with a message for the caller when there are no credentials or no good ones.
+// Failed Basic is counted by the username alone, so that anybody can keep a user's
+// Basic closed: faces that know the caller's address use AuthenticateFrom.
+func (s *Service) Authenticate(ctx context.Context, header string) (access.Actor, error) {
+	return s.AuthenticateFrom(ctx, header, "")
+}
+
+// AuthenticateFrom is Authenticate with the caller's address, by which failures of
+// Basic are counted as SignIn counts them; Limited after ten.
+func (s *Service) AuthenticateFrom(ctx context.Context, header, source string) (access.Actor, error) {
+	scheme, rest, _ := strings.Cut(header, " ")
+	bearer := strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "JWT")
+	if !bearer && !strings.EqualFold(scheme, "Basic") {
+		return access.Actor{}, fault.New(fault.Unauthenticated, msgNone)
+	}
+	if len(rest) > maxToken {
+		return access.Actor{}, forged("credentials of %d bytes", len(rest))
+	}
+	rest = strings.Trim(rest, " ")
+	switch {
+	case rest == "":
+		return access.Actor{}, fault.New(fault.Unauthenticated, msgEmpty)
+	case strings.IndexByte(rest, ' ') >= 0:
+		return access.Actor{}, fault.New(fault.Unauthenticated, msgSpaces)
+	}
+	u, session, err := (*models.User)(nil), "", error(nil)
+	if bearer {
+		var c *Claims
+		if c, err = s.mint.access(rest); err == nil {
+			session = c.Session
+			u, err = s.stands(ctx, c)
+		}
+	} else {
+		u, err = s.basic(ctx, rest, source)
+	}
+	if err != nil {
+		return access.Actor{}, err
+	}
+	rights, err := s.people.Rights(ctx, u.ID)
+	if err != nil {
+		return access.Actor{}, fmt.Errorf("rights of user %s: %w", u.ID, err)
+	}
+	return access.NewActor(u, session, rights), nil
+}
+
+func (s *Service) basic(ctx context.Context, encoded, source string) (*models.User, error) {
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	name, password, colon := strings.Cut(string(raw), ":")
+	if err != nil || !colon || !utf8.Valid(raw) {
+		return nil, fault.New(fault.Unauthenticated, msgBasic)
+	}
+	return s.checkPassword(ctx, Credentials{Username: name, Password: password, Source: source}, msgBasic)
+}
+
+// SignOut ends the actor's session, and with it all its tokens, on every replica.
+// It does nothing for actors without one (Basic), or whose session has ended.
+func (s *Service) SignOut(ctx context.Context, a access.Actor) error {
+	if a.Session == "" {
+		return nil
+	}
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		err := tx.Model(&models.Session{}).
+			Where("uuid = ? AND user_id = ? AND revoked_at IS NULL", a.Session, a.ID).
+			Update("revoked_at", tx.Now).Error
+		if err != nil {
+			return fmt.Errorf("end a session of user %s: %w", a.ID, store.Fault(err))
+		}
+		tx.Signal(TopicSessions, a.ID)
+		return nil
+	})
+}
+
+// changing takes the place of the source where the throttle counts wrong old
+// passwords: the caller is signed in, so it is known without an address.
+const changing = "\x00change"
+
+// ChangePassword sets the actor's password to new when old is the present one,
+// and ends all sessions but the actor's own. Every token issued before is dead
+// with the old password, so the tokens that the session goes on with are
+// returned; they are empty for an actor without a session. It is Invalid for a
+// wrong old password or an unacceptable new one, Limited after ten wrong ones,
+// Conflict when the password was changed by somebody else meanwhile.
+func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new string) (Tokens, error) {
+	if err := CheckPassword(new); err != nil {
+		return Tokens{}, err
+	}
+	u, err := s.people.UserByUUID(ctx, a.UUID)
+	if fault.Is(err, fault.NotFound) {
+		return Tokens{}, fault.New(fault.Unauthenticated, msgDisabled) // the system's actor too
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("find user %s: %w", a.UUID, err)
+	}
+	if len(old) > MaxPassword {
+		return Tokens{}, fault.Invalidf(msgOld)
+	}
+	g := &gate{throttle: s.throttle, key: throttleKey(u.Username, changing), now: s.store.Now}
+	if err := g.allow(); err != nil {
+		return Tokens{}, err
+	}
+	ok, err := s.hasher.verify(ctx, u.PasswordHash, old, g)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !ok {
+		return Tokens{}, fault.Invalidf(msgOld)
+	}
+	hash, err := s.hasher.Hash(ctx, new)
+	if err != nil {
+		return Tokens{}, err
+	}
+	var grant Grant
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
+		grant = Grant{}
+		row, err := store.First[models.User](tx.ForUpdate().Where("id = ?", u.ID))
+		if err != nil {
+			return fmt.Errorf("load user %s: %w", u.ID, err)
+		}
+		switch {
+		case !row.Active:
+			return fault.New(fault.Unauthenticated, msgDisabled)
+		case row.PasswordHash != u.PasswordHash:
+			return fault.Conflictf("The password was changed by somebody else meanwhile.")
+		}
+		if err := setPasswordHash(tx, row, hash, a.Session); err != nil {
+			return err
+		}
+		if a.Session == "" {
+			return nil
+		}
+		session, err := store.First[models.Session](tx.Where("uuid = ? AND user_id = ? AND revoked_at IS NULL", a.Session, u.ID))
+		if fault.Is(err, fault.NotFound) {
+			return errSessionEnded // signed out meanwhile: then nothing is to go on, nor to change
+		}
+		if err != nil {
+			return fmt.Errorf("load a session of user %s: %w", u.ID, err)
+		}
+		grant = Grant{
+			Subject: row.UUID, Username: row.Username, Session: session.UUID,
+			Generation: row.PasswordGen, OrigIssuedAt: session.CreatedAt,
+		}
+		return nil
+	})
+	if err != nil || grant.Session == "" {
+		return Tokens{}, err
+	}
+	return s.issue(grant)
+}
+
+// HashPassword checks that the password is acceptable and hashes it, for
+// SetPasswordHash. It takes about 22 ms and waits for its turn: it belongs before
+// the transaction. Errors are CheckPassword's and Hasher.Hash's.
+func (s *Service) HashPassword(ctx context.Context, plain string) (string, error) {
+	if err := CheckPassword(plain); err != nil {
+		return "", err
+	}
+	return s.hasher.Hash(ctx, plain)
+}
+
+// SetPasswordHash gives the user a password by what HashPassword made of it, and
+// counts the generation up. A user that is not in the database yet is only
+// filled, for the Insert to come; of another the row is saved, all sessions end,
+// and both are announced. Such a user was read in the same transaction.
+func (s *Service) SetPasswordHash(tx *store.Tx, u *models.User, hash string) error {
+	return setPasswordHash(tx, u, hash, "")
+}
+
+// SetPassword is HashPassword and SetPasswordHash at once, for seeds and commands.
+// It hashes inside of the transaction: where others wait for that one, as SQLite's
+// other writers do, call the two.
+func (s *Service) SetPassword(tx *store.Tx, u *models.User, plain string) error {
+	ctx := tx.Statement.Context
+	if ctx == nil {
+		return errors.New("the transaction has no context")
+	}
+	hash, err := s.HashPassword(ctx, plain)
+	if err != nil {
+		return err
+	}
+	return setPasswordHash(tx, u, hash, "")
+}
+
+func setPasswordHash(tx *store.Tx, u *models.User, hash, except string) error {
+	u.PasswordHash = hash
+	u.PasswordGen++
+	if u.ID == 0 {
+		return nil
+	}
+	if err := store.Save(tx, u, "password_hash", "password_gen"); err != nil {
+		return fmt.Errorf("set the password of user %s: %w", u.ID, err)
+	}
+	tx.Signal(TopicUsers, u.ID)
+	return endSessions(tx, u.ID, except)
+}

@@ -1,0 +1,277 @@
+package auth
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"halcyon/pkg/secret"
+)
+
+// Alg is a signature algorithm by its name in the header of a JWT (RFC 7518, RFC 8037).
+type Alg string
+
+// The algorithms. There are no others: "none" and RSA have no code to run.
+const (
+	EdDSA Alg = "EdDSA" // Ed25519
+	HS256 Alg = "HS256"
+)
+
+// Face says whose tokens a key signs.
+type Face string
+
+// The faces.
+const (
+	FaceAPI  Face = "api"  // every face that has no token format of its own
+	FaceAAPF Face = "aapf" // /api/v1: claims of its own, HS256 only
+)
+
+// Key is a signing key. ID, algorithm and face belong together for good: a token
+// that names the key with another algorithm, or on another face, is forged.
+type Key struct {
+	ID   string // the kid
+	Alg  Alg
+	Face Face
+
+	method       jwt.SigningMethod
+	sign, verify any
+}
+
+// Format implements fmt.Formatter: whatever the verb, no key material is printed.
+func (k *Key) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "key %s (%s, %s)", k.ID, k.Alg, k.Face) // the error is fmt's to notice
+}
+
+// Keys are the signing keys of an installation. They do not change: rotating is
+// loading them again.
+type Keys struct {
+	byID    map[string]*Key
+	signing map[Face]*Key
+}
+
+// KeyOptions say how keys are chosen and made.
+type KeyOptions struct {
+	// Alg is what kind of key is made when the folder has none; "" means EdDSA. It
+	// says nothing about keys that exist.
+	Alg Alg
+	// Signing is the ID of the key that signs for the API; "" means the newest by
+	// name. With it a key can be distributed to all replicas before it is used.
+	Signing string
+}
+
+// File names of keys: the ID and the kind. An ID that begins with "aapf-" or
+// "aapf." binds the key to that face.
+const (
+	suffixEd25519 = ".ed25519"
+	suffixHS256   = ".hs256"
+	firstKeyID    = "0001" // sorts before dates, which are the natural names of its successors
+)
+
+var keyID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
+
+// LoadKeys reads the signing keys of a folder: *.ed25519 is a PKCS#8 key in PEM
+// (openssl genpkey -algorithm ed25519), *.hs256 the base64 of at least 32 random
+// bytes (openssl rand -base64 32); the name before it is the kid. All of them
+// verify; of each face's, one signs. Removing a file and loading again ends the
+// tokens of that key.
+//
+// Without any key for the API it makes one with mode 0600. Several processes may
+// do so at once on one folder: they come out with the same key.
+//
+// It refuses the folder altogether when others can write to it, when a file can be
+// read by others, is no key, or holds one that can be guessed or is known from
+// documentation. Hidden files are not looked at. Errors name paths, never content.
+func LoadKeys(dir string, o KeyOptions) (*Keys, error) {
+	switch o.Alg {
+	case "":
+		o.Alg = EdDSA
+	case EdDSA, HS256:
+	default:
+		return nil, fmt.Errorf("load the signing keys: %q is neither %s nor %s", o.Alg, EdDSA, HS256)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("load the signing keys: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load the signing keys: %w", err)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("load the signing keys: %s has mode %04o: others than its owner could put keys there; run chmod 700 on it", dir, info.Mode().Perm())
+	}
+	list, err := readKeys(dir)
+	if err != nil {
+		return nil, fmt.Errorf("load the signing keys: %w", err)
+	}
+	if !slices.ContainsFunc(list, func(k *Key) bool { return k.Face == FaceAPI }) {
+		if err := createKey(dir, o.Alg); err != nil {
+			return nil, fmt.Errorf("create a signing key: %w", err)
+		}
+		if list, err = readKeys(dir); err != nil {
+			return nil, fmt.Errorf("load the signing keys: %w", err)
+		}
+	}
+	keys, err := newKeys(o.Signing, list...)
+	if err != nil {
+		return nil, fmt.Errorf("load the signing keys from %s: %w", dir, err)
+	}
+	return keys, nil
+}
+
+// newKeys puts keys together, which are sorted by ID in the course of it.
+func newKeys(signing string, list ...*Key) (*Keys, error) {
+	slices.SortFunc(list, func(a, b *Key) int { return strings.Compare(a.ID, b.ID) })
+	k := &Keys{byID: make(map[string]*Key), signing: make(map[Face]*Key)}
+	for _, key := range list {
+		if _, have := k.byID[key.ID]; have {
+			return nil, fmt.Errorf("two keys are called %s", key.ID)
+		}
+		k.byID[key.ID] = key
+		k.signing[key.Face] = key
+	}
+	if signing != "" {
+		key, ok := k.byID[signing]
+		if !ok || key.Face != FaceAPI {
+			return nil, fmt.Errorf("there is no key %q to sign with", signing)
+		}
+		k.signing[FaceAPI] = key
+	}
+	return k, nil
+}
+
+// Find gives the key of an ID. The ID is only ever looked up in memory: whatever
+// path or statement a token may have in its kid, it goes nowhere.
+func (k *Keys) Find(id string) (*Key, bool) {
+	key, ok := k.byID[id]
+	return key, ok
+}
+
+// Signing gives the key that signs a face's tokens, if it has any.
+func (k *Keys) Signing(face Face) (*Key, bool) {
+	key, ok := k.signing[face]
+	return key, ok
+}
+
+func readKeys(dir string) ([]*Key, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var list []*Key
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue // unfinished ones, and what Kubernetes mounts beside the files
+		}
+		key, err := readKey(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, key)
+	}
+	return list, nil
+}
+
+func readKey(path string) (*Key, error) {
+	suffix := filepath.Ext(path)
+	id := strings.TrimSuffix(filepath.Base(path), suffix)
+	if suffix != suffixEd25519 && suffix != suffixHS256 || !keyID.MatchString(id) {
+		return nil, fmt.Errorf("%s is not called like a key: NAME%s or NAME%s", path, suffixEd25519, suffixHS256)
+	}
+	data, err := secret.ReadPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	face := FaceAPI
+	if strings.HasPrefix(id, "aapf-") || strings.HasPrefix(id, "aapf.") {
+		face = FaceAAPF
+	}
+	if suffix == suffixHS256 {
+		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(data)))
+		if err != nil || len(raw) < 32 {
+			return nil, fmt.Errorf("%s does not hold the base64 of at least 32 bytes", path)
+		}
+		return hmacKey(id, face, raw, path)
+	}
+	if face == FaceAAPF {
+		return nil, fmt.Errorf("%s: keys of /api/v1 are always %s", path, HS256)
+	}
+	block, rest := pem.Decode(data)
+	if block == nil || block.Type != "PRIVATE KEY" || strings.TrimSpace(string(rest)) != "" {
+		return nil, fmt.Errorf("%s does not hold one PKCS#8 private key in PEM", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	private, ok := parsed.(ed25519.PrivateKey)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("%s does not hold an Ed25519 key", path)
+	}
+	return ed25519Key(id, private, path)
+}
+
+func hmacKey(id string, face Face, raw []byte, where string) (*Key, error) {
+	if len(raw) < 32 || secret.Weak(raw) {
+		return nil, fmt.Errorf("%s holds a key that can be guessed", where)
+	}
+	return &Key{ID: id, Alg: HS256, Face: face, method: jwt.SigningMethodHS256, sign: raw, verify: raw}, nil
+}
+
+// rfc8037 is the private key of RFC 8037's example, which is RFC 8032's first test too.
+const rfc8037 = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+
+func ed25519Key(id string, private ed25519.PrivateKey, where string) (*Key, error) {
+	if seed := private.Seed(); secret.Weak(seed) || hex.EncodeToString(seed) == rfc8037 {
+		return nil, fmt.Errorf("%s holds a key that can be guessed", where)
+	}
+	return &Key{ID: id, Alg: EdDSA, Face: FaceAPI, method: jwt.SigningMethodEdDSA, sign: private, verify: private.Public()}, nil
+}
+
+// createKey makes the first key. That another process was first is no error.
+func createKey(dir string, alg Alg) error {
+	var data []byte
+	path := filepath.Join(dir, firstKeyID)
+	switch alg {
+	case HS256:
+		var raw [32]byte
+		_, _ = rand.Read(raw[:]) // crypto/rand never fails
+		data = []byte(base64.StdEncoding.EncodeToString(raw[:]) + "\n")
+		path += suffixHS256
+	case EdDSA:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			return err
+		}
+		data = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		path += suffixEd25519
+	}
+	if err := secret.CreatePrivate(path, data); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// Format implements fmt.Formatter, as Key's does.
+func (k *Keys) Format(f fmt.State, _ rune) {
+	ids := make([]string, 0, len(k.byID))
+	for id := range k.byID {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	_, _ = io.WriteString(f, "keys "+strings.Join(ids, ", ")) // the error is fmt's to notice
+}

@@ -1,0 +1,148 @@
+// Package backend keeps the back ends of resource handlers open.
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/store"
+)
+
+// linger is how long a back end stays open after its handler was changed: the
+// steps that still use it take less.
+const linger = 2 * time.Minute
+
+// Pool opens a provider for each resource handler when it is first asked for,
+// and again when the handler's connection has changed.
+type Pool struct {
+	store  *store.Store
+	open   map[models.HandlerKind]func(provider.Config) (provider.Provider, error)
+	unseal func(string) (string, error)
+	linger time.Duration
+
+	mu      sync.Mutex
+	entries map[models.ID]*entry
+	old     map[provider.Provider]*time.Timer
+	closed  bool
+}
+
+type entry struct {
+	mu      sync.Mutex // held while it opens, so that a handler is opened once
+	made    provider.Provider
+	version int64
+	config  provider.Config
+	kind    models.HandlerKind
+}
+
+// New makes an empty pool. Open names the constructor of each kind of handler;
+// unseal opens a handler's stored password.
+func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (provider.Provider, error), unseal func(string) (string, error)) *Pool {
+	return &Pool{
+		store: s, open: open, unseal: unseal, linger: linger,
+		entries: map[models.ID]*entry{}, old: map[provider.Provider]*time.Timer{},
+	}
+}
+
+// For gives the handler's provider and its row. It must not be called inside a
+// transaction, since opening may reach out to the back end.
+func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *models.ResourceHandler, error) {
+	h, err := store.First[models.ResourceHandler](p.store.Read(ctx).Where("id = ?", id))
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil, fault.Wrap(fault.NotFound, err, "There is no resource handler any more.")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("load resource handler %s: %w", id, err)
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, nil, fault.New(fault.Unavailable, "The back ends are being closed.")
+	}
+	e := p.entries[id]
+	if e == nil {
+		e = &entry{}
+		p.entries[id] = e
+	}
+	p.mu.Unlock()
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.made != nil && e.version >= h.Version {
+		return e.made, h, nil
+	}
+	password := ""
+	if h.Password != "" {
+		if password, err = p.unseal(h.Password); err != nil {
+			return nil, nil, fault.Wrap(fault.Conflict, err, "The stored password of %s cannot be opened. Enter it again.", h.Name)
+		}
+	}
+	config := provider.Config{Name: h.Name, URL: h.URL, Username: h.Username, Password: password, Insecure: h.Insecure}
+	if e.made != nil && e.config == config && e.kind == h.Kind {
+		e.version = h.Version // what changed is of no concern to the connection
+		return e.made, h, nil
+	}
+	open, ok := p.open[h.Kind]
+	if !ok {
+		return nil, nil, fault.Conflictf("%s has the type %q, which this installation does not know.", h.Name, h.Kind)
+	}
+	made, err := open(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open %s: %w", h.Name, err)
+	}
+	if e.made != nil {
+		p.retire(e.made)
+	}
+	e.made, e.version, e.config, e.kind = made, h.Version, config, h.Kind
+	return made, h, nil
+}
+
+// retire closes a provider when nobody uses it any more.
+func (p *Pool) retire(old provider.Provider) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.old[old] = time.AfterFunc(p.linger, func() {
+		p.mu.Lock()
+		_, mine := p.old[old]
+		delete(p.old, old)
+		p.mu.Unlock()
+		if mine {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			_ = old.Close(ctx) // its sessions end by themselves as well
+		}
+	})
+}
+
+// Close ends the sessions of all back ends. The pool opens none afterwards.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	var all []provider.Provider
+	for old, timer := range p.old {
+		timer.Stop()
+		all = append(all, old)
+	}
+	clear(p.old)
+	entries := p.entries
+	p.entries = map[models.ID]*entry{}
+	p.mu.Unlock()
+	for _, e := range entries {
+		e.mu.Lock()
+		if e.made != nil {
+			all = append(all, e.made)
+		}
+		e.made = nil
+		e.mu.Unlock()
+	}
+	var errs []error
+	for _, made := range all {
+		errs = append(errs, made.Close(ctx))
+	}
+	return errors.Join(errs...)
+}

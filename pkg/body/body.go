@@ -1,0 +1,430 @@
+// Package body reads request bodies into a tree that remembers where each value
+// stood, so that every complaint can name its culprit by JSON pointer, and all of
+// them can be told at once.
+package body
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+)
+
+// maxDepth is how deep objects and arrays may nest. The deepest real body, an
+// order, has eight levels.
+const maxDepth = 32
+
+// Faults collects what is wrong with a body.
+type Faults struct{ list []fault.Field }
+
+// Add notes one culprit.
+func (f *Faults) Add(pointer, format string, args ...any) {
+	f.list = append(f.list, fault.Field{Pointer: pointer, Reason: fmt.Sprintf(format, args...)})
+}
+
+// AddErr notes what err says of the value at pointer. Fields that err names
+// itself are taken to be relative to pointer.
+func (f *Faults) AddErr(pointer string, err error) {
+	if err == nil {
+		return
+	}
+	e := fault.From(err)
+	if len(e.Fields) == 0 {
+		f.Add(pointer, "%s", strings.TrimSuffix(e.Message, "."))
+		return
+	}
+	for _, x := range e.Fields {
+		f.Add(pointer+x.Pointer, "%s", x.Reason)
+	}
+}
+
+// Err is nil when nothing is wrong, and names every culprit otherwise.
+func (f *Faults) Err() error { return fault.InvalidFields(f.list) }
+
+// Node is a value of a body, or the place where one could have stood.
+type Node struct {
+	value   any // nil, bool, json.Number, string, []any, *object
+	present bool
+	pointer string
+	faults  *Faults
+	used    map[string]bool
+}
+
+type object struct {
+	keys   []string
+	values map[string]any
+}
+
+// Parse reads a JSON body, which has to be an object. An empty one is {}.
+func Parse(data []byte) (*Node, error) {
+	f := &Faults{}
+	root := &Node{value: &object{values: map[string]any{}}, present: true, faults: f}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return root, nil
+	}
+	if !utf8.Valid(data) {
+		return nil, fault.Invalidf("The body is not UTF-8.")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	v, err := read(dec, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fault.Invalidf("The body goes on behind its JSON value, at byte %d.", dec.InputOffset())
+	}
+	if _, ok := v.(*object); !ok {
+		return nil, fault.Invalidf("The body is %s; an object is needed.", describe(v))
+	}
+	root.value = v
+	return root, nil
+}
+
+// ParseForm reads an application/x-www-form-urlencoded body as an object of strings.
+func ParseForm(data []byte) (*Node, error) {
+	values, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, fault.Invalidf("The form cannot be read.")
+	}
+	o := &object{values: map[string]any{}}
+	for k, list := range values {
+		if len(list) > 1 {
+			return nil, fault.InvalidField("/"+escape(k), "is there twice")
+		}
+		o.keys = append(o.keys, k)
+		o.values[k] = list[0]
+	}
+	slices.Sort(o.keys)
+	return &Node{value: o, present: true, faults: &Faults{}}, nil
+}
+
+func read(dec *json.Decoder, at string, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fault.InvalidField(at, "is nested deeper than %d levels", maxDepth)
+	}
+	t, err := dec.Token()
+	if err != nil {
+		return nil, malformed(dec, err)
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		if t == '{' {
+			o := &object{values: map[string]any{}}
+			for dec.More() {
+				k, err := dec.Token()
+				if err != nil {
+					return nil, malformed(dec, err)
+				}
+				key, ok := k.(string)
+				if !ok {
+					return nil, malformed(dec, nil)
+				}
+				place := at + "/" + escape(key)
+				v, err := read(dec, place, depth+1)
+				if err != nil {
+					return nil, err
+				}
+				if _, twice := o.values[key]; twice {
+					return nil, fault.InvalidField(place, "is there twice")
+				}
+				o.keys = append(o.keys, key)
+				o.values[key] = v
+			}
+			if _, err := dec.Token(); err != nil {
+				return nil, malformed(dec, err)
+			}
+			return o, nil
+		}
+		list := []any{}
+		for dec.More() {
+			v, err := read(dec, at+"/"+strconv.Itoa(len(list)), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		if _, err := dec.Token(); err != nil {
+			return nil, malformed(dec, err)
+		}
+		return list, nil
+	case string:
+		if strings.ContainsRune(t, 0) {
+			return nil, fault.InvalidField(at, "holds a NUL character")
+		}
+		return t, nil
+	default:
+		return t, nil
+	}
+}
+
+func malformed(dec *json.Decoder, err error) error {
+	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
+		return fault.Invalidf("The body is not JSON: it ends too early, at byte %d.", dec.InputOffset())
+	}
+	return fault.Wrap(fault.Invalid, err, "The body is not JSON, at byte %d: %s.", dec.InputOffset(), strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func escape(key string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+}
+
+func describe(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "true or false"
+	case json.Number:
+		return "a number"
+	case string:
+		return "a string"
+	case []any:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+// Pointer says where the value stands.
+func (n *Node) Pointer() string { return n.pointer }
+
+// Faults gives the collection of what is wrong with the whole body.
+func (n *Node) Faults() *Faults { return n.faults }
+
+// Present reports whether there is a value. null and "" count as absent: clients
+// send them for what they do not want to say.
+func (n *Node) Present() bool {
+	if !n.present || n.value == nil {
+		return false
+	}
+	s, ok := n.value.(string)
+	return !ok || s != ""
+}
+
+// Given reports whether the member was written at all, be it null or "".
+func (n *Node) Given() bool { return n.present }
+
+// Complain notes that something is wrong with this value.
+func (n *Node) Complain(format string, args ...any) { n.faults.Add(n.pointer, format, args...) }
+
+// Field gives a member of an object. Names are tried in turn, - and _ being
+// alike in each. A value that is no object complains and has no members.
+func (n *Node) Field(names ...string) *Node {
+	o, ok := n.value.(*object)
+	if !ok {
+		if n.Present() {
+			n.Complain("is %s; an object is needed", describe(n.value))
+			n.present = false
+		}
+		return &Node{pointer: n.pointer + "/" + names[0], faults: n.faults}
+	}
+	found := &Node{pointer: n.pointer + "/" + names[0], faults: n.faults}
+	for _, name := range names {
+		for _, spelling := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
+			v, ok := o.values[spelling]
+			if !ok || n.used[spelling] {
+				continue
+			}
+			if n.used == nil {
+				n.used = map[string]bool{}
+			}
+			n.used[spelling] = true
+			here := &Node{value: v, present: true, pointer: n.pointer + "/" + escape(spelling), faults: n.faults}
+			if found.Present() {
+				if here.Present() {
+					here.Complain("says again what %s said", fault.Name(found.pointer))
+				}
+				continue
+			}
+			found = here
+		}
+	}
+	return found
+}
+
+// Keys gives the names of an object's members, in the order of the body.
+func (n *Node) Keys() []string {
+	o, ok := n.value.(*object)
+	if !ok {
+		if n.Present() {
+			n.Complain("is %s; an object is needed", describe(n.value))
+		}
+		return nil
+	}
+	return o.keys
+}
+
+// At gives the member with exactly this name.
+func (n *Node) At(key string) *Node {
+	out := &Node{pointer: n.pointer + "/" + escape(key), faults: n.faults}
+	if o, ok := n.value.(*object); ok {
+		out.value, out.present = o.values[key], true
+		if n.used == nil {
+			n.used = map[string]bool{}
+		}
+		n.used[key] = true
+	}
+	return out
+}
+
+// Done complains of every member that nobody asked for.
+func (n *Node) Done() {
+	o, ok := n.value.(*object)
+	if !ok {
+		return
+	}
+	for _, k := range o.keys {
+		if !n.used[k] {
+			n.faults.Add(n.pointer+"/"+escape(k), "is not known here")
+		}
+	}
+}
+
+// List gives the elements of an array.
+func (n *Node) List() []*Node {
+	if !n.Present() {
+		return nil
+	}
+	list, ok := n.value.([]any)
+	if !ok {
+		n.Complain("is %s; an array is needed", describe(n.value))
+		return nil
+	}
+	out := make([]*Node, len(list))
+	for i, v := range list {
+		out[i] = &Node{value: v, present: true, pointer: n.pointer + "/" + strconv.Itoa(i), faults: n.faults}
+	}
+	return out
+}
+
+// IsList reports whether the value is an array.
+func (n *Node) IsList() bool { _, ok := n.value.([]any); return ok }
+
+// IsObject reports whether the value is an object.
+func (n *Node) IsObject() bool { _, ok := n.value.(*object); return ok }
+
+// Text gives a string. Numbers and booleans are taken as they are written, since
+// clients send either.
+func (n *Node) Text() string {
+	switch v := n.value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	n.Complain("is %s; a string is needed", describe(n.value))
+	return ""
+}
+
+// String gives a string and complains of anything else.
+func (n *Node) String() string {
+	if n.value == nil {
+		return ""
+	}
+	s, ok := n.value.(string)
+	if !ok {
+		n.Complain("is %s; a string is needed", describe(n.value))
+	}
+	return s
+}
+
+// Int gives a whole number, also one in a string.
+func (n *Node) Int() int64 {
+	if !n.Present() {
+		return 0
+	}
+	text := ""
+	switch v := n.value.(type) {
+	case json.Number:
+		text = v.String()
+	case string:
+		text = v
+	default:
+		n.Complain("is %s; a whole number is needed", describe(n.value))
+		return 0
+	}
+	i, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		n.Complain("%q is no whole number", text)
+	}
+	return i
+}
+
+// Bool gives a boolean, also as "true", "False", 1, "0".
+func (n *Node) Bool() bool {
+	if !n.Present() {
+		return false
+	}
+	switch v := n.value.(type) {
+	case bool:
+		return v
+	case string, json.Number:
+		switch strings.ToLower(fmt.Sprint(v)) {
+		case "true", "1":
+			return true
+		case "false", "0":
+			return false
+		}
+	}
+	n.Complain("%s is neither true nor false", shown(n.value))
+	return false
+}
+
+// Money gives an amount of money, from a string or a number.
+func (n *Node) Money() models.Money {
+	if !n.Present() {
+		return 0
+	}
+	m, err := models.ParseMoney(strings.TrimSuffix(n.Text(), "/month"))
+	if err != nil {
+		n.Complain("%s", err)
+	}
+	return m
+}
+
+// Texts gives an array of strings.
+func (n *Node) Texts() []string {
+	list := n.List()
+	out := make([]string, 0, len(list))
+	for _, x := range list {
+		out = append(out, x.Text())
+	}
+	return out
+}
+
+// Ref gives what names another resource: an id as string or number, a global id,
+// a uuid, an href, or an object with an href, as links are.
+func (n *Node) Ref() string {
+	if n.IsObject() {
+		return n.Field("href").Text()
+	}
+	switch n.value.(type) {
+	case nil, string, json.Number:
+		return n.Text()
+	}
+	n.Complain("is %s; the href or id of a resource is needed", describe(n.value))
+	return ""
+}
+
+func shown(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	case json.Number:
+		return v.String()
+	}
+	return describe(v)
+}

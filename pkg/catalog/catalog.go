@@ -1,0 +1,352 @@
+// Package catalog serves what can be ordered and where: resource handlers,
+// environments, IP pools, OS builds, sizes and blueprints.
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/query"
+	"halcyon/pkg/record"
+	"halcyon/pkg/store"
+)
+
+// Service serves the catalogue.
+type Service struct {
+	Handlers     record.Table[models.ResourceHandler, *models.ResourceHandler]
+	Environments record.Table[models.Environment, *models.Environment]
+	IPPools      record.Table[models.IPPool, *models.IPPool]
+	OSBuilds     record.Table[models.OSBuild, *models.OSBuild]
+	Sizes        record.Table[models.Size, *models.Size]
+	Blueprints   record.Table[models.Blueprint, *models.Blueprint]
+
+	dir   *directory.Directory
+	pool  Backends
+	store *store.Store
+}
+
+// Backends opens the back end of a resource handler.
+type Backends interface {
+	For(ctx context.Context, handler models.ID) (provider.Provider, *models.ResourceHandler, error)
+}
+
+// New makes the service. The seal function turns a password into what is stored.
+func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(string) (string, error)) *Service {
+	c := &Service{dir: dir, pool: pool, store: s}
+	c.Handlers = table[models.ResourceHandler](s, models.ObjectHandler, "resource_handlers", "RH")
+	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {
+		if err := h.Validate(); err != nil {
+			return err
+		}
+		if h.NewPassword == "" {
+			return nil
+		}
+		sealed, err := seal(h.NewPassword)
+		if err != nil {
+			return err
+		}
+		h.Password, h.NewPassword = sealed, ""
+		return nil
+	}
+	c.Handlers.InUse = "The resource handler still has environments, servers or jobs."
+	c.Environments = table[models.Environment](s, models.ObjectEnvironment, "environments", "ENV")
+	c.Environments.Validate = func(_ *store.Tx, e *models.Environment) error { return e.Validate() }
+	c.Environments.Load = loadEnvironment
+	c.Environments.Write = writeEnvironment
+	c.Environments.Before = func(_ *store.Tx, e *models.Environment) error {
+		if e.ID == models.UnassignedID {
+			return fault.Conflictf("The environment Unassigned holds what nobody has claimed, and stays.")
+		}
+		return nil
+	}
+	c.Environments.InUse = "The environment still has servers."
+	c.IPPools = table[models.IPPool](s, models.ObjectIPPool, "ip_pools", "IPP")
+	c.IPPools.Validate = func(_ *store.Tx, p *models.IPPool) error { return validPool(p) }
+	c.OSBuilds = table[models.OSBuild](s, models.ObjectOSBuild, "os_builds", "OSB")
+	c.OSBuilds.Validate = func(_ *store.Tx, o *models.OSBuild) error { return o.Validate() }
+	c.OSBuilds.Load = func(tx *store.Tx, o *models.OSBuild) error {
+		return tx.Where("os_build_id = ?", o.ID).Order("handler_id").Find(&o.Templates).Error
+	}
+	c.OSBuilds.Write = func(tx *store.Tx, o *models.OSBuild) error {
+		if err := tx.Where("os_build_id = ?", o.ID).Delete(&models.OSBuildTemplate{}).Error; err != nil {
+			return err
+		}
+		for i := range o.Templates {
+			o.Templates[i].OSBuildID = o.ID
+		}
+		return insertAll(tx, o.Templates)
+	}
+	c.OSBuilds.InUse = "The OS build still has servers or blueprints."
+	c.Sizes = table[models.Size](s, models.ObjectSize, "sizes", "SIZ")
+	c.Sizes.Validate = func(_ *store.Tx, x *models.Size) error { return x.Validate() }
+	c.Sizes.InUse = "The size still has servers or blueprints."
+	c.Blueprints = table[models.Blueprint](s, models.ObjectBlueprint, "blueprints", "BP")
+	c.Blueprints.Validate = func(_ *store.Tx, b *models.Blueprint) error { return validBlueprint(b) }
+	c.Blueprints.Load = loadBlueprint
+	c.Blueprints.Write = writeBlueprint
+	c.Blueprints.InUse = "The blueprint still has services or orders. Archive it instead."
+	return c
+}
+
+func table[T any, P record.Row[T]](s *store.Store, object, name, prefix string) record.Table[T, P] {
+	admin := func(a access.Actor, _ P) error { return CanEdit(a) }
+	return record.Table[T, P]{
+		Store: s, Object: object,
+		Schema:    &query.Schema{Name: object, Plural: object + "s", Table: name, Prefix: prefix},
+		CanCreate: admin, CanUpdate: admin, CanDelete: admin,
+	}
+}
+
+// Verify signs in to a handler's back end and keeps what it says of itself.
+func (c *Service) Verify(ctx context.Context, a access.Actor, ref string) (*models.ResourceHandler, error) {
+	h, err := c.Handlers.Find(ctx, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Handlers.CanUpdate(a, h); err != nil {
+		return nil, err
+	}
+	p, _, err := c.pool.For(ctx, h.ID)
+	if err != nil {
+		return nil, err
+	}
+	about, err := p.Verify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := c.store.Now()
+	return c.Handlers.Update(ctx, a, h.ID.String(), func(h *models.ResourceHandler) error {
+		h.Product, h.VerifiedAt = about.Product, &now
+		return nil
+	})
+}
+
+// CanEdit is the guard of every change to the catalogue.
+func CanEdit(a access.Actor) error { return record.Admin("change the catalogue")(a) }
+
+func insertAll[T any](tx *store.Tx, rows []T) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Create(&rows).Error
+}
+
+// links reads the second column of a table of pairs, for one value of the first.
+func links(tx *store.Tx, table, first, second string, id models.ID) ([]models.ID, error) {
+	ids := []models.ID{}
+	return ids, tx.Table(table).Where(first+" = ?", id).Order(second).Pluck(second, &ids).Error
+}
+
+// relink replaces what links reads.
+func relink(tx *store.Tx, table, first, second string, id models.ID, to []models.ID) error {
+	if err := tx.Exec("DELETE FROM "+table+" WHERE "+first+" = ?", id).Error; err != nil {
+		return err
+	}
+	to = slices.Clone(to)
+	slices.Sort(to)
+	for _, other := range slices.Compact(to) {
+		if err := tx.Exec("INSERT INTO "+table+" ("+first+", "+second+") VALUES (?, ?)", id, other).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loadEnvironment(tx *store.Tx, e *models.Environment) (err error) {
+	if e.GroupIDs, err = links(tx, "environment_groups", "environment_id", "group_id", e.ID); err != nil {
+		return err
+	}
+	if e.SizeIDs, err = links(tx, "environment_sizes", "environment_id", "size_id", e.ID); err != nil {
+		return err
+	}
+	e.OSBuildIDs, err = links(tx, "environment_os_builds", "environment_id", "os_build_id", e.ID)
+	return err
+}
+
+func writeEnvironment(tx *store.Tx, e *models.Environment) error {
+	if err := relink(tx, "environment_groups", "environment_id", "group_id", e.ID, e.GroupIDs); err != nil {
+		return err
+	}
+	if err := relink(tx, "environment_sizes", "environment_id", "size_id", e.ID, e.SizeIDs); err != nil {
+		return err
+	}
+	return relink(tx, "environment_os_builds", "environment_id", "os_build_id", e.ID, e.OSBuildIDs)
+}
+
+// LoadEnvironment reads what belongs to an environment: groups, sizes, OS builds.
+func (c *Service) LoadEnvironment(tx *store.Tx, e *models.Environment) error {
+	return store.Fault(loadEnvironment(tx, e))
+}
+
+// Actor gives a user as an actor, for what happens later on their behalf.
+func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, error) {
+	u, err := c.dir.UserByID(ctx, user)
+	if err != nil {
+		return access.Actor{}, err
+	}
+	return c.dir.Actor(ctx, u, "")
+}
+
+func loadBlueprint(tx *store.Tx, b *models.Blueprint) (err error) {
+	if err := tx.Where("blueprint_id = ?", b.ID).Order("position").Find(&b.Items).Error; err != nil {
+		return err
+	}
+	b.GroupIDs, err = links(tx, "blueprint_groups", "blueprint_id", "group_id", b.ID)
+	return err
+}
+
+func writeBlueprint(tx *store.Tx, b *models.Blueprint) error {
+	if err := tx.Where("blueprint_id = ?", b.ID).Delete(&models.BlueprintItem{}).Error; err != nil {
+		return err
+	}
+	for i := range b.Items {
+		b.Items[i].ID, b.Items[i].BlueprintID, b.Items[i].Position = 0, b.ID, i+1
+	}
+	if err := insertAll(tx, b.Items); err != nil {
+		return err
+	}
+	return relink(tx, "blueprint_groups", "blueprint_id", "group_id", b.ID, b.GroupIDs)
+}
+
+func validBlueprint(b *models.Blueprint) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	var bad []fault.Field
+	seen := map[string]bool{}
+	for i := range b.Items {
+		it := &b.Items[i]
+		at := fmt.Sprintf("/build-items/%d", i)
+		if strings.TrimSpace(it.Name) == "" || seen[it.Name] {
+			bad = append(bad, fault.Field{Pointer: at + "/name", Reason: fmt.Sprintf("%q is empty or there twice", it.Name)})
+		}
+		seen[it.Name] = true
+		if it.Type != models.BlueprintItemServer {
+			bad = append(bad, fault.Field{Pointer: at + "/type", Reason: fmt.Sprintf("%q is not server", it.Type)})
+		}
+		if it.Quantity < 1 || it.Quantity > MaxQuantity {
+			bad = append(bad, fault.Field{Pointer: at + "/quantity", Reason: fmt.Sprintf("%d is not between 1 and %d", it.Quantity, MaxQuantity)})
+		}
+	}
+	if len(b.Items) == 0 && b.State == models.BlueprintActive {
+		bad = append(bad, fault.Field{Pointer: "/build-items", Reason: "is empty: there would be nothing to deploy"})
+	}
+	return fault.InvalidFields(bad)
+}
+
+// MaxQuantity is how many servers one build item or order item can ask for.
+const MaxQuantity = 100
+
+func validPool(p *models.IPPool) error {
+	var bad []fault.Field
+	complain := func(pointer, reason string) { bad = append(bad, fault.Field{Pointer: pointer, Reason: reason}) }
+	if strings.TrimSpace(p.Name) == "" {
+		complain("/name", "may not be blank")
+	}
+	if strings.TrimSpace(p.Network) == "" {
+		complain("/network", "may not be blank")
+	}
+	first, err := netip.ParseAddr(p.FirstIP)
+	if err != nil {
+		complain("/first-ip", fmt.Sprintf("%q is no IP address", p.FirstIP))
+	}
+	last, err := netip.ParseAddr(p.LastIP)
+	if err != nil {
+		complain("/last-ip", fmt.Sprintf("%q is no IP address", p.LastIP))
+	}
+	if first.IsValid() && last.IsValid() {
+		if first.Is4() != last.Is4() || last.Less(first) {
+			complain("/last-ip", "comes before first-ip, or is of the other family")
+		}
+		if p.Prefix < 1 || p.Prefix > first.BitLen() {
+			complain("/prefix", fmt.Sprintf("%d is not between 1 and %d", p.Prefix, first.BitLen()))
+		}
+	}
+	if p.Gateway != "" {
+		if _, err := netip.ParseAddr(p.Gateway); err != nil {
+			complain("/gateway", fmt.Sprintf("%q is no IP address", p.Gateway))
+		}
+	}
+	for i, d := range p.DNS {
+		if _, err := netip.ParseAddr(d); err != nil {
+			complain(fmt.Sprintf("/dns/%d", i), fmt.Sprintf("%q is no IP address", d))
+		}
+	}
+	return fault.InvalidFields(bad)
+}
+
+// Usable gives the condition for the environments that a group may order into:
+// those with a handler that are open to it, or to a group above it.
+func (c *Service) Usable(ctx context.Context, group models.ID) (access.Where, error) {
+	up, err := c.dir.Ancestry(ctx, group)
+	if err != nil {
+		return access.None, err
+	}
+	return usable("environment", query.Root+".handler_id IS NOT NULL", up), nil
+}
+
+// Orderable gives the condition for the blueprints that a group may order.
+func (c *Service) Orderable(ctx context.Context, group models.ID) (access.Where, error) {
+	up, err := c.dir.Ancestry(ctx, group)
+	if err != nil {
+		return access.None, err
+	}
+	return usable("blueprint", fmt.Sprintf("%s.state = '%s'", query.Root, models.BlueprintActive), up), nil
+}
+
+func usable(kind, works string, up []models.ID) access.Where {
+	any := fmt.Sprintf("EXISTS (SELECT 1 FROM %[1]s_groups l WHERE l.%[1]s_id = %[2]s.id", kind, query.Root)
+	return access.And(
+		access.Where{SQL: works},
+		access.Or(
+			access.Where{SQL: "NOT " + any + ")"},
+			access.Where{SQL: any + " AND " + access.In("l.group_id", up).SQL + ")"},
+		))
+}
+
+// EnvironmentFor gives the environment if the group may order into it. The error
+// is NotFound otherwise.
+func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Environment, error) {
+	w, err := c.Usable(tx.Statement.Context, group)
+	if err != nil {
+		return nil, err
+	}
+	return first[models.Environment](tx, "environments", id, w)
+}
+
+// BlueprintFor gives the blueprint with its items if the group may order it. The
+// error is NotFound otherwise.
+func (c *Service) BlueprintFor(tx *store.Tx, group, id models.ID) (*models.Blueprint, error) {
+	w, err := c.Orderable(tx.Statement.Context, group)
+	if err != nil {
+		return nil, err
+	}
+	b, err := first[models.Blueprint](tx, "blueprints", id, w)
+	if err != nil {
+		return nil, err
+	}
+	return b, store.Fault(loadBlueprint(tx, b))
+}
+
+func first[T any](tx *store.Tx, table string, id models.ID, w access.Where) (*T, error) {
+	return store.First[T](tx.Table(table+" "+query.Root).Where(query.Root+".id = ?", id).Scopes(where(w)))
+}
+
+func where(w access.Where) func(*gorm.DB) *gorm.DB {
+	return func(db *gorm.DB) *gorm.DB {
+		if w.IsAll() {
+			return db
+		}
+		return db.Where(w.SQL, w.Args...)
+	}
+}

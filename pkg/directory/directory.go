@@ -1,0 +1,483 @@
+// Package directory keeps the small tables that almost every request needs in
+// memory: who the users are and what they may do, and what groups, environments
+// and the rest of the catalogue are called. It is kept right by the store's
+// signals, in every replica; while those are not heard it reads anew.
+//
+// What it says about visibility must be what access.Visible says in SQL; a test
+// compares the two row by row.
+package directory
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/store"
+)
+
+// staleAfter is how old the copy may be while signals are not heard.
+const staleAfter = 100 * time.Millisecond
+
+// Directory is the copy. It is safe for concurrent use.
+type Directory struct {
+	store *store.Store
+
+	dirty   atomic.Bool // there is something in pending
+	mu      sync.RWMutex
+	pending map[string]bool // tables to be read again; "" for all
+	loaded  time.Time
+
+	users    map[models.ID]*models.User
+	byName   map[string]*models.User // lower case
+	byUUID   map[string]*models.User
+	groups   map[models.ID]*models.Group
+	children map[models.ID][]models.ID
+	parent   map[models.ID]models.ID
+	roles    map[models.ID]*models.Role
+	grants   map[models.ID][]models.Membership // by user
+	members  map[models.ID][]models.ID         // users with a grant, by group
+	rights   map[models.ID]*entry              // by user, worked out when asked for
+
+	environments map[models.ID]*place
+	blueprints   map[models.ID]*place
+	titles       map[string]map[models.ID]string // of the tables that hold nothing else of interest
+}
+
+// entry is what a user's grants amount to until the first of them expires.
+type entry struct {
+	rights *access.Rights
+	until  time.Time // zero: for good
+}
+
+// place is an environment or a blueprint, and who may use it.
+type place struct {
+	name     string
+	usable   bool // has a handler, or is active
+	provider models.ID
+	groups   []models.ID // none: everybody
+}
+
+// The tables that are kept here, as signals name them.
+const (
+	Users       = "users"
+	Groups      = "groups"
+	Roles       = "roles"
+	Memberships = "memberships"
+	Handlers    = "resource_handlers"
+	Environment = "environments"
+	OSBuilds    = "os_builds"
+	Sizes       = "sizes"
+	Blueprints  = "blueprints"
+)
+
+// New makes a directory that fills itself when it is first asked.
+func New(s *store.Store) *Directory {
+	d := &Directory{store: s, pending: map[string]bool{"": true}}
+	d.dirty.Store(true)
+	s.OnSignal(func(topic, _ string) { d.forget(topic) })
+	return d
+}
+
+func (d *Directory) forget(table string) {
+	switch table {
+	case "", Users, Groups, Roles, Memberships, Handlers, Environment, OSBuilds, Sizes, Blueprints:
+	default:
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pending[table] = true
+	d.dirty.Store(true)
+}
+
+// rlock brings the copy up to date and takes the lock for reading.
+func (d *Directory) rlock(ctx context.Context) error {
+	for {
+		stale := !d.store.SignalsLive()
+		if !d.dirty.Load() && !stale {
+			d.mu.RLock()
+			return nil
+		}
+		d.mu.Lock()
+		if stale && d.store.Now().Sub(d.loaded) > staleAfter {
+			d.pending[""] = true
+		}
+		err := d.reload(ctx)
+		d.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		d.mu.RLock()
+		if len(d.pending) == 0 {
+			return nil
+		}
+		d.mu.RUnlock()
+	}
+}
+
+// reload reads the tables that have changed.
+func (d *Directory) reload(ctx context.Context) error {
+	if len(d.pending) == 0 {
+		return nil
+	}
+	now := d.store.Now()
+	tx := d.store.Read(ctx)
+	all := d.pending[""]
+	want := func(tables ...string) bool {
+		return all || slices.ContainsFunc(tables, func(t string) bool { return d.pending[t] })
+	}
+	for _, part := range []struct {
+		want bool
+		load func(*store.Tx) error
+	}{
+		{want(Users), d.loadUsers},
+		{want(Groups), d.loadGroups},
+		{want(Roles), d.loadRoles},
+		{want(Memberships, Users, Groups), d.loadMemberships},
+		{want(Environment), d.loadEnvironments},
+		{want(Blueprints), d.loadBlueprints},
+		{all, func(*store.Tx) error { d.titles = map[string]map[models.ID]string{}; return nil }},
+		{want(Handlers), d.loadTitles(Handlers)},
+		{want(OSBuilds), d.loadTitles(OSBuilds)},
+		{want(Sizes), d.loadTitles(Sizes)},
+	} {
+		if part.want {
+			if err := part.load(tx); err != nil {
+				return store.Fault(err)
+			}
+		}
+	}
+	if want(Groups, Roles, Memberships, Users) {
+		d.rights = map[models.ID]*entry{}
+	}
+	d.pending = map[string]bool{}
+	d.dirty.Store(false)
+	d.loaded = now
+	return nil
+}
+
+func (d *Directory) loadUsers(tx *store.Tx) error {
+	rows, err := store.Find[models.User](tx.DB)
+	if err != nil {
+		return err
+	}
+	d.users, d.byName, d.byUUID = make(map[models.ID]*models.User, len(rows)), make(map[string]*models.User, len(rows)), make(map[string]*models.User, len(rows))
+	for i := range rows {
+		u := &rows[i]
+		d.users[u.ID], d.byName[strings.ToLower(u.Username)], d.byUUID[u.UUID] = u, u, u
+	}
+	return nil
+}
+
+func (d *Directory) loadGroups(tx *store.Tx) error {
+	rows, err := store.Find[models.Group](tx.Order("id"))
+	if err != nil {
+		return err
+	}
+	d.groups, d.children, d.parent = map[models.ID]*models.Group{}, map[models.ID][]models.ID{}, map[models.ID]models.ID{}
+	for i := range rows {
+		g := &rows[i]
+		d.groups[g.ID] = g
+		if g.ParentID != 0 {
+			d.parent[g.ID] = g.ParentID
+			d.children[g.ParentID] = append(d.children[g.ParentID], g.ID)
+		}
+	}
+	return nil
+}
+
+func (d *Directory) loadRoles(tx *store.Tx) error {
+	rows, err := store.Find[models.Role](tx.DB)
+	if err != nil {
+		return err
+	}
+	d.roles = map[models.ID]*models.Role{}
+	for i := range rows {
+		d.roles[rows[i].ID] = &rows[i]
+	}
+	return nil
+}
+
+func (d *Directory) loadMemberships(tx *store.Tx) error {
+	rows, err := store.Find[models.Membership](tx.DB)
+	if err != nil {
+		return err
+	}
+	d.grants, d.members = map[models.ID][]models.Membership{}, map[models.ID][]models.ID{}
+	for _, m := range rows {
+		d.grants[m.UserID] = append(d.grants[m.UserID], m)
+		d.members[m.GroupID] = append(d.members[m.GroupID], m.UserID)
+	}
+	return nil
+}
+
+func (d *Directory) loadEnvironments(tx *store.Tx) error {
+	rows, err := store.Find[models.Environment](tx.Select("id", "name", "handler_id", "group_id"))
+	if err != nil {
+		return err
+	}
+	links, err := store.Find[models.EnvironmentGroup](tx.DB)
+	if err != nil {
+		return err
+	}
+	d.environments = map[models.ID]*place{}
+	for _, e := range rows {
+		d.environments[e.ID] = &place{name: e.Name, usable: e.HandlerID != 0, provider: e.GroupID}
+	}
+	for _, l := range links {
+		if p := d.environments[l.EnvironmentID]; p != nil {
+			p.groups = append(p.groups, l.GroupID)
+		}
+	}
+	return nil
+}
+
+func (d *Directory) loadBlueprints(tx *store.Tx) error {
+	rows, err := store.Find[models.Blueprint](tx.Select("id", "name", "state", "group_id"))
+	if err != nil {
+		return err
+	}
+	links, err := store.Find[models.BlueprintGroup](tx.DB)
+	if err != nil {
+		return err
+	}
+	d.blueprints = map[models.ID]*place{}
+	for _, b := range rows {
+		d.blueprints[b.ID] = &place{name: b.Name, usable: b.State == models.BlueprintActive, provider: b.GroupID}
+	}
+	for _, l := range links {
+		if p := d.blueprints[l.BlueprintID]; p != nil {
+			p.groups = append(p.groups, l.GroupID)
+		}
+	}
+	return nil
+}
+
+func (d *Directory) loadTitles(table string) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		var rows []struct {
+			ID   models.ID
+			Name string
+		}
+		if err := tx.Table(table).Select("id", "name").Scan(&rows).Error; err != nil {
+			return err
+		}
+		names := make(map[models.ID]string, len(rows))
+		for _, r := range rows {
+			names[r.ID] = r.Name
+		}
+		d.titles[table] = names
+		return nil
+	}
+}
+
+// UserByName finds a user by name, in any letter case. NotFound when there is none.
+func (d *Directory) UserByName(ctx context.Context, username string) (*models.User, error) {
+	return d.user(ctx, func() *models.User { return d.byName[strings.ToLower(username)] })
+}
+
+// UserByUUID finds a user. NotFound when there is none.
+func (d *Directory) UserByUUID(ctx context.Context, uuid string) (*models.User, error) {
+	return d.user(ctx, func() *models.User { return d.byUUID[uuid] })
+}
+
+// UserByID finds a user. NotFound when there is none.
+func (d *Directory) UserByID(ctx context.Context, id models.ID) (*models.User, error) {
+	return d.user(ctx, func() *models.User { return d.users[id] })
+}
+
+func (d *Directory) user(ctx context.Context, get func() *models.User) (*models.User, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.RUnlock()
+	u := get()
+	if u == nil {
+		return nil, fault.NotFoundf("Not found.")
+	}
+	c := *u // callers may change theirs
+	return &c, nil
+}
+
+// Rights gives what the user's grants amount to now.
+func (d *Directory) Rights(ctx context.Context, user models.ID) (*access.Rights, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	e := d.rights[user]
+	now := d.store.Now()
+	if e != nil && (e.until.IsZero() || now.Before(e.until)) {
+		d.mu.RUnlock()
+		return e.rights, nil
+	}
+	d.mu.RUnlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e = &entry{}
+	var grants []access.Grant
+	for _, m := range d.grants[user] {
+		if m.ExpiresAt != nil {
+			if !m.ExpiresAt.After(now) {
+				continue
+			}
+			if e.until.IsZero() || m.ExpiresAt.Before(e.until) {
+				e.until = *m.ExpiresAt
+			}
+		}
+		if r := d.roles[m.RoleID]; r != nil {
+			grants = append(grants, access.Grant{Group: m.GroupID, Permissions: r.Permissions})
+		}
+	}
+	e.rights = access.NewRights(grants, d.children, d.parent)
+	d.rights[user] = e
+	return e.rights, nil
+}
+
+// Actor gives the user as an actor.
+func (d *Directory) Actor(ctx context.Context, user *models.User, session string) (access.Actor, error) {
+	r, err := d.Rights(ctx, user.ID)
+	if err != nil {
+		return access.Actor{}, err
+	}
+	return access.NewActor(user, session, r), nil
+}
+
+// Titles is a way to look many titles up under one lock. It must be released.
+type Titles struct{ d *Directory }
+
+// Titles brings the directory up to date and holds it still until Release.
+func (d *Directory) Titles(ctx context.Context) (Titles, error) {
+	if err := d.rlock(ctx); err != nil {
+		return Titles{}, err
+	}
+	return Titles{d}, nil
+}
+
+// Release lets the directory go on.
+func (t Titles) Release() { t.d.mu.RUnlock() }
+
+// Keeps reports whether the directory knows the table's titles.
+func Keeps(table string) bool {
+	switch table {
+	case Users, Groups, Roles, Handlers, Environment, OSBuilds, Sizes, Blueprints:
+		return true
+	}
+	return false
+}
+
+// Title gives what a row is called, and false when the actor may not see it or it
+// is gone.
+func (t Titles) Title(a access.Actor, table string, id models.ID) (string, bool) {
+	d := t.d
+	switch table {
+	case Users:
+		if d.users[id] == nil || !a.SeesAll() && id != a.ID && !d.fellow(a, id) {
+			return "", false
+		}
+		return "User id " + strconv.FormatInt(int64(id), 10), true
+	case Groups:
+		g := d.groups[id]
+		if g == nil || !a.SeesAll() && !slices.Contains(a.Named(), id) {
+			return "", false
+		}
+		return g.Name, true
+	case Roles:
+		r := d.roles[id]
+		if r == nil {
+			return "", false
+		}
+		return r.Name, true
+	case Environment:
+		return d.environments[id].title(a)
+	case Blueprints:
+		return d.blueprints[id].title(a)
+	case Handlers:
+		if !a.SeesAll() {
+			return "", false
+		}
+	}
+	name, ok := d.titles[table][id]
+	return name, ok
+}
+
+func (p *place) title(a access.Actor) (string, bool) {
+	if p == nil {
+		return "", false
+	}
+	if a.SeesAll() || p.provider != 0 && slices.Contains(a.With(access.OfferingManage), p.provider) {
+		return p.name, true
+	}
+	if !p.usable {
+		return "", false
+	}
+	return p.name, len(p.groups) == 0 || overlap(p.groups, a.Named())
+}
+
+// fellow reports whether the user has a grant in one of the actor's groups or above.
+func (d *Directory) fellow(a access.Actor, user models.ID) bool {
+	for _, m := range d.grants[user] {
+		if _, ok := slices.BinarySearch(a.Named(), m.GroupID); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func overlap(list, sorted []models.ID) bool {
+	for _, id := range list {
+		if _, ok := slices.BinarySearch(sorted, id); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Ancestry gives the group and the groups above it, nearest first.
+func (d *Directory) Ancestry(ctx context.Context, group models.ID) ([]models.ID, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.RUnlock()
+	var up []models.ID
+	for id := group; id != 0; id = d.parent[id] {
+		up = append(up, id)
+	}
+	return up, nil
+}
+
+// Group gives a group by id, NotFound when there is none.
+func (d *Directory) Group(ctx context.Context, id models.ID) (*models.Group, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.RUnlock()
+	g := d.groups[id]
+	if g == nil {
+		return nil, fault.NotFoundf("Not found.")
+	}
+	c := *g
+	return &c, nil
+}
+
+// ManagedBy reports whether the actor may see what only those who manage a user's
+// groups see: the actor's own, and that of members of the groups that they manage.
+func (d *Directory) ManagedBy(a access.Actor, user models.ID) bool {
+	if a.SeesAll() || a.ID == user {
+		return true
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, m := range d.grants[user] {
+		if _, ok := slices.BinarySearch(a.With(access.MemberManage), m.GroupID); ok {
+			return true
+		}
+	}
+	return false
+}

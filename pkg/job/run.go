@@ -1,0 +1,738 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/store"
+)
+
+// cleanupBase is the position behind which the steps of a cleanup are.
+const cleanupBase = 1000
+
+// prepare is the name of the step that counts the failures to find out what a
+// job's steps are. Its position is the base itself.
+const prepare = "prepare"
+
+// never says that a job needs no more attention from this row of the dispatcher.
+const never time.Duration = -1
+
+// next says that the job can go on at once.
+const next time.Duration = 0
+
+// trouble is how long a job rests whose state could not be written.
+const trouble = 2 * time.Second
+
+// shortWait is what a worker rather sits out than giving the job back.
+const shortWait = 100 * time.Millisecond
+
+// work is what the dispatcher calls: it does what can be done for a job now.
+func (e *Engine) work(ctx context.Context, id models.ID) (again time.Duration) {
+	if e.draining.Load() {
+		return next // for another process
+	}
+	turn, cancel := context.WithTimeout(ctx, e.cfg.Turn)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			e.svc.counts.stuck.Add(1)
+			e.cfg.Log.ErrorContext(ctx, "job ran into a panic", "job", id, "panic", p, "stack", string(debug.Stack()))
+			again = trouble
+		}
+	}()
+	for {
+		again, err := e.advance(ctx, id)
+		if err != nil {
+			// The database did not take it, or a hook refused: nothing is lost, since
+			// nothing was committed.
+			e.svc.counts.stuck.Add(1)
+			e.cfg.Log.ErrorContext(ctx, "job cannot go on for now", "job", id, "error", err)
+			return trouble
+		}
+		switch {
+		case again < 0:
+			return again
+		case e.draining.Load() || turn.Err() != nil:
+			return again
+		case again > shortWait:
+			return again
+		case again > 0:
+			select {
+			case <-turn.Done():
+			case <-time.After(again):
+			}
+		}
+	}
+}
+
+// advance brings a job one step further.
+func (e *Engine) advance(ctx context.Context, id models.ID) (time.Duration, error) {
+	read := e.store.Read(ctx)
+	j, err := store.First[models.Job](read.Where("id = ?", id))
+	if fault.Is(err, fault.NotFound) {
+		return never, nil
+	}
+	if err != nil {
+		return next, err
+	}
+	if j.Ended() || j.Type == models.JobDeploy {
+		return never, nil
+	}
+	kind, known := e.svc.kinds[j.Type]
+	if !known {
+		return next, fmt.Errorf("nobody here knows jobs of type %s", j.Type)
+	}
+	p := phase{status: j.Status}
+	switch j.Status {
+	case models.JobPending, models.JobQueued:
+		return e.begin(ctx, kind, id)
+	case models.JobRunning:
+		p.list, p.err = kind.Steps(ctx, read, j)
+	case models.JobToCancel:
+		p.base = cleanupBase
+		rows, err := stepsOf(read, id)
+		if err != nil {
+			return next, err
+		}
+		p.list, p.err = kind.Cleanup(ctx, read, j, merge(rows))
+	case models.JobSuccess, models.JobWarning, models.JobFailure, models.JobCanceled:
+		return never, nil
+	}
+	if p.err != nil {
+		p.list = []Step{{Step: provider.Step{Name: prepare, Title: "Preparing"}}}
+	}
+	p.list = distinct(p.list)
+	t, wait, err := e.take(ctx, kind, id, p)
+	if t == nil || err != nil {
+		return wait, err
+	}
+	wait, err = e.run(ctx, t, p.err)
+	return e.commit(ctx, t, wait, err)
+}
+
+// phase is what a job is about: its own steps, or its cleanup.
+type phase struct {
+	status models.JobStatus
+	base   int
+	list   []Step
+	err    error // why list is not known
+}
+
+// distinct gives steps with the same name names of their own.
+func distinct(list []Step) []Step {
+	seen := map[string]int{}
+	for i := range list {
+		name := list[i].Name
+		seen[name]++
+		if n := seen[name]; n > 1 {
+			list[i].Name = fmt.Sprintf("%s#%d", name, n)
+		}
+	}
+	return list
+}
+
+// begin lets a job that waits start to run, or fails it when what it waits for
+// went wrong.
+func (e *Engine) begin(ctx context.Context, kind Kind, id models.ID) (time.Duration, error) {
+	again := next
+	var refused error
+	err := e.store.InTx(ctx, func(tx *store.Tx) error {
+		again, refused = next, nil
+		l, err := lockLineage(tx, id)
+		if err != nil {
+			return err
+		}
+		j := l.job
+		if j.Status != models.JobPending && j.Status != models.JobQueued {
+			return nil // somebody was quicker
+		}
+		if j.PrerequisiteID != 0 {
+			before, err := store.First[models.Job](tx.Where("id = ?", j.PrerequisiteID))
+			if err != nil {
+				return fmt.Errorf("prerequisite of job %s: %w", id, err)
+			}
+			if !before.Ended() {
+				again = never // its end wakes this one
+				return nil
+			}
+			if !endedWell(before.Status) {
+				reason := fmt.Sprintf("Job id %s (%s), which has to come first, ended as %s.", before.ID, before.Type.Title(), before.Status)
+				return e.fail(tx, kind, l, reason)
+			}
+		}
+		if err := kind.Started(tx, j); err != nil {
+			refused = err
+			return err
+		}
+		if err := j.MoveTo(models.JobRunning); err != nil {
+			return err
+		}
+		now := tx.Now
+		j.StartedAt, j.EndedAt = &now, nil
+		j.Attempts++
+		if err := store.Save(tx, j); err != nil {
+			return fmt.Errorf("save job %s: %w", id, err)
+		}
+		if len(l.parents) > 0 {
+			return e.svc.follow(tx, &lineage{job: l.parents[0], parents: l.parents[1:]})
+		}
+		return nil
+	})
+	if refused != nil && !passing(refused) {
+		return next, e.giveUp(ctx, kind, id, e.reason(ctx, id, refused), models.JobPending, models.JobQueued)
+	}
+	return again, err
+}
+
+// taken is a step in the hands of this worker.
+type taken struct {
+	job  *models.Job
+	row  models.JobStep
+	step Step
+	memo provider.Memo
+}
+
+// take makes the job's current step this worker's, by a lease. Without a step
+// to do it ends the job.
+func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t *taken, wait time.Duration, err error) {
+	finish := false
+	err = e.store.InTx(ctx, func(tx *store.Tx) error {
+		t, wait, finish = nil, next, false
+		j, err := lockJob(tx, id)
+		if err != nil {
+			return err
+		}
+		if j.Status != p.status || e.draining.Load() {
+			return nil
+		}
+		now := e.cfg.Clock()
+		rows, err := stepsOf(tx, id)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			r := &rows[i]
+			if r.Status != models.StepRunning {
+				continue
+			}
+			if r.LeaseUntil != nil && r.LeaseUntil.After(now) {
+				wait = never // it is being worked on; when its worker dies, a sweep finds it
+				return nil
+			}
+			e.cfg.Log.WarnContext(ctx, "a step's worker has gone", "job", id, "step", r.Name, "worker", r.LeaseOwner)
+			tx.OnCommit(func() { e.svc.counts.takeovers.Add(1) })
+			r.Status, r.LeaseOwner, r.LeaseUntil = models.StepWaiting, "", nil
+			r.Attempt++ // its answer will come too late
+			if err := saveStep(tx, r); err != nil {
+				return err
+			}
+		}
+		mine, others, err := e.arrange(tx, j, rows, p)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(mine, func(r models.JobStep) bool { return r.Status != models.StepDone })
+		if at < 0 || mine[at].Status == models.StepFailed {
+			finish = true
+			return nil
+		}
+		r := mine[at]
+		if r.NotBefore != nil && r.NotBefore.After(now) {
+			wait = r.NotBefore.Sub(now)
+			return nil
+		}
+		fresh := r.Attempt == 0
+		memo := provider.Memo{}
+		for _, before := range others {
+			maps.Copy(memo, before.Memo)
+		}
+		for _, before := range mine[:at] {
+			maps.Copy(memo, before.Memo)
+		}
+		maps.Copy(memo, r.Memo)
+		until := now.Add(e.cfg.Lease)
+		r.Status, r.LeaseOwner, r.LeaseUntil, r.NotBefore = models.StepRunning, e.id, &until, nil
+		r.Attempt++
+		r.Memo = memo
+		if r.StartedAt == nil {
+			begun := tx.Now
+			r.StartedAt = &begun
+		}
+		if err := saveStep(tx, &r); err != nil {
+			return err
+		}
+		if fresh && r.Title != "" && r.Name != prepare {
+			if err := Say(tx, id, "info", r.Title); err != nil {
+				return err
+			}
+		}
+		if p.base == 0 && p.err == nil && (j.TotalTasks != len(mine) || j.CompletedTasks != at) {
+			j.TotalTasks, j.CompletedTasks = len(mine), at
+			if err := store.Save(tx, j); err != nil {
+				return fmt.Errorf("save job %s: %w", id, err)
+			}
+		}
+		t = &taken{job: j, row: r, step: p.list[at], memo: maps.Clone(memo)}
+		return nil
+	})
+	if err != nil {
+		return nil, next, err
+	}
+	if finish {
+		return nil, next, e.finish(ctx, kind, id, p)
+	}
+	return t, wait, nil
+}
+
+// arrange makes the rows of the steps that have not begun follow the list. It
+// gives the phase's rows in the list's order, and those of the other phase.
+func (e *Engine) arrange(tx *store.Tx, j *models.Job, rows []models.JobStep, p phase) (mine, others []models.JobStep, err error) {
+	have := map[string]models.JobStep{}
+	last := p.base // the last position in use
+	var unbegun []models.JobStep
+	for _, r := range rows {
+		if (r.Position >= cleanupBase) != (p.base == cleanupBase) {
+			if r.Position < p.base {
+				others = append(others, r)
+			}
+			continue
+		}
+		if r.Attempt == 0 {
+			unbegun = append(unbegun, r)
+			continue
+		}
+		have[r.Name] = r
+		last = max(last, r.Position)
+	}
+	// Rows that the list wants where they are stay.
+	want := slices.DeleteFunc(slices.Clone(p.list), func(s Step) bool { _, ok := have[s.Name]; return ok })
+	same := slices.EqualFunc(want, unbegun, func(s Step, r models.JobStep) bool { return s.Name == r.Name && s.Title == r.Title })
+	if same {
+		for _, r := range unbegun {
+			have[r.Name] = r
+		}
+	} else {
+		for _, r := range unbegun {
+			if err := tx.Delete(&models.JobStep{}, "id = ?", r.ID).Error; err != nil {
+				return nil, nil, fmt.Errorf("steps of job %s: %w", j.ID, store.Fault(err))
+			}
+		}
+		fresh := make([]models.JobStep, 0, len(want))
+		for _, s := range want {
+			position := p.base
+			if s.Name != prepare {
+				last++
+				position = last
+			}
+			fresh = append(fresh, models.JobStep{
+				JobID: j.ID, Position: position, Name: s.Name, Title: s.Title,
+				Status: models.StepWaiting, Memo: map[string]string{},
+			})
+		}
+		if len(fresh) > 0 {
+			if err := tx.Create(&fresh).Error; err != nil {
+				return nil, nil, fmt.Errorf("steps of job %s: %w", j.ID, store.Fault(err))
+			}
+		}
+		for _, r := range fresh {
+			have[r.Name] = r
+		}
+	}
+	if r, was := have[prepare]; was && p.err == nil {
+		if err := tx.Delete(&models.JobStep{}, "id = ?", r.ID).Error; err != nil {
+			return nil, nil, fmt.Errorf("steps of job %s: %w", j.ID, store.Fault(err))
+		}
+	}
+	for _, s := range p.list {
+		mine = append(mine, have[s.Name])
+	}
+	return mine, others, nil
+}
+
+// run calls the step outside of any transaction, and renews its lease meanwhile.
+func (e *Engine) run(ctx context.Context, t *taken, prepared error) (time.Duration, error) {
+	if prepared != nil {
+		return 0, prepared
+	}
+	if t.step.Run == nil {
+		return 0, nil
+	}
+	cancelable, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e.track(t, cancel)
+	defer e.untrack(t)
+	bounded, stop := context.WithTimeoutCause(cancelable, e.cfg.StepTimeout, errSlow)
+	defer stop()
+	if !e.frozen {
+		renewing, end := context.WithCancel(context.WithoutCancel(ctx))
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			e.renew(renewing, t, cancel)
+		}()
+		defer func() { end(); <-gone }()
+	}
+	wait, err := guarded(bounded, t)
+	if err != nil && bounded.Err() != nil {
+		switch cause := context.Cause(bounded); {
+		case errors.Is(cause, errCanceled), errors.Is(cause, errStopping):
+			return 0, cause
+		case ctx.Err() != nil: // the dispatcher's own limit, or its hard stop
+			return 0, errStopping
+		case errors.Is(cause, errSlow):
+			return 0, fault.Wrap(fault.Unavailable, err, "It took longer than %s.", e.cfg.StepTimeout)
+		}
+	}
+	return wait, err
+}
+
+// guarded calls Run and takes a panic for an error.
+func guarded(ctx context.Context, t *taken) (wait time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fault.Error{
+				Code: fault.Internal, Message: "Something unexpected happened.",
+				Cause: fmt.Errorf("step %s of job %s: %w: %v\n%s", t.row.Name, t.job.ID, errPanic, p, debug.Stack()),
+			}
+		}
+	}()
+	return t.step.Run(ctx, t.memo)
+}
+
+var errPanic = errors.New("panic")
+
+// renew keeps the lease alive while the step runs, but no longer than a step may
+// take, and interrupts it when the lease is lost or the job is to be canceled.
+func (e *Engine) renew(ctx context.Context, t *taken, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(e.cfg.Lease / 3)
+	defer tick.Stop()
+	limit := time.NewTimer(e.cfg.StepTimeout + e.cfg.Lease)
+	defer limit.Stop()
+	lease := time.NewTimer(e.cfg.Lease)
+	defer lease.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-limit.C:
+			cancel(errSlow)
+			return
+		case <-lease.C:
+			cancel(errLost) // the database has not been reached for so long
+			return
+		case <-tick.C:
+		}
+		var mine bool
+		var status models.JobStatus
+		bounded, end := context.WithTimeout(ctx, e.cfg.Lease/2)
+		err := e.store.InTx(bounded, func(tx *store.Tx) error {
+			res := tx.Model(&models.JobStep{}).
+				Where("id = ? AND attempt = ? AND status = ?", t.row.ID, t.row.Attempt, models.StepRunning).
+				UpdateColumn("lease_until", e.cfg.Clock().Add(e.cfg.Lease))
+			mine = res.RowsAffected == 1
+			if res.Error != nil || !mine {
+				return res.Error
+			}
+			return tx.Model(&models.Job{}).Select("status").Where("id = ?", t.job.ID).Scan(&status).Error
+		})
+		end()
+		switch {
+		case err != nil:
+			if ctx.Err() == nil {
+				e.cfg.Log.WarnContext(ctx, "a lease was not renewed", "job", t.job.ID, "error", err)
+			}
+		case !mine:
+			cancel(errLost)
+			return
+		default:
+			lease.Reset(e.cfg.Lease)
+			if status == models.JobToCancel && t.row.Position < cleanupBase {
+				cancel(errCanceled)
+			}
+		}
+	}
+}
+
+// commit records what a step came to. It tries for a while when the database is
+// away: meanwhile nobody else has the step, and the back end's answer is worth keeping.
+func (e *Engine) commit(ctx context.Context, t *taken, wait time.Duration, outcome error) (time.Duration, error) {
+	ctx = context.WithoutCancel(ctx)
+	for try := 1; ; try++ {
+		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+		again, err := e.record(bounded, t, wait, outcome)
+		cancel()
+		var refused *applyError
+		switch {
+		case err == nil:
+			return again, nil
+		case errors.As(err, &refused):
+			outcome = store.Fault(refused.err)
+		case errors.Is(err, errFenced):
+			e.svc.counts.fenced.Add(1)
+			e.cfg.Log.WarnContext(ctx, "a late answer was dropped", "job", t.job.ID, "step", t.row.Name)
+			return never, nil
+		case try == 4:
+			return next, fmt.Errorf("record step %s of job %s: %w", t.row.Name, t.job.ID, err)
+		default:
+			time.Sleep(time.Duration(try) * 200 * time.Millisecond)
+		}
+	}
+}
+
+var errFenced = errors.New("another worker has the step")
+
+// applyError is what Apply refused with: the step's outcome, and none of the
+// transaction's own troubles.
+type applyError struct{ err error }
+
+func (e *applyError) Error() string { return e.err.Error() }
+func (e *applyError) Unwrap() error { return e.err }
+
+func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outcome error) (again time.Duration, err error) {
+	err = e.store.InTx(ctx, func(tx *store.Tx) error {
+		again = next
+		j, err := lockJob(tx, t.job.ID)
+		if err != nil {
+			return err
+		}
+		r, err := store.First[models.JobStep](tx.ForUpdate().Where("id = ?", t.row.ID))
+		if fault.Is(err, fault.NotFound) {
+			return errFenced
+		}
+		if err != nil {
+			return err
+		}
+		if false {
+			return errFenced
+		}
+		memo := maps.Clone(t.memo)
+		if outcome == nil && t.step.Apply != nil {
+			if err := t.step.Apply(tx, j, memo); err != nil {
+				return &applyError{err}
+			}
+		}
+		now := e.cfg.Clock()
+		later := func(d time.Duration) {
+			at := now.Add(d)
+			r.NotBefore, again = &at, d
+		}
+		r.Status, r.LeaseOwner, r.LeaseUntil, r.NotBefore = models.StepWaiting, "", nil, nil
+		r.Memo = memo
+		switch {
+		case outcome == nil && wait > 0:
+			r.Failures = 0
+			later(wait)
+		case outcome == nil:
+			ended := tx.Now
+			r.Status, r.Failures, r.EndedAt = models.StepDone, 0, &ended
+			tx.OnCommit(func() { e.svc.counts.steps.Add(1) })
+			if r.Position > 0 && r.Position < cleanupBase {
+				j.CompletedTasks = min(j.CompletedTasks+1, j.TotalTasks)
+			}
+		case errors.Is(outcome, errCanceled), errors.Is(outcome, errStopping), errors.Is(outcome, errLost):
+			// Whoever goes on begins the step again.
+		default:
+			if err := e.failure(ctx, tx, j, r, outcome, later); err != nil {
+				return err
+			}
+		}
+		if err := saveStep(tx, r); err != nil {
+			return err
+		}
+		if err := store.Save(tx, j); err != nil {
+			return fmt.Errorf("save job %s: %w", j.ID, err)
+		}
+		return nil
+	})
+	return again, err
+}
+
+// failure decides whether a step that failed is tried again.
+func (e *Engine) failure(ctx context.Context, tx *store.Tx, j *models.Job, r *models.JobStep, outcome error, later func(time.Duration)) error {
+	reason := e.reason(ctx, j.ID, outcome)
+	title := r.Title
+	if title == "" {
+		title = r.Name
+	}
+	r.Failures++
+	if permanent(outcome) || r.Failures >= e.cfg.MaxFailures {
+		r.Status = models.StepFailed
+		if !permanent(outcome) {
+			reason = fmt.Sprintf("%s (given up after %d attempts)", reason, r.Failures)
+		}
+		j.Errors = title + ": " + reason
+		return nil
+	}
+	wait := min(e.cfg.BackoffBase<<min(r.Failures-1, 20), e.cfg.BackoffMax)
+	later(wait)
+	tx.OnCommit(func() { e.svc.counts.retries.Add(1) })
+	text := fmt.Sprintf("%s: %s Trying again in %s (failure %d of %d).", title, reason, wait, r.Failures, e.cfg.MaxFailures)
+	return Say(tx, j.ID, "warning", text)
+}
+
+// finish ends a job none of whose steps is left to do.
+func (e *Engine) finish(ctx context.Context, kind Kind, id models.ID, p phase) error {
+	var refused error
+	var reason string
+	err := e.store.InTx(ctx, func(tx *store.Tx) error {
+		refused, reason = nil, ""
+		l, err := lockLineage(tx, id)
+		if err != nil {
+			return err
+		}
+		j := l.job
+		if j.Status != p.status {
+			return nil // somebody was quicker
+		}
+		rows, err := stepsOf(tx, id)
+		if err != nil {
+			return err
+		}
+		switch done, failed := p.state(rows); {
+		case failed && p.base == cleanupBase:
+			reason = "It was canceled, but what it had made could not be cleaned up. " + j.Errors
+		case failed:
+			reason = j.Errors
+		case !done:
+		case p.base == cleanupBase:
+			if refused = kind.Canceled(tx, j, merge(rows)); refused != nil {
+				return refused
+			}
+			if err := Say(tx, id, "warning", "Canceled."); err != nil {
+				return err
+			}
+			return e.svc.end(tx, l, models.JobCanceled)
+		default:
+			if refused = kind.Succeeded(tx, j, merge(rows)); refused != nil {
+				return refused
+			}
+			j.CompletedTasks = j.TotalTasks
+			if j.Output != "" {
+				if err := Say(tx, id, "info", lastLine(j.Output)); err != nil {
+					return err
+				}
+			}
+			return e.svc.end(tx, l, models.JobSuccess)
+		}
+		return nil
+	})
+	if refused != nil && !passing(refused) {
+		err, reason = nil, e.reason(ctx, id, refused)
+	}
+	if err == nil && reason != "" {
+		return e.giveUp(ctx, kind, id, reason, p.status)
+	}
+	return err
+}
+
+// state reports whether all steps of the phase are done, and whether one failed.
+func (p phase) state(rows []models.JobStep) (done, failed bool) {
+	have := map[string]models.StepStatus{}
+	for _, r := range rows {
+		if (r.Position >= cleanupBase) == (p.base == cleanupBase) {
+			have[r.Name] = r.Status
+			failed = failed || r.Status == models.StepFailed
+		}
+	}
+	done = !slices.ContainsFunc(p.list, func(s Step) bool { return have[s.Name] != models.StepDone })
+	return done, failed
+}
+
+// giveUp fails a job that is still in one of the states. When its kind cannot
+// bear even that, the job ends without it: nothing stays open for ever.
+func (e *Engine) giveUp(ctx context.Context, kind Kind, id models.ID, reason string, in ...models.JobStatus) error {
+	try := func(kind Kind) error {
+		return e.store.InTx(ctx, func(tx *store.Tx) error {
+			l, err := lockLineage(tx, id)
+			if err != nil || !slices.Contains(in, l.job.Status) {
+				return err
+			}
+			return e.fail(tx, kind, l, reason)
+		})
+	}
+	err := try(kind)
+	var refused *kindError
+	if errors.As(err, &refused) && !passing(err) {
+		e.cfg.Log.ErrorContext(ctx, "a job's failure could not be handled by its kind", "job", id, "error", err)
+		return try(Base{})
+	}
+	return err
+}
+
+// kindError is what a Kind's Failed refused with.
+type kindError struct{ err error }
+
+func (e *kindError) Error() string { return e.err.Error() }
+func (e *kindError) Unwrap() error { return e.err }
+
+// passing reports whether the error is the database's of this moment, and nothing
+// that would be the same next time.
+func passing(err error) bool {
+	if errors.Is(err, store.ErrStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	return fault.Is(store.Fault(err), fault.Unavailable)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// fail ends a job badly.
+func (e *Engine) fail(tx *store.Tx, kind Kind, l *lineage, reason string) error {
+	j := l.job
+	j.Errors = reason
+	rows, err := stepsOf(tx, j.ID)
+	if err != nil {
+		return err
+	}
+	if err := kind.Failed(tx, j, merge(rows), reason); err != nil {
+		return &kindError{fmt.Errorf("fail job %s: %w", j.ID, err)}
+	}
+	if err := Say(tx, j.ID, "error", reason); err != nil {
+		return err
+	}
+	return e.svc.end(tx, l, models.JobFailure)
+}
+
+// permanent reports whether trying again cannot help.
+func permanent(err error) bool {
+	if errors.Is(err, store.ErrStale) {
+		return false
+	}
+	if errors.Is(err, errPanic) {
+		return true
+	}
+	switch fault.CodeOf(err) {
+	case fault.Invalid, fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.Conflict, fault.Precondition:
+		return true
+	case fault.Limited, fault.Unavailable, fault.Internal:
+		return false
+	}
+	return false
+}
+
+// reason puts an error into words for people, and the rest of it into the log.
+func (e *Engine) reason(ctx context.Context, id models.ID, err error) string {
+	e.cfg.Log.WarnContext(ctx, "job met an error", "job", id, "error", err)
+	var f *fault.Error
+	switch {
+	case errors.As(err, &f) && f.Code != fault.Internal:
+		return f.Message
+	case errors.Is(err, context.DeadlineExceeded):
+		return "There was no answer in time."
+	case errors.Is(err, context.Canceled):
+		return "It was interrupted."
+	}
+	return "Something unexpected happened; the server's log says more."
+}

@@ -1,0 +1,346 @@
+// Package job runs the work that orders and actions ask for. The tables jobs and
+// job_steps are the truth about it; the dispatcher behind the Dispatcher
+// interface only says that a job wants attention, so that losing or doubling what
+// it says does no harm.
+//
+// Rows are locked in one order: an order, then a parent job, then its child, then
+// what the child works on.
+package job
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/store"
+)
+
+// Spec describes a new job.
+type Spec struct {
+	Type           models.JobType
+	ParentID       models.ID
+	PrerequisiteID models.ID // ends before this one starts
+	OrderID        models.ID
+	OrderItemID    models.ID
+	OwnerID        models.ID
+	GroupID        models.ID
+	HandlerID      models.ID
+	ServerID       models.ID
+	ServiceID      models.ID
+	Action         string
+	Args           models.JobArgs
+}
+
+// Hook is called in the transaction in which a job ends or begins again, with
+// the job's row (and its parent's and order's) locked.
+type Hook func(tx *store.Tx, j *models.Job) error
+
+// Service inserts, cancels and retries jobs. It runs none: that is the Engine's.
+type Service struct {
+	store    *store.Store
+	dispatch Dispatcher
+	log      *slog.Logger
+	kinds    map[models.JobType]Kind
+	onEnd    []Hook
+	onRetry  []Hook
+	counts   counters
+}
+
+// New makes the service. Kinds and hooks are added before anything is inserted.
+func New(s *store.Store, d Dispatcher, log *slog.Logger) *Service {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: s, dispatch: d, log: log, kinds: map[models.JobType]Kind{}}
+}
+
+// Register says what the jobs of a type do. Every process needs all kinds, also
+// one that runs none: canceling a job that waits is the business of its kind.
+func (s *Service) Register(t models.JobType, k Kind) { s.kinds[t] = k }
+
+// OnEnd has fn called in every transaction in which a job, leaf or parent, ends.
+func (s *Service) OnEnd(fn Hook) { s.onEnd = append(s.onEnd, fn) }
+
+// OnRetry has fn called in every transaction in which a job that had ended,
+// leaf or parent, begins again.
+func (s *Service) OnRetry(fn Hook) { s.onRetry = append(s.onRetry, fn) }
+
+// InsertTx writes the job and has it dispatched when the transaction commits. A
+// parent only exists for its children; a job whose prerequisite is open waits.
+func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
+	if !slices.Contains(models.JobTypes, spec.Type) {
+		return nil, fault.Invalidf("There is no type of job %q.", spec.Type)
+	}
+	j := &models.Job{
+		Type: spec.Type, Status: models.JobQueued,
+		ParentID: spec.ParentID, PrerequisiteID: spec.PrerequisiteID,
+		OrderID: spec.OrderID, OrderItemID: spec.OrderItemID,
+		OwnerID: spec.OwnerID, GroupID: spec.GroupID,
+		HandlerID: spec.HandlerID, ServerID: spec.ServerID, ServiceID: spec.ServiceID,
+		Action: spec.Action, Args: spec.Args,
+	}
+	dispatch := j.Type != models.JobDeploy
+	if j.PrerequisiteID != 0 {
+		before, err := lockJob(tx, j.PrerequisiteID)
+		if err != nil {
+			return nil, fmt.Errorf("prerequisite: %w", err)
+		}
+		if !endedWell(before.Status) {
+			j.Status = models.JobPending
+			dispatch = dispatch && before.Ended() // to find out that it cannot begin
+		}
+	}
+	if err := store.Insert(tx, j); err != nil {
+		return nil, fmt.Errorf("insert a job: %w", err)
+	}
+	if j.ParentID != 0 {
+		if err := s.grow(tx, j.ParentID); err != nil {
+			return nil, err
+		}
+	}
+	if dispatch {
+		if err := s.wake(tx, j); err != nil {
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// grow counts a new child in its parent. The version stays: whoever inserts the
+// tree may still hold the parent's row.
+func (s *Service) grow(tx *store.Tx, parent models.ID) error {
+	p, err := lockJob(tx, parent)
+	if err != nil {
+		return fmt.Errorf("parent: %w", err)
+	}
+	if p.Ended() {
+		return fault.Conflictf("The job %s has ended and takes no more children.", parent)
+	}
+	err = tx.Model(&models.Job{}).Where("id = ?", parent).UpdateColumn("total_tasks", p.TotalTasks+1).Error
+	return store.Fault(err)
+}
+
+// wake has a worker look at the job when the transaction has committed.
+func (s *Service) wake(tx *store.Tx, j *models.Job) error {
+	if err := s.dispatch.InsertTx(tx, j.ID, priority(j.Type)); err != nil {
+		return fmt.Errorf("dispatch job %s: %w", j.ID, err)
+	}
+	return nil
+}
+
+// priority puts what somebody waits for before what takes its time: 1 is first.
+func priority(t models.JobType) int {
+	switch t {
+	case models.JobAction:
+		return 1
+	case models.JobSyncVMs:
+		return 3
+	case models.JobDeploy, models.JobProvision, models.JobDecom, models.JobModify:
+		return 2
+	}
+	return 2
+}
+
+func endedWell(s models.JobStatus) bool {
+	return s == models.JobSuccess || s == models.JobWarning
+}
+
+// open are the statuses of jobs to which something still happens.
+var open = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
+
+// lockJob reads a job and locks its row.
+func lockJob(tx *store.Tx, id models.ID) (*models.Job, error) {
+	j, err := store.First[models.Job](tx.ForUpdate().Where("id = ?", id))
+	if err != nil {
+		return nil, fmt.Errorf("load job %s: %w", id, err)
+	}
+	return j, nil
+}
+
+// lineage is a job, locked together with everything above it.
+type lineage struct {
+	job     *models.Job
+	parents []*models.Job // the nearest first
+}
+
+// lockLineage locks, from the top down, the order, the parents and the job. Only
+// so may a job's status change.
+func lockLineage(tx *store.Tx, id models.ID) (*lineage, error) {
+	var way []models.ID
+	var order models.ID
+	for next := id; next != 0; {
+		if len(way) > 8 {
+			return nil, fmt.Errorf("job %s: its parents go in a circle", id)
+		}
+		j, err := store.First[models.Job](tx.Where("id = ?", next))
+		if err != nil {
+			return nil, fmt.Errorf("load job %s: %w", next, err)
+		}
+		way = append(way, next)
+		order, next = j.OrderID, j.ParentID
+	}
+	if order != 0 {
+		var got models.ID
+		if err := tx.ForUpdate().Table("orders").Select("id").Where("id = ?", order).Scan(&got).Error; err != nil {
+			return nil, store.Fault(err)
+		}
+	}
+	l := &lineage{}
+	for _, up := range slices.Backward(way) {
+		j, err := lockJob(tx, up)
+		if err != nil {
+			return nil, err
+		}
+		if up == id {
+			l.job = j
+		} else {
+			l.parents = append([]*models.Job{j}, l.parents...)
+		}
+	}
+	return l, nil
+}
+
+// end moves a job to its last status, in the transaction that holds its lineage:
+// hooks hear of it, its parent follows, and those that waited for it go on.
+func (s *Service) end(tx *store.Tx, l *lineage, to models.JobStatus) error {
+	j := l.job
+	if err := j.MoveTo(to); err != nil {
+		return err
+	}
+	now := tx.Now
+	j.EndedAt = &now
+	if err := store.Save(tx, j); err != nil {
+		return fmt.Errorf("save job %s: %w", j.ID, err)
+	}
+	for _, fn := range s.onEnd {
+		if err := fn(tx, j); err != nil {
+			return fmt.Errorf("end of job %s: %w", j.ID, err)
+		}
+	}
+	waiting, err := store.Find[models.Job](tx.ForUpdate().Where("prerequisite_id = ? AND status = ?", j.ID, models.JobPending).Order("id"))
+	if err != nil {
+		return fmt.Errorf("dependents of job %s: %w", j.ID, err)
+	}
+	for i := range waiting {
+		if err := s.release(tx, &waiting[i], j.Status); err != nil {
+			return err
+		}
+	}
+	s.counts.ended(tx, j)
+	if len(l.parents) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%s, job id %s: %s", j.Type.Title(), j.ID, j.Status)
+	if err := Say(tx, j.ParentID, level(j.Status), text); err != nil {
+		return err
+	}
+	return s.follow(tx, &lineage{job: l.parents[0], parents: l.parents[1:]})
+}
+
+// release lets a job go on whose prerequisite has ended. When that went badly the
+// worker that looks at it fails it.
+func (s *Service) release(tx *store.Tx, j *models.Job, before models.JobStatus) error {
+	if endedWell(before) {
+		if err := j.MoveTo(models.JobQueued); err != nil {
+			return err
+		}
+		if err := store.Save(tx, j); err != nil {
+			return fmt.Errorf("save job %s: %w", j.ID, err)
+		}
+	}
+	if j.Type == models.JobDeploy {
+		return nil
+	}
+	return s.wake(tx, j)
+}
+
+func level(s models.JobStatus) string {
+	switch s {
+	case models.JobFailure:
+		return "error"
+	case models.JobWarning, models.JobCanceled, models.JobToCancel:
+		return "warning"
+	case models.JobPending, models.JobQueued, models.JobRunning, models.JobSuccess:
+	}
+	return "info"
+}
+
+// mayManage reports whether the actor may cancel and retry the job.
+func mayManage(a access.Actor, j *models.Job) bool {
+	return a.SuperAdmin || a.ID != 0 && a.ID == j.OwnerID || a.Can(access.JobManage, j.GroupID)
+}
+
+// CanCancel tells whether the actor may cancel the job now, and why not.
+func CanCancel(a access.Actor, j *models.Job) error {
+	if !mayManage(a, j) {
+		return fault.Forbiddenf("You may not cancel this job.")
+	}
+	if j.Ended() || j.Status == models.JobToCancel {
+		return fault.Conflictf("Only jobs that are in 'PENDING', 'QUEUED' or 'RUNNING' state can be canceled. Current state of job is %s", j.Status)
+	}
+	return nil
+}
+
+// CanRetry tells whether the actor may have the job tried again, and why not.
+func CanRetry(a access.Actor, j *models.Job) error {
+	if !mayManage(a, j) {
+		return fault.Forbiddenf("You may not retry this job.")
+	}
+	return retryable(j)
+}
+
+func retryable(j *models.Job) error {
+	switch j.Status {
+	case models.JobFailure:
+		return nil
+	case models.JobWarning:
+		if j.Type == models.JobDeploy {
+			return nil
+		}
+	case models.JobCanceled:
+		// What a canceled creation made is gone, and so is what it had reserved.
+		if j.Type != models.JobDeploy && j.Type != models.JobProvision {
+			return nil
+		}
+		return fault.Conflictf("A %s job that was canceled cannot be retried. Current state of job is %s", j.Type.Title(), j.Status)
+	case models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel, models.JobSuccess:
+	}
+	return fault.Conflictf("Only jobs that are in 'FAILURE', 'WARNING' or 'CANCELED' state can be retried. Current state of job is %s", j.Status)
+}
+
+func (s *Service) record(tx *store.Tx, a access.Actor, j *models.Job, event, message string, was models.JobStatus) error {
+	return history.Add(tx, a, models.ObjectJob, j.ID, event, message,
+		map[string]models.JobStatus{"status": was}, map[string]models.JobStatus{"status": j.Status})
+}
+
+func (s *Service) kind(t models.JobType) Kind {
+	if k, ok := s.kinds[t]; ok {
+		return k
+	}
+	return Base{}
+}
+
+// merge gives the memo that the job's own steps have left, and what its cleanup
+// added.
+func merge(rows []models.JobStep) provider.Memo {
+	memo := provider.Memo{}
+	for _, r := range rows {
+		for k, v := range r.Memo {
+			memo[k] = v
+		}
+	}
+	return memo
+}
+
+func stepsOf(tx *store.Tx, id models.ID) ([]models.JobStep, error) {
+	rows, err := store.Find[models.JobStep](tx.Where("job_id = ?", id).Order("position"))
+	if err != nil {
+		return nil, fmt.Errorf("steps of job %s: %w", id, err)
+	}
+	return rows, nil
+}

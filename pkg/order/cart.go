@@ -1,0 +1,136 @@
+package order
+
+import (
+	"context"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/store"
+)
+
+// edit runs fn on the actor's cart and prices it anew.
+func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) (pointer pointerFunc, err error)) (*models.Order, error) {
+	var o *models.Order
+	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if o, err = lock(tx, a, ref); err != nil {
+			return err
+		}
+		if err := CanEdit(a, o); err != nil {
+			return err
+		}
+		pointer, err := fn(tx, o)
+		if err != nil {
+			return err
+		}
+		p, err := s.plan(tx, a, o, pointer)
+		if err != nil {
+			return err
+		}
+		return s.priced(tx, o, p)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// Edit changes the cart's own members: name, group, recipient.
+func (s *Service) Edit(ctx context.Context, a access.Actor, ref string, apply func(*models.Order) error) (*models.Order, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+		if err := apply(o); err != nil {
+			return nil, err
+		}
+		return itemPointer, CanOrderFor(a, o.GroupID)
+	})
+}
+
+// AddItem puts an item into the cart.
+func (s *Service) AddItem(ctx context.Context, a access.Actor, ref string, it models.OrderItem) (*models.Order, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+		it.OrderID, it.Position = o.ID, 1
+		for _, have := range o.Items {
+			if have.Kind == it.Kind {
+				it.Position = max(it.Position, have.Position+1)
+			}
+		}
+		if err := store.Fault(tx.DB.Create(&it).Error); err != nil {
+			return nil, err
+		}
+		o.Items = append(o.Items, it)
+		return onlyNew(it.ID), nil
+	})
+}
+
+// ChangeItem replaces an item of the cart by what change makes of it.
+func (s *Service) ChangeItem(ctx context.Context, a access.Actor, ref string, kind models.ItemKind, position int, change func(models.OrderItem) (models.OrderItem, error)) (*models.Order, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+		i, err := itemAt(o, kind, position)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := change(o.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		o.Items[i] = changed
+		return onlyNew(changed.ID), nil
+	})
+}
+
+// RemoveItem takes an item out of the cart.
+func (s *Service) RemoveItem(ctx context.Context, a access.Actor, ref string, kind models.ItemKind, position int) (*models.Order, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+		i, err := itemAt(o, kind, position)
+		if err != nil {
+			return nil, err
+		}
+		if err := store.Fault(tx.DB.Delete(&o.Items[i]).Error); err != nil {
+			return nil, err
+		}
+		o.Items = append(o.Items[:i], o.Items[i+1:]...)
+		return itemPointer, nil
+	})
+}
+
+func itemAt(o *models.Order, kind models.ItemKind, position int) (int, error) {
+	for i, it := range o.Items {
+		if it.Kind == kind && it.Position == position {
+			return i, nil
+		}
+	}
+	return 0, fault.NotFoundf("Not found.")
+}
+
+// Duplicate makes a new cart of an order's items.
+func (s *Service) Duplicate(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	var dup *models.Order
+	err := s.store.InTx(ctx, func(tx *store.Tx) error {
+		o, err := find(tx, a, ref)
+		if err != nil {
+			return err
+		}
+		if err := CanDuplicate(a, o); err != nil {
+			return err
+		}
+		dup = &models.Order{Name: o.Name, Status: models.OrderCart, GroupID: o.GroupID, OwnerID: a.ID, Summary: o.Summary, Rate: o.Rate}
+		if err := store.Insert(tx, dup); err != nil {
+			return err
+		}
+		for _, it := range o.Items {
+			it.ID, it.OrderID = 0, dup.ID
+			if err := store.Fault(tx.DB.Create(&it).Error); err != nil {
+				return err
+			}
+			dup.Items = append(dup.Items, it)
+		}
+		// What cannot be ordered any more is said when the copy is submitted: the
+		// point of a copy is to mend it.
+		return history.Add(tx, a, models.ObjectOrder, dup.ID, "created", "Duplicate of order id "+o.ID.String(), nil, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return dup, nil
+}

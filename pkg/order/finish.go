@@ -1,0 +1,89 @@
+package order
+
+import (
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/store"
+)
+
+// jobEnded is told of every job that ends, in its transaction.
+func (s *Service) jobEnded(tx *store.Tx, j *models.Job) error {
+	if j.OrderID == 0 {
+		return nil
+	}
+	o, err := lockID(tx, j.OrderID)
+	if err != nil {
+		return err
+	}
+	return s.finish(tx, o)
+}
+
+// finish ends an active order when none of its jobs is left.
+func (s *Service) finish(tx *store.Tx, o *models.Order) error {
+	if o.Status != models.OrderActive {
+		return nil
+	}
+	jobs, err := store.Find[models.Job](tx.Select("id", "type", "status").Where("order_id = ?", o.ID))
+	if err != nil {
+		return err
+	}
+	count := map[models.JobStatus]int{}
+	leaves := 0
+	for _, j := range jobs {
+		if !j.Ended() {
+			return nil
+		}
+		if j.Type != models.JobDeploy { // a parent only repeats what its children say
+			count[j.Status]++
+			leaves++
+		}
+	}
+	to := outcome(count, leaves)
+	if err := o.MoveTo(to); err != nil {
+		return err
+	}
+	o.EndedAt = &tx.Now
+	if err := s.record(tx, access.System("halcyon"), o, "ended", string(to)); err != nil {
+		return err
+	}
+	return store.Save(tx, o)
+}
+
+// outcome gives an order's status from those of its jobs: the same for all, or a
+// warning.
+func outcome(count map[models.JobStatus]int, jobs int) models.OrderStatus {
+	switch jobs {
+	case count[models.JobSuccess]:
+		return models.OrderSuccess
+	case count[models.JobFailure]:
+		return models.OrderFailure
+	case count[models.JobCanceled]:
+		return models.OrderCanceled
+	}
+	if count[models.JobSuccess]+count[models.JobWarning] == 0 {
+		return models.OrderFailure
+	}
+	return models.OrderWarning
+}
+
+// jobRetried makes an ended order active again when one of its jobs begins anew.
+func (s *Service) jobRetried(tx *store.Tx, j *models.Job) error {
+	if j.OrderID == 0 {
+		return nil
+	}
+	o, err := lockID(tx, j.OrderID)
+	if err != nil {
+		return err
+	}
+	if o.Status == models.OrderActive {
+		return nil
+	}
+	if err := o.MoveTo(models.OrderActive); err != nil {
+		return err
+	}
+	o.EndedAt, o.CancelRequestedAt = nil, nil
+	if err := s.record(tx, access.System("halcyon"), o, "resumed", "Job id "+j.ID.String()+" began again"); err != nil {
+		return err
+	}
+	return store.Save(tx, o)
+}

@@ -1,0 +1,202 @@
+// Package order is the order engine: carts and their editing, validation and
+// price, submission, approval, and what becomes of an order when its jobs end.
+// Each exported method is one use case in one transaction.
+package order
+
+import (
+	"context"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/query"
+	"halcyon/pkg/store"
+)
+
+// Service is the order engine.
+type Service struct {
+	store   *store.Store
+	catalog *catalog.Service
+	jobs    *job.Service
+}
+
+// New makes the engine. It hears from the jobs when they end and begin again.
+func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
+	svc := &Service{store: s, catalog: c, jobs: j}
+	j.OnEnd(svc.jobEnded)
+	j.OnRetry(svc.jobRetried)
+	return svc
+}
+
+var schema = &query.Schema{Name: "order", Plural: "orders", Table: "orders", Prefix: "ORD"}
+
+// List gives a page of the orders that the actor sees.
+func (s *Service) List(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Order], error) {
+	return query.List[models.Order](s.store.Read(ctx), sch, a, q, opts...)
+}
+
+// Find gives an order with its items.
+func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	return find(s.store.Read(ctx), a, ref)
+}
+
+func find(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
+	o, err := query.Find[models.Order](tx, schema, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	return o, loadItems(tx, o)
+}
+
+// lock reads the order that the actor sees, with its items, and keeps others
+// from changing it until the transaction ends.
+func lock(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
+	o, err := query.Find[models.Order](tx, schema, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	return lockID(tx, o.ID)
+}
+
+func lockID(tx *store.Tx, id models.ID) (*models.Order, error) {
+	o, err := store.First[models.Order](tx.ForUpdate().Where("id = ?", id))
+	if err != nil {
+		return nil, err
+	}
+	return o, loadItems(tx, o)
+}
+
+func loadItems(tx *store.Tx, o *models.Order) error {
+	items, err := store.Find[models.OrderItem](tx.Where("order_id = ?", o.ID).Order("id"))
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(items, func(x, y models.OrderItem) int {
+		return slices.Index(models.ItemKinds, x.Kind) - slices.Index(models.ItemKinds, y.Kind)
+	})
+	o.Items = items
+	return nil
+}
+
+// Draft is what a face makes of a request for a new order.
+type Draft struct {
+	Name        string
+	GroupID     models.ID
+	OwnerID     models.ID // 0: the actor
+	RecipientID models.ID
+	Items       []models.OrderItem
+	Submit      bool
+}
+
+// Create makes an order of its own, and submits it at once when the draft says
+// so: both or neither.
+func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.Order, error) {
+	var o *models.Order
+	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		o, err = s.create(tx, a, d)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, error) {
+	o := &models.Order{
+		Name: d.Name, Status: models.OrderCart,
+		GroupID: d.GroupID, OwnerID: a.ID, RecipientID: d.RecipientID,
+	}
+	if d.OwnerID != 0 && d.OwnerID != a.ID {
+		if !a.SuperAdmin {
+			return nil, fault.Forbiddenf("Only super admins can order on behalf of others.")
+		}
+		o.OwnerID = d.OwnerID
+	}
+	if err := CanOrderFor(a, d.GroupID); err != nil {
+		return nil, err
+	}
+	if err := store.Insert(tx, o); err != nil {
+		return nil, err
+	}
+	o.Items = d.Items
+	number(o.Items)
+	if err := history.Add(tx, a, models.ObjectOrder, o.ID, "created", "", nil, nil); err != nil {
+		return nil, err
+	}
+	p, err := s.plan(tx, a, o, itemPointer)
+	if err != nil {
+		return nil, err
+	}
+	for i := range o.Items {
+		o.Items[i].OrderID = o.ID
+		if err := store.Fault(tx.DB.Create(&o.Items[i]).Error); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.priced(tx, o, p); err != nil {
+		return nil, err
+	}
+	if d.Submit {
+		if err := s.submit(tx, a, o, p); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// number gives new items their positions.
+func number(items []models.OrderItem) {
+	next := map[models.ItemKind]int{}
+	for i := range items {
+		next[items[i].Kind]++
+		items[i].Position = next[items[i].Kind]
+	}
+}
+
+// CanOrderFor is the guard of ordering for a group at all. No group yet is fine:
+// a cart gets one before it is submitted.
+func CanOrderFor(a access.Actor, group models.ID) error {
+	if group == 0 || a.Can(access.OrderSubmit, group) {
+		return nil
+	}
+	return fault.Forbiddenf("You may not order for this group.")
+}
+
+// Current gives the actor's cart, which is made on first use.
+func (s *Service) Current(ctx context.Context, a access.Actor) (*models.Order, error) {
+	mine := func(db *gorm.DB) *gorm.DB {
+		return db.Where("owner_id = ? AND current = ? AND status = ?", a.ID, true, models.OrderCart)
+	}
+	read := s.store.Read(ctx)
+	o, err := store.First[models.Order](mine(read.DB))
+	if err == nil {
+		return o, loadItems(read, o)
+	}
+	if !fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
+		o = &models.Order{Status: models.OrderCart, OwnerID: a.ID, Current: true}
+		if err := store.Insert(tx, o); err != nil {
+			return err
+		}
+		return history.Add(tx, a, models.ObjectOrder, o.ID, "created", "", nil, nil)
+	})
+	if fault.Is(err, fault.Conflict) { // another request was faster
+		o, err = store.First[models.Order](mine(s.store.Read(ctx).DB))
+		if err == nil {
+			return o, loadItems(s.store.Read(ctx), o)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}

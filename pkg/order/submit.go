@@ -1,0 +1,356 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/store"
+)
+
+// priced writes the plan's price and summary into the order and its items.
+func (s *Service) priced(tx *store.Tx, o *models.Order, p *Plan) error {
+	for i := range o.Items {
+		if err := store.Fault(tx.DB.Omit("created_at").Save(&o.Items[i]).Error); err != nil {
+			return err
+		}
+	}
+	o.Rate = p.Rate
+	o.Summary = p.summary()
+	return store.Save(tx, o)
+}
+
+// summary says for people what an order does.
+func (p *Plan) summary() string {
+	var parts []string
+	add := func(verb string, names []string) {
+		if len(names) == 0 {
+			return
+		}
+		const most = 3
+		if len(names) > most {
+			names = append(names[:most:most], fmt.Sprintf("%d more", len(names)-most))
+		}
+		parts = append(parts, verb+" of "+strings.Join(names, ", "))
+	}
+	var made, changed, removed []string
+	for _, svc := range p.Services {
+		for _, sv := range svc.Servers {
+			made = append(made, sv.Hostname)
+		}
+	}
+	for _, sv := range p.Servers {
+		made = append(made, sv.Hostname)
+	}
+	for _, m := range p.Mods {
+		changed = append(changed, m.Server.Hostname)
+	}
+	for _, d := range p.Decoms {
+		for _, sv := range d.Servers {
+			removed = append(removed, sv.Hostname)
+		}
+	}
+	add("Provisioning", made)
+	add("Modification", changed)
+	add("Deletion", removed)
+	return strings.Join(parts, "; ")
+}
+
+// Submit sends the cart for approval; where none is needed, its jobs begin.
+func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+		if err := CanSubmit(a, o); err != nil {
+			return err
+		}
+		p, err := s.plan(tx, a, o, itemPointer)
+		if err != nil {
+			return err
+		}
+		if err := s.priced(tx, o, p); err != nil {
+			return err
+		}
+		return s.submit(tx, a, o, p)
+	})
+}
+
+// decide runs fn on the locked order.
+func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) error) (*models.Order, error) {
+	var o *models.Order
+	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if o, err = lock(tx, a, ref); err != nil {
+			return err
+		}
+		return fn(tx, o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
+	if err := CanSubmit(a, o); err != nil {
+		return err
+	}
+	o.SubmittedAt = &tx.Now
+	o.Current = false
+	if err := s.record(tx, a, o, "submitted", ""); err != nil {
+		return err
+	}
+	auto, why, err := s.autoApproved(tx, o, p)
+	if err != nil {
+		return err
+	}
+	if !auto {
+		if err := o.MoveTo(models.OrderPending); err != nil {
+			return err
+		}
+		return store.Save(tx, o)
+	}
+	if err := s.record(tx, a, o, "approved", why); err != nil {
+		return err
+	}
+	return s.activate(tx, a, o, p)
+}
+
+// autoApproved says whether the policy approves by itself: the group's, or that
+// of every environment which the order touches.
+func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, string, error) {
+	g, err := store.First[models.Group](tx.Where("id = ?", o.GroupID))
+	if err != nil {
+		return false, "", err
+	}
+	if g.AutoApproval {
+		return true, "Approved automatically for " + g.Name, nil
+	}
+	for _, env := range p.envs {
+		if !env.AutoApproval {
+			return false, "", nil
+		}
+	}
+	return len(p.envs) > 0, "Approved automatically for its environments", nil
+}
+
+// Approve lets a pending order go on: its jobs begin.
+func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+		if err := CanApprove(a, o); err != nil {
+			return err
+		}
+		owner, err := s.catalog.Actor(tx.Statement.Context, o.OwnerID)
+		if err != nil {
+			return err
+		}
+		// The catalogue may have changed since the order was submitted. What its
+		// owner may order counts, not what the approver may.
+		p, err := s.plan(tx, owner, o, itemPointer)
+		if err != nil {
+			return err
+		}
+		if err := s.priced(tx, o, p); err != nil {
+			return err
+		}
+		if err := s.record(tx, a, o, "approved", ""); err != nil {
+			return err
+		}
+		return s.activate(tx, a, o, p)
+	})
+}
+
+// Deny ends a pending order.
+func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) (*models.Order, error) {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+		if err := CanDeny(a, o); err != nil {
+			return err
+		}
+		if err := o.MoveTo(models.OrderDenied); err != nil {
+			return err
+		}
+		o.DenyReason, o.EndedAt = reason, &tx.Now
+		if err := s.record(tx, a, o, "denied", reason); err != nil {
+			return err
+		}
+		return store.Save(tx, o)
+	})
+}
+
+// Cancel ends an order. Running jobs are told to stop and to clean up; the order
+// is CANCELED when the last of them has ended.
+func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+		if err := CanCancel(a, o); err != nil {
+			return err
+		}
+		o.CancelRequestedAt = &tx.Now
+		if err := s.record(tx, a, o, "canceled", ""); err != nil {
+			return err
+		}
+		if o.Status != models.OrderActive {
+			if err := o.MoveTo(models.OrderCanceled); err != nil {
+				return err
+			}
+			o.EndedAt = &tx.Now
+			return store.Save(tx, o)
+		}
+		if err := store.Save(tx, o); err != nil {
+			return err
+		}
+		open, err := store.Find[models.Job](tx.Where("order_id = ? AND parent_id IS NULL AND status IN ?", o.ID, openJobs).Order("id"))
+		if err != nil {
+			return err
+		}
+		for i := range open {
+			if err := s.jobs.CancelTx(tx, a, &open[i]); err != nil {
+				return err
+			}
+		}
+		// Jobs that had not begun have ended by now, and the order with them.
+		fresh, err := lockID(tx, o.ID)
+		if err != nil {
+			return err
+		}
+		*o = *fresh
+		return nil
+	})
+}
+
+var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
+
+// activate makes services, servers and jobs of the plan: the order's work begins.
+func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
+	if err := o.MoveTo(models.OrderActive); err != nil {
+		return err
+	}
+	o.ApprovedAt, o.ApprovedByID = &tx.Now, a.ID
+	if err := store.Save(tx, o); err != nil {
+		return err
+	}
+	for i := range p.Services {
+		if err := s.deploy(tx, o, &p.Services[i]); err != nil {
+			return err
+		}
+	}
+	for i := range p.Servers {
+		if err := s.provision(tx, o, &p.Servers[i], nil, nil); err != nil {
+			return err
+		}
+	}
+	for _, m := range p.Mods {
+		if err := s.start(tx, o, m.Item, m.Server, models.ServerModify, models.JobModify, m.Args); err != nil {
+			return err
+		}
+	}
+	for _, d := range p.Decoms {
+		for _, sv := range d.Servers {
+			if err := s.start(tx, o, d.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}); err != nil {
+				return err
+			}
+		}
+	}
+	return s.finish(tx, o) // an order may have had nothing left to do
+}
+
+func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error {
+	svc := &models.Service{
+		Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
+		OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
+		ItemKey: fmt.Sprintf("deploy/%d", p.Item.Position), Parameters: p.Params,
+	}
+	if err := store.Insert(tx, svc); err != nil {
+		return err
+	}
+	parent, err := s.jobs.InsertTx(tx, job.Spec{
+		Type: models.JobDeploy, OrderID: o.ID, OrderItemID: p.Item.ID,
+		OwnerID: o.OwnerID, GroupID: o.GroupID, ServiceID: svc.ID,
+	})
+	if err != nil {
+		return err
+	}
+	for i := range p.Servers {
+		if err := s.provision(tx, o, &p.Servers[i], svc, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc *models.Service, parent *models.Job) error {
+	sv := &models.Server{
+		Hostname: p.Hostname, Status: models.ServerProv, PowerStatus: models.PowerUnknown,
+		CPUs: p.CPUs, MemoryMB: p.MemoryMB, OSFamily: p.OSBuild.OSFamily,
+		OwnerID: recipient(o), GroupID: o.GroupID, EnvironmentID: p.Env.ID, HandlerID: p.Env.HandlerID,
+		OSBuildID: p.OSBuild.ID, SizeID: p.SizeID, Tier: p.Tier, OrderID: o.ID, ItemKey: p.Key,
+		Rate: p.Rate.Total(), HardwareRate: p.Rate.Hardware, SoftwareRate: p.Rate.Software, ExtraRate: p.Rate.Extra,
+		Parameters: p.Params, ExpiresOn: p.Expires, AddedAt: tx.Now,
+	}
+	spec := job.Spec{
+		Type: models.JobProvision, OrderID: o.ID, OrderItemID: p.Item.ID,
+		OwnerID: o.OwnerID, GroupID: o.GroupID, HandlerID: p.Env.HandlerID,
+	}
+	if svc != nil {
+		sv.ServiceID, spec.ServiceID, spec.ParentID = svc.ID, svc.ID, parent.ID
+	}
+	if err := store.Insert(tx, sv); err != nil {
+		return err
+	}
+	spec.ServerID = sv.ID
+	j, err := s.jobs.InsertTx(tx, spec)
+	if err != nil {
+		return err
+	}
+	sv.ProvisionJobID = j.ID
+	return store.Save(tx, sv, "provision_job_id")
+}
+
+// start moves a server into a transitional state and begins the job that leads
+// out of it.
+func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs) error {
+	sv, err := store.First[models.Server](tx.ForUpdate().Where("id = ?", sv.ID))
+	if err != nil {
+		return err
+	}
+	if err := sv.MoveTo(to); err != nil {
+		return err
+	}
+	if err := store.Save(tx, sv, "status"); err != nil {
+		return err
+	}
+	_, err = s.jobs.InsertTx(tx, job.Spec{
+		Type: t, OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID,
+		HandlerID: sv.HandlerID, ServerID: sv.ID, ServiceID: sv.ServiceID, Args: args,
+	})
+	return err
+}
+
+// recipient is who owns what an order makes.
+func recipient(o *models.Order) models.ID {
+	if o.RecipientID != 0 {
+		return o.RecipientID
+	}
+	return o.OwnerID
+}
+
+// record writes a line of the order's history.
+func (s *Service) record(tx *store.Tx, a access.Actor, o *models.Order, event, message string) error {
+	return history.Add(tx, a, models.ObjectOrder, o.ID, event, message, nil, nil)
+}
+
+// Decommission submits an order that removes one server: what DELETE does.
+func (s *Service) Decommission(ctx context.Context, a access.Actor, sv *models.Server) (*models.Order, error) {
+	return s.Create(ctx, a, Draft{
+		GroupID: sv.GroupID, Submit: true,
+		Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{EnvironmentID: sv.EnvironmentID, ServerIDs: []models.ID{sv.ID}}}},
+	})
+}
+
+// DeleteService submits an order that removes a service with its servers.
+func (s *Service) DeleteService(ctx context.Context, a access.Actor, svc *models.Service) (*models.Order, error) {
+	return s.Create(ctx, a, Draft{
+		GroupID: svc.GroupID, Submit: true,
+		Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{ServiceIDs: []models.ID{svc.ID}}}},
+	})
+}

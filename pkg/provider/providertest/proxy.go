@@ -1,0 +1,167 @@
+package providertest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Trouble is what a Proxy does to a call.
+type Trouble int
+
+// The troubles.
+const (
+	Pass       Trouble = iota // none: the call is passed on
+	Answer500                 // an error page instead of the back end
+	Answer503                 // the same, as a busy server says it
+	CutBefore                 // the connection breaks, the back end hears nothing
+	CutAfter                  // the back end does it, the answer is lost
+	SlowAnswer                // the answer comes after Proxy.Delay
+	NoSession                 // the back end does not recognise the client's session
+)
+
+// Proxy is a reverse proxy in front of a SOAP back end that makes trouble when
+// it is told to.
+type Proxy struct {
+	Delay time.Duration // of SlowAnswer
+
+	server *httptest.Server
+	target *url.URL
+
+	mu    sync.Mutex
+	rules map[string][]Trouble
+	calls map[string]int
+}
+
+// NewProxy starts a proxy for the back end at target, until the test ends.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Delay: time.Second, target: u, rules: map[string][]Trouble{}, calls: map[string]int{}}
+	p.server = httptest.NewServer(p)
+	t.Cleanup(p.server.Close)
+	return p
+}
+
+// URL is the proxy's address, with the path of the back end's.
+func (p *Proxy) URL() string { return p.server.URL + p.target.Path }
+
+// Next makes trouble for the next calls of a method, such as CloneVM_Task, one
+// each. The method "*" is any.
+func (p *Proxy) Next(method string, troubles ...Trouble) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rules[method] = append(p.rules[method], troubles...)
+}
+
+// Calls says how often the back end was sent a method.
+func (p *Proxy) Calls(method string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[method]
+}
+
+// Left says how many troubles for a method have not happened yet.
+func (p *Proxy) Left(method string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.rules[method])
+}
+
+var methodName = regexp.MustCompile(`Body[^>]*>\s*<(?:\w+:)?(\w+)`)
+
+func (p *Proxy) next(method string) Trouble {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range []string{method, "*"} {
+		if rule := p.rules[m]; len(rule) > 0 {
+			p.rules[m] = rule[1:]
+			return rule[0]
+		}
+	}
+	return 0
+}
+
+// ServeHTTP passes a call on.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		cut(w)
+		return
+	}
+	method := ""
+	if m := methodName.FindSubmatch(body); m != nil {
+		method = string(m[1])
+	}
+	trouble := p.next(method)
+	switch trouble {
+	case Answer500:
+		http.Error(w, "injected", http.StatusInternalServerError)
+		return
+	case Answer503:
+		http.Error(w, "injected", http.StatusServiceUnavailable)
+		return
+	case CutBefore:
+		cut(w)
+		return
+	case Pass, CutAfter, SlowAnswer, NoSession:
+	}
+	to := *r.URL
+	to.Scheme, to.Host = p.target.Scheme, p.target.Host
+	// The back end goes on when the client has gone, as a real one does.
+	out, err := http.NewRequest(r.Method, to.String(), bytes.NewReader(body)) //nolint:noctx // see above
+	if err != nil {
+		cut(w)
+		return
+	}
+	out.Header = r.Header.Clone()
+	if trouble == NoSession {
+		out.Header.Del("Cookie")
+	}
+	p.mu.Lock()
+	p.calls[method]++
+	p.mu.Unlock()
+	res, err := http.DefaultTransport.RoundTrip(out)
+	if err != nil {
+		cut(w)
+		return
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || trouble == CutAfter {
+		cut(w)
+		return
+	}
+	if trouble == SlowAnswer {
+		select {
+		case <-time.After(p.Delay):
+		case <-r.Context().Done():
+			return
+		}
+	}
+	for k, v := range res.Header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(res.StatusCode)
+	_, _ = w.Write(answer)
+}
+
+// cut breaks the connection without an answer.
+func cut(w http.ResponseWriter) {
+	if h, ok := w.(http.Hijacker); ok {
+		if conn, _, err := h.Hijack(); err == nil {
+			_ = conn.Close()
+			return
+		}
+	}
+	panic(http.ErrAbortHandler)
+}

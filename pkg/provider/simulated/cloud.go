@@ -1,0 +1,350 @@
+// Package simulated provides machines that exist only as records: for load tests,
+// for tests of jobs, and for trying Halcyon out without any back end. It keeps
+// state as honestly as a real one: a machine has a Ref, its name is unique, a
+// creation consists of steps that can be interrupted, and answers can get lost
+// after the work was done.
+package simulated
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"halcyon/pkg/provider"
+)
+
+// Options say how a Cloud behaves.
+type Options struct {
+	// Path is a file that keeps the machines, one JSON record a line, so that
+	// several processes and later runs see the same ones. It only ever grows. ""
+	// keeps them in memory.
+	Path string
+	// Password is what a provider must have; "" lets everybody in.
+	Password string
+	// Latency is how long each call takes.
+	Latency time.Duration
+	// CloneTime is how long a clone takes in addition, in the back end: the
+	// creation waits for it without holding a call.
+	CloneTime time.Duration
+	// Clock tells when a clone has ended. It may be nil when CloneTime is 0.
+	Clock func() time.Time
+}
+
+// Cloud is the back end that providers share. It is safe for concurrent use, also
+// by several processes when it has a Path.
+type Cloud struct {
+	options Options
+
+	mu       sync.Mutex
+	file     *os.File // nil: memory only
+	offset   int64    // how much of the file has been read
+	last     int64    // the highest number of a Ref
+	machines map[string]record
+	tags     map[string]string // tag -> ref
+	names    map[string]string // name -> ref
+	refs     []string          // sorted
+	failures []failure
+	down     bool
+}
+
+// record is a machine as the file has it.
+type record struct {
+	provider.Machine
+	Ready     time.Time     `json:",omitzero"` // when its clone has ended
+	Want      provider.Spec // what it is made for
+	Snapshots []string      `json:",omitempty"`
+	Gone      bool          `json:",omitempty"`
+}
+
+// Trouble is what a failure does.
+type Trouble string
+
+// The troubles.
+const (
+	Unavailable Trouble = "unavailable" // nothing is done, and trying again may help
+	Refused     Trouble = "refused"     // nothing is done, and trying again does not help
+	AnswerLost  Trouble = "answer_lost" // it is done, but the caller is told Unavailable
+)
+
+type failure struct {
+	call    string
+	trouble Trouble
+	times   int
+}
+
+// Templates are the names of what can be cloned.
+func Templates() []string { return []string{"debian-12", "rocky-9", "windows-2022"} }
+
+// NewCloud gives a cloud in memory.
+func NewCloud(o Options) *Cloud {
+	o.Path = ""
+	return newCloud(o)
+}
+
+func newCloud(o Options) *Cloud {
+	return &Cloud{options: o, machines: map[string]record{}, tags: map[string]string{}, names: map[string]string{}}
+}
+
+// OpenCloud gives a cloud that is kept in the file o.Path.
+func OpenCloud(o Options) (*Cloud, error) {
+	c := newCloud(o)
+	if o.Path == "" {
+		return c, nil
+	}
+	f, err := os.OpenFile(o.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("simulated: %w", err)
+	}
+	c.file = f
+	if err := c.locked(func() error { return nil }); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return c, nil
+}
+
+// Close closes the cloud's file.
+func (c *Cloud) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.file == nil {
+		return nil
+	}
+	return c.file.Close()
+}
+
+// FailNext makes the next calls fail. call is "verify", "discover", "list",
+// "find", "inspect", or the name of a step such as "clone"; "" is any of them.
+func (c *Cloud) FailNext(call string, t Trouble, times int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failures = append(c.failures, failure{call, t, times})
+}
+
+// SetDown makes the cloud unreachable, or reachable again.
+func (c *Cloud) SetDown(down bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.down = down
+}
+
+// Len is the number of machines.
+func (c *Cloud) Len() int {
+	n := 0
+	_ = c.locked(func() error { n = len(c.refs); return nil })
+	return n
+}
+
+// Populate makes machines that Halcyon did not make, for sync-vms.
+func (c *Cloud) Populate(n int) error {
+	return c.locked(func() error {
+		var lines []byte
+		for range n {
+			r := c.fresh(provider.Spec{Name: fmt.Sprintf("legacy-%d", c.last+1), Template: Templates()[0]})
+			r.Power, r.Hostname, r.Ready = provider.PowerOn, r.Name, time.Time{}
+			r.IP = fmt.Sprintf("10.%d.%d.%d", 100+c.last>>16&63, c.last>>8&255, c.last&255)
+			r.NICs[0].IPs = []string{r.IP}
+			lines = c.apply(lines, r)
+		}
+		return c.write(lines)
+	})
+}
+
+// Rename gives a machine another name, as an operator does.
+func (c *Cloud) Rename(ref, name string) error {
+	return c.locked(func() error {
+		r, ok := c.machines[ref]
+		if !ok || c.names[name] != "" {
+			return fmt.Errorf("simulated: no machine %s, or the name %q is taken", ref, name)
+		}
+		r = r.clone()
+		r.Name = name
+		return c.put(r)
+	})
+}
+
+// take says which failure the call meets.
+func (c *Cloud) take(call string) Trouble {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.failures {
+		f := &c.failures[i]
+		if f.times > 0 && (f.call == "" || f.call == call) {
+			f.times--
+			return f.trouble
+		}
+	}
+	return ""
+}
+
+func (c *Cloud) isDown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.down
+}
+
+// locked calls f when nobody else, in this process or another, uses the machines,
+// and with all that others have written.
+func (c *Cloud) locked(f func() error) (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.file == nil {
+		return f()
+	}
+	if err := lock(c.file); err != nil {
+		return fmt.Errorf("simulated: lock: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock(c.file)) }()
+	if err := c.catchUp(); err != nil {
+		return err
+	}
+	return f()
+}
+
+// catchUp reads what was written since. A line that a dying process did not
+// finish is ended here, so that it stays alone in being lost.
+func (c *Cloud) catchUp() error {
+	info, err := c.file.Stat()
+	if err != nil {
+		return fmt.Errorf("simulated: %w", err)
+	}
+	if info.Size() <= c.offset {
+		return nil
+	}
+	data := make([]byte, info.Size()-c.offset)
+	if _, err := c.file.ReadAt(data, c.offset); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("simulated: %w", err)
+	}
+	c.offset = info.Size()
+	if data[len(data)-1] != '\n' {
+		if err := c.write([]byte{'\n'}); err != nil {
+			return err
+		}
+	}
+	for line := range bytes.Lines(data) {
+		var r record
+		if json.Unmarshal(line, &r) == nil && r.Ref != "" {
+			c.index(r)
+		}
+	}
+	return nil
+}
+
+// write appends to the file, if there is one.
+func (c *Cloud) write(lines []byte) error {
+	if c.file == nil || len(lines) == 0 {
+		return nil
+	}
+	n, err := c.file.Write(lines)
+	c.offset += int64(n)
+	if err != nil {
+		return fmt.Errorf("simulated: %w", err)
+	}
+	return nil
+}
+
+// apply puts a record into memory and its line to the others.
+func (c *Cloud) apply(lines []byte, r record) []byte {
+	c.index(r)
+	if c.file == nil {
+		return nil
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		return lines // a record is plain data
+	}
+	return append(append(lines, line...), '\n')
+}
+
+// put keeps a record.
+func (c *Cloud) put(r record) error { return c.write(c.apply(nil, r)) }
+
+// index puts a record into memory.
+func (c *Cloud) index(r record) {
+	var n int64
+	if _, err := fmt.Sscanf(r.Ref, refFormat, &n); err == nil {
+		c.last = max(c.last, n)
+	}
+	old, known := c.machines[r.Ref]
+	if known {
+		if c.tags[old.Tag] == r.Ref {
+			delete(c.tags, old.Tag)
+		}
+		if c.names[old.Name] == r.Ref {
+			delete(c.names, old.Name)
+		}
+	}
+	at, _ := slices.BinarySearch(c.refs, r.Ref)
+	if r.Gone {
+		delete(c.machines, r.Ref)
+		if known {
+			c.refs = slices.Delete(c.refs, at, at+1)
+		}
+		return
+	}
+	if !known {
+		c.refs = slices.Insert(c.refs, at, r.Ref)
+	}
+	c.machines[r.Ref] = r
+	c.names[r.Name] = r.Ref
+	if r.Tag != "" {
+		c.tags[r.Tag] = r.Ref
+	}
+}
+
+const refFormat = "sim-%09d"
+
+// fresh is a new machine as its clone has it: off, with the size of the template.
+func (c *Cloud) fresh(spec provider.Spec) record {
+	c.last++
+	n := c.last
+	mac := fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", n>>24&255, n>>16&255, n>>8&255, n&255)
+	family := "linux"
+	if strings.HasPrefix(spec.Template, "windows") {
+		family = "windows"
+	}
+	r := record{Want: spec, Machine: provider.Machine{
+		Ref: fmt.Sprintf(refFormat, n), Name: spec.Name, Power: provider.PowerOff,
+		CPUs: 1, MemoryMB: 1024, OSFamily: family, MAC: mac,
+		Disks: []provider.Disk{{
+			UUID: fmt.Sprintf("6000c29f-0000-0000-0000-%012x", n), Name: "Hard disk 1", SizeGB: 10,
+			Datastore: base(or(spec.Datastore, "store-1")), ProvisioningType: "thin",
+		}},
+		NICs: []provider.NIC{{Name: "Network adapter 1", Network: base(or(spec.Network, "lan")), MAC: mac, IPs: []string{}}},
+		Details: map[string]string{
+			"datacenter": "/dc", "cluster": "/dc/host/cluster", "folder": "/dc/vm", "host": fmt.Sprintf("host-%d", n%4),
+		},
+	}}
+	if o := c.options; o.CloneTime > 0 && o.Clock != nil {
+		r.Ready = o.Clock().Add(o.CloneTime)
+	}
+	return r
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func base(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+
+// clone gives a copy that shares nothing.
+func (r record) clone() record {
+	r.Disks = slices.Clone(r.Disks)
+	r.NICs = slices.Clone(r.NICs)
+	for i := range r.NICs {
+		r.NICs[i].IPs = slices.Clone(r.NICs[i].IPs)
+	}
+	r.Details = maps.Clone(r.Details)
+	r.Snapshots = slices.Clone(r.Snapshots)
+	return r
+}

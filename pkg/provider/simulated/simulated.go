@@ -1,0 +1,367 @@
+package simulated
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+)
+
+// Provider is somebody who uses a Cloud.
+type Provider struct {
+	cloud    *Cloud
+	password string
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// New makes a provider of the cloud's machines. Of cfg only the password counts.
+func New(cfg provider.Config, cloud *Cloud) *Provider {
+	return &Provider{cloud: cloud, password: cfg.Password}
+}
+
+const busyPause = 20 * time.Millisecond
+
+// call is one call of the cloud: latency, troubles, the password, and then f.
+func (p *Provider) call(ctx context.Context, name string, f func() error) error {
+	c := p.cloud
+	canceled := func() error {
+		return fault.Wrap(fault.Unavailable, ctx.Err(), "The call to the simulated cloud was canceled.")
+	}
+	if ctx.Err() != nil {
+		return canceled()
+	}
+	if c.options.Latency > 0 {
+		select {
+		case <-ctx.Done():
+			return canceled()
+		case <-time.After(c.options.Latency):
+		}
+	}
+	unavailable := fault.New(fault.Unavailable, "The simulated cloud cannot be reached.")
+	if c.isDown() {
+		return unavailable
+	}
+	if c.options.Password != "" && p.password != c.options.Password {
+		return fault.Invalidf("The simulated cloud refused the password.")
+	}
+	switch c.take(name) {
+	case Unavailable:
+		return unavailable
+	case Refused:
+		return fault.Invalidf("The simulated cloud refused to %s.", name)
+	case AnswerLost:
+		_ = c.locked(f)
+		return unavailable
+	}
+	return c.locked(f)
+}
+
+// Verify says that it is a simulation.
+func (p *Provider) Verify(ctx context.Context) (provider.About, error) {
+	about := provider.About{Product: "Halcyon simulated cloud", APIType: "Simulated"}
+	return about, p.call(ctx, "verify", func() error { return nil })
+}
+
+// places is where machines can go.
+func places() provider.Inventory {
+	return provider.Inventory{
+		Datacenters: []string{"/dc"},
+		Clusters:    []string{"/dc/host/cluster"},
+		Datastores:  []string{"/dc/datastore/store-1", "/dc/datastore/store-2"},
+		Networks:    []string{"/dc/network/dmz", "/dc/network/lan"},
+		Folders:     []string{"/dc/vm", "/dc/vm/halcyon"},
+	}
+}
+
+// Discover lists an invented inventory.
+func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
+	inv := places()
+	for _, name := range Templates() {
+		family, _, _ := strings.Cut(name, "-")
+		if family != "windows" {
+			family = "linux"
+		}
+		inv.Templates = append(inv.Templates, provider.Template{Name: name, OSFamily: family, CPUs: 1, MemoryMB: 1024})
+	}
+	if err := p.call(ctx, "discover", func() error { return nil }); err != nil {
+		return provider.Inventory{}, err
+	}
+	return inv, nil
+}
+
+// List gives a page of machines.
+func (p *Provider) List(ctx context.Context, after string, limit int) ([]provider.Machine, error) {
+	if limit <= 0 {
+		return nil, fault.Invalidf("A page of machines needs a limit above 0.")
+	}
+	var page []provider.Machine
+	err := p.call(ctx, "list", func() error {
+		refs := p.cloud.refs
+		at, found := slices.BinarySearch(refs, after)
+		if found {
+			at++
+		}
+		for _, ref := range refs[at:min(len(refs), at+limit)] {
+			page = append(page, p.cloud.machines[ref].clone().Machine)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// Find gives the machine that carries the tag.
+func (p *Provider) Find(ctx context.Context, tag string) (provider.Machine, error) {
+	return p.get(ctx, "find", func() (record, error) {
+		if r, ok := p.cloud.machines[p.cloud.tags[tag]]; ok && tag != "" {
+			return r, nil
+		}
+		return record{}, fault.NotFoundf("The simulated cloud has no machine with the tag %q.", tag)
+	})
+}
+
+// Inspect gives the machine with this Ref.
+func (p *Provider) Inspect(ctx context.Context, ref string) (provider.Machine, error) {
+	return p.get(ctx, "inspect", func() (record, error) { return p.machine(ref) })
+}
+
+func (p *Provider) get(ctx context.Context, name string, f func() (record, error)) (provider.Machine, error) {
+	var m provider.Machine
+	err := p.call(ctx, name, func() error {
+		r, err := f()
+		m = r.clone().Machine
+		return err
+	})
+	if err != nil {
+		return provider.Machine{}, err
+	}
+	return m, nil
+}
+
+// machine must be called with the cloud locked, as all below that touch records.
+func (p *Provider) machine(ref string) (record, error) {
+	r, ok := p.cloud.machines[ref]
+	if !ok {
+		return record{}, fault.NotFoundf("The simulated cloud has no machine %s.", ref)
+	}
+	return r.clone(), nil
+}
+
+// step makes a provider.Step.
+func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Duration, error)) provider.Step {
+	return provider.Step{Name: name, Title: title, Run: func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
+		heard := maps.Clone(memo)
+		err = p.call(ctx, name, func() (err error) {
+			wait, err = f(memo)
+			return err
+		})
+		if err != nil {
+			// Whoever gets no answer knows nothing of it.
+			clear(memo)
+			maps.Copy(memo, heard)
+			return 0, err
+		}
+		return wait, nil
+	}}
+}
+
+// change is a step that changes one machine.
+func (p *Provider) change(name, title string, which func(provider.Memo) (record, error), f func(*record) error) provider.Step {
+	return p.step(name, title, func(memo provider.Memo) (time.Duration, error) {
+		r, err := which(memo)
+		if err != nil {
+			return 0, err
+		}
+		if err := f(&r); err != nil {
+			return 0, err
+		}
+		return 0, p.cloud.put(r)
+	})
+}
+
+func (p *Provider) fixed(ref string) func(provider.Memo) (record, error) {
+	return func(provider.Memo) (record, error) { return p.machine(ref) }
+}
+
+// Create makes a machine in steps as a vCenter's simulator does: the clone has a
+// name and nothing else.
+func (p *Provider) Create(spec provider.Spec) []provider.Step {
+	made := func(memo provider.Memo) (record, error) {
+		if memo[provider.MemoRef] == "" {
+			r, ok := p.existing(spec)
+			if !ok {
+				return record{}, fault.NotFoundf("The simulated cloud has no machine with the tag %s.", spec.Tag)
+			}
+			memo[provider.MemoRef] = r.Ref
+		}
+		return p.machine(memo[provider.MemoRef])
+	}
+	return []provider.Step{
+		p.step("clone", "Cloning "+spec.Template, func(memo provider.Memo) (time.Duration, error) { return p.clone(spec, memo) }),
+		p.change("tag", "Marking the machine", made, func(r *record) error {
+			r.Tag = spec.Tag
+			return nil
+		}),
+		p.change("configure", "Setting processors and memory", made, func(r *record) error {
+			set(&r.CPUs, spec.CPUs)
+			set(&r.MemoryMB, spec.MemoryMB)
+			return nil
+		}),
+		p.change("customize", "Setting host name and address", made, func(r *record) error {
+			if r.Power == provider.PowerOff {
+				r.Want = spec
+			}
+			return nil
+		}),
+		p.change("power-on", "Powering on", made, powerOn),
+	}
+}
+
+func set(to *int, v int) {
+	if v > 0 {
+		*to = v
+	}
+}
+
+// existing gives the machine that an earlier attempt made.
+func (p *Provider) existing(spec provider.Spec) (record, bool) {
+	c := p.cloud
+	if r, ok := c.machines[c.tags[spec.Tag]]; ok {
+		return r, true
+	}
+	r, ok := c.machines[c.names[spec.Name]]
+	return r, ok && r.Tag == ""
+}
+
+func (p *Provider) clone(spec provider.Spec, memo provider.Memo) (time.Duration, error) {
+	c := p.cloud
+	r, ok := p.existing(spec)
+	if !ok {
+		if c.names[spec.Name] != "" {
+			return 0, fault.Conflictf("The name %s is taken in the simulated cloud by another machine.", spec.Name)
+		}
+		if !slices.Contains(Templates(), spec.Template) {
+			return 0, fault.Invalidf("The simulated cloud has no template %q.", spec.Template)
+		}
+		all := places()
+		for _, want := range []struct {
+			what, name string
+			have       []string
+		}{
+			{"datacenter", spec.Datacenter, all.Datacenters},
+			{"cluster", spec.Cluster, all.Clusters},
+			{"datastore", spec.Datastore, all.Datastores},
+			{"network", spec.Network, all.Networks},
+			{"folder", spec.Folder, all.Folders},
+		} {
+			known := func(path string) bool { return path == want.name || base(path) == want.name }
+			if want.name != "" && !slices.ContainsFunc(want.have, known) {
+				return 0, fault.Invalidf("The simulated cloud has no %s %q.", want.what, want.name)
+			}
+		}
+		r = c.fresh(spec)
+		if err := c.put(r); err != nil {
+			return 0, err
+		}
+	}
+	if !r.Ready.IsZero() && c.options.Clock != nil && c.options.Clock().Before(r.Ready) {
+		return busyPause, nil
+	}
+	memo[provider.MemoRef] = r.Ref
+	return 0, nil
+}
+
+// powerOn lets the guest find its name and address.
+func powerOn(r *record) error {
+	r.Power = provider.PowerOn
+	r.Hostname = or(r.Want.Hostname, or(r.Hostname, r.Name))
+	if a := r.Want.Address; a != nil {
+		r.IP = a.IP
+		r.NICs[0].IPs = []string{a.IP}
+	}
+	return nil
+}
+
+// Modify changes a machine.
+func (p *Provider) Modify(ref string, change provider.Change) []provider.Step {
+	return []provider.Step{p.change("modify", "Changing the machine", p.fixed(ref), func(r *record) error {
+		set(&r.CPUs, change.CPUs)
+		set(&r.MemoryMB, change.MemoryMB)
+		if change.DiskUUID == "" && change.DiskGB == 0 {
+			return nil
+		}
+		for i := range r.Disks {
+			d := &r.Disks[i]
+			if d.UUID != change.DiskUUID {
+				continue
+			}
+			if change.DiskGB < d.SizeGB {
+				return fault.Invalidf("A disk can only grow: %s has %d GB already.", d.UUID, d.SizeGB)
+			}
+			d.SizeGB = change.DiskGB
+			return nil
+		}
+		return fault.Invalidf("The machine %s has no disk %q.", ref, change.DiskUUID)
+	})}
+}
+
+// Power brings a machine into a power state.
+func (p *Provider) Power(ref string, op provider.PowerOp) []provider.Step {
+	return []provider.Step{p.change("power", "Changing the power state", p.fixed(ref), func(r *record) error {
+		switch op {
+		case provider.OpPowerOn, provider.OpReboot:
+			return powerOn(r)
+		case provider.OpPowerOff:
+			r.Power = provider.PowerOff
+			return nil
+		}
+		return fault.Invalidf("%q is not a power operation.", op)
+	})}
+}
+
+// Snapshot notes a snapshot.
+func (p *Provider) Snapshot(ref, name string) []provider.Step {
+	return []provider.Step{p.change("snapshot", "Taking the snapshot "+name, p.fixed(ref), func(r *record) error {
+		if name == "" {
+			return fault.Invalidf("A snapshot needs a name.")
+		}
+		if !slices.Contains(r.Snapshots, name) {
+			r.Snapshots = append(r.Snapshots, name)
+		}
+		return nil
+	})}
+}
+
+// Destroy removes a machine, also one whose tag was not written yet: its name
+// ends in the tag's beginning.
+func (p *Provider) Destroy(ref, tag string) []provider.Step {
+	return []provider.Step{p.step("destroy", "Removing the machine", func(provider.Memo) (time.Duration, error) {
+		c := p.cloud
+		r, ok := c.machines[ref]
+		if !ok || (r.Tag != "" && tag != "" && r.Tag != tag) {
+			r, ok = c.machines[c.tags[tag]]
+		}
+		if !ok && len(tag) >= 8 {
+			for name, at := range c.names {
+				if m := c.machines[at]; m.Tag == "" && strings.HasSuffix(name, "-"+tag[:8]) {
+					r, ok = m, true
+				}
+			}
+		}
+		if !ok {
+			return 0, nil
+		}
+		r.Gone = true
+		return 0, c.put(r)
+	})}
+}
+
+// Close does nothing: there is no session.
+func (p *Provider) Close(context.Context) error { return nil }

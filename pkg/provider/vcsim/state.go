@@ -1,0 +1,501 @@
+package vcsim
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/simulator/esx"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// SavedVM is what is kept of a machine: what Halcyon can see of it. Snapshots
+// are not kept.
+type SavedVM struct {
+	Ref          string            `json:"ref,omitempty"`
+	Name         string            `json:"name"`
+	Folder       string            `json:"folder"` // inventory path
+	Template     bool              `json:"template,omitempty"`
+	GuestID      string            `json:"guest_id"`
+	CPUs         int32             `json:"cpus"`
+	MemoryMB     int32             `json:"memory_mb"`
+	UUID         string            `json:"uuid,omitempty"`
+	InstanceUUID string            `json:"instance_uuid,omitempty"`
+	Annotation   string            `json:"annotation,omitempty"`
+	ExtraConfig  map[string]string `json:"extra_config,omitempty"` // the keys that begin with "halcyon."
+	On           bool              `json:"on,omitempty"`
+	Hostname     string            `json:"hostname,omitempty"`
+	IP           string            `json:"ip,omitempty"`
+	Disks        []SavedDisk       `json:"disks,omitempty"`
+	NICs         []SavedNIC        `json:"nics,omitempty"`
+}
+
+// SavedDisk is a virtual disk.
+type SavedDisk struct {
+	UUID string `json:"uuid,omitempty"`
+	KB   int64  `json:"kb"`
+	Thin bool   `json:"thin,omitempty"`
+}
+
+// SavedNIC is a network card.
+type SavedNIC struct {
+	Network string `json:"network"` // inventory path
+	MAC     string `json:"mac,omitempty"`
+}
+
+const (
+	extraPrefix = "halcyon."
+	gigabyteKB  = 1 << 20
+)
+
+// Inventory is what a simulator without a state begins with: the templates and n
+// machines (0 means 8, negative none).
+func Inventory(n int) []SavedVM {
+	if n == 0 {
+		n = 8
+	}
+	guests := map[string]string{
+		"debian-12": string(types.VirtualMachineGuestOsIdentifierDebian12_64Guest),
+		"rocky-9":   string(types.VirtualMachineGuestOsIdentifierRockylinux_64Guest),
+	}
+	var all []SavedVM
+	for _, name := range Templates() {
+		all = append(all, SavedVM{
+			Name: name, Folder: "/DC0/vm", Template: true, GuestID: guests[name],
+			CPUs: 1, MemoryMB: 1024,
+			Disks: []SavedDisk{{KB: 10 * gigabyteKB, Thin: true}},
+			NICs:  []SavedNIC{{Network: Network}},
+		})
+	}
+	for i := range max(n, 0) {
+		all = append(all, SavedVM{
+			Name: fmt.Sprintf("DC0_C0_RP0_VM%d", i), Folder: "/DC0/vm",
+			GuestID: guests[Templates()[i%2]],
+			CPUs:    int32(1 + i%4), MemoryMB: int32(2048 * (1 + i%4)), On: true,
+			Hostname: fmt.Sprintf("legacy-%d", i),
+			IP:       fmt.Sprintf("10.1.%d.%d", i/200, 11+i%200),
+			Disks:    []SavedDisk{{KB: 20 * gigabyteKB}},
+			NICs:     []SavedNIC{{Network: Network}},
+		})
+	}
+	return all
+}
+
+// load reads a state file; nil without an error when there is none.
+func load(path string) ([]SavedVM, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vcsim: %w", err)
+	}
+	machines := []SavedVM{}
+	if err := json.Unmarshal(data, &machines); err != nil {
+		return nil, fmt.Errorf("vcsim: %s is not a state file: %w", path, err)
+	}
+	return machines, nil
+}
+
+// Save writes the machines to a file, atomically, and not at all when it already
+// says the same.
+func (s *Server) Save(path string) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	data, err := json.MarshalIndent(s.Snapshot(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("vcsim: %w", err)
+	}
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("vcsim: %w", err)
+	}
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+		return fmt.Errorf("vcsim: save the state: %w", err)
+	}
+	return nil
+}
+
+// keep saves after changes until the server is closed.
+func (s *Server) keep() {
+	defer s.saver.Done()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-s.changed:
+		}
+		select {
+		case <-s.stop:
+			return
+		case <-time.After(saveDelay):
+		}
+		// An error shows again on Close, which reports it.
+		_ = s.Save(s.state)
+	}
+}
+
+func (w *watcher) note(ref types.ManagedObjectReference) {
+	if ref.Type != "VirtualMachine" {
+		return
+	}
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// PutObject is told of every new object.
+func (w *watcher) PutObject(_ *simulator.Context, obj mo.Reference) { w.note(obj.Reference()) }
+
+// UpdateObject is told of every change.
+func (w *watcher) UpdateObject(_ *simulator.Context, obj mo.Reference, _ []types.PropertyChange) {
+	w.note(obj.Reference())
+}
+
+// RemoveObject is told of every object that went.
+func (w *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) { w.note(ref) }
+
+// Snapshot gives the facts of all machines, templates too, in the order of their
+// Refs.
+func (s *Server) Snapshot() []SavedVM {
+	ctx := s.lockContext()
+	registry := s.model.Map()
+	machines := []SavedVM{}
+	for _, e := range registry.All("VirtualMachine") {
+		vm, ok := e.(*simulator.VirtualMachine)
+		if !ok {
+			continue
+		}
+		var m SavedVM
+		whole := false
+		registry.WithLock(ctx, vm, func() { m, whole = facts(registry, vm) })
+		if whole {
+			machines = append(machines, m)
+		}
+	}
+	slices.SortFunc(machines, func(a, b SavedVM) int {
+		return cmp.Or(cmp.Compare(number(a.Ref), number(b.Ref)), cmp.Compare(a.Ref, b.Ref))
+	})
+	return machines
+}
+
+// lockContext is somebody to hold locks, other than whoever else calls.
+func (s *Server) lockContext() *simulator.Context {
+	return &simulator.Context{Context: context.Background(), Map: s.model.Map()}
+}
+
+// facts reads a machine under its lock. Not whole is one that is being made.
+func facts(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedVM, bool) {
+	if vm.Config == nil || vm.Guest == nil || vm.Runtime.Host == nil || vm.Parent == nil {
+		return SavedVM{}, false
+	}
+	m := SavedVM{
+		Ref:          vm.Self.Value,
+		Name:         vm.Name,
+		Folder:       path(registry, *vm.Parent),
+		Template:     vm.Config.Template,
+		GuestID:      vm.Config.GuestId,
+		CPUs:         vm.Config.Hardware.NumCPU,
+		MemoryMB:     vm.Config.Hardware.MemoryMB,
+		UUID:         vm.Config.Uuid,
+		InstanceUUID: vm.Config.InstanceUuid,
+		Annotation:   vm.Config.Annotation,
+		On:           vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn,
+		Hostname:     vm.Guest.HostName,
+		IP:           vm.Guest.IpAddress,
+	}
+	for _, o := range vm.Config.ExtraConfig {
+		v := o.GetOptionValue()
+		if s, ok := v.Value.(string); ok && strings.HasPrefix(v.Key, extraPrefix) {
+			if m.ExtraConfig == nil {
+				m.ExtraConfig = map[string]string{}
+			}
+			m.ExtraConfig[v.Key] = s
+		}
+	}
+	for _, d := range vm.Config.Hardware.Device {
+		switch d := d.(type) {
+		case *types.VirtualDisk:
+			disk := SavedDisk{KB: d.CapacityInKB}
+			if b, ok := d.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
+				disk.UUID = b.Uuid
+				disk.Thin = b.ThinProvisioned != nil && *b.ThinProvisioned
+			}
+			m.Disks = append(m.Disks, disk)
+		case types.BaseVirtualEthernetCard:
+			card := d.GetVirtualEthernetCard()
+			nic := SavedNIC{MAC: card.MacAddress}
+			if b, ok := card.Backing.(*types.VirtualEthernetCardDistributedVirtualPortBackingInfo); ok {
+				nic.Network = path(registry, types.ManagedObjectReference{
+					Type: "DistributedVirtualPortgroup", Value: b.Port.PortgroupKey,
+				})
+			}
+			m.NICs = append(m.NICs, nic)
+		}
+	}
+	return m, m.Folder != ""
+}
+
+// path is the inventory path of an object, "" when the way to the root is broken.
+func path(registry *simulator.Registry, ref types.ManagedObjectReference) string {
+	p := ""
+	for {
+		e, ok := registry.Get(ref).(mo.Entity)
+		if !ok {
+			return ""
+		}
+		if e.Entity().Parent == nil {
+			return p
+		}
+		name := e.Entity().Name
+		if pg, ok := e.(*simulator.DistributedVirtualPortgroup); ok {
+			name = pg.Name // a field of its own that hides the entity's
+		}
+		p = "/" + name + p
+		ref = *e.Entity().Parent
+	}
+}
+
+func splitPath(p string) (parent, name string) {
+	i := strings.LastIndex(p, "/")
+	if i < 0 {
+		return "", p
+	}
+	return p[:i], p[i+1:]
+}
+
+// number is the counter in a Ref such as "vm-42".
+func number(ref string) int64 {
+	_, digits, _ := strings.Cut(ref, "-")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// restore makes the machines. Those with a Ref get it back: the registry's
+// counter is first moved behind the highest of them, so that nothing made later
+// takes one of them.
+func (s *Server) restore(ctx context.Context, machines []SavedVM) error {
+	highest := int64(0)
+	for _, m := range machines {
+		highest = max(highest, number(m.Ref))
+	}
+	registry := s.model.Map()
+	for range highest {
+		registry.NewEntity(&mo.Folder{})
+	}
+	if _, err := s.folder(ctx, Folder); err != nil {
+		return err
+	}
+	pool, err := object.NewSearchIndex(s.client).FindByInventoryPath(ctx, Cluster+"/Resources")
+	if err != nil {
+		return err
+	}
+	rp, ok := pool.(*object.ResourcePool)
+	if !ok {
+		return fmt.Errorf("no resource pool in %s", Cluster)
+	}
+	for _, m := range machines {
+		if err := s.put(ctx, rp, m); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// put makes one machine.
+func (s *Server) put(ctx context.Context, pool *object.ResourcePool, m SavedVM) error {
+	folder, err := s.folder(ctx, m.Folder)
+	if err != nil {
+		return err
+	}
+	_, datastore := splitPath(Datastore)
+	config := types.VirtualMachineConfigSpec{
+		Name: m.Name, GuestId: m.GuestID, NumCPUs: m.CPUs, MemoryMB: int64(m.MemoryMB),
+		Uuid: m.UUID, InstanceUuid: m.InstanceUUID, Annotation: m.Annotation,
+		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + datastore + "]"},
+	}
+	config.DeviceChange, err = s.devices(ctx, m)
+	if err != nil {
+		return err
+	}
+	result, err := s.await(folder.CreateVM(ctx, config, pool, nil))
+	if err != nil {
+		return err
+	}
+	ref, ok := result.(types.ManagedObjectReference)
+	if !ok {
+		return errors.New("the simulator named no machine")
+	}
+
+	extra := make([]types.BaseOptionValue, 0, len(m.ExtraConfig)+2)
+	for k, v := range m.ExtraConfig {
+		extra = append(extra, &types.OptionValue{Key: k, Value: v})
+	}
+	for k, v := range map[string]string{"SET.guest.ipAddress": m.IP, "SET.guest.hostName": m.Hostname} {
+		if v != "" {
+			extra = append(extra, &types.OptionValue{Key: k, Value: v})
+		}
+	}
+	vm := object.NewVirtualMachine(s.client, s.rename(ref, m.Ref))
+	if len(extra) > 0 {
+		if _, err := s.await(vm.Reconfigure(ctx, types.VirtualMachineConfigSpec{ExtraConfig: extra})); err != nil {
+			return err
+		}
+	}
+	if m.On {
+		if _, err := s.await(vm.PowerOn(ctx)); err != nil {
+			return err
+		}
+	}
+	if m.Template {
+		return vm.MarkAsTemplate(ctx)
+	}
+	return nil
+}
+
+// await waits for a task. The client's own way looks only every few milliseconds,
+// which is most of the time that a start takes.
+func (s *Server) await(task *object.Task, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	running, ok := s.model.Map().Get(task.Reference()).(*simulator.Task)
+	if !ok {
+		return nil, errors.New("the simulator has lost a task")
+	}
+	ctx := s.lockContext()
+	for {
+		var info types.TaskInfo
+		s.model.Map().WithLock(ctx, running, func() { info = running.Info })
+		switch info.State {
+		case types.TaskInfoStateSuccess:
+			return info.Result, nil
+		case types.TaskInfoStateError:
+			return nil, fmt.Errorf("%T", info.Error.Fault)
+		case types.TaskInfoStateQueued, types.TaskInfoStateRunning:
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// devices are a machine's controllers, disks and network cards.
+func (s *Server) devices(ctx context.Context, m SavedVM) ([]types.BaseVirtualDeviceConfigSpec, error) {
+	var devices object.VirtualDeviceList
+	scsi, err := devices.CreateSCSIController("pvscsi")
+	if err != nil {
+		return nil, err
+	}
+	devices = append(devices, scsi)
+	_, datastore := splitPath(Datastore)
+	controller, ok := scsi.(types.BaseVirtualController)
+	if !ok {
+		return nil, errors.New("no disk controller")
+	}
+	for i, d := range m.Disks {
+		file := fmt.Sprintf("[%s] %s/disk%d.vmdk", datastore, m.Name, i+1)
+		disk := devices.CreateDisk(controller, types.ManagedObjectReference{}, file)
+		disk.CapacityInKB = d.KB
+		if b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
+			b.Uuid = d.UUID
+			b.ThinProvisioned = types.NewBool(d.Thin)
+		}
+		devices = append(devices, disk)
+	}
+	index := object.NewSearchIndex(s.client)
+	for _, n := range m.NICs {
+		ref, err := index.FindByInventoryPath(ctx, n.Network)
+		if err != nil {
+			return nil, err
+		}
+		network, ok := ref.(object.NetworkReference)
+		if !ok {
+			continue // a network that is no longer there
+		}
+		backing, err := network.EthernetCardBackingInfo(ctx)
+		if err != nil {
+			return nil, err
+		}
+		card := esx.EthernetCard
+		card.Backing = backing
+		card.MacAddress = n.MAC
+		card.Key = -1
+		card.UnitNumber = nil
+		devices = append(devices, &card)
+	}
+	return devices.ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
+}
+
+// rename gives a machine the Ref that it had in an earlier life. It is done
+// before anybody can see the machine.
+func (s *Server) rename(ref types.ManagedObjectReference, to string) types.ManagedObjectReference {
+	if to == "" || to == ref.Value {
+		return ref
+	}
+	registry := s.model.Map()
+	want := types.ManagedObjectReference{Type: ref.Type, Value: to}
+	vm, ok := registry.Get(ref).(*simulator.VirtualMachine)
+	if !ok || registry.Get(want) != nil {
+		return ref
+	}
+	ctx := s.lockContext()
+	registry.Remove(ctx, ref)
+	vm.Self = want
+	vm.Summary.Vm = &want
+	registry.Put(vm)
+	swap := func(refs []types.ManagedObjectReference) {
+		for i := range refs {
+			if refs[i] == ref {
+				refs[i] = want
+			}
+		}
+	}
+	if f, ok := registry.Get(*vm.Parent).(*simulator.Folder); ok {
+		swap(f.ChildEntity)
+	}
+	if h, ok := registry.Get(*vm.Runtime.Host).(*simulator.HostSystem); ok {
+		swap(h.Vm)
+	}
+	if p, ok := registry.Get(*vm.ResourcePool).(*simulator.ResourcePool); ok {
+		swap(p.Vm)
+	}
+	for _, d := range vm.Datastore {
+		if ds, ok := registry.Get(d).(*simulator.Datastore); ok {
+			swap(ds.Vm)
+		}
+	}
+	for _, d := range vm.Network {
+		switch n := registry.Get(d).(type) {
+		case *simulator.DistributedVirtualPortgroup:
+			swap(n.Vm)
+		case *mo.Network:
+			swap(n.Vm)
+		}
+	}
+	return want
+}

@@ -1,0 +1,503 @@
+package vsphere
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+)
+
+const (
+	busyLooks   = 600 // seconds to wait for a clone that somebody else began
+	cloneLooks  = 60  // seconds to wait for clones that may be ours
+	settleLooks = 60  // looks for the guest's address
+	settlePause = 3 * time.Second
+)
+
+// action is a step's work with a session.
+type action func(ctx context.Context, c *vim25.Client, memo provider.Memo) (wait time.Duration, err error)
+
+// step makes a provider.Step of an action.
+func (p *Provider) step(name, title, what string, a action) provider.Step {
+	return provider.Step{Name: name, Title: title, Run: func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
+		err = p.do(ctx, what, func(ctx context.Context, c *vim25.Client) (err error) {
+			wait, err = a(ctx, c, memo)
+			if errors.Is(err, errTaskLost) {
+				wait, err = pause, nil // look again at what is there
+			}
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		return wait, nil
+	}}
+}
+
+// Create clones a template. A vCenter applies the whole specification while it
+// clones; its simulator only takes the name. So each piece is sent with the clone
+// and compared afterwards, in a step of its own.
+func (p *Provider) Create(spec provider.Spec) []provider.Step {
+	return []provider.Step{
+		p.step("clone", "Cloning "+spec.Template, "clone the template", p.clone(spec)),
+		p.step("tag", "Marking the machine", "mark the machine", p.tag(spec)),
+		p.step("configure", "Setting processors and memory", "configure the machine", p.configure(spec)),
+		p.step("customize", "Setting host name and address", "customize the machine", p.customize(spec)),
+		p.step("power-on", "Powering on", "power on the machine", p.powerOn(p.made(spec))),
+		p.step("settle", "Waiting for the guest", "look at the machine", p.settle(spec)),
+	}
+}
+
+// clone finds the machine or makes it.
+func (p *Provider) clone(spec provider.Spec) action {
+	const task = "clone.task"
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
+		var place *placement
+		if memo[task] == "" {
+			var err error
+			if place, err = p.place(ctx, c, spec); err != nil {
+				return 0, err
+			}
+			id, found, err := p.existing(ctx, c, spec, place.folder.ref)
+			if err != nil {
+				return 0, err
+			}
+			if found {
+				return p.adopt(ctx, c, spec, memo, id)
+			}
+		}
+		done, result, err := p.drive(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
+			return p.startClone(ctx, c, spec, place)
+		})
+		if isFault[*types.DuplicateName](err) {
+			// Found: an earlier attempt, whose answer was lost, has made it, or is just
+			// making it and it cannot be seen yet.
+			if again(memo, "clone.looks", busyLooks) {
+				return pause, nil
+			}
+			return 0, fault.Wrap(fault.Conflict, err,
+				"The name %s is taken at the vCenter %s by something that Halcyon cannot see.", spec.Name, p.url.Host)
+		}
+		if err != nil || !done {
+			return pause, err
+		}
+		made, ok := result.(ref)
+		if !ok {
+			return pause, nil // found by its name
+		}
+		memo[provider.MemoRef] = made.Value
+		return 0, nil
+	}
+}
+
+// again lets something happen up to limit times.
+func again(memo provider.Memo, key string, limit int) bool {
+	n, _ := strconv.Atoi(memo[key])
+	if n >= limit {
+		delete(memo, key)
+		return false
+	}
+	memo[key] = strconv.Itoa(n + 1)
+	return true
+}
+
+// existing gives the machine that an earlier attempt made, if there is one: by its tag, or by its
+// name in the folder where it would be made.
+func (p *Provider) existing(ctx context.Context, c *vim25.Client, spec provider.Spec, folder ref) (id identity, found bool, err error) {
+	refs, err := p.indexed(ctx, c, spec.Tag)
+	if err != nil {
+		return id, false, err
+	}
+	res, err := methods.FindChild(ctx, c, &types.FindChild{This: *c.ServiceContent.SearchIndex, Entity: folder, Name: spec.Name})
+	if err != nil {
+		return id, false, err
+	}
+	if named := res.Returnval; named != nil {
+		if named.Type != machineType {
+			return id, false, fault.Conflictf("The name %s is taken at the vCenter %s by a %s.", spec.Name, p.url.Host, named.Type)
+		}
+		refs = append(refs, *named)
+	}
+	ids, err := p.identities(ctx, c, refs)
+	if err != nil {
+		return id, false, err
+	}
+	for _, id := range ids {
+		switch {
+		case !id.template && id.carries(spec.Tag):
+			return id, true, nil
+		case id.name == spec.Name && (id.tag != "" || id.template):
+			return id, false, fault.Conflictf("The name %s is taken at the vCenter %s by another machine, %s.", spec.Name, p.url.Host, id.ref.Value)
+		case id.name == spec.Name:
+			return id, true, nil // a clone that died before its tag was written
+		}
+	}
+	if isUUID(spec.Tag) {
+		return id, false, nil // a tag that is a uuid is always in the index
+	}
+	return p.search(ctx, c, spec.Tag, false)
+}
+
+// adopt takes a machine that is there, once nobody is making it any more.
+func (p *Provider) adopt(ctx context.Context, c *vim25.Client, spec provider.Spec, memo provider.Memo, id identity) (time.Duration, error) {
+	if id.tag == "" && id.whole {
+		// Its clone may still be running. vCenter does not say into which machine a
+		// clone goes, so this waits a little for any clone.
+		cloning, err := p.cloning(ctx, c)
+		if err != nil {
+			return 0, err
+		}
+		if cloning && again(memo, "clone.others", cloneLooks) {
+			return pause, nil
+		}
+	}
+	if !id.whole || id.busy {
+		if again(memo, "clone.looks", busyLooks) {
+			return pause, nil
+		}
+		return 0, fault.Conflictf("The machine %s (%s) at the vCenter %s is not finished and cannot be changed.",
+			id.name, id.ref.Value, p.url.Host)
+	}
+	p.logger.InfoContext(ctx, "adopted a machine that was there", "machine", id.ref.Value, "tag", spec.Tag, "name", id.name)
+	memo[provider.MemoRef] = id.ref.Value
+	return 0, nil
+}
+
+// made gives the machine that the clone step made, also when the memo is too old
+// to know it.
+func (p *Provider) made(spec provider.Spec) func(context.Context, *vim25.Client, provider.Memo) (ref, error) {
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (ref, error) {
+		if memo[provider.MemoRef] == "" {
+			id, found, err := p.search(ctx, c, spec.Tag, true)
+			if err != nil {
+				return ref{}, err
+			}
+			if !found {
+				return ref{}, fault.NotFoundf("The vCenter at %s has no machine with the tag %s.", p.url.Host, spec.Tag)
+			}
+			memo[provider.MemoRef] = id.ref.Value
+		}
+		return machineRef(memo[provider.MemoRef]), nil
+	}
+}
+
+// reconfigure changes a machine's configuration. Without changes it does nothing.
+func (p *Provider) reconfigure(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref, change *types.VirtualMachineConfigSpec) (time.Duration, error) {
+	if memo[key] == "" && change == nil {
+		return 0, nil
+	}
+	done, _, err := p.drive(ctx, c, memo, key, func(ctx context.Context, c *vim25.Client) (ref, error) {
+		res, err := methods.ReconfigVM_Task(ctx, c, &types.ReconfigVM_Task{This: vm, Spec: *change})
+		if err != nil {
+			return ref{}, err
+		}
+		return res.Returnval, nil
+	})
+	if err != nil || !done {
+		return pause, err
+	}
+	return 0, nil
+}
+
+// marks are what tells that a machine is the tag's.
+func marks(tag, notes string) *types.VirtualMachineConfigSpec {
+	change := &types.VirtualMachineConfigSpec{
+		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: tagKey, Value: tag}},
+	}
+	if isUUID(tag) {
+		change.InstanceUuid = strings.ToLower(tag)
+	}
+	if line := "Managed by Halcyon: " + tag; !strings.Contains(notes, line) {
+		change.Annotation = strings.TrimPrefix(notes+"\n"+line, "\n")
+	}
+	return change
+}
+
+// tag writes the tag when it is not there. Until then a machine is only known by
+// its name.
+func (p *Provider) tag(spec provider.Spec) action {
+	made := p.made(spec)
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
+		vm, err := made(ctx, c, memo)
+		if err != nil {
+			return 0, err
+		}
+		var props map[string]any
+		err = p.keyed(func() (err error) {
+			props, err = p.readOne(ctx, c, vm, "config.instanceUuid", "config.annotation", p.tagProperty())
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		var change *types.VirtualMachineConfigSpec
+		indexed := !isUUID(spec.Tag) || strings.EqualFold(get[string](props, "config.instanceUuid"), spec.Tag)
+		if tagOf(props) != spec.Tag || !indexed {
+			change = marks(spec.Tag, get[string](props, "config.annotation"))
+		}
+		return p.reconfigure(ctx, c, memo, "tag.task", vm, change)
+	}
+}
+
+// hardware reads what configure compares.
+func (p *Provider) hardware(ctx context.Context, c *vim25.Client, vm ref) (types.VirtualHardware, error) {
+	props, err := p.readOne(ctx, c, vm, "config.hardware")
+	return get[types.VirtualHardware](props, "config.hardware"), err
+}
+
+// size is the change that gives the hardware so many processors and so much
+// memory (0: as it is), nil when it has them.
+func size(now types.VirtualHardware, cpus, memoryMB int) *types.VirtualMachineConfigSpec {
+	var change types.VirtualMachineConfigSpec
+	changed := false
+	if n := int32(cpus); n > 0 && n != now.NumCPU { //nolint:gosec // the catalogue bounds it
+		change.NumCPUs, changed = n, true
+		if per := now.NumCoresPerSocket; per != nil && *per > 1 && n%*per != 0 {
+			change.NumCoresPerSocket = types.NewInt32(1) // vCenter insists that sockets are full
+		}
+	}
+	if memoryMB > 0 && memoryMB != int(now.MemoryMB) {
+		change.MemoryMB, changed = int64(memoryMB), true
+	}
+	if !changed {
+		return nil
+	}
+	return &change
+}
+
+// configure compares processors, memory and network with the spec.
+func (p *Provider) configure(spec provider.Spec) action {
+	made := p.made(spec)
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
+		vm, err := made(ctx, c, memo)
+		if err != nil {
+			return 0, err
+		}
+		props, err := p.readOne(ctx, c, vm, "config.hardware", "parent")
+		if err != nil {
+			return 0, err
+		}
+		now := get[types.VirtualHardware](props, "config.hardware")
+		change := size(now, spec.CPUs, spec.MemoryMB)
+		if spec.Network != "" {
+			inv, err := p.inventory(ctx, c)
+			if err != nil {
+				return 0, err
+			}
+			backing, err := p.backing(ctx, c, inv, inv.above(get[ref](props, "parent"), datacenters), spec.Network)
+			if err != nil {
+				return 0, err
+			}
+			devices, err := attach(now.Device, backing)
+			if err != nil {
+				return 0, err
+			}
+			if devices != nil {
+				if change == nil {
+					change = &types.VirtualMachineConfigSpec{}
+				}
+				change.DeviceChange = devices
+			}
+		}
+		return p.reconfigure(ctx, c, memo, "configure.task", vm, change)
+	}
+}
+
+// cards are the network cards among devices.
+func cards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernetCard {
+	var found []types.BaseVirtualEthernetCard
+	for _, d := range devices {
+		if card, ok := d.(types.BaseVirtualEthernetCard); ok {
+			found = append(found, card)
+		}
+	}
+	return found
+}
+
+// attach puts the first network card into a network, and adds a card when there
+// is none. It is nil when the card is there already.
+func attach(devices []types.BaseVirtualDevice, backing types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, error) {
+	have := cards(devices)
+	if len(have) == 0 {
+		card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
+		if err != nil {
+			return nil, err
+		}
+		return object.VirtualDeviceList{card}.ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
+	}
+	card := have[0].GetVirtualEthernetCard()
+	if sameNetwork(card.Backing, backing) {
+		return nil, nil
+	}
+	card.Backing = backing
+	device, ok := have[0].(types.BaseVirtualDevice)
+	if !ok {
+		return nil, errors.New("a network card that is no device")
+	}
+	return []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{
+		Operation: types.VirtualDeviceConfigSpecOperationEdit, Device: device,
+	}}, nil
+}
+
+func sameNetwork(a, b types.BaseVirtualDeviceBackingInfo) bool {
+	switch a := a.(type) {
+	case *types.VirtualEthernetCardNetworkBackingInfo:
+		b, ok := b.(*types.VirtualEthernetCardNetworkBackingInfo)
+		return ok && a.DeviceName == b.DeviceName
+	case *types.VirtualEthernetCardDistributedVirtualPortBackingInfo:
+		b, ok := b.(*types.VirtualEthernetCardDistributedVirtualPortBackingInfo)
+		return ok && a.Port.PortgroupKey == b.Port.PortgroupKey
+	case *types.VirtualEthernetCardOpaqueNetworkBackingInfo:
+		b, ok := b.(*types.VirtualEthernetCardOpaqueNetworkBackingInfo)
+		return ok && a.OpaqueNetworkId == b.OpaqueNetworkId
+	}
+	return false
+}
+
+// customization gives the guest its name and the first card its address; nil when
+// the spec has neither. It must name every card.
+func customization(spec provider.Spec, nics int, family string) (*types.CustomizationSpec, error) {
+	if spec.Hostname == "" && spec.Address == nil {
+		return nil, nil
+	}
+	if spec.Address != nil && nics == 0 {
+		return nil, fault.Invalidf("%s has no network card that the address %s could go to.", spec.Template, spec.Address.IP)
+	}
+	host, domain, _ := strings.Cut(spec.Hostname, ".")
+	if host == "" {
+		host = spec.Name
+	}
+	first := types.CustomizationIPSettings{Ip: &types.CustomizationDhcpIpGenerator{}}
+	global := types.CustomizationGlobalIPSettings{}
+	if a := spec.Address; a != nil {
+		ip := net.ParseIP(a.IP)
+		if ip == nil || ip.To4() == nil || a.Prefix < 1 || a.Prefix > 32 {
+			return nil, fault.Invalidf("%s/%d is not an IPv4 address with the length of its network.", a.IP, a.Prefix)
+		}
+		first.Ip = &types.CustomizationFixedIp{IpAddress: a.IP}
+		first.SubnetMask = net.IP(net.CIDRMask(a.Prefix, 32)).String()
+		if a.Gateway != "" {
+			first.Gateway = []string{a.Gateway}
+		}
+		first.DnsServerList, global.DnsServerList = a.DNS, a.DNS
+		if a.Domain != "" {
+			domain = a.Domain
+			first.DnsDomain, global.DnsSuffixList = a.Domain, []string{a.Domain}
+		}
+	}
+	if domain == "" {
+		domain = "localdomain" // a Linux guest's domain is not optional
+	}
+	name := &types.CustomizationFixedName{Name: host}
+	out := &types.CustomizationSpec{
+		GlobalIPSettings: global,
+		Identity:         &types.CustomizationLinuxPrep{HostName: name, Domain: domain, HwClockUTC: types.NewBool(true)},
+		Options:          &types.CustomizationLinuxOptions{},
+	}
+	if family == "windows" {
+		out.Options = &types.CustomizationWinOptions{ChangeSID: true, Reboot: types.CustomizationSysprepRebootOptionReboot}
+		out.Identity = &types.CustomizationSysprep{
+			GuiUnattended:  types.CustomizationGuiUnattended{TimeZone: 85}, // GMT
+			UserData:       types.CustomizationUserData{FullName: "Halcyon", OrgName: "Halcyon", ComputerName: name},
+			Identification: types.CustomizationIdentification{JoinWorkgroup: "WORKGROUP"},
+		}
+	}
+	for i := range nics {
+		adapter := types.CustomizationIPSettings{Ip: &types.CustomizationDhcpIpGenerator{}}
+		if i == 0 {
+			adapter = first
+		}
+		out.NicSettingMap = append(out.NicSettingMap, types.CustomizationAdapterMapping{Adapter: adapter})
+	}
+	return out, nil
+}
+
+// customize asks for host name and address unless the clone has, which shows as
+// a pending customization. It works on a machine that is off; one that is on has
+// been through this step.
+func (p *Provider) customize(spec provider.Spec) action {
+	const task, done = "customize.task", "customized"
+	made := p.made(spec)
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
+		if memo[done] != "" || (spec.Hostname == "" && spec.Address == nil) {
+			return 0, nil
+		}
+		vm, err := made(ctx, c, memo)
+		if err != nil {
+			return 0, err
+		}
+		props, err := p.readOne(ctx, c, vm, "runtime.powerState", "config.tools.pendingCustomization",
+			"config.guestId", "config.guestFullName", "config.hardware.device")
+		if err != nil {
+			return 0, err
+		}
+		on := get[types.VirtualMachinePowerState](props, "runtime.powerState") == types.VirtualMachinePowerStatePoweredOn
+		if memo[task] == "" && (on || get[string](props, "config.tools.pendingCustomization") != "") {
+			memo[done] = "1"
+			return 0, nil
+		}
+		family := spec.OSFamily
+		if family == "" {
+			family = osFamily("", get[string](props, "config.guestId"), get[string](props, "config.guestFullName"))
+		}
+		nics := len(cards(get[types.ArrayOfVirtualDevice](props, "config.hardware.device").VirtualDevice))
+		want, err := customization(spec, nics, family)
+		if err != nil {
+			return 0, err
+		}
+		ended, _, err := p.drive(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
+			res, err := methods.CustomizeVM_Task(ctx, c, &types.CustomizeVM_Task{This: vm, Spec: *want})
+			if err != nil {
+				return ref{}, err
+			}
+			return res.Returnval, nil
+		})
+		if isFault[*types.CustomizationPending](err) {
+			ended, err = true, nil
+		}
+		if err != nil || !ended {
+			return pause, err
+		}
+		memo[done] = "1"
+		return 0, nil
+	}
+}
+
+// settle waits until the guest says that it has its address, and goes on without
+// when it does not within a few minutes.
+func (p *Provider) settle(spec provider.Spec) action {
+	made := p.made(spec)
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
+		vm, err := made(ctx, c, memo)
+		if err != nil || spec.Address == nil {
+			return 0, err
+		}
+		props, err := p.readOne(ctx, c, vm, "guest.ipAddress", "guest.net", "runtime.powerState")
+		if err != nil {
+			return 0, err
+		}
+		known := get[string](props, "guest.ipAddress") == spec.Address.IP
+		for _, n := range get[types.ArrayOfGuestNicInfo](props, "guest.net").GuestNicInfo {
+			known = known || slices.Contains(n.IpAddress, spec.Address.IP)
+		}
+		if known {
+			return 0, nil
+		}
+		if again(memo, "settle.looks", settleLooks) {
+			return settlePause, nil
+		}
+		p.logger.WarnContext(ctx, "the guest does not show its address", "machine", vm.Value, "address", spec.Address.IP)
+		return 0, nil
+	}
+}

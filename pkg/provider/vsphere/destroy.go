@@ -1,0 +1,132 @@
+package vsphere
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/provider"
+)
+
+// destroyed is the memo's key for what was removed.
+const destroyed = "destroyed"
+
+// Destroy removes the machine, with its disks. It looks at the Ref first, which
+// counts only when the machine there does not carry somebody else's tag (Refs
+// come back when a vCenter is set up anew), then for the tag, and last for a clone
+// that died before its tag was written.
+func (p *Provider) Destroy(r, tag string) []provider.Step {
+	return []provider.Step{
+		p.step("power-off", "Powering off", "power off the machine", p.destroying(r, tag, p.cut)),
+		p.step("destroy", "Removing the machine", "remove the machine", p.destroying(r, tag, p.remove)),
+	}
+}
+
+// cut powers off without asking the guest.
+func (p *Provider) cut(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
+	return p.powerOff(fixed(vm.Value))(ctx, c, memo)
+}
+
+// remove removes, and then looks once more: there is nothing left only when
+// nothing is found.
+func (p *Provider) remove(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
+	// It may have been powered on since.
+	if wait, err := p.cut(ctx, c, memo, vm); err != nil || wait > 0 {
+		return wait, err
+	}
+	done, _, err := p.drive(ctx, c, memo, "destroy.task", func(ctx context.Context, c *vim25.Client) (ref, error) {
+		res, err := methods.Destroy_Task(ctx, c, &types.Destroy_Task{This: vm})
+		if err != nil {
+			return ref{}, err
+		}
+		return res.Returnval, nil
+	})
+	if err != nil || !done {
+		return pause, err
+	}
+	memo[destroyed] = vm.Value
+	return time.Millisecond, nil
+}
+
+// destroying does something with the machine as long as there is one.
+func (p *Provider) destroying(r, tag string, f func(context.Context, *vim25.Client, provider.Memo, ref) (time.Duration, error)) action {
+	const looks = "destroy.looks"
+	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
+		vm, found, err := p.victim(ctx, c, r, tag, memo[destroyed] != "")
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			delete(memo, "power-off.task")
+			delete(memo, "destroy.task")
+			// A clone that was asked for, but whose answer nobody got, may not be in the
+			// inventory yet: while any clone runs, nothing is certain.
+			cloning := false
+			if r == "" && memo[destroyed] == "" && nameSuffix(tag) != "" {
+				if cloning, err = p.cloning(ctx, c); err != nil {
+					return 0, err
+				}
+			}
+			if cloning && again(memo, looks, cloneLooks) {
+				return pause, nil
+			}
+			return 0, nil
+		}
+		wait, err := f(ctx, c, memo, vm)
+		if isFault[*types.ManagedObjectNotFound](err) {
+			return time.Millisecond, nil // somebody else was faster
+		}
+		return wait, err
+	}
+}
+
+// victim is what is to be destroyed, and whether there is anything. After one machine
+// was removed it only asks the index whether there is another.
+func (p *Provider) victim(ctx context.Context, c *vim25.Client, r, tag string, second bool) (vm ref, found bool, err error) {
+	if r != "" {
+		ids, err := p.identities(ctx, c, []ref{machineRef(r)})
+		if err != nil {
+			return ref{}, false, err
+		}
+		if len(ids) > 0 && !ids[0].template && (ids[0].tag == "" || tag == "" || ids[0].carries(tag)) {
+			return ids[0].ref, true, nil
+		}
+	}
+	if second && isUUID(tag) {
+		refs, err := p.indexed(ctx, c, tag)
+		if err != nil || len(refs) == 0 {
+			return ref{}, false, err
+		}
+	}
+	id, found, err := p.search(ctx, c, tag, true)
+	return id.ref, found, err
+}
+
+// cloning says whether any clone is running.
+func (p *Provider) cloning(ctx context.Context, c *vim25.Client) (bool, error) {
+	if c.ServiceContent.TaskManager == nil {
+		return false, nil
+	}
+	props, err := p.readOne(ctx, c, *c.ServiceContent.TaskManager, "description", "recentTask")
+	if err != nil {
+		return false, err
+	}
+	tasks, err := p.read(ctx, c, get[types.ArrayOfManagedObjectReference](props, "recentTask").ManagedObjectReference,
+		[]string{"info.descriptionId", "info.state"})
+	if err != nil {
+		return false, err
+	}
+	for _, o := range tasks {
+		props := properties(o)
+		state := get[types.TaskInfoState](props, "info.state")
+		if strings.HasPrefix(get[string](props, "info.descriptionId"), "VirtualMachine.clone") &&
+			(state == types.TaskInfoStateQueued || state == types.TaskInfoStateRunning) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

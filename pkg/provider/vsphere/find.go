@@ -1,0 +1,163 @@
+package vsphere
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+)
+
+// identity is what tells whose a machine is.
+type identity struct {
+	ref      ref
+	name     string
+	tag      string
+	instance string
+	template bool
+	whole    bool // false while vCenter is still making it, and for what scan gives
+	busy     bool // vCenter does not let it be changed now
+}
+
+// carries says whether the machine is the tag's. The index counts only for a
+// machine that says nothing else of itself.
+func (i identity) carries(tag string) bool {
+	return i.tag == tag || (i.tag == "" && strings.EqualFold(i.instance, tag))
+}
+
+// halfMade says whether this is a clone that died before its tag was written:
+// Halcyon's names end in the tag's beginning.
+func (i identity) halfMade(tag string) bool {
+	suffix := nameSuffix(tag)
+	return i.tag == "" && !i.template && suffix != "" && strings.HasSuffix(i.name, suffix)
+}
+
+// nameSuffix is the end of the name of the machine that carries the tag.
+func nameSuffix(tag string) string {
+	if !isUUID(tag) {
+		return ""
+	}
+	return "-" + tag[:8]
+}
+
+// identities reads who some machines are. Those that are gone are left out.
+func (p *Provider) identities(ctx context.Context, c *vim25.Client, refs []ref) ([]identity, error) {
+	refs = slices.DeleteFunc(slices.Clone(refs), func(r ref) bool { return r.Type != machineType })
+	var content []types.ObjectContent
+	err := p.keyed(func() (err error) {
+		content, err = p.read(ctx, c, refs,
+			[]string{"name", "config.template", "config.instanceUuid", "datastore", "disabledMethod", p.tagProperty()})
+		return err
+	})
+	return identify(content), err
+}
+
+// scan reads who all machines are. It is what is left when no index helps.
+func (p *Provider) scan(ctx context.Context, c *vim25.Client, root ref) ([]identity, error) {
+	var content []types.ObjectContent
+	err := p.keyed(func() (err error) {
+		content, err = p.view(ctx, c, root, []string{machineType}, []types.PropertySpec{{
+			Type: machineType, PathSet: []string{"name", "config.template", "config.instanceUuid", p.tagProperty()},
+		}})
+		return err
+	})
+	return identify(content), err
+}
+
+func identify(content []types.ObjectContent) []identity {
+	ids := make([]identity, 0, len(content))
+	for _, o := range content {
+		props := properties(o)
+		name, named := props["name"].(string)
+		if !named {
+			continue // gone
+		}
+		_, configured := props["config.template"]
+		stored := len(get[types.ArrayOfManagedObjectReference](props, "datastore").ManagedObjectReference) > 0
+		ids = append(ids, identity{
+			ref:      o.Obj,
+			name:     name,
+			tag:      tagOf(props),
+			instance: get[string](props, "config.instanceUuid"),
+			template: get[bool](props, "config.template"),
+			whole:    configured && stored,
+			busy:     slices.Contains(get[types.ArrayOfString](props, "disabledMethod").String, "ReconfigVM_Task"),
+		})
+	}
+	slices.SortFunc(ids, func(a, b identity) int { return strings.Compare(a.ref.Value, b.ref.Value) })
+	return ids
+}
+
+// indexed gives the machines that vCenter's own index has under the tag.
+func (p *Provider) indexed(ctx context.Context, c *vim25.Client, tag string) ([]ref, error) {
+	if !isUUID(tag) {
+		return nil, nil
+	}
+	res, err := methods.FindAllByUuid(ctx, c, &types.FindAllByUuid{
+		This: *c.ServiceContent.SearchIndex, Uuid: strings.ToLower(tag), VmSearch: true, InstanceUuid: types.NewBool(true),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Returnval, nil
+}
+
+// search gives the machine of the tag, and whether there is one. Several can say
+// that they are: somebody has cloned ours by hand, and the copy has its
+// extraConfig too. Then the one that the index knows is ours.
+func (p *Provider) search(ctx context.Context, c *vim25.Client, tag string, halfMade bool) (id identity, found bool, err error) {
+	if tag == "" {
+		return identity{}, false, nil
+	}
+	refs, err := p.indexed(ctx, c, tag)
+	if err != nil {
+		return identity{}, false, err
+	}
+	ids, err := p.identities(ctx, c, refs)
+	if err != nil {
+		return identity{}, false, err
+	}
+	ours := func(i identity) bool { return !i.template && i.carries(tag) }
+	if at := slices.IndexFunc(ids, ours); at >= 0 {
+		return ids[at], true, nil
+	}
+	ids, err = p.scan(ctx, c, c.ServiceContent.RootFolder)
+	if err != nil {
+		return identity{}, false, err
+	}
+	if at := slices.IndexFunc(ids, ours); at >= 0 {
+		return ids[at], true, nil
+	}
+	if halfMade {
+		if at := slices.IndexFunc(ids, func(i identity) bool { return i.halfMade(tag) }); at >= 0 {
+			return ids[at], true, nil
+		}
+	}
+	return identity{}, false, nil
+}
+
+// Find gives the machine that carries the tag.
+func (p *Provider) Find(ctx context.Context, tag string) (provider.Machine, error) {
+	var m provider.Machine
+	err := p.do(ctx, "look for a machine", func(ctx context.Context, c *vim25.Client) error {
+		id, found, err := p.search(ctx, c, tag, false)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fault.NotFoundf("The vCenter at %s has no machine with the tag %s.", p.url.Host, tag)
+		}
+		m, err = p.inspect(ctx, c, id.ref)
+		m.Tag = tag
+		return err
+	})
+	if err != nil {
+		return provider.Machine{}, err
+	}
+	return m, nil
+}

@@ -1,0 +1,235 @@
+package vsphere
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+)
+
+// placement is where a machine goes, and what it is cloned from.
+type placement struct {
+	template  ref
+	folder    *entity
+	pool      ref
+	datastore *ref
+	backing   types.BaseVirtualDeviceBackingInfo // of the first card; nil: as the template
+}
+
+// place turns the names of a spec into references. What it does not name is
+// where the template is: its datacenter, that datacenter's machine folder, the
+// pool of its cluster, its datastore, its network.
+func (p *Provider) place(ctx context.Context, c *vim25.Client, spec provider.Spec) (*placement, error) {
+	cached := p.inventories.load() != nil
+	place, err := p.placeIn(ctx, c, spec)
+	if cached && fault.Is(err, fault.Invalid) {
+		// What is named may be newer than what was read.
+		p.inventories.drop(nil)
+		return p.placeIn(ctx, c, spec)
+	}
+	return place, err
+}
+
+func (p *Provider) placeIn(ctx context.Context, c *vim25.Client, spec provider.Spec) (*placement, error) {
+	inv, err := p.inventory(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	host := p.url.Host
+	var dc *entity
+	if spec.Datacenter != "" {
+		if dc, err = inv.find(host, datacenters, spec.Datacenter, nil); err != nil {
+			return nil, err
+		}
+	}
+	template, props, err := p.template(ctx, c, dc, spec.Template)
+	if err != nil {
+		return nil, err
+	}
+	if dc == nil {
+		if dc = inv.above(get[ref](props, "parent"), datacenters); dc == nil {
+			return nil, fault.Invalidf("The template %q at the vCenter %s is in no datacenter.", spec.Template, host)
+		}
+	}
+	place := &placement{template: template}
+
+	folder := spec.Folder
+	if folder == "" {
+		folder = dc.path + "/vm"
+	}
+	if place.folder, err = inv.find(host, folders, folder, dc); err != nil {
+		return nil, err
+	}
+	if place.pool, err = inv.pool(host, dc, spec.Placement, get[ref](props, "runtime.host")); err != nil {
+		return nil, err
+	}
+	if spec.Datastore != "" {
+		e, err := inv.find(host, datastores, spec.Datastore, dc)
+		if err != nil {
+			return nil, err
+		}
+		place.datastore = &e.ref
+	}
+	if spec.Network != "" {
+		if place.backing, err = p.backing(ctx, c, inv, dc, spec.Network); err != nil {
+			return nil, err
+		}
+	}
+	return place, nil
+}
+
+// backing is what a network card in that network is connected to.
+func (p *Provider) backing(ctx context.Context, c *vim25.Client, inv *inventory, dc *entity, want string) (types.BaseVirtualDeviceBackingInfo, error) {
+	e, err := inv.find(p.url.Host, networks, want, dc)
+	if err != nil {
+		return nil, err
+	}
+	network, ok := object.NewReference(c, e.ref).(object.NetworkReference)
+	if !ok {
+		return nil, fault.Invalidf("%s at the vCenter %s is no network for machines.", e.path, p.url.Host)
+	}
+	return network.EthernetCardBackingInfo(ctx)
+}
+
+// pool is the resource pool: the one that is named, the cluster's, or that of the
+// cluster where the template is.
+func (inv *inventory) pool(host string, dc *entity, want provider.Placement, templateHost ref) (ref, error) {
+	var cluster *entity
+	var err error
+	switch {
+	case want.Cluster != "":
+		if cluster, err = inv.find(host, clusters, want.Cluster, dc); err != nil {
+			return ref{}, err
+		}
+	default:
+		cluster = inv.above(templateHost, clusters)
+		if cluster == nil || !strings.HasPrefix(cluster.path, dc.path+"/") {
+			all := inv.all(clusters, dc)
+			if len(all) == 0 {
+				return ref{}, fault.Invalidf("The vCenter at %s has no cluster in %s.", host, dc.path)
+			}
+			cluster = all[0]
+		}
+	}
+	if want.ResourcePool == "" {
+		return cluster.pool, nil
+	}
+	in := dc
+	if want.Cluster != "" {
+		in = cluster
+	}
+	e, err := inv.find(host, pools, want.ResourcePool, in)
+	if err != nil {
+		return ref{}, err
+	}
+	return e.ref, nil
+}
+
+// template finds what to clone, by inventory path or by name. A name means a
+// template; only when there is none does it mean a machine.
+func (p *Provider) template(ctx context.Context, c *vim25.Client, dc *entity, want string) (ref, map[string]any, error) {
+	where := ""
+	if dc != nil {
+		where = " in " + dc.path
+	}
+	missing := fault.Invalidf("The vCenter at %s has no template %q%s.", p.url.Host, want, where)
+	if want == "" {
+		return ref{}, nil, fault.Invalidf("A machine needs a template.")
+	}
+	index := *c.ServiceContent.SearchIndex
+	var found ref
+	switch {
+	case strings.Contains(want, "/"):
+		res, err := methods.FindByInventoryPath(ctx, c, &types.FindByInventoryPath{
+			This: index, InventoryPath: strings.TrimPrefix(path.Clean("/"+want), "/"),
+		})
+		if err != nil {
+			return ref{}, nil, err
+		}
+		if res.Returnval == nil || res.Returnval.Type != machineType {
+			return ref{}, nil, missing
+		}
+		found = *res.Returnval
+	default:
+		root := c.ServiceContent.RootFolder
+		if dc != nil {
+			root = dc.ref
+		}
+		all, err := p.view(ctx, c, root, []string{machineType}, []types.PropertySpec{{
+			Type: machineType, PathSet: []string{"name", "summary.config.template"},
+		}})
+		if err != nil {
+			return ref{}, nil, err
+		}
+		var templates, machines []ref
+		for _, o := range all {
+			props := properties(o)
+			switch {
+			case get[string](props, "name") != want:
+			case get[bool](props, "summary.config.template"):
+				templates = append(templates, o.Obj)
+			default:
+				machines = append(machines, o.Obj)
+			}
+		}
+		if len(templates) == 0 {
+			templates = machines
+		}
+		switch len(templates) {
+		case 0:
+			return ref{}, nil, missing
+		case 1:
+			found = templates[0]
+		default:
+			return ref{}, nil, fault.Invalidf("The vCenter at %s has more than one template %q%s. Name it by its inventory path.",
+				p.url.Host, want, where)
+		}
+	}
+	props, err := p.readOne(ctx, c, found, "name", "parent", "runtime.host")
+	return found, props, err
+}
+
+// startClone asks for the clone, with all that a vCenter can do in one go.
+func (p *Provider) startClone(ctx context.Context, c *vim25.Client, spec provider.Spec, place *placement) (ref, error) {
+	props, err := p.readOne(ctx, c, place.template, "config.annotation", "config.guestId", "config.guestFullName", "config.hardware")
+	if err != nil {
+		return ref{}, err
+	}
+	hardware := get[types.VirtualHardware](props, "config.hardware")
+	config := marks(spec.Tag, get[string](props, "config.annotation"))
+	if s := size(hardware, spec.CPUs, spec.MemoryMB); s != nil {
+		config.NumCPUs, config.NumCoresPerSocket, config.MemoryMB = s.NumCPUs, s.NumCoresPerSocket, s.MemoryMB
+	}
+	location := types.VirtualMachineRelocateSpec{Pool: &place.pool, Datastore: place.datastore, Folder: &place.folder.ref}
+	nics := len(cards(hardware.Device))
+	if place.backing != nil {
+		if location.DeviceChange, err = attach(hardware.Device, place.backing); err != nil {
+			return ref{}, err
+		}
+		nics = max(nics, 1)
+	}
+	family := spec.OSFamily
+	if family == "" {
+		family = osFamily("", get[string](props, "config.guestId"), get[string](props, "config.guestFullName"))
+	}
+	custom, err := customization(spec, nics, family)
+	if err != nil {
+		return ref{}, err
+	}
+	res, err := methods.CloneVM_Task(ctx, c, &types.CloneVM_Task{
+		This: place.template, Folder: place.folder.ref, Name: spec.Name,
+		Spec: types.VirtualMachineCloneSpec{Location: location, Config: config, Customization: custom},
+	})
+	if err != nil {
+		return ref{}, err
+	}
+	p.logger.InfoContext(ctx, "started a clone", "template", spec.Template, "name", spec.Name, "tag", spec.Tag, "task", res.Returnval.Value)
+	return res.Returnval, nil
+}

@@ -1,0 +1,65 @@
+package vsphere
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/provider"
+)
+
+// errTaskLost says that vCenter no longer knows a task: it forgets them after a
+// while, and when it is started again. What the task did is then looked up.
+var errTaskLost = errors.New("vCenter has forgotten the task")
+
+// drive starts a task, unless the memo says that it was started, and waits a
+// moment for it. Not done without an error means: call again later. The memo is
+// cleared when the task has ended, whichever way.
+func (p *Provider) drive(ctx context.Context, c *vim25.Client, memo provider.Memo, key string,
+	start func(context.Context, *vim25.Client) (ref, error),
+) (done bool, result types.AnyType, err error) {
+	if memo[key] == "" {
+		task, err := start(ctx, c)
+		if err != nil {
+			return false, nil, err
+		}
+		memo[key] = task.Value
+	}
+	task := ref{Type: "Task", Value: memo[key]}
+	waited := time.Duration(0)
+	for look := 5 * time.Millisecond; ; look = min(2*look, 300*time.Millisecond) {
+		props, err := p.readOne(ctx, c, task, "info")
+		if isFault[*types.ManagedObjectNotFound](err) {
+			delete(memo, key)
+			return false, nil, errTaskLost
+		}
+		if err != nil {
+			return false, nil, err
+		}
+		info := get[types.TaskInfo](props, "info")
+		switch info.State {
+		case types.TaskInfoStateSuccess:
+			delete(memo, key)
+			return true, info.Result, nil
+		case types.TaskInfoStateError:
+			delete(memo, key)
+			if info.Error == nil {
+				return false, nil, errors.New("the task failed without a word")
+			}
+			return false, nil, taskError{*info.Error}
+		case types.TaskInfoStateQueued, types.TaskInfoStateRunning:
+		}
+		if waited >= patience {
+			return false, nil, nil
+		}
+		waited += look
+		select {
+		case <-ctx.Done():
+			return false, nil, ctx.Err()
+		case <-time.After(look):
+		}
+	}
+}

@@ -1,0 +1,276 @@
+// Package vsphere provides machines of a VMware vCenter.
+//
+// How a machine is known again: Halcyon writes the server's uuid (the tag) into
+// the machine's extraConfig under the key halcyon.uuid, which is the truth; into
+// its instanceUuid, which vCenter keeps an index of; and into its notes, for
+// people. So a search by tag is one indexed call, and only when that finds nothing
+// are the machines' tags read.
+//
+// Session: one per Provider, signed in on first use, again when vCenter has ended
+// it, and out on Close.
+package vsphere
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vmware/govmomi/session"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+)
+
+const (
+	defaultTimeout = 30 * time.Second // of one call
+	patience       = 1500 * time.Millisecond
+	pause          = time.Second // between two looks at something that takes longer
+	inventoryAge   = 30 * time.Second
+	walkAge        = time.Minute
+)
+
+// Provider is a vCenter. It is safe for concurrent use.
+type Provider struct {
+	logger   *slog.Logger
+	url      *url.URL // without user information
+	broken   error    // what is wrong with the configuration
+	user     *url.Userinfo
+	insecure bool
+	timeout  time.Duration
+
+	keyless atomic.Bool // this vCenter does not know paths such as config.extraConfig["x"]
+
+	signing chan struct{} // held by who signs in
+	mu      sync.Mutex
+	client  *vim25.Client // nil when not signed in
+
+	inventories cached[inventory]
+	walks       cached[walk]
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// New makes a provider for the vCenter at cfg.URL: a full URL, or just a host
+// name. It does no I/O; what is wrong with the URL is said by every call.
+func New(cfg provider.Config, logger *slog.Logger) *Provider {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	p := &Provider{
+		logger:      logger.With("provider", cfg.Name),
+		insecure:    cfg.Insecure,
+		timeout:     cfg.Timeout,
+		user:        url.UserPassword(cfg.Username, cfg.Password),
+		signing:     make(chan struct{}, 1),
+		inventories: cached[inventory]{age: inventoryAge},
+		walks:       cached[walk]{age: walkAge},
+	}
+	if p.timeout <= 0 {
+		p.timeout = defaultTimeout
+	}
+	u, err := soap.ParseURL(cfg.URL)
+	switch {
+	// The parser's error repeats the URL, which may hold a password.
+	case err != nil || u == nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		p.broken = fault.Invalidf("The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk.")
+		u = &url.URL{}
+	case cfg.Username == "" && u.User.Username() != "":
+		p.user = u.User
+	}
+	u.User = nil
+	p.url = u
+	return p
+}
+
+// Verify signs in and says what is there.
+func (p *Provider) Verify(ctx context.Context) (provider.About, error) {
+	var about provider.About
+	err := p.do(ctx, "say what it is", func(ctx context.Context, c *vim25.Client) error {
+		content, err := methods.GetServiceContent(ctx, c)
+		if err != nil {
+			return err
+		}
+		// Asking for the time needs a session, which the above does not.
+		if _, err := methods.GetCurrentTime(ctx, c); err != nil {
+			return err
+		}
+		about = provider.About{Product: content.About.FullName, APIType: content.About.ApiType}
+		return nil
+	})
+	return about, err
+}
+
+// Close signs out. A later call signs in again.
+func (p *Provider) Close(ctx context.Context) error {
+	p.mu.Lock()
+	c := p.client
+	p.client = nil
+	p.mu.Unlock()
+	p.inventories.drop(nil)
+	p.walks.drop(nil)
+	if c == nil {
+		return nil
+	}
+	defer c.CloseIdleConnections()
+	err := session.NewManager(c).Logout(ctx)
+	if isFault[*types.NotAuthenticated](err) {
+		return nil
+	}
+	return p.translate(ctx, "end the session", err)
+}
+
+// do calls f with a session, and once more with a new one when vCenter says that
+// the session is over: then it has done nothing. f's error is translated.
+func (p *Provider) do(ctx context.Context, what string, f func(context.Context, *vim25.Client) error) error {
+	for again := false; ; again = true {
+		c, err := p.session(ctx)
+		if err != nil {
+			return p.translate(ctx, "sign in", err)
+		}
+		err = f(ctx, c)
+		if !again && isFault[*types.NotAuthenticated](err) {
+			p.logger.InfoContext(ctx, "the vCenter session is over, signing in again", "host", p.url.Host)
+			p.forget(c)
+			continue
+		}
+		return p.translate(ctx, what, err)
+	}
+}
+
+// session gives the session, and signs in when there is none.
+func (p *Provider) session(ctx context.Context) (*vim25.Client, error) {
+	if p.broken != nil {
+		return nil, p.broken
+	}
+	if c := p.current(); c != nil {
+		return c, nil
+	}
+	select {
+	case p.signing <- struct{}{}:
+		defer func() { <-p.signing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c := p.current(); c != nil {
+		return c, nil // somebody else was faster
+	}
+
+	transport := soap.NewClient(p.url, p.insecure)
+	transport.UserAgent = "halcyon"
+	c, err := p.signIn(ctx, transport)
+	if err != nil {
+		transport.CloseIdleConnections()
+		return nil, err
+	}
+	p.logger.DebugContext(ctx, "signed in to vCenter", "host", p.url.Host, "version", c.ServiceContent.About.Version)
+	p.mu.Lock()
+	p.client = c
+	p.mu.Unlock()
+	return c, nil
+}
+
+func (p *Provider) signIn(ctx context.Context, transport *soap.Client) (*vim25.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	c, err := vim25.NewClient(ctx, transport)
+	if err != nil {
+		return nil, err
+	}
+	c.RoundTripper = timed{transport, p.timeout}
+	return c, session.NewManager(c).Login(ctx, p.user)
+}
+
+func (p *Provider) current() *vim25.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.client
+}
+
+// forget drops a session that is over, unless another one took its place.
+func (p *Provider) forget(c *vim25.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client == c {
+		p.client = nil
+	}
+	c.CloseIdleConnections()
+}
+
+// timed gives every call its own time limit.
+type timed struct {
+	*soap.Client
+	limit time.Duration
+}
+
+// RoundTrip makes one call.
+func (t timed) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
+	ctx, cancel := context.WithTimeout(ctx, t.limit)
+	defer cancel()
+	return t.Client.RoundTrip(ctx, req, res)
+}
+
+// cached is a value that is forgotten after a while.
+type cached[T any] struct {
+	age time.Duration
+
+	mu    sync.Mutex
+	value *T
+	timer *time.Timer
+}
+
+func (c *cached[T]) load() *T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value
+}
+
+func (c *cached[T]) store(v *T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.value = v
+	c.timer = time.AfterFunc(c.age, func() { c.drop(v) })
+}
+
+// drop forgets v, or whatever is there when v is nil.
+func (c *cached[T]) drop(v *T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v != nil && c.value != v {
+		return
+	}
+	c.value = nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// isUUID says whether a tag can be a machine's instanceUuid.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, r := range s {
+		switch i {
+		case 8, 13, 18, 23:
+			if r != '-' {
+				return false
+			}
+		default:
+			if !strings.ContainsRune("0123456789abcdefABCDEF", r) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,443 @@
+package vsphere_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/property"
+	"github.com/vmware/govmomi/view"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/provider/providertest"
+	"halcyon/pkg/provider/vcsim"
+	"halcyon/pkg/provider/vsphere"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, newFixture)
+}
+
+func newFixture(t *testing.T) providertest.Fixture {
+	t.Helper()
+	wrong := config(simulator)
+	wrong.Password = "wrong-" + password
+	c := newClient(t, simulator)
+	return providertest.Fixture{
+		Provider:      newProvider(t, config(simulator)),
+		Other:         newProvider(t, config(simulator)),
+		WrongPassword: newProvider(t, wrong),
+		Unreachable:   newProvider(t, config("http://"+username+":"+password+"@127.0.0.1:1/sdk")),
+		Secret:        password,
+		Template:      "debian-12",
+		Templates:     vcsim.Templates(),
+		Placement: provider.Placement{
+			Datacenter: "DC0", Cluster: vcsim.Cluster, Datastore: "LocalDS_0", Folder: vcsim.Folder, Network: vcsim.Network,
+		},
+		HalfMade: func(ctx context.Context, name string) error {
+			index := object.NewSearchIndex(c)
+			find := func(path string) types.ManagedObjectReference {
+				ref, err := index.FindByInventoryPath(ctx, path)
+				if err != nil || ref == nil {
+					t.Fatalf("no %s: %v", path, err)
+				}
+				return ref.Reference()
+			}
+			pool := find(vcsim.Cluster + "/Resources")
+			folder := object.NewFolder(c, find(vcsim.Folder))
+			task, err := object.NewVirtualMachine(c, find("/DC0/vm/debian-12")).Clone(ctx, folder, name,
+				types.VirtualMachineCloneSpec{Location: types.VirtualMachineRelocateSpec{Pool: &pool}})
+			return wait(ctx, task, err)
+		},
+		Rename: func(ctx context.Context, ref, name string) error {
+			task, err := machine(c, ref).Rename(ctx, name)
+			return wait(ctx, task, err)
+		},
+	}
+}
+
+func newSpec() provider.Spec {
+	tag := uuid.NewString()
+	return provider.Spec{
+		Tag: tag, Name: "db-" + tag[:8], Hostname: "db-" + tag[:8], Template: "rocky-9", CPUs: 2, MemoryMB: 2048,
+		Placement: provider.Placement{Folder: "Halcyon"},
+		Address:   &provider.Address{IP: "10.88.0.1", Prefix: 24, Gateway: "10.88.0.254"},
+	}
+}
+
+// insist does the steps as a job does that tries again after transient errors,
+// and says how often it had to.
+func insist(t *testing.T, steps []provider.Step, memo provider.Memo) int {
+	t.Helper()
+	again := 0
+	for _, s := range steps {
+		for {
+			err := providertest.RunSteps(t.Context(), []provider.Step{s}, memo)
+			if err == nil {
+				break
+			}
+			if !fault.Is(err, fault.Unavailable) || again > 20 {
+				t.Fatalf("after %d tries: %v", again, err)
+			}
+			if strings.Contains(err.Error(), password) {
+				t.Errorf("the error shows the password: %v", err)
+			}
+			again++
+		}
+	}
+	return again
+}
+
+// tagged says how many machines carry the tag, or the name, in an operator's eyes.
+func tagged(t *testing.T, c *vim25.Client, spec provider.Spec) int {
+	t.Helper()
+	v, err := view.NewManager(c).CreateContainerView(t.Context(), c.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = v.Destroy(t.Context()) }()
+	var all []mo.VirtualMachine
+	if err := v.Retrieve(t.Context(), []string{"VirtualMachine"}, []string{"name", "config.extraConfig"}, &all); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, vm := range all {
+		tag := ""
+		if vm.Config != nil {
+			for _, o := range vm.Config.ExtraConfig {
+				if v := o.GetOptionValue(); v.Key == "halcyon.uuid" {
+					tag, _ = v.Value.(string)
+				}
+			}
+		}
+		if vm.Name == spec.Name || tag == spec.Tag {
+			n++
+		}
+	}
+	return n
+}
+
+// TestLostAnswer loses the answer to the clone itself: the machine is being made,
+// and nobody knows. However often that happens, there is one machine.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	for _, troubles := range [][]providertest.Trouble{
+		{providertest.CutAfter},
+		{providertest.CutAfter, providertest.CutAfter, providertest.CutAfter},
+		{providertest.CutBefore, providertest.CutAfter},
+		{providertest.Answer500, providertest.CutAfter, providertest.Answer503},
+		{providertest.SlowAnswer},
+	} {
+		for round := range 3 {
+			if round > 0 && troubles[0] == providertest.SlowAnswer {
+				continue // it takes seconds
+			}
+			t.Run(fmt.Sprint(troubles, round), func(t *testing.T) {
+				t.Parallel()
+				proxy := providertest.NewProxy(t, simulator)
+				cfg := config(proxy.URL())
+				if slices.Contains(troubles, providertest.SlowAnswer) {
+					cfg.Timeout = 2 * time.Second
+					proxy.Delay = 3 * time.Second
+				}
+				p := newProvider(t, cfg)
+				c := newClient(t, simulator)
+				spec := newSpec()
+				proxy.Next("CloneVM_Task", troubles...)
+				memo := provider.Memo{}
+				if insist(t, p.Create(spec), memo) == 0 {
+					t.Error("no trouble was met")
+				}
+				m, err := p.Inspect(t.Context(), memo[provider.MemoRef])
+				if err != nil || m.Tag != spec.Tag || m.CPUs != spec.CPUs || m.IP != spec.Address.IP {
+					t.Errorf("machine: %+v, %v", m, err)
+				}
+				if n := tagged(t, c, spec); n != 1 {
+					t.Errorf("%d machines for one tag", n)
+				}
+				insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+				if n := tagged(t, c, spec); n != 0 {
+					t.Errorf("%d machines left", n)
+				}
+			})
+		}
+	}
+}
+
+// TestTroubleAtEveryCall makes trouble at the first call of a life cycle, then at
+// the second, and so on to the last.
+func TestTroubleAtEveryCall(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, simulator)
+	life := func(t *testing.T, proxy *providertest.Proxy, trouble providertest.Trouble, at int) (again int, met bool) {
+		t.Helper()
+		p := newProvider(t, config(proxy.URL()))
+		spec := newSpec()
+		memo := provider.Memo{}
+		troubles := make([]providertest.Trouble, at+1) // Pass, Pass, …
+		troubles[at] = trouble
+		proxy.Next("*", troubles...)
+		again = insist(t, p.Create(spec), memo)
+		again += insist(t, p.Modify(memo[provider.MemoRef], provider.Change{CPUs: 4}), provider.Memo{})
+		again += insist(t, p.Power(memo[provider.MemoRef], provider.OpPowerOff), provider.Memo{})
+		again += insist(t, p.Snapshot(memo[provider.MemoRef], "s"), provider.Memo{})
+		if n := proxy.Left("*"); n == 0 {
+			met = true
+			m, err := p.Find(t.Context(), spec.Tag)
+			if err != nil || m.Ref != memo[provider.MemoRef] || m.CPUs != 4 || m.Power != provider.PowerOff || m.IP != spec.Address.IP {
+				t.Errorf("machine: %+v, %v", m, err)
+			}
+			if n := tagged(t, c, spec); n != 1 {
+				t.Errorf("%d machines for one tag", n)
+			}
+		}
+		insist(t, p.Destroy(memo[provider.MemoRef], spec.Tag), provider.Memo{})
+		return again, met
+	}
+	for name, test := range map[string]struct {
+		trouble providertest.Trouble
+		every   int
+	}{
+		"cut": {providertest.CutAfter, 1}, "busy": {providertest.Answer503, 3}, "no session": {providertest.NoSession, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for at := 0; ; at += test.every {
+				proxy := providertest.NewProxy(t, simulator)
+				again, met := life(t, proxy, test.trouble, at)
+				if !met {
+					t.Logf("%d calls", at)
+					break
+				}
+				if test.trouble == providertest.NoSession && again > 0 {
+					t.Errorf("a session that ends at call %d is seen", at)
+				}
+			}
+		})
+	}
+}
+
+// TestSession signs in once for everybody, and again when the session is over.
+func TestSession(t *testing.T) {
+	t.Parallel()
+	proxy := providertest.NewProxy(t, simulator)
+	p := newProvider(t, config(proxy.URL()))
+	for range 10 {
+		t.Run("", func(t *testing.T) {
+			if _, err := p.Verify(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if n := proxy.Calls("Login"); n != 1 {
+		t.Errorf("signed in %d times", n)
+	}
+	proxy.Next("CurrentTime", providertest.NoSession)
+	proxy.Next("RetrievePropertiesEx", providertest.NoSession)
+	if _, err := p.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if page, err := p.List(t.Context(), "", 5); err != nil || len(page) != 5 {
+		t.Errorf("%d machines, %v", len(page), err)
+	}
+	if n := proxy.Calls("Login"); n != 3 {
+		t.Errorf("signed in %d times, want 3", n)
+	}
+}
+
+// TestMessages are what people are told.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	page := func(status int) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>", status)
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not see that the client goes
+		<-r.Context().Done()
+	}))
+	t.Cleanup(silent.Close)
+	const userinfo = "user:" + password + "@"
+	for url, want := range map[string]struct {
+		code    fault.Code
+		message string
+	}{
+		"http://" + userinfo + "127.0.0.1:1": {fault.Unavailable, "The vCenter at 127.0.0.1:1 cannot be reached."},
+		page(503):                            {fault.Unavailable, "The vCenter at HOST gave no proper answer."},
+		page(500):                            {fault.Unavailable, "The vCenter at HOST gave no proper answer."},
+		page(200):                            {fault.Unavailable, "The vCenter at HOST gave no proper answer."},
+		silent.URL:                           {fault.Unavailable, "The vCenter at HOST did not answer in time."},
+		secure.URL: {fault.Invalid, "The certificate of the vCenter at HOST is not trusted. " +
+			"Trust its authority, or switch the check off for this handler."},
+		"ftp://" + userinfo + "x":  {fault.Invalid, "The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk."},
+		"http://" + userinfo + "[": {fault.Invalid, "The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk."},
+		"":                         {fault.Invalid, "The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk."},
+	} {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(url)
+			cfg.Timeout = 500 * time.Millisecond
+			_, err := newProvider(t, cfg).Verify(t.Context())
+			_, host, _ := strings.Cut(url, "//")
+			got := strings.ReplaceAll(fault.From(err).Message, host, "HOST")
+			if !fault.Is(err, want.code) || (got != want.message && host != "") {
+				t.Errorf("%s: %q, want %s: %q", fault.CodeOf(err), got, want.code, want.message)
+			}
+			if strings.Contains(fmt.Sprint(err), password) {
+				t.Errorf("the error shows the password: %v", err)
+			}
+		})
+	}
+}
+
+// TestPlainMachine clones what is no template, when it is named.
+func TestPlainMachine(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, config(simulator))
+	for _, name := range []string{"DC0_C0_RP0_VM0", "/DC0/vm/DC0_C0_RP0_VM1", "DC0/vm/debian-12"} {
+		spec := newSpec()
+		spec.Template = name
+		memo := provider.Memo{}
+		insist(t, p.Create(spec), memo)
+		insist(t, p.Destroy(memo[provider.MemoRef], spec.Tag), provider.Memo{})
+	}
+}
+
+// TestCopyByHand has an operator clone one of our machines: the copy brings our
+// tag along. Ours is still ours, and the copy is not destroyed with it.
+func TestCopyByHand(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, config(simulator))
+	c := newClient(t, simulator)
+	// Two, so that one way or the other the copy's Ref is the lower one in half of
+	// the cases: strings are compared.
+	spec := newSpec()
+	memo := provider.Memo{}
+	insist(t, p.Create(spec), memo)
+	copied := newSpec()
+	copied.Name = "copy of " + spec.Name
+	copyMemo := provider.Memo{}
+	insist(t, p.Create(copied), copyMemo)
+	task, err := machine(c, copyMemo[provider.MemoRef]).Reconfigure(t.Context(), types.VirtualMachineConfigSpec{
+		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: "halcyon.uuid", Value: spec.Tag}},
+	})
+	if err := wait(t.Context(), task, err); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := p.Find(t.Context(), spec.Tag); err != nil || m.Ref != memo[provider.MemoRef] {
+		t.Errorf("found %s, %v, ours is %s", m.Ref, err, memo[provider.MemoRef])
+	}
+	insist(t, p.Destroy(copyMemo[provider.MemoRef], ""), provider.Memo{})
+	if m, err := p.Find(t.Context(), spec.Tag); err != nil || m.Ref != memo[provider.MemoRef] {
+		t.Errorf("found %s, %v, ours is %s", m.Ref, err, memo[provider.MemoRef])
+	}
+	insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+}
+
+// TestNotes keeps the template's notes above ours.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, config(simulator))
+	c := newClient(t, simulator)
+	spec := newSpec()
+	memo := provider.Memo{}
+	if _, err := providertest.RunCalls(t.Context(), p.Create(spec)[:1], 1); err != nil {
+		t.Fatal(err)
+	}
+	insist(t, p.Create(spec)[:1], memo)
+	vm := machine(c, memo[provider.MemoRef])
+	task, err := vm.Reconfigure(t.Context(), types.VirtualMachineConfigSpec{Annotation: "Ask Alice."})
+	if err := wait(t.Context(), task, err); err != nil {
+		t.Fatal(err)
+	}
+	insist(t, p.Create(spec), memo)
+	insist(t, p.Create(spec), memo)
+	var props mo.VirtualMachine
+	if err := property.DefaultCollector(c).RetrieveOne(t.Context(), vm.Reference(), []string{"config"}, &props); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Ask Alice.\nManaged by Halcyon: " + spec.Tag; props.Config.Annotation != want {
+		t.Errorf("notes %q, want %q", props.Config.Annotation, want)
+	}
+	if props.Config.InstanceUuid != spec.Tag {
+		t.Errorf("instanceUuid %q, want %q", props.Config.InstanceUuid, spec.Tag)
+	}
+	insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+}
+
+// TestListCost compares a walk through many machines with one bare read. It is
+// run by hand: HALCYON_TEST_MACHINES=1000.
+func TestListCost(t *testing.T) {
+	var machines int
+	if _, err := fmt.Sscan(os.Getenv("HALCYON_TEST_MACHINES"), &machines); err != nil {
+		t.Skip("set HALCYON_TEST_MACHINES")
+	}
+	began := time.Now() //nolint:forbidigo // measured by hand
+	s, err := vcsim.Start(vcsim.Options{Username: username, Password: password, Machines: machines})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	t.Logf("started in %s", time.Since(began))
+	p := newProvider(t, config(s.URL()))
+	c := newClient(t, s.URL())
+	for range 3 {
+		began = time.Now() //nolint:forbidigo // as above
+		v, err := view.NewManager(c).CreateContainerView(t.Context(), c.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []mo.VirtualMachine
+		if err := v.Retrieve(t.Context(), []string{"VirtualMachine"}, []string{"name", "config", "guest", "runtime"}, &all); err != nil {
+			t.Fatal(err)
+		}
+		full := time.Since(began)
+		began = time.Now() //nolint:forbidigo // as above
+		all = nil
+		if err := v.Retrieve(t.Context(), []string{"VirtualMachine"}, []string{
+			"name", "parent", "runtime.powerState", "runtime.host",
+			"config.template", "config.uuid", "config.instanceUuid", "config.guestId", "config.guestFullName",
+			"config.hardware.numCPU", "config.hardware.memoryMB", "config.hardware.device",
+			"guest.hostName", "guest.ipAddress", "guest.guestFamily", "guest.net", "guest.toolsRunningStatus",
+		}, &all); err != nil {
+			t.Fatal(err)
+		}
+		bare := time.Since(began)
+		began = time.Now() //nolint:forbidigo // as above
+		n, after := 0, ""
+		for {
+			page, err := p.List(t.Context(), after, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(page)
+			if len(page) < 100 {
+				break
+			}
+			after = page[len(page)-1].Ref
+		}
+		list := time.Since(began)
+		t.Logf("%d machines: whole objects %s, bare read %s, List %s: %.2f", n, full, bare, list, list.Seconds()/bare.Seconds())
+	}
+}
+
+var _ provider.Provider = (*vsphere.Provider)(nil)

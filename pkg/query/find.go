@@ -1,0 +1,169 @@
+package query
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/store"
+)
+
+// ParseRef reads any form in which a row of the schema can be referred to:
+// numeric id, global id, uuid (with or without hyphens), or href, whose last
+// segment is one of these. What it refers to need not exist.
+func ParseRef(s *Schema, text string) (RefValue, error) {
+	ref, reason := parseRef(s, text)
+	if reason != "" {
+		return RefValue{}, fault.Invalidf("%s", strings.ToUpper(reason[:1])+reason[1:]+".")
+	}
+	return ref, nil
+}
+
+func parseRef(s *Schema, text string) (ref RefValue, reason string) {
+	if !validText(text) || len(text) > 2*maxValue {
+		return ref, fmt.Sprintf("%s is no id", quote(strings.ToValidUTF8(text, "�")))
+	}
+	last := text
+	if strings.ContainsRune(text, '/') {
+		var of string
+		if last, of = lastSegments(text); digits(last) && of != "" && of != s.Plural && of != s.Name {
+			// The number alone would quietly mean another kind of row.
+			return ref, fmt.Sprintf("%s is not the address of one of the %s", quote(text), s.Plural)
+		}
+	}
+	switch {
+	case digits(last) && len(last) < 20:
+		n, err := strconv.ParseInt(last, 10, 64)
+		if err == nil && n > 0 {
+			return RefValue{Kind: ByID, ID: models.ID(n)}, ""
+		}
+	case isUUID(last) && s.Prefix != "": // without a prefix there are numbers alone
+		return RefValue{Kind: ByUUID, Text: dashed(last)}, ""
+	default:
+		if prefix, rest, ok := strings.Cut(last, "-"); ok && rest != "" && prefix != "" && alphanumeric(prefix) && alphanumeric(rest) {
+			if s.Prefix != "" && strings.EqualFold(prefix, s.Prefix) {
+				return RefValue{Kind: ByGlobalID, Text: s.Prefix + "-" + rest}, ""
+			}
+			if s.Prefix != "" {
+				return ref, fmt.Sprintf("%s is not the id of one of the %s: theirs begin with %s-", quote(text), s.Plural, s.Prefix)
+			}
+		}
+	}
+	return ref, fmt.Sprintf("%s is no id", quote(text))
+}
+
+// lastSegments gives the last segment of an href and the one before it, which
+// says what kind of thing it is.
+func lastSegments(href string) (last, before string) {
+	if i := strings.IndexAny(href, "?#"); i >= 0 {
+		href = href[:i]
+	}
+	if i := strings.Index(href, "://"); i >= 0 {
+		href = href[i+3:]
+		if j := strings.IndexByte(href, '/'); j >= 0 {
+			href = href[j:]
+		} else {
+			href = ""
+		}
+	}
+	segments := strings.FieldsFunc(href, func(r rune) bool { return r == '/' })
+	if n := len(segments); n > 0 {
+		last = segments[n-1]
+		if plain, err := url.PathUnescape(last); err == nil {
+			last = plain
+		}
+		if n > 1 {
+			before = fold(segments[n-2])
+		}
+	}
+	return last, before
+}
+
+func isUUID(s string) bool {
+	if len(s) == 36 {
+		if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+			return false
+		}
+		s = strings.ReplaceAll(s, "-", "")
+	}
+	if len(s) != 32 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i] | 0x20; (s[i] < '0' || s[i] > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func dashed(s string) string {
+	s = strings.ToLower(strings.ReplaceAll(s, "-", ""))
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+func alphanumeric(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Find gives the one row that the reference means, if the actor sees it. Absent,
+// hidden and malformed are the same NotFound.
+func Find[T any](tx *store.Tx, s *Schema, a access.Actor, ref string, opts ...ListOption) (*T, error) {
+	v, reason := parseRef(s, ref)
+	if reason != "" || s.denied(a) {
+		return nil, notFound()
+	}
+	return FindRef[T](tx, s, a, v, opts...)
+}
+
+// FindRef is Find with a reference that has been read.
+func FindRef[T any](tx *store.Tx, s *Schema, a access.Actor, ref RefValue, opts ...ListOption) (*T, error) {
+	c := newCompiler(tx, a)
+	o := options(opts)
+	where := access.And(c.ownRef(Root, []RefValue{ref}), c.visible(s, Root), o.base)
+	var b builder
+	b.text("SELECT ").text(o.columnList()).text(" FROM ").text(s.Table).text(" " + Root)
+	b.where(where).text(" LIMIT 1")
+	o.lock(&b, tx)
+	rows, _, err := scan[T](tx, b, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, notFound()
+	}
+	return rows[0], nil
+}
+
+// Load gives the visible ones among the rows with these ids, in one query, by
+// id: what a page's attributes over one relation need.
+func Load[T any](tx *store.Tx, s *Schema, a access.Actor, ids IDs, opts ...ListOption) (map[models.ID]*T, error) {
+	found := make(map[models.ID]*T, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	c := newCompiler(tx, a)
+	o := options(opts)
+	var b builder
+	b.text("SELECT ").text(o.columnList()).text(", " + Root + ".id AS qk0 FROM ").text(s.Table).text(" " + Root)
+	b.where(access.And(access.In(Root+".id", ids), c.visible(s, Root), o.base))
+	rows, keys, err := scan[T](tx, b, []Kind{Int})
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		found[models.ID(keys[i][0].num)] = row
+	}
+	return found, nil
+}
+
+func notFound() error { return fault.NotFoundf("Not found.") }

@@ -1,0 +1,304 @@
+package query
+
+import (
+	"database/sql"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/store"
+)
+
+// ListOption changes what List and Find read.
+type ListOption func(*listOptions)
+
+type listOptions struct {
+	base    access.Where
+	columns []string
+	total   *int64
+	update  bool
+}
+
+// Base narrows the list to a part: the servers of one group. Columns in the
+// condition are qualified by Root.
+func Base(w access.Where) ListOption {
+	return func(o *listOptions) { o.base = access.And(o.base, w) }
+}
+
+// Columns limits what is read to these columns of the schema's table.
+func Columns(columns ...string) ListOption {
+	return func(o *listOptions) { o.columns = append(o.columns, columns...) }
+}
+
+// Total says how many rows there are in all, to whoever keeps count: it is then
+// not counted.
+func Total(n int64) ListOption {
+	return func(o *listOptions) { o.total = &n }
+}
+
+// ForUpdate locks the rows that are read until the transaction ends.
+func ForUpdate() ListOption {
+	return func(o *listOptions) { o.update = true }
+}
+
+func options(opts []ListOption) listOptions {
+	var o listOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+func (o *listOptions) columnList() string {
+	if len(o.columns) == 0 {
+		return Root + ".*"
+	}
+	return Root + "." + strings.Join(o.columns, ", "+Root+".")
+}
+
+func (o *listOptions) lock(b *builder, tx *store.Tx) {
+	if o.update && tx.Dialect() == store.Postgres {
+		b.text(" FOR UPDATE OF " + Root)
+	}
+}
+
+// List gives one page of the rows that the query asks for and the actor sees, in
+// its order and then by id, and how many there are on all pages. A cursor wins
+// over the page number, which then only is what the page is called.
+//
+// T is a gorm model of the schema's table, or a struct with a part of its
+// columns. Fields of columns that may be NULL are pointers or scanners.
+func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListOption) (Page[T], error) {
+	o := options(opts)
+	p := Page[T]{Number: max(q.Page, 1), Size: q.Size}
+	if p.Size < 1 {
+		p.Size = defaultSize
+	}
+	c := newCompiler(tx, a)
+	where := access.And(o.base, c.filter(s, q.Filter))
+
+	var cursor []keyValue
+	name, text, back := "after", q.After, false
+	if text == "" && q.Before != "" {
+		name, text, back = "before", q.Before, true
+	}
+	if text != "" {
+		var err error
+		if cursor, err = decodeCursor(name, text, s, a, q); err != nil {
+			return p, err
+		}
+	}
+	offset := 0
+	if cursor == nil {
+		offset = (p.Number - 1) * p.Size
+	}
+
+	keys, joins := c.order(s, q.Order, back)
+	var b builder
+	b.text("SELECT ").text(o.columnList())
+	kinds := make([]Kind, len(keys))
+	for i, k := range keys {
+		b.text(", ").add(k.expr).text(fmt.Sprintf(" AS qk%d", i))
+		kinds[i] = k.kind
+	}
+	b.text(" FROM " + s.Table + " " + Root).add(joins)
+	if cursor != nil {
+		b.where(access.And(c.keyset(keys, cursor), where))
+	} else {
+		b.where(where)
+	}
+	c.orderBy(&b, keys)
+	b.text(fmt.Sprintf(" LIMIT %d", p.Size+1)) // one more, to know whether it goes on
+	if offset > 0 {
+		b.text(" OFFSET ?")
+		b.args = append(b.args, offset)
+	}
+	o.lock(&b, tx)
+	rows, values, err := scan[T](tx, b, kinds)
+	if err != nil {
+		return p, err
+	}
+	more := len(rows) > p.Size
+	if more {
+		rows, values = rows[:p.Size], values[:p.Size]
+	}
+	if back {
+		slices.Reverse(rows)
+		slices.Reverse(values)
+	}
+	p.Rows = rows
+	if n := len(rows); n > 0 {
+		stamp := stampOf(s, q)
+		if more || back {
+			p.Next = encodeCursor(stamp, kinds, values[n-1])
+		}
+		if back && more || !back && (cursor != nil || p.Number > 1) {
+			p.Prev = encodeCursor(stamp, kinds, values[0])
+		}
+	}
+
+	switch {
+	case o.total != nil:
+		p.Total = *o.total
+	case cursor == nil && !more && (len(rows) > 0 || offset == 0):
+		p.Total = int64(offset + len(rows)) // the list ends here
+	default:
+		if p.Total, err = count(tx, s, where); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// Count tells how many rows the query asks for and the actor sees.
+func Count(tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListOption) (int64, error) {
+	o := options(opts)
+	return count(tx, s, access.And(o.base, newCompiler(tx, a).filter(s, q.Filter)))
+}
+
+func count(tx *store.Tx, s *Schema, where access.Where) (int64, error) {
+	var b builder
+	b.text("SELECT count(*) FROM " + s.Table + " " + Root).where(where)
+	var n int64
+	if err := tx.Raw(b.sql.String(), b.args...).Row().Scan(&n); err != nil {
+		return 0, store.Fault(err)
+	}
+	return n, nil
+}
+
+// scan reads rows: columns into the fields of T, and behind them the key columns,
+// which T does not have.
+func scan[T any](tx *store.Tx, b builder, kinds []Kind) (list []*T, keys [][]keyValue, err error) {
+	rows, err := tx.Raw(b.sql.String(), b.args...).Rows()
+	if err != nil {
+		return nil, nil, store.Fault(err)
+	}
+	defer func() {
+		if e := rows.Close(); err == nil && e != nil {
+			err = store.Fault(e)
+		}
+	}()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, nil, store.Fault(err)
+	}
+	names = names[:len(names)-len(kinds)]
+	fields, err := fieldsOf[T](tx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	dest := make([]any, len(names)+len(kinds))
+	raw := make([]any, len(kinds))
+	var ignored sql.RawBytes
+	for rows.Next() {
+		row := new(T)
+		v := reflect.ValueOf(row).Elem()
+		for i, f := range fields {
+			switch {
+			case f == nil:
+				dest[i] = &ignored
+			case f.Serializer != nil:
+				dest[i] = f.NewValuePool.Get()
+			default:
+				dest[i] = f.ReflectValueOf(tx.Statement.Context, v).Addr().Interface()
+			}
+		}
+		for i := range raw {
+			dest[len(names)+i] = &raw[i]
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return nil, nil, store.Fault(err)
+		}
+		for i, f := range fields {
+			if f != nil && f.Serializer != nil {
+				err := f.Set(tx.Statement.Context, v, dest[i])
+				f.NewValuePool.Put(dest[i])
+				if err != nil {
+					return nil, nil, fmt.Errorf("read the column %s: %w", names[i], err)
+				}
+			}
+		}
+		list = append(list, row)
+		if len(kinds) > 0 {
+			values := make([]keyValue, len(kinds))
+			for i := range kinds {
+				if values[i], err = keyValueOf(kinds[i], raw[i]); err != nil {
+					return nil, nil, err
+				}
+			}
+			keys = append(keys, values)
+		}
+	}
+	return list, keys, store.Fault(rows.Err())
+}
+
+// fieldsOf gives the field for each column, nil where T has none.
+func fieldsOf[T any](tx *store.Tx, columns []string) ([]*schema.Field, error) {
+	stmt := gorm.Statement{DB: tx.DB}
+	if err := stmt.Parse(new(T)); err != nil {
+		return nil, fmt.Errorf("read the fields of %T: %w", *new(T), err)
+	}
+	fields := make([]*schema.Field, len(columns))
+	for i, name := range columns {
+		fields[i] = stmt.Schema.LookUpField(name)
+	}
+	return fields, nil
+}
+
+// keyValue is the value of a sort key in a row.
+type keyValue struct {
+	null bool
+	text string
+	num  int64 // Int, Ref; Bool as 0 and 1; Time in microseconds
+}
+
+func (v keyValue) arg(k Kind) any {
+	switch {
+	case v.null:
+		return nil
+	case k == Int, k == Ref:
+		return v.num
+	case k == Bool:
+		return v.num != 0
+	case k == Time:
+		return time.UnixMicro(v.num).UTC()
+	}
+	return v.text
+}
+
+// keyValueOf reads what the driver gave: SQLite's types are its own.
+func keyValueOf(k Kind, raw any) (keyValue, error) {
+	switch v := raw.(type) {
+	case nil:
+		return keyValue{null: true}, nil
+	case int64:
+		return keyValue{num: v}, nil
+	case bool:
+		if v {
+			return keyValue{num: 1}, nil
+		}
+		return keyValue{}, nil
+	case time.Time:
+		return keyValue{num: v.UnixMicro()}, nil
+	case []byte:
+		return keyValueOf(k, string(v))
+	case string:
+		if k == Time {
+			// An expression has no declared type by which the driver would know.
+			t, err := time.Parse("2006-01-02 15:04:05.999999999-07:00", v)
+			if err != nil {
+				return keyValue{}, fmt.Errorf("read a sort key: %w", err)
+			}
+			return keyValue{num: t.UnixMicro()}, nil
+		}
+		return keyValue{text: v}, nil
+	}
+	return keyValue{}, fault.New(fault.Internal, "query: a sort key is a %T", raw)
+}

@@ -1,0 +1,218 @@
+package query
+
+import (
+	"net/url"
+	"strings"
+
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+)
+
+// Lookup is how a field is compared with values. The names are Django's.
+type Lookup string
+
+// The lookups.
+const (
+	Exact       Lookup = "exact"
+	IExact      Lookup = "iexact"
+	Contains    Lookup = "contains"
+	IContains   Lookup = "icontains"
+	StartsWith  Lookup = "startswith"
+	IStartsWith Lookup = "istartswith"
+	EndsWith    Lookup = "endswith"
+	IEndsWith   Lookup = "iendswith"
+	In          Lookup = "in"
+	Gt          Lookup = "gt"
+	Gte         Lookup = "gte"
+	Lt          Lookup = "lt"
+	Lte         Lookup = "lte"
+	Range       Lookup = "range"
+	IsNull      Lookup = "isnull"
+	OnDate      Lookup = "date"
+	Year        Lookup = "year"
+	Month       Lookup = "month"
+	Day         Lookup = "day"
+)
+
+var (
+	textLookups = []Lookup{Exact, IExact, Contains, IContains, StartsWith, IStartsWith, EndsWith, IEndsWith, In, Gt, Gte, Lt, Lte, Range}
+	intLookups  = []Lookup{Exact, In, Gt, Gte, Lt, Lte, Range}
+	boolLookups = []Lookup{Exact}
+	enumLookups = []Lookup{Exact, IExact, In}
+	timeLookups = []Lookup{Exact, In, Gt, Gte, Lt, Lte, Range, IsNull, OnDate, Year, Month, Day}
+	dateLookups = []Lookup{Exact, In, Gt, Gte, Lt, Lte, Range, IsNull, Year, Month, Day}
+	refLookups  = []Lookup{Exact, In, IsNull}
+	idLookups   = []Lookup{Exact, In}
+	allLookups  = []Lookup{Exact, IExact, Contains, IContains, StartsWith, IStartsWith, EndsWith, IEndsWith, In, Gt, Gte, Lt, Lte, Range, IsNull, OnDate, Year, Month, Day}
+)
+
+// Lookups gives the lookups that fit the field, exact first.
+func (f *Field) Lookups() []Lookup {
+	if f.isID() {
+		return idLookups
+	}
+	switch f.Kind {
+	case Text:
+		return textLookups
+	case Int:
+		return intLookups
+	case Bool:
+		return boolLookups
+	case Enum:
+		return enumLookups
+	case Time:
+		return timeLookups
+	case Date:
+		return dateLookups
+	case Ref:
+		return refLookups
+	}
+	return nil
+}
+
+const idName = "id"
+
+func (f *Field) isID() bool { return f.Name == idName && f.Column == "id" }
+
+// ID gives the field that every schema has without declaring it.
+func (s *Schema) ID() *Field {
+	return &Field{Name: idName, Column: "id", Kind: Ref, Target: s, Sort: true}
+}
+
+// Field gives the field as the actor knows it: nil when it is not declared, and
+// also when it is declared and none of the actor's business.
+func (s *Schema) Field(name string, a access.Actor) *Field {
+	if name == idName {
+		return s.ID()
+	}
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if f.Name != name {
+			continue
+		}
+		if f.Scope != nil && isNone(f.Scope(a, Root)) || f.Target != nil && f.Target.denied(a) {
+			return nil
+		}
+		return f
+	}
+	return nil
+}
+
+// Hop gives the relation as the actor knows it, nil when there is none.
+func (s *Schema) Hop(name string, a access.Actor) *Hop {
+	for i := range s.Hops {
+		if h := &s.Hops[i]; h.Name == name && !h.Target.denied(a) {
+			return h
+		}
+	}
+	return nil
+}
+
+// Known gives the fields, id first, and the relations that the actor knows, for
+// documents and forms that say what can be asked.
+func (s *Schema) Known(a access.Actor) ([]*Field, []*Hop) {
+	fields := []*Field{s.ID()}
+	for i := range s.Fields {
+		if f := s.Field(s.Fields[i].Name, a); f != nil && !f.isID() {
+			fields = append(fields, f)
+		}
+	}
+	var hops []*Hop
+	for i := range s.Hops {
+		if h := s.Hop(s.Hops[i].Name, a); h != nil {
+			hops = append(hops, h)
+		}
+	}
+	return fields, hops
+}
+
+func (s *Schema) denied(a access.Actor) bool { return s.Deny != nil && s.Deny(a) }
+
+func isNone(w access.Where) bool { return w.SQL == access.None.SQL }
+
+// Term is one condition: a path over relations to a field, and what its value
+// must be. Terms of a query must all hold.
+type Term struct {
+	Hops   []*Hop
+	Field  *Field
+	Lookup Lookup
+	Values []Value
+	Any    []Term // instead of the above: at least one of these holds
+}
+
+// Key is one sort key: a field of the schema or, over to-one relations, of another.
+type Key struct {
+	Hops  []*Hop
+	Field *Field
+	Desc  bool
+}
+
+// Attribute is one that the caller asked for beyond the usual ones.
+type Attribute struct {
+	Asked string   // as the caller wrote it
+	Path  []string // lower case and hyphenated, without the leading resource name
+	Hops  []*Hop   // the to-one relations that the path leads over
+	Field *Field   // nil when the path ends at a relation, or at what only Options.Attribute knows
+}
+
+// Query is what a caller asks of a collection, whatever dialect they speak.
+type Query struct {
+	Filter        []Term
+	Attributes    []Attribute
+	Order         []Key
+	Page, Size    int // from 1; 0 means the first page, and 10
+	After, Before string
+	Extra         url.Values // the parameters that Options.Extra names
+	// Kept is the part of the query string that leads to the other pages of the
+	// same list: filter, attributes, order and page_size, as the caller sent them.
+	Kept string
+}
+
+// Eq is the condition that the field at the dotted path has the value, in the
+// form in which filter takes it.
+func Eq(s *Schema, path, value string) (Term, error) { return Cond(s, path, Exact, value) }
+
+// OneOf is the condition that the field has one of the values.
+func OneOf(s *Schema, path string, values ...string) (Term, error) {
+	return Cond(s, path, In, values...)
+}
+
+// AnyOf is the condition that at least one of the terms holds.
+func AnyOf(terms ...Term) Term { return Term{Any: terms} }
+
+// Cond is the general condition, for dialects that have words of their own for
+// fields and lookups. The path is our own, the values may be the caller's: a bad
+// one is Invalid. Who may ask what is still decided when the query runs.
+func Cond(s *Schema, path string, l Lookup, values ...string) (Term, error) {
+	all := access.System("query")
+	r, bad := resolve(s, all, strings.Split(path, "."), false)
+	if bad != nil {
+		return Term{}, fault.New(fault.Internal, "query: %s: %s", path, bad.reason)
+	}
+	t := Term{Hops: r.hops, Field: r.field, Lookup: l}
+	if reason, detail := t.parse(r.terminalHop, values); reason != "" {
+		return Term{}, invalid("filter", detail, "%s: %s", path, reason)
+	}
+	return t, nil
+}
+
+// Asc and Desc are sort keys by the field at the dotted path.
+func Asc(s *Schema, path string) (Key, error) { return key(s, path, false) }
+
+// Desc is Asc the other way round.
+func Desc(s *Schema, path string) (Key, error) { return key(s, path, true) }
+
+func key(s *Schema, path string, desc bool) (Key, error) {
+	k, bad := resolveKey(s, access.System("query"), strings.Split(path, "."))
+	if bad != nil {
+		return Key{}, fault.New(fault.Internal, "query: %s: %s", path, bad.reason)
+	}
+	k.Desc = desc
+	return k, nil
+}
+
+func invalid(pointer, detail, format string, args ...any) *fault.Error {
+	e := fault.InvalidField(pointer, format, args...)
+	e.Detail = detail
+	return e
+}

@@ -1,0 +1,405 @@
+// Package resource holds the one declaration from which a resource is served:
+// its fields, relations, actions and sub-collections. Rendering in every
+// representation, filters, attributes, request bodies and the start-up check all
+// come from it. A declaration never queries: what it shows is in the row, or is
+// fetched here, once per page and relation.
+package resource
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/query"
+)
+
+// Resource declares the resource whose rows are T.
+type Resource[T any] struct {
+	Name   string // "server": leads paths in filters
+	Plural string // "servers": the collection's path and the key of its embedded items
+	Noun   string // "Servers", as in "List of Servers"
+	Table  string
+	Prefix string // of global ids
+	Doc    string
+	Path   string // below the base, when it is not Plural: "resources/service"
+	Slash  bool   // the item's canonical href ends in a slash
+
+	Title     func(*T) string
+	TitleFrom []string // columns that Title reads
+
+	Key       func(*T) *models.Row
+	Fields    []Field[T]
+	Relations []Relation[T]
+	Actions   []Action[T]
+	Subs      []Sub[T]
+	Batch     []BatchAction // on the collection: /{plural}/actions/{name}
+
+	Find func(ctx context.Context, a access.Actor, ref string) (*T, error)
+	List func(ctx context.Context, a access.Actor, s *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[T], error)
+
+	// What administrators may do. A nil function means that nobody can.
+	New       func() *T // what Create starts from; nil: new(T)
+	CanCreate func(a access.Actor) error
+	Create    func(ctx context.Context, a access.Actor, row *T) error
+	CanUpdate func(a access.Actor, row *T) error
+	Update    func(ctx context.Context, a access.Actor, ref string, apply func(*T) error) (*T, error)
+	CanDelete func(a access.Actor, row *T) error
+	Delete    func(ctx context.Context, a access.Actor, ref string) (Outcome[T], error)
+
+	// Post replaces Create where a body is more than the declared fields.
+	Post func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (*T, error)
+
+	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
+}
+
+// Outcome is what a write led to. Exactly one member is set, or none after a
+// plain deletion.
+type Outcome[T any] struct {
+	Row   *T        // the row as it is now
+	Job   models.ID // work that was started
+	Order models.ID // an order that was submitted instead
+}
+
+// Field is a property of the resource.
+type Field[T any] struct {
+	Name     string
+	Kind     query.Kind
+	Doc      string
+	Values   []string          // of an enum
+	codes    map[string]string // further spellings of an enum's values
+	Column   string            // that filters and order= use; "" for none
+	Reads    []string          // columns that Value needs, when not just Column
+	Value    func(*T) hal.Value
+	listed   bool
+	listOnly bool
+	hidden   bool // never shown: a password
+	demand   bool
+	omit     bool
+	required bool
+	scale    int64
+	only     hal.Shapes
+	scope    func(a access.Actor, alias string) access.Where
+	see      func(a access.Actor, row *T) bool
+	set      func(n *body.Node, r *Refs) func(*T)
+}
+
+// On names the column behind the field: it can be filtered and sorted by.
+func (f Field[T]) On(column string) Field[T] {
+	f.Column = column
+	f.Reads = append(f.Reads, column)
+	return f
+}
+
+// From names columns that the value is made from, without filter or order.
+func (f Field[T]) From(columns ...string) Field[T] { f.Reads = append(f.Reads, columns...); return f }
+
+// Listed puts the field into the short form that lists show.
+func (f Field[T]) Listed() Field[T] { f.listed = true; return f }
+
+// ListOnly keeps the field out of the item.
+func (f Field[T]) ListOnly() Field[T] { f.listOnly = true; return f }
+
+// OnDemand shows the field only to who asks for it with attributes=.
+func (f Field[T]) OnDemand() Field[T] { f.demand = true; return f }
+
+// OmitEmpty leaves the field out when it is null.
+func (f Field[T]) OmitEmpty() Field[T] { f.omit = true; return f }
+
+// Only limits the field to some representations.
+func (f Field[T]) Only(s hal.Shapes) Field[T] { f.only = s; return f }
+
+// Required makes a create without the field fail.
+func (f Field[T]) Required() Field[T] { f.required = true; return f }
+
+// Scaled says that the column holds value × scale, as money and memory do.
+func (f Field[T]) Scaled(scale int64) Field[T] { f.scale = scale; return f }
+
+// Codes gives an enum further spellings (lower case) that filters accept.
+func (f Field[T]) Codes(codes map[string]string) Field[T] { f.codes = codes; return f }
+
+// SeenBy limits who sees the field: see decides for a row at hand, scope in SQL.
+// They must agree.
+func (f Field[T]) SeenBy(see func(access.Actor, *T) bool, scope func(access.Actor, string) access.Where) Field[T] {
+	f.see, f.scope = see, scope
+	return f
+}
+
+// Set makes the field editable: read takes the value out of the body, complaining
+// where it is wrong, and gives what then changes the row.
+func (f Field[T]) Set(read func(n *body.Node, r *Refs) func(*T)) Field[T] { f.set = read; return f }
+
+// SetText makes the field editable as a string.
+func (f Field[T]) SetText(set func(*T, string)) Field[T] {
+	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
+		v := n.Text()
+		return func(t *T) { set(t, v) }
+	})
+}
+
+// SetInt makes the field editable as a whole number.
+func (f Field[T]) SetInt(set func(*T, int)) Field[T] {
+	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
+		v := n.Int()
+		if int64(int32(v)) != v {
+			n.Complain("%d is out of range", v)
+		}
+		return func(t *T) { set(t, int(v)) }
+	})
+}
+
+// SetBool makes the field editable as a boolean.
+func (f Field[T]) SetBool(set func(*T, bool)) Field[T] {
+	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
+		v := n.Bool()
+		return func(t *T) { set(t, v) }
+	})
+}
+
+// SetMoney makes the field editable as an amount of money.
+func (f Field[T]) SetMoney(set func(*T, models.Money)) Field[T] {
+	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
+		v := n.Money()
+		return func(t *T) { set(t, v) }
+	})
+}
+
+// SetTexts makes the field editable as a list of strings.
+func (f Field[T]) SetTexts(set func(*T, []string)) Field[T] {
+	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
+		v := n.Texts()
+		return func(t *T) { set(t, v) }
+	})
+}
+
+// WriteOnly declares what can be set and is never shown.
+func WriteOnly[T any](name, doc string) Field[T] {
+	return Field[T]{Name: name, Doc: doc, hidden: true, Value: func(*T) hal.Value { return hal.Null() }}
+}
+
+// Texts declares a list of strings.
+func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
+	return Field[T]{Name: name, Doc: doc, Value: func(t *T) hal.Value { return hal.Strings(get(t)) }}
+}
+
+// OptionalTime declares an instant that may be missing and can be set: at gives
+// where it is kept.
+func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
+	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc)
+	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
+		v := parseTime(n)
+		return func(t *T) { *at(t) = v }
+	})
+}
+
+func parseTime(n *body.Node) *time.Time {
+	if !n.Present() {
+		return nil
+	}
+	text := n.Text()
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			t = t.UTC().Truncate(time.Microsecond)
+			return &t
+		}
+	}
+	n.Complain("%q is no instant such as 2027-01-31T12:00:00Z", text)
+	return nil
+}
+
+// Text declares a string.
+func Text[T any](name string, get func(*T) string, doc string) Field[T] {
+	return Field[T]{Name: name, Kind: query.Text, Doc: doc, Value: func(t *T) hal.Value { return hal.String(get(t)) }}
+}
+
+// Int declares a whole number.
+func Int[T any](name string, get func(*T) int64, doc string) Field[T] {
+	return Field[T]{Name: name, Kind: query.Int, Doc: doc, Value: func(t *T) hal.Value { return hal.Int(get(t)) }}
+}
+
+// Bool declares a boolean.
+func Bool[T any](name string, get func(*T) bool, doc string) Field[T] {
+	return Field[T]{Name: name, Kind: query.Bool, Doc: doc, Value: func(t *T) hal.Value { return hal.Bool(get(t)) }}
+}
+
+// Enum declares one of a closed set of codes.
+func Enum[T any, E ~string](name string, values []E, get func(*T) E, doc string) Field[T] {
+	f := Field[T]{Name: name, Kind: query.Enum, Doc: doc, Value: func(t *T) hal.Value { return hal.String(string(get(t))) }}
+	for _, v := range values {
+		f.Values = append(f.Values, string(v))
+	}
+	return f
+}
+
+// Time declares an instant that may be missing.
+func Time[T any](name string, get func(*T) *time.Time, doc string) Field[T] {
+	return Field[T]{Name: name, Kind: query.Time, Doc: doc, Value: func(t *T) hal.Value {
+		at := get(t)
+		if at == nil || at.IsZero() {
+			return hal.Null()
+		}
+		return hal.String(at.UTC().Format(TimeLayout))
+	}}
+}
+
+// Date declares a day, kept as text.
+func Date[T any](name string, get func(*T) string, doc string) Field[T] {
+	return Field[T]{Name: name, Kind: query.Date, Doc: doc, Value: func(t *T) hal.Value {
+		if d := get(t); d != "" {
+			return hal.String(d)
+		}
+		return hal.Null()
+	}}
+}
+
+// Rate declares an amount of money by the month, "28.80/month".
+func Rate[T any](name string, get func(*T) models.Money, doc string) Field[T] {
+	return Field[T]{
+		Name: name, Kind: query.Int, Doc: doc, scale: int64(models.Unit),
+		Value: func(t *T) hal.Value { return hal.String(get(t).PerMonth()) },
+	}
+}
+
+// Memory declares an amount of memory kept in MB, "1.2500 GB". Filters take GB.
+func Memory[T any](name string, get func(*T) int, doc string) Field[T] {
+	return Field[T]{
+		Name: name, Kind: query.Int, Doc: doc, scale: 1024,
+		Value: func(t *T) hal.Value { return hal.String(GB(get(t))) },
+	}
+}
+
+// Disk declares an amount of disk space kept in GB, "56 GB".
+func Disk[T any](name string, get func(*T) int, doc string) Field[T] {
+	return Field[T]{
+		Name: name, Kind: query.Int, Doc: doc,
+		Value: func(t *T) hal.Value { return hal.String(strconv.Itoa(get(t)) + " GB") },
+	}
+}
+
+// GB writes MB the way servers show their memory: "1.2500 GB".
+func GB(mb int) string {
+	return strconv.FormatFloat(float64(mb)/1024, 'f', 4, 64) + " GB"
+}
+
+// Value declares a property of any other form.
+func Value[T any](name string, get func(*T) hal.Value, doc string) Field[T] {
+	return Field[T]{Name: name, Doc: doc, Value: get}
+}
+
+// ID declares the id, a string on the wire.
+func ID[T any](get func(*T) *models.Row) Field[T] {
+	return Field[T]{
+		Name: "id", Kind: query.Int, Doc: "Number of the resource, as a string.", listed: true,
+		Column: "id", Reads: []string{"id"},
+		Value: func(t *T) hal.Value { return hal.String(strconv.FormatInt(int64(get(t).ID), 10)) },
+	}
+}
+
+// Identity declares the ids by which a resource is known everywhere, and when it
+// was made and changed last.
+func Identity[T any](get func(*T) *models.Row) []Field[T] {
+	return []Field[T]{
+		Text("global-id", func(t *T) string { return get(t).GlobalID }, "Id that tells the kind as well.").On("global_id"),
+		Text("uuid", func(t *T) string { return get(t).UUID }, "Id that is unique everywhere.").On("uuid"),
+		Time("created", func(t *T) *time.Time { return &get(t).CreatedAt }, "When it was made.").On("created_at").OnDemand(),
+		Time("updated", func(t *T) *time.Time { return &get(t).UpdatedAt }, "When it was changed last.").On("updated_at").OnDemand(),
+	}
+}
+
+// TimeLayout is how instants are written: UTC, microseconds, no zone.
+const TimeLayout = "2006-01-02T15:04:05.000000"
+
+// Relation is a link from the resource to others.
+type Relation[T any] struct {
+	Rel       string
+	Alias     string // the CloudBolt shape's further name
+	Group     string // the CloudBolt shape nests it below this key
+	Doc       string
+	To        string // plural of the target; "" when Link says where it goes
+	Many      bool
+	Column    string // to-one: that holds the target's id
+	Join      string // to-many: ties {to} to {from}
+	ID        func(*T) models.ID
+	Link      func(base string, row *T) (hal.Link, bool)
+	optional  bool
+	required  bool
+	extra     func(target any) []hal.Prop
+	extraFrom []string
+	set       func(*T, models.ID)
+	hidden    bool
+}
+
+// One declares a relation to one row of another resource.
+func One[T any](rel, to, column string, id func(*T) models.ID, doc string) Relation[T] {
+	return Relation[T]{Rel: rel, To: to, Column: column, ID: id, Doc: doc}
+}
+
+// Many declares a relation to the rows that join ties to this one: a condition
+// over {to} and {from}.
+func Many[T any](rel, to, join, doc string) Relation[T] {
+	return Relation[T]{Rel: rel, To: to, Many: true, Join: join, Doc: doc}
+}
+
+// Path declares a link to a place of its own.
+func Path[T any](rel string, link func(base string, row *T) (hal.Link, bool), doc string) Relation[T] {
+	return Relation[T]{Rel: rel, Link: link, Doc: doc, optional: true}
+}
+
+// Also gives the relation a further name in the CloudBolt shape.
+func (r Relation[T]) Also(alias string) Relation[T] { r.Alias = alias; return r }
+
+// Within nests the relation below a key in the CloudBolt shape.
+func (r Relation[T]) Within(group string) Relation[T] { r.Group = group; return r }
+
+// Optional leaves the relation out of the CloudBolt shape, too, when it is empty.
+func (r Relation[T]) Optional() Relation[T] { r.optional = true; return r }
+
+// Set makes the relation editable.
+func (r Relation[T]) Set(set func(*T, models.ID)) Relation[T] { r.set = set; return r }
+
+// Required makes a create without the relation fail.
+func (r Relation[T]) Required() Relation[T] { r.required = true; return r }
+
+// ExtraFrom adds members to each of its links, made from the target's row, of
+// which these columns are read.
+func (r Relation[T]) ExtraFrom(props func(target any) []hal.Prop, columns ...string) Relation[T] {
+	r.extra, r.extraFrom = props, columns
+	return r
+}
+
+// Unlinked keeps the relation for filters and bodies, without a link.
+func (r Relation[T]) Unlinked() Relation[T] { r.hidden = true; return r }
+
+// Action is an operation on one row, POST …/actions/{Path}.
+type Action[T any] struct {
+	Rel   string // "power-on"
+	Name  string // the key in the hybrid array and the CloudBolt shape; "" for Rel
+	Path  string // last segment of the href; "" for Rel
+	Title string // "Submit": the link says "Submit 'Order id 1'"
+	Doc   string
+	Slash bool
+	Can   func(a access.Actor, row *T) error
+	Do    func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Outcome[T], error)
+}
+
+// BatchAction is an operation on the collection.
+type BatchAction struct {
+	Rel, Title, Doc string
+	Can             func(a access.Actor) error
+	Do              func(ctx context.Context, a access.Actor, n *body.Node) (jobs []models.ID, err error)
+}
+
+// Sub is a collection below an item.
+type Sub[T any] struct {
+	Path  string // "related-jobs"
+	Rel   string // of the link to it; "" for none
+	Alias string // of the link in the CloudBolt shape
+	Of    string // plural of the resource that it lists
+	Title func(*T) string
+	Doc   string
+	Paged bool                                                                    // its title says the page: Title gives the noun
+	Where func(ctx context.Context, a access.Actor, row *T) (access.Where, error) // over query.Root
+}

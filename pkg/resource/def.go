@@ -1,0 +1,464 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+	"halcyon/pkg/store"
+)
+
+// Def is a declaration with its row type forgotten, so that one piece of code
+// serves all of them. Rows travel as any and are always pointers to that type.
+type Def struct {
+	Name, Plural, Noun, Table, Prefix, Doc string
+	Slash                                  bool
+	Schema                                 *query.Schema
+	Fields                                 []*FieldDef
+	Relations                              []*RelationDef
+	Actions                                []*ActionDef
+	Subs                                   []*SubDef
+	Batch                                  []BatchAction
+
+	Find   func(ctx context.Context, a access.Actor, ref string) (any, error)
+	List   func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
+	Create func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
+	Update func(ctx context.Context, a access.Actor, ref string, r *Refs, n *body.Node) (any, error)
+	Delete func(ctx context.Context, a access.Actor, ref string) (Effect, error)
+
+	CanCreate func(a access.Actor) error
+	CanUpdate func(a access.Actor, row any) error
+	CanDelete func(a access.Actor, row any) error
+	Hidden    func(a access.Actor) bool
+
+	path      string // "/api/v2/servers/"
+	key       func(row any) *models.Row
+	title     func(row any) string
+	titleFrom []string
+	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
+}
+
+// Rows is a page of rows of whatever type.
+type Rows struct {
+	Rows         []any
+	Total        int64
+	Number, Size int
+	Next, Prev   string
+}
+
+// Effect is an Outcome with its row type forgotten.
+type Effect struct {
+	Row   any
+	Job   models.ID
+	Order models.ID
+}
+
+// FieldDef is a field with its row type forgotten.
+type FieldDef struct {
+	Name, Doc, Column      string
+	Kind                   query.Kind
+	Values                 []string
+	Listed, OnDemand       bool
+	Required, Editable     bool
+	omit, hidden, listOnly bool
+	only                   hal.Shapes
+	reads                  []string
+	value                  func(row any) hal.Value
+	see                    func(a access.Actor, row any) bool
+	scope                  func(a access.Actor, alias string) access.Where
+	codes                  map[string]string
+	scale                  int64
+	set                    func(n *body.Node, r *Refs) func(row any)
+}
+
+// RelationDef is a relation with its row type forgotten.
+type RelationDef struct {
+	Rel, Alias, Group, Doc, To string
+	Many                       bool
+	Column, Join               string
+	Editable, Required         bool
+	optional, hidden           bool
+	id                         func(row any) models.ID
+	link                       func(base string, row any) (hal.Link, bool)
+	extra                      func(target any) []hal.Prop
+	extraFrom                  []string
+	set                        func(row any, id models.ID)
+	target                     *Def
+}
+
+// ActionDef is an action with its row type forgotten.
+type ActionDef struct {
+	Rel, Name, Path, Title, Doc string
+	Slash                       bool
+	Can                         func(a access.Actor, row any) error
+	Do                          func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error)
+}
+
+// SubDef is a sub-collection with its row type forgotten.
+type SubDef struct {
+	Path, Rel, Alias, Of, Doc string
+	Paged                     bool
+	Title                     func(row any) string
+	Where                     func(ctx context.Context, a access.Actor, row any) (access.Where, error)
+	target                    *Def
+}
+
+// Define forgets the row type of a declaration.
+func Define[T any](r Resource[T]) *Def {
+	path := r.Path
+	if path == "" {
+		path = r.Plural
+	}
+	d := &Def{
+		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
+		Slash: r.Slash, path: path, titleFrom: r.TitleFrom, CanCreate: r.CanCreate, Hidden: r.Hidden, Batch: r.Batch,
+		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
+		title: func(row any) string { return r.Title(row.(*T)) },
+		Schema: &query.Schema{
+			Name: r.Name, Plural: r.Plural, Table: r.Table, Prefix: r.Prefix, Deny: r.Hidden,
+		},
+	}
+	for _, f := range r.Fields {
+		d.Fields = append(d.Fields, defineField(f))
+	}
+	for _, x := range r.Relations {
+		d.Relations = append(d.Relations, defineRelation(x))
+	}
+	for _, x := range r.Actions {
+		d.Actions = append(d.Actions, defineAction(x))
+	}
+	for _, x := range r.Subs {
+		s := &SubDef{Path: x.Path, Rel: x.Rel, Alias: x.Alias, Of: x.Of, Doc: x.Doc, Paged: x.Paged}
+		s.Title = func(row any) string { return x.Title(row.(*T)) }
+		s.Where = func(ctx context.Context, a access.Actor, row any) (access.Where, error) {
+			return x.Where(ctx, a, row.(*T))
+		}
+		d.Subs = append(d.Subs, s)
+	}
+	d.load = func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error) {
+		db := tx.Table(r.Table + " t").Select(columns)
+		if joins != "" {
+			db = db.Joins(joins)
+		}
+		if !w.IsAll() {
+			db = db.Where(w.SQL, w.Args...)
+		}
+		rows, err := store.Find[T](db.Order("t.id").Limit(relatedLimit))
+		if err != nil {
+			return nil, err
+		}
+		out := make([]any, len(rows))
+		for i := range rows {
+			out[i] = &rows[i]
+		}
+		return out, nil
+	}
+	d.Find = func(ctx context.Context, a access.Actor, ref string) (any, error) {
+		row, err := r.Find(ctx, a, ref)
+		if err != nil {
+			return nil, err
+		}
+		return row, nil
+	}
+	d.List = func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error) {
+		p, err := r.List(ctx, a, d.Schema, q, opts...)
+		if err != nil {
+			return Rows{}, err
+		}
+		out := Rows{Rows: make([]any, len(p.Rows)), Total: p.Total, Number: p.Number, Size: p.Size, Next: p.Next, Prev: p.Prev}
+		for i, row := range p.Rows {
+			out.Rows[i] = row
+		}
+		return out, nil
+	}
+	defineWrites(d, r)
+	return d
+}
+
+func defineWrites[T any](d *Def, r Resource[T]) {
+	if r.CanUpdate != nil {
+		d.CanUpdate = func(a access.Actor, row any) error { return r.CanUpdate(a, row.(*T)) }
+	}
+	if r.CanDelete != nil {
+		d.CanDelete = func(a access.Actor, row any) error { return r.CanDelete(a, row.(*T)) }
+	}
+	switch {
+	case r.Post != nil:
+		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (any, error) {
+			row, err := r.Post(ctx, a, refs, n)
+			if err != nil {
+				return nil, err
+			}
+			return row, nil
+		}
+	case r.Create != nil:
+		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (any, error) {
+			if r.CanCreate != nil {
+				// Who may not create learns nothing from what the body holds.
+				if err := r.CanCreate(a); err != nil {
+					return nil, err
+				}
+			}
+			apply, err := d.edit(n, refs, true)
+			if err != nil {
+				return nil, err
+			}
+			row := new(T)
+			if r.New != nil {
+				row = r.New()
+			}
+			apply(row)
+			if err := r.Create(ctx, a, row); err != nil {
+				return nil, err
+			}
+			return row, nil
+		}
+	}
+	if r.Update != nil {
+		d.Update = func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *body.Node) (any, error) {
+			row, err := r.Find(ctx, a, ref)
+			if err != nil {
+				return nil, err
+			}
+			if r.CanUpdate != nil {
+				if err := r.CanUpdate(a, row); err != nil {
+					return nil, err
+				}
+			}
+			apply, err := d.edit(n, refs, false)
+			if err != nil {
+				return nil, err
+			}
+			row, err = r.Update(ctx, a, ref, func(t *T) error { apply(t); return nil })
+			if err != nil {
+				return nil, err
+			}
+			return row, nil
+		}
+	}
+	if r.Delete != nil {
+		d.Delete = func(ctx context.Context, a access.Actor, ref string) (Effect, error) {
+			return effect(r.Delete(ctx, a, ref))
+		}
+	}
+}
+
+func defineField[T any](f Field[T]) *FieldDef {
+	d := &FieldDef{
+		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
+		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
+		omit: f.omit, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
+		value: func(row any) hal.Value { return f.Value(row.(*T)) },
+	}
+	if f.see != nil {
+		d.see = func(a access.Actor, row any) bool { return f.see(a, row.(*T)) }
+	}
+	if f.set != nil {
+		d.set = func(n *body.Node, r *Refs) func(any) {
+			apply := f.set(n, r)
+			return func(row any) { apply(row.(*T)) }
+		}
+	}
+	return d
+}
+
+func defineRelation[T any](r Relation[T]) *RelationDef {
+	d := &RelationDef{
+		Rel: r.Rel, Alias: r.Alias, Group: r.Group, Doc: r.Doc, To: r.To, Many: r.Many,
+		Column: r.Column, Join: r.Join, Required: r.required, Editable: r.set != nil,
+		optional: r.optional, hidden: r.hidden, extra: r.extra, extraFrom: r.extraFrom,
+	}
+	if r.ID != nil {
+		d.id = func(row any) models.ID { return r.ID(row.(*T)) }
+	}
+	if r.Link != nil {
+		d.link = func(base string, row any) (hal.Link, bool) { return r.Link(base, row.(*T)) }
+	}
+	if r.set != nil {
+		d.set = func(row any, id models.ID) { r.set(row.(*T), id) }
+	}
+	return d
+}
+
+func defineAction[T any](x Action[T]) *ActionDef {
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash}
+	if d.Name == "" {
+		d.Name = x.Rel
+	}
+	if d.Path == "" {
+		d.Path = x.Rel
+	}
+	d.Can = func(a access.Actor, row any) error { return x.Can(a, row.(*T)) }
+	d.Do = func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error) {
+		return effect(x.Do(ctx, a, ref, n))
+	}
+	return d
+}
+
+func effect[T any](o Outcome[T], err error) (Effect, error) {
+	if err != nil {
+		return Effect{}, err
+	}
+	e := Effect{Job: o.Job, Order: o.Order}
+	if o.Row != nil {
+		e.Row = o.Row
+	}
+	return e, nil
+}
+
+// Href gives the canonical URL of a row.
+func (d *Def) Href(id models.ID) string {
+	if d.Slash {
+		return d.path + id.String() + "/"
+	}
+	return d.path + id.String()
+}
+
+// Path gives the canonical URL of the collection.
+func (d *Def) Path() string { return d.path }
+
+// RowKey gives the ids of a row.
+func (d *Def) RowKey(row any) *models.Row { return d.key(row) }
+
+// TitleOf gives what a row is called.
+func (d *Def) TitleOf(row any) string { return d.title(row) }
+
+// edit reads a body into what changes a row. Every member must be an editable
+// field or relation; creating also asks for the required ones.
+func (d *Def) edit(n *body.Node, r *Refs, create bool) (func(row any), error) {
+	var changes []func(any)
+	for _, f := range d.Fields {
+		if !f.Editable {
+			if x := n.Field(f.Name); x.Given() {
+				x.Complain("cannot be set")
+			}
+			continue
+		}
+		x := n.Field(f.Name)
+		switch {
+		case x.Given():
+			if f.Required && !x.Present() {
+				x.Complain("may not be empty")
+				continue
+			}
+			changes = append(changes, f.set(x, r))
+		case create && f.Required:
+			x.Complain("is required")
+		}
+	}
+	for _, rel := range d.Relations {
+		if rel.set == nil {
+			continue
+		}
+		x := n.Field(rel.Rel)
+		switch {
+		case x.Present():
+			id := r.ID(x, rel.target)
+			changes = append(changes, func(row any) { rel.set(row, id) })
+		case rel.Required && (create || x.Given()):
+			x.Complain("is required")
+		case x.Given():
+			changes = append(changes, func(row any) { rel.set(row, 0) })
+		}
+	}
+	n.Done()
+	if err := n.Faults().Err(); err != nil {
+		e := fault.From(err)
+		e.Detail = "Members: " + strings.Join(d.editable(), ", ") + "."
+		return nil, e
+	}
+	return func(row any) {
+		for _, c := range changes {
+			c(row)
+		}
+	}, nil
+}
+
+func (d *Def) editable() []string {
+	var names []string
+	for _, f := range d.Fields {
+		if f.Editable {
+			names = append(names, f.Name)
+		}
+	}
+	for _, r := range d.Relations {
+		if r.set != nil {
+			names = append(names, r.Rel)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (d *Def) field(name string) *FieldDef {
+	for _, f := range d.Fields {
+		if strings.ReplaceAll(f.Name, "_", "-") == name {
+			return f
+		}
+	}
+	return nil
+}
+
+func (d *Def) relation(rel string) *RelationDef {
+	for _, r := range d.Relations {
+		if r.Rel == rel {
+			return r
+		}
+	}
+	return nil
+}
+
+// Action finds an action by the last segment of its href.
+func (d *Def) Action(path string) *ActionDef {
+	for _, x := range d.Actions {
+		if x.Path == path {
+			return x
+		}
+	}
+	return nil
+}
+
+func (d *Def) check() error {
+	var bad []string
+	complain := func(format string, args ...any) { bad = append(bad, d.Plural+": "+fmt.Sprintf(format, args...)) }
+	if d.Doc == "" || d.Name == "" || d.Noun == "" {
+		complain("needs name, noun and doc")
+	}
+	seen := map[string]bool{}
+	for _, f := range d.Fields {
+		if f.Doc == "" {
+			complain("field %s has no doc", f.Name)
+		}
+		if seen[f.Name] {
+			complain("field %s is there twice", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Listed && len(f.reads) == 0 {
+			complain("field %s is listed, but says no column that it reads", f.Name)
+		}
+	}
+	for _, r := range d.Relations {
+		if r.Doc == "" {
+			complain("relation %s has no doc", r.Rel)
+		}
+		if r.To != "" && r.target == nil {
+			complain("relation %s goes to %s, which is not declared", r.Rel, r.To)
+		}
+	}
+	for _, x := range d.Actions {
+		if x.Doc == "" || x.Title == "" {
+			complain("action %s has no doc or title", x.Rel)
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("declaration: %s", strings.Join(bad, "; "))
+	}
+	return nil
+}

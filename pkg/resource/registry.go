@@ -1,0 +1,176 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+	"halcyon/pkg/store"
+)
+
+// relatedLimit is how many links a to-many relation shows. A relation that can
+// grow beyond it has a sub-collection with pages.
+const relatedLimit = 1000
+
+// Registry holds the declarations of one face, tied to each other.
+type Registry struct {
+	base  string
+	store *store.Store
+	dir   *directory.Directory
+	defs  []*Def
+	byKey map[string]*Def
+}
+
+// NewRegistry ties declarations together and checks them. The base is the path
+// that all hrefs begin with, such as "/api/v2". A bad declaration is an error
+// here, before the first request.
+func NewRegistry(base string, s *store.Store, dir *directory.Directory, defs ...*Def) (*Registry, error) {
+	r := &Registry{base: base, store: s, dir: dir, defs: defs, byKey: map[string]*Def{}}
+	for _, d := range defs {
+		if r.byKey[d.Plural] != nil {
+			return nil, fmt.Errorf("declaration: %s is there twice", d.Plural)
+		}
+		r.byKey[d.Plural] = d
+		d.path = base + "/" + d.path + "/"
+	}
+	for _, d := range defs {
+		for _, rel := range d.Relations {
+			rel.target = r.byKey[rel.To]
+		}
+		for _, s := range d.Subs {
+			if s.target = r.byKey[s.Of]; s.target == nil {
+				return nil, fmt.Errorf("declaration: %s: %s lists %s, which is not declared", d.Plural, s.Path, s.Of)
+			}
+		}
+		if err := d.check(); err != nil {
+			return nil, err
+		}
+	}
+	schemas := make([]*query.Schema, 0, len(defs))
+	for _, d := range defs {
+		d.schema()
+		schemas = append(schemas, d.Schema)
+	}
+	columns, err := query.ReadCatalogue(s.Read(context.Background()))
+	if err != nil {
+		return nil, err
+	}
+	if err := query.Check(schemas, columns); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Base gives the path that all hrefs begin with.
+func (r *Registry) Base() string { return r.base }
+
+// Defs gives the declarations in their order.
+func (r *Registry) Defs() []*Def { return r.defs }
+
+// Def gives the declaration of a collection, nil when there is none.
+func (r *Registry) Def(plural string) *Def { return r.byKey[plural] }
+
+// schema makes what can be asked of the resource from its declaration.
+func (d *Def) schema() {
+	for _, f := range d.Fields {
+		if f.Column == "" || f.Name == "id" {
+			continue // every schema has id by itself
+		}
+		d.Schema.Fields = append(d.Schema.Fields, query.Field{
+			Name: strings.ReplaceAll(f.Name, "_", "-"), Column: f.Column, Kind: f.Kind, Enum: f.Values, Codes: f.codes,
+			Scale: f.scale, Sort: true, Scope: f.scope,
+		})
+	}
+	for _, rel := range d.Relations {
+		if rel.target == nil {
+			continue
+		}
+		join := "(" + rel.Join + ")"
+		if !rel.Many {
+			join = "{to}.id = {from}." + rel.Column
+		}
+		d.Schema.Hops = append(d.Schema.Hops, query.Hop{
+			Name: strings.TrimPrefix(rel.Rel, "cb:"), Target: rel.target.Schema, Many: rel.Many, Join: join,
+		})
+	}
+}
+
+// Refs resolves what a body calls other resources by, within what the caller sees.
+type Refs struct {
+	ctx   context.Context
+	actor access.Actor
+	reg   *Registry
+}
+
+// Refs gives the resolver for a caller.
+func (r *Registry) Refs(ctx context.Context, a access.Actor) *Refs {
+	return &Refs{ctx: ctx, actor: a, reg: r}
+}
+
+// ID gives the id of the resource that the node names, in any form of id. It
+// complains when there is none that the caller sees, and gives 0 then.
+func (r *Refs) ID(n *body.Node, target *Def) models.ID {
+	text := n.Ref()
+	if text == "" {
+		return 0
+	}
+	if strings.Contains(text, "/") && !strings.Contains(text, r.reg.base+"/") {
+		n.Complain("%q is no href of this API", text)
+		return 0
+	}
+	if i := strings.Index(text, r.reg.base+"/"); i >= 0 {
+		path := strings.TrimSuffix(text[i+len(r.reg.base)+1:], "/")
+		slash := strings.LastIndexByte(path, '/')
+		if slash < 0 || r.reg.base+"/"+path[:slash+1] != target.path && !target.alsoAt(path[:slash]) {
+			n.Complain("%q is no href of %s", text, target.Plural)
+			return 0
+		}
+		text = path[slash+1:]
+	}
+	row, err := query.Find[struct{ ID models.ID }](r.reg.store.Read(r.ctx), target.Schema, r.actor, text, query.Columns("id"))
+	if err != nil {
+		if fault.Is(err, fault.NotFound) {
+			n.Complain("%q does not exist", n.Ref())
+		} else {
+			n.Complain("cannot be looked up: %s", fault.From(err).Message)
+		}
+		return 0
+	}
+	return row.ID
+}
+
+// alsoAt reports whether the collection answers at a further path: services and
+// resources are one.
+func (d *Def) alsoAt(path string) bool {
+	switch d.Plural {
+	case "services":
+		return path == "resources/service"
+	case "resources":
+		return path == "services"
+	}
+	return false
+}
+
+// To gives the id of a row of the named collection, like ID.
+func (r *Refs) To(n *body.Node, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
+
+// Each gives the ids that a list names, or a single reference.
+func (r *Refs) Each(n *body.Node, plural string) []models.ID {
+	if n.Present() && !n.IsList() {
+		return []models.ID{r.To(n, plural)}
+	}
+	ids := []models.ID{}
+	for _, x := range n.List() {
+		ids = append(ids, r.To(x, plural))
+	}
+	return ids
+}
+
+// Actor gives the caller on whose behalf references are resolved.
+func (r *Refs) Actor() access.Actor { return r.actor }

@@ -1,0 +1,214 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/job"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/store"
+)
+
+// provision makes the machine of a server's row. The row's uuid is the machine's
+// tag, so that however often it is begun there is one machine.
+type provision struct{ machines }
+
+// Steps implements job.Kind.
+func (k provision) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.Step, error) {
+	sv, err := load(read, j)
+	if err != nil {
+		return nil, err
+	}
+	p, h, err := k.pool.For(ctx, sv.HandlerID)
+	if err != nil {
+		return nil, err
+	}
+	spec, pool, err := specOf(read, sv, h)
+	if err != nil {
+		return nil, err
+	}
+	var steps []job.Step
+	if pool != nil {
+		steps = append(steps, job.Step{
+			Step: provider.Step{Name: "address", Title: "Taking an address of " + pool.Name},
+			Apply: func(tx *store.Tx, j *models.Job, _ provider.Memo) error {
+				address, err := assign(tx, pool.ID, sv.ID)
+				if err != nil {
+					return err
+				}
+				row, err := lock(tx, sv.ID)
+				if err != nil {
+					return err
+				}
+				row.IP = address
+				if err := save(tx, row); err != nil {
+					return err
+				}
+				return job.Say(tx, j.ID, "info", "The address is "+address)
+			},
+		})
+	}
+	steps = append(steps, job.Steps(p.Create(spec)...)...)
+	return append(steps, k.recordStep(p, sv, "")), nil
+}
+
+// specOf says what the back end has to make, and which pool its address is from.
+func specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provider.Spec, *models.IPPool, error) {
+	none := provider.Spec{}
+	env := &models.Environment{}
+	if sv.EnvironmentID != 0 {
+		var err error
+		if env, err = store.First[models.Environment](read.Where("id = ?", sv.EnvironmentID)); err != nil {
+			return none, nil, fmt.Errorf("load environment %s: %w", sv.EnvironmentID, err)
+		}
+	}
+	build := &models.OSBuild{}
+	if sv.OSBuildID == 0 {
+		return none, nil, fault.Invalidf("The server %s has no OS build.", sv.Hostname)
+	}
+	build, err := store.First[models.OSBuild](read.Where("id = ?", sv.OSBuildID).Preload("Templates", "handler_id = ?", h.ID))
+	if err != nil {
+		return none, nil, fmt.Errorf("load OS build %s: %w", sv.OSBuildID, err)
+	}
+	if len(build.Templates) == 0 {
+		return none, nil, fault.Invalidf("The OS build %s has no template in %s.", build.Name, h.Name)
+	}
+	pool, err := pooled(read, h.ID, env.Network)
+	if err != nil {
+		return none, nil, err
+	}
+	address, err := held(read, sv.ID, env.Domain)
+	if err != nil {
+		return none, nil, err
+	}
+	name := sv.BackendName
+	if name == "" {
+		name = backendName(sv)
+	}
+	return provider.Spec{
+		Tag: sv.UUID, Name: name, Hostname: sv.Hostname,
+		Template: build.Templates[0].Template,
+		CPUs:     sv.CPUs, MemoryMB: sv.MemoryMB,
+		Placement: provider.Placement{
+			Datacenter: env.Datacenter, Cluster: env.Cluster, ResourcePool: env.ResourcePool,
+			Datastore: env.Datastore, Folder: env.Folder, Network: env.Network,
+		},
+		Address: address, OSFamily: build.OSFamily,
+	}, pool, nil
+}
+
+// Cleanup implements job.Kind: what was made is removed again.
+func (k provision) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
+	sv, err := load(read, j)
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := k.pool.For(ctx, sv.HandlerID)
+	if err != nil {
+		return nil, err
+	}
+	return job.Steps(p.Destroy(memo[provider.MemoRef], sv.UUID)...), nil
+}
+
+// Started implements job.Kind.
+func (k provision) Started(tx *store.Tx, j *models.Job) error {
+	sv, err := lock(tx, j.ServerID)
+	if err != nil {
+		return err
+	}
+	if err := state(sv, "provisioned", models.ServerProv); err != nil {
+		return err
+	}
+	if sv.BackendName != "" {
+		return nil
+	}
+	sv.BackendName = backendName(sv) // by which a synchronisation knows it before it has a tag
+	return save(tx, sv)
+}
+
+// Succeeded implements job.Kind.
+func (k provision) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
+	sv, err := lock(tx, j.ServerID)
+	if err != nil {
+		return err
+	}
+	if err := sv.MoveTo(models.ServerActive); err != nil {
+		return err
+	}
+	at := ""
+	if sv.IP != "" {
+		at = " at " + sv.IP
+	}
+	j.Output = fmt.Sprintf("Server %s (ID %s) is ready%s.", sv.Hostname, sv.ID, at)
+	return settle(tx, sv, "provisioned", "Job id "+j.ID.String())
+}
+
+// Failed implements job.Kind. The address stays the server's when there is a
+// machine that may use it.
+func (k provision) Failed(tx *store.Tx, j *models.Job, memo provider.Memo, reason string) error {
+	sv, err := lock(tx, j.ServerID)
+	if err != nil {
+		return err
+	}
+	if sv.Status != models.ServerProv {
+		return nil
+	}
+	if err := sv.MoveTo(models.ServerProvFailed); err != nil {
+		return err
+	}
+	if ref := memo[provider.MemoRef]; ref != "" {
+		if err := claim(tx, sv, ref); err != nil {
+			return err
+		}
+		sv.BackendRef = ref
+	} else {
+		sv.IP = ""
+		if err := release(tx, sv.ID); err != nil {
+			return err
+		}
+	}
+	return settle(tx, sv, "provisioning failed", reason)
+}
+
+// Canceled implements job.Kind.
+func (k provision) Canceled(tx *store.Tx, j *models.Job, _ provider.Memo) error {
+	sv, err := lock(tx, j.ServerID)
+	if err != nil {
+		return err
+	}
+	if sv.Status == models.ServerHistorical {
+		return nil
+	}
+	if err := retire(tx, sv); err != nil {
+		return err
+	}
+	sv.BackendRef, sv.IP = "", ""
+	return settle(tx, sv, "provisioning canceled", "Job id "+j.ID.String())
+}
+
+// Retried implements job.Kind.
+func (k provision) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
+	sv, err := lock(tx, j.ServerID)
+	if err != nil {
+		return nil, err
+	}
+	if err := state(sv, "provisioned again", models.ServerProvFailed); err != nil {
+		return nil, err
+	}
+	if err := sv.MoveTo(models.ServerProv); err != nil {
+		return nil, err
+	}
+	if err := settle(tx, sv, "provisioning retried", "Job id "+j.ID.String()); err != nil {
+		return nil, err
+	}
+	address, err := held(tx, sv.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	if address == nil {
+		return []string{"address"}, nil // it was given back
+	}
+	return nil, nil
+}

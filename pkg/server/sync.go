@@ -1,0 +1,433 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/store"
+)
+
+// syncVMs compares what a back end has with the servers: what is new is added,
+// what changed is noted, what is gone becomes historical.
+type syncVMs struct {
+	machines
+	batch int // machines per page and transaction
+
+	// What this process has seen. It only saves work: a machine that was seen by
+	// another process is asked for once more before it is believed to be gone.
+	mu   *sync.Mutex
+	seen map[models.ID]map[string]bool
+}
+
+func newSync(m machines) syncVMs {
+	return syncVMs{machines: m, batch: 200, mu: &sync.Mutex{}, seen: map[models.ID]map[string]bool{}}
+}
+
+// The memo's keys.
+const (
+	memoAfter   = "after"   // the last ref that was read
+	memoFound   = "found"   // machines so far
+	memoNew     = "new"     //
+	memoChanged = "changed" //
+	memoGoneN   = "gone"    //
+	memoChecked = "checked" // the last server that was looked for
+)
+
+func count(memo provider.Memo, key string) int {
+	n, _ := strconv.Atoi(memo[key])
+	return n
+}
+
+func add(memo provider.Memo, key string, n int) { memo[key] = strconv.Itoa(count(memo, key) + n) }
+
+// again has a step called once more, without a pause.
+const again = time.Nanosecond
+
+// Steps implements job.Kind.
+func (k syncVMs) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.Step, error) {
+	p, h, err := k.pool.For(ctx, j.HandlerID)
+	if err != nil {
+		return nil, err
+	}
+	return []job.Step{k.scan(p, h, j.ID), k.vanish(p, h, j.ID)}, nil
+}
+
+func (k syncVMs) note(id models.ID, refs ...string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.seen[id] == nil {
+		k.seen[id] = map[string]bool{}
+	}
+	for _, ref := range refs {
+		k.seen[id][ref] = true
+	}
+}
+
+func (k syncVMs) noted(id models.ID, ref string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.seen[id][ref]
+}
+
+func (k syncVMs) forget(id models.ID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.seen, id)
+	// Those of jobs that ended in another process are never forgotten otherwise.
+	for len(k.seen) > 16 {
+		for other := range k.seen {
+			delete(k.seen, other)
+			break
+		}
+	}
+}
+
+// scan reads the back end page by page.
+func (k syncVMs) scan(p provider.Provider, h *models.ResourceHandler, id models.ID) job.Step {
+	var (
+		page   []provider.Machine
+		moved  map[string]bool
+		listed time.Time
+	)
+	return job.Step{
+		Step: provider.Step{
+			Name: "scan", Title: "Reading the machines of " + h.Name,
+			Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
+				var err error
+				listed = k.store.Now()
+				if page, err = p.List(ctx, memo[memoAfter], k.batch); err != nil {
+					return 0, err
+				}
+				if moved, err = k.moved(ctx, p, h.ID, page); err != nil {
+					return 0, err
+				}
+				for _, m := range page {
+					k.note(id, m.Ref)
+				}
+				if len(page) == k.batch {
+					return again, nil
+				}
+				return 0, nil
+			},
+		},
+		Apply: func(tx *store.Tx, j *models.Job, memo provider.Memo) error {
+			if len(page) == 0 {
+				return nil
+			}
+			if err := k.upsert(tx, h.ID, page, moved, listed, memo); err != nil {
+				return err
+			}
+			memo[memoAfter] = page[len(page)-1].Ref
+			add(memo, memoFound, len(page))
+			if len(page) < k.batch {
+				return nil
+			}
+			return job.Say(tx, j.ID, "info", fmt.Sprintf("Read %s machines.", memo[memoFound]))
+		},
+	}
+}
+
+// moved finds machines whose server knows them by a ref that no machine has any
+// more: they were registered anew. Where the old ref is still in use, the tag has
+// been copied with the machine.
+func (k syncVMs) moved(ctx context.Context, p provider.Provider, handler models.ID, page []provider.Machine) (map[string]bool, error) {
+	byTag, err := tagged(k.store.Read(ctx), handler, page, false)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, m := range page {
+		sv := byTag[m.Tag]
+		if sv == nil || sv.BackendRef == "" || sv.BackendRef == m.Ref || sv.Status == models.ServerHistorical {
+			continue
+		}
+		_, err := p.Inspect(ctx, sv.BackendRef)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			out[m.Ref] = true
+		case err != nil:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// tagged gives the handler's servers whose uuids are the machines' tags.
+func tagged(tx *store.Tx, handler models.ID, page []provider.Machine, lock bool) (map[string]*models.Server, error) {
+	var tags []string
+	for _, m := range page {
+		if m.Tag != "" {
+			tags = append(tags, m.Tag)
+		}
+	}
+	out := map[string]*models.Server{}
+	if len(tags) == 0 {
+		return out, nil
+	}
+	db := tx.Where("uuid IN ?", tags)
+	if lock {
+		db = tx.ForUpdate().Where("uuid IN ?", tags).Order("id")
+	}
+	rows, err := store.Find[models.Server](db)
+	if err != nil {
+		return nil, fmt.Errorf("servers by tag: %w", err)
+	}
+	for i := range rows {
+		if rows[i].HandlerID == handler {
+			out[rows[i].UUID] = &rows[i]
+		}
+	}
+	return out, nil
+}
+
+// upsert brings the servers of one page of machines up to date.
+func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine, moved map[string]bool, listed time.Time, memo provider.Memo) error {
+	byTag, err := tagged(tx, handler, page, true)
+	if err != nil {
+		return err
+	}
+	refs := make([]string, len(page))
+	for i, m := range page {
+		refs[i] = m.Ref
+	}
+	rows, err := store.Find[models.Server](tx.ForUpdate().Where("handler_id = ? AND backend_ref IN ?", handler, refs).Order("id"))
+	if err != nil {
+		return fmt.Errorf("servers by ref: %w", err)
+	}
+	byRef := map[string]*models.Server{}
+	for i := range rows {
+		r := &rows[i]
+		if same := byTag[r.UUID]; same != nil {
+			r = same // one copy of each row
+		}
+		if old := byRef[r.BackendRef]; old == nil || old.Status == models.ServerHistorical {
+			byRef[r.BackendRef] = r
+		}
+	}
+	making, err := store.Find[models.Server](tx.Select("id", "backend_name").Where("handler_id = ? AND status IN ? AND backend_name <> ''",
+		handler, []models.ServerStatus{models.ServerProv, models.ServerProvFailed}))
+	if err != nil {
+		return fmt.Errorf("servers that are being made: %w", err)
+	}
+	names := map[string]bool{}
+	for i := range making {
+		names[making[i].BackendName] = true
+	}
+	for _, m := range page {
+		sv := match(m, byTag[m.Tag], byRef[m.Ref], moved[m.Ref])
+		switch {
+		case sv != nil:
+			if err := k.update(tx, sv, m, listed, memo); err != nil {
+				return err
+			}
+		case m.Tag == "" && names[m.Name]:
+			// A clone that has not got its tag yet: the job that makes it is at work.
+		default:
+			if err := k.insert(tx, handler, m, memo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// match says which server a machine is, if any.
+func match(m provider.Machine, byTag, byRef *models.Server, moved bool) *models.Server {
+	if byTag != nil {
+		if byTag.BackendRef == "" || byTag.BackendRef == m.Ref || moved || byTag.Status == models.ServerHistorical {
+			return byTag
+		}
+	}
+	if byRef == nil {
+		return nil
+	}
+	if byRef.Status == models.ServerHistorical && m.Tag != "" && m.Tag != byRef.UUID {
+		return nil // another machine got the ref of one that is gone
+	}
+	return byRef
+}
+
+func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, listed time.Time, memo provider.Memo) error {
+	if sv.UpdatedAt.After(listed) {
+		return nil // what was read is older than what the row says
+	}
+	event := ""
+	switch sv.Status {
+	case models.ServerProv, models.ServerProvFailed, models.ServerModify, models.ServerDecom:
+		return nil // a job is at work, or a failed one has to be dealt with
+	case models.ServerHistorical:
+		if err := sv.MoveTo(models.ServerActive); err != nil {
+			return err
+		}
+		event = "returned"
+	case models.ServerActive:
+	}
+	if err := claim(tx, sv, m.Ref); err != nil {
+		return err
+	}
+	if !observe(sv, m) && event == "" {
+		return nil
+	}
+	add(memo, memoChanged, 1)
+	now := tx.Now
+	sv.SyncedAt = &now
+	if event == "" {
+		return save(tx, sv)
+	}
+	if err := retake(tx, sv); err != nil {
+		return err
+	}
+	return settle(tx, sv, event, "It is in the back end again.")
+}
+
+// retake gives a server that has returned the address of a pool that it uses,
+// when nobody got it meanwhile.
+func retake(tx *store.Tx, sv *models.Server) error {
+	if sv.EnvironmentID == 0 || sv.IP == "" {
+		return nil
+	}
+	env, err := store.First[models.Environment](tx.Where("id = ?", sv.EnvironmentID))
+	if err != nil {
+		return fmt.Errorf("load environment %s: %w", sv.EnvironmentID, err)
+	}
+	pool, err := pooled(tx, sv.HandlerID, env.Network)
+	if err != nil || pool == nil {
+		return err
+	}
+	return store.Fault(tx.Exec(`INSERT INTO ip_addresses (pool_id, address, server_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, pool.ID, sv.IP, sv.ID).Error)
+}
+
+func (k syncVMs) insert(tx *store.Tx, handler models.ID, m provider.Machine, memo provider.Memo) error {
+	now := tx.Now
+	sv := &models.Server{
+		Hostname: hostname(m), Status: models.ServerActive,
+		GroupID: models.UnassignedID, EnvironmentID: models.UnassignedID, HandlerID: handler,
+		AddedAt: now, SyncedAt: &now,
+		Labels: []string{}, Parameters: []models.Param{},
+	}
+	if id, err := uuid.Parse(m.Tag); err == nil && id.String() == m.Tag {
+		// It was made by a Halcyon that is not here: keep its tag, if it is free.
+		var taken int64
+		if err := tx.Model(&models.Server{}).Where("uuid = ?", m.Tag).Count(&taken).Error; err != nil {
+			return store.Fault(err)
+		}
+		if taken == 0 {
+			sv.UUID = m.Tag
+		}
+	}
+	observe(sv, m)
+	if err := store.Insert(tx, sv); err != nil {
+		if fault.Is(err, fault.Conflict) {
+			// A job has recorded it in this moment: the next look finds that.
+			return fault.Wrap(fault.Unavailable, err, "The machine %s is being recorded elsewhere.", m.Name)
+		}
+		return fmt.Errorf("insert server %s: %w", m.Name, err)
+	}
+	add(memo, memoNew, 1)
+	return history.Add(tx, system, models.ObjectServer, sv.ID, "found", "Found in the back end as "+m.Name, nil, nil)
+}
+
+// vanish looks for the servers that no page had, and believes that they are gone
+// when the back end says so of each.
+func (k syncVMs) vanish(p provider.Provider, h *models.ResourceHandler, id models.ID) job.Step {
+	var (
+		gone   []models.Server
+		last   models.ID
+		looked time.Time
+	)
+	return job.Step{
+		Step: provider.Step{
+			Name: "vanish", Title: "Looking for what is gone from " + h.Name,
+			Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
+				gone, looked = nil, k.store.Now()
+				budget, cancel := context.WithTimeout(ctx, 15*time.Second)
+				defer cancel()
+				rows, err := store.Find[models.Server](k.store.Read(ctx).
+					Select("id", "backend_ref").
+					Where("handler_id = ? AND status = ? AND backend_ref <> '' AND id > ?", h.ID, models.ServerActive, count(memo, memoChecked)).
+					Order("id").Limit(1000))
+				if err != nil {
+					return 0, fmt.Errorf("servers of %s: %w", h.Name, err)
+				}
+				for _, sv := range rows {
+					if budget.Err() != nil || len(gone) >= k.batch {
+						return again, nil
+					}
+					last = sv.ID
+					if k.noted(id, sv.BackendRef) {
+						continue
+					}
+					_, err := p.Inspect(ctx, sv.BackendRef)
+					switch {
+					case fault.Is(err, fault.NotFound):
+						gone = append(gone, sv)
+					case err != nil:
+						return 0, err
+					}
+				}
+				if len(rows) == 1000 {
+					return again, nil
+				}
+				return 0, nil
+			},
+		},
+		Apply: func(tx *store.Tx, _ *models.Job, memo provider.Memo) error {
+			if last != 0 {
+				memo[memoChecked] = last.String()
+			}
+			for i := range gone {
+				sv, err := lock(tx, gone[i].ID)
+				if err != nil {
+					return err
+				}
+				if sv.Status != models.ServerActive || sv.BackendRef != gone[i].BackendRef || sv.UpdatedAt.After(looked) {
+					continue
+				}
+				if err := retire(tx, sv); err != nil {
+					return err
+				}
+				now := tx.Now
+				sv.SyncedAt = &now
+				if err := settle(tx, sv, "vanished", "It is not in the back end any more."); err != nil {
+					return err
+				}
+				add(memo, memoGoneN, 1)
+			}
+			return nil
+		},
+	}
+}
+
+// Succeeded implements job.Kind.
+func (k syncVMs) Succeeded(_ *store.Tx, j *models.Job, memo provider.Memo) error {
+	k.forget(j.ID)
+	j.Output = fmt.Sprintf("Found %d machines: %d new, %d changed, %d gone.",
+		count(memo, memoFound), count(memo, memoNew), count(memo, memoChanged), count(memo, memoGoneN))
+	return nil
+}
+
+// Failed implements job.Kind.
+func (k syncVMs) Failed(_ *store.Tx, j *models.Job, _ provider.Memo, _ string) error {
+	k.forget(j.ID)
+	return nil
+}
+
+// Canceled implements job.Kind: what was found until then stays.
+func (k syncVMs) Canceled(_ *store.Tx, j *models.Job, _ provider.Memo) error {
+	k.forget(j.ID)
+	return nil
+}
+
+// Retried implements job.Kind: a canceled or failed comparison goes on where it was,
+// and looks for what is gone from the beginning.
+func (k syncVMs) Retried(*store.Tx, *models.Job) ([]string, error) { return nil, nil }

@@ -1,0 +1,269 @@
+// Package tenancy serves who there is and what they belong to: users, groups,
+// roles and memberships.
+package tenancy
+
+import (
+	"context"
+	"slices"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+	"halcyon/pkg/record"
+	"halcyon/pkg/store"
+)
+
+// Service serves users, groups, roles and memberships.
+type Service struct {
+	Users       record.Table[models.User, *models.User]
+	Groups      record.Table[models.Group, *models.Group]
+	Roles       record.Table[models.Role, *models.Role]
+	Memberships record.Table[models.Membership, *models.Membership]
+
+	store *store.Store
+	dir   *directory.Directory
+	hash  func(ctx context.Context, password string) (string, error)
+}
+
+// New makes the service. The hash function turns a new password into what is
+// stored, and refuses one that will not do.
+func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context, password string) (string, error)) *Service {
+	t := &Service{store: s, dir: dir, hash: hash}
+	t.Users = record.Table[models.User, *models.User]{
+		Store: s, Object: models.ObjectUser, Schema: &query.Schema{Name: "user", Plural: "users", Table: "users", Prefix: "USR"},
+		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
+		CanUpdate: CanUpdateUser, CanDelete: CanDeleteUser,
+		Validate: t.validUser,
+		InUse:    "The user has orders, servers or history. Make the user inactive instead.",
+	}
+	t.Groups = record.Table[models.Group, *models.Group]{
+		Store: s, Object: models.ObjectGroup, Schema: &query.Schema{Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP"},
+		CanCreate: CanCreateGroup, CanUpdate: CanUpdateGroup, CanDelete: CanDeleteGroup,
+		Validate: t.validGroup,
+		Load: func(tx *store.Tx, g *models.Group) error {
+			return tx.Table("servers").Where("group_id = ? AND status <> ?", g.ID, models.ServerHistorical).
+				Select("coalesce(sum(rate), 0)").Scan(&g.Rate).Error
+		},
+		Before: notUnassigned[*models.Group]("group"),
+		InUse:  "The group still has groups, environments, orders or servers.",
+	}
+	t.Roles = record.Table[models.Role, *models.Role]{
+		Store: s, Object: models.ObjectRole, Schema: &query.Schema{Name: "role", Plural: "roles", Table: "roles", Prefix: "ROL"},
+		CanCreate: func(a access.Actor, _ *models.Role) error { return CanCreateRole(a) },
+		CanUpdate: CanUpdateRole, CanDelete: CanUpdateRole,
+		Validate: func(_ *store.Tx, r *models.Role) error { return validRole(r) },
+		InUse:    "The role is still granted to somebody.",
+	}
+	t.Memberships = record.Table[models.Membership, *models.Membership]{
+		Store: s, Object: models.ObjectMembership, Schema: &query.Schema{Name: "membership", Plural: "memberships", Table: "memberships", Prefix: "MEM"},
+		CanCreate: CanManageMembership, CanUpdate: CanManageMembership, CanDelete: CanManageMembership,
+		Validate: validMembership,
+	}
+	return t
+}
+
+// CanCreateUser is the guard of creating users.
+func CanCreateUser(a access.Actor) error { return record.Admin("create users")(a) }
+
+// CanUpdateUser is the guard of changing a user. Users change their own names by
+// it too; which members they may set is up to validUser.
+func CanUpdateUser(a access.Actor, u *models.User) error {
+	return record.Admin("change users")(a)
+}
+
+// CanDeleteUser is the guard of removing a user.
+func CanDeleteUser(a access.Actor, u *models.User) error {
+	if err := record.Admin("delete users")(a); err != nil {
+		return err
+	}
+	if u.ID == a.ID {
+		return fault.Conflictf("Nobody can delete their own user.")
+	}
+	return nil
+}
+
+func (t *Service) validUser(tx *store.Tx, u *models.User) error {
+	if err := u.Validate(); err != nil {
+		return err
+	}
+	if u.NewPassword == "" {
+		return nil
+	}
+	hash, err := t.hash(tx.Statement.Context, u.NewPassword)
+	if err != nil {
+		return err
+	}
+	u.PasswordHash, u.NewPassword = hash, ""
+	u.PasswordGen++
+	return nil
+}
+
+// CanCreateGroup is the guard of creating a group: super admins anywhere, group
+// administrators below their groups. A row without a parent asks whether the
+// actor may create groups at all.
+func CanCreateGroup(a access.Actor, g *models.Group) error {
+	if a.Can(access.GroupManage, g.ParentID) {
+		return nil
+	}
+	return fault.Forbiddenf("Only super admins create groups at the top, and group admins below their own.")
+}
+
+// CanCreateAnyGroup says whether the actor could create a group somewhere.
+func (t *Service) CanCreateAnyGroup(a access.Actor) error {
+	if a.SuperAdmin || len(a.With(access.GroupManage)) > 0 {
+		return nil
+	}
+	return fault.Forbiddenf("Only super admins create groups at the top, and group admins below their own.")
+}
+
+// CanGrantAny says whether the actor could grant a role somewhere.
+func (t *Service) CanGrantAny(a access.Actor) error {
+	if a.SuperAdmin || len(a.With(access.MemberManage)) > 0 {
+		return nil
+	}
+	return fault.Forbiddenf("Only those who manage a group's members can do this.")
+}
+
+// CanUpdateGroup is the guard of changing a group.
+func CanUpdateGroup(a access.Actor, g *models.Group) error {
+	if a.Can(access.GroupManage, g.ID) && (g.ParentID == 0 || a.SuperAdmin || slices.Contains(a.Named(), g.ParentID)) {
+		return nil
+	}
+	return fault.Forbiddenf("Only the group's admins can change it.")
+}
+
+// CanDeleteGroup is the guard of removing a group: whoever could have created it.
+func CanDeleteGroup(a access.Actor, g *models.Group) error {
+	if a.Can(access.GroupManage, g.ParentID) {
+		return nil
+	}
+	return fault.Forbiddenf("Only super admins, and group admins above it, can delete a group.")
+}
+
+func (t *Service) validGroup(tx *store.Tx, g *models.Group) error {
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	if g.ID == 0 {
+		return nil
+	}
+	for up, seen := g.ParentID, 0; up != 0; seen++ {
+		if up == g.ID || seen > 64 {
+			return fault.InvalidField("/parent", "is the group itself or below it")
+		}
+		p, err := store.First[models.Group](tx.Where("id = ?", up))
+		if err != nil {
+			return err
+		}
+		up = p.ParentID
+	}
+	return nil
+}
+
+// CanCreateRole is the guard of creating roles.
+func CanCreateRole(a access.Actor) error { return record.Admin("create roles")(a) }
+
+// CanUpdateRole is the guard of changing and removing a role: the built-in ones
+// stay what they are.
+func CanUpdateRole(a access.Actor, r *models.Role) error {
+	if err := record.Admin("change roles")(a); err != nil {
+		return err
+	}
+	if r.BuiltIn {
+		return fault.Conflictf("The role %s is built in and stays as it is.", r.Name)
+	}
+	return nil
+}
+
+func validRole(r *models.Role) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	for _, p := range r.Permissions {
+		if !slices.Contains(access.Permissions, access.Permission(p)) {
+			return fault.InvalidField("/permissions", "%q is none of %v", p, access.Permissions)
+		}
+	}
+	return nil
+}
+
+// CanManageMembership is the guard of granting and taking roles: those who manage
+// the group's members. Nobody grants what they do not hold themselves.
+func CanManageMembership(a access.Actor, m *models.Membership) error {
+	if a.Can(access.MemberManage, m.GroupID) {
+		return nil
+	}
+	return fault.Forbiddenf("Only those who manage the group's members can do this.")
+}
+
+func validMembership(tx *store.Tx, m *models.Membership) error {
+	if m.ExpiresAt != nil && !m.ExpiresAt.After(tx.Now) {
+		return fault.InvalidField("/expires", "is in the past")
+	}
+	return nil
+}
+
+// CreateMembership grants a role.
+func (t *Service) CreateMembership(ctx context.Context, a access.Actor, m *models.Membership) error {
+	if err := t.mayGrant(ctx, a, m); err != nil {
+		return err
+	}
+	m.CreatedByID = a.ID
+	return t.Memberships.Create(ctx, a, m)
+}
+
+// UpdateMembership changes a grant.
+func (t *Service) UpdateMembership(ctx context.Context, a access.Actor, ref string, apply func(*models.Membership) error) (*models.Membership, error) {
+	return t.Memberships.Update(ctx, a, ref, func(m *models.Membership) error {
+		if err := apply(m); err != nil {
+			return err
+		}
+		return t.mayGrant(ctx, a, m)
+	})
+}
+
+// mayGrant refuses a role with a permission that the actor does not hold on the
+// group: a member manager would otherwise become its owner.
+func (t *Service) mayGrant(ctx context.Context, a access.Actor, m *models.Membership) error {
+	if err := CanManageMembership(a, m); err != nil || a.SuperAdmin {
+		return err
+	}
+	r, err := store.First[models.Role](t.store.Read(ctx).Where("id = ?", m.RoleID))
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Permissions {
+		if !a.Can(access.Permission(p), m.GroupID) {
+			return fault.Forbiddenf("The role %s has the permission %s, which you do not hold in this group.", r.Name, p)
+		}
+	}
+	return nil
+}
+
+// OrderableGroups gives the condition for the groups in which a user may order.
+func (t *Service) OrderableGroups(ctx context.Context, user models.ID) (access.Where, error) {
+	r, err := t.dir.Rights(ctx, user)
+	if err != nil {
+		return access.None, err
+	}
+	u, err := t.dir.UserByID(ctx, user)
+	if err != nil {
+		return access.None, err
+	}
+	if u.SuperAdmin {
+		return access.All, nil
+	}
+	return access.In(query.Root+".id", r.By[access.OrderSubmit]), nil
+}
+
+// notUnassigned refuses to remove the row that holds what nobody has claimed.
+func notUnassigned[P models.Keyed](kind string) func(*store.Tx, P) error {
+	return func(_ *store.Tx, row P) error {
+		if row.Key().ID == models.UnassignedID {
+			return fault.Conflictf("The %s Unassigned holds what nobody has claimed, and stays.", kind)
+		}
+		return nil
+	}
+}

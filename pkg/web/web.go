@@ -1,0 +1,334 @@
+// Package web is the edge that all faces share: one echo server, paths as
+// clients really write them, request ids, the log line, limits, health and
+// metrics. Faces hang on it with a table of routes and their own way of writing
+// faults.
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+)
+
+// MaxBody is how many bytes a request's body may have.
+const MaxBody = 1 << 20
+
+// Route is one line of a face's table.
+type Route struct {
+	Method string
+	Path   string // echo's pattern, without a trailing slash: "/api/v2/orders/:id"
+	Doc    string // who may, in words
+	Handle echo.HandlerFunc
+}
+
+// Face is one dialect.
+type Face interface {
+	// Prefixes are the paths that belong to the face, longest first.
+	Prefixes() []string
+	// Routes is the table. GET routes answer HEAD too.
+	Routes() []Route
+	// Authenticate runs before anything else on the face's paths, unknown ones
+	// and wrong methods included.
+	Authenticate(c echo.Context) error
+	// WriteFault answers a request that failed.
+	WriteFault(c echo.Context, err error) error
+}
+
+// Config is what a server is made of.
+type Config struct {
+	Faces   []Face
+	Log     *slog.Logger
+	Now     func() time.Time
+	Ready   map[string]func(context.Context) error // checks of /readyz, by name
+	Metrics *Metrics
+}
+
+// New puts a server together.
+func New(c Config) *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	s := &server{cfg: c, faces: c.Faces}
+	e.HTTPErrorHandler = s.fail
+	e.Pre(plainPath)
+	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400, Skipper: func(c echo.Context) bool {
+		return strings.HasPrefix(c.Path(), "/metrics")
+	}}), s.authenticate)
+	for _, f := range c.Faces {
+		for _, r := range f.Routes() {
+			e.Add(r.Method, r.Path, r.Handle)
+			if r.Method == http.MethodGet {
+				e.Add(http.MethodHead, r.Path, r.Handle)
+			}
+		}
+	}
+	for path, handle := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": s.readyz, "/metrics": c.Metrics.handle} {
+		e.GET(path, handle)
+		e.HEAD(path, handle)
+	}
+	return e
+}
+
+type server struct {
+	cfg   Config
+	faces []Face
+}
+
+// face gives the face that a path belongs to, nil for none.
+func (s *server) face(path string) Face {
+	for _, f := range s.faces {
+		for _, p := range f.Prefixes() {
+			if path == p || strings.HasPrefix(path, p) && (p == "/" || path[len(p)] == '/') {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// plainPath takes paths as clients write them: with and without a trailing
+// slash, and with doubled slashes. There is no redirect anywhere: some clients
+// drop their credentials or their body on one.
+func plainPath(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		u.Path = squeeze(u.Path)
+		if u.RawPath != "" {
+			u.RawPath = squeeze(u.RawPath)
+		}
+		return next(c)
+	}
+}
+
+func squeeze(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	return path
+}
+
+func (s *server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if f := s.face(c.Request().URL.Path); f != nil {
+			if err := f.Authenticate(c); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}
+
+// fail is where every error of every handler arrives, echo's own included.
+func (s *server) fail(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	err = fromEcho(c, err)
+	c.Set(keyFault, err)
+	if f := s.face(c.Request().URL.Path); f != nil {
+		if err := f.WriteFault(c, err); err != nil {
+			s.cfg.Log.ErrorContext(c.Request().Context(), "an error could not be written", "error", err)
+		}
+		return
+	}
+	e := fault.From(err)
+	status := Status(err)
+	if err := c.JSON(status, map[string]any{"status_code": status, "detail": e.Message, "error": e.Message}); err != nil {
+		s.cfg.Log.ErrorContext(c.Request().Context(), "an error could not be written", "error", err)
+	}
+}
+
+// MethodNotAllowed is the cause of a fault about a wrong method.
+var MethodNotAllowed = errors.New("method not allowed")
+
+// TooLarge is the cause of a fault about a body over MaxBody.
+var TooLarge = errors.New("body too large")
+
+// WrongType is the cause of a fault about a body of a type that is not read.
+var WrongType = errors.New("unsupported media type")
+
+func fromEcho(c echo.Context, err error) error {
+	var he *echo.HTTPError
+	if !errors.As(err, &he) {
+		return err
+	}
+	switch he.Code {
+	case http.StatusNotFound:
+		return fault.NotFoundf("Not found.")
+	case http.StatusMethodNotAllowed:
+		if allow, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
+			c.Response().Header().Set(echo.HeaderAllow, allow)
+		}
+		return fault.Wrap(fault.Invalid, MethodNotAllowed, "Method %q not allowed.", c.Request().Method)
+	}
+	return fault.Wrap(fault.Internal, err, "Internal error.")
+}
+
+// Status is the HTTP status of an error.
+func Status(err error) int {
+	switch {
+	case errors.Is(err, MethodNotAllowed):
+		return http.StatusMethodNotAllowed
+	case errors.Is(err, TooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, WrongType):
+		return http.StatusUnsupportedMediaType
+	}
+	switch fault.CodeOf(err) {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Precondition:
+		return http.StatusPreconditionFailed
+	case fault.Limited:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	case fault.Internal:
+	}
+	return http.StatusInternalServerError
+}
+
+// ReadBody reads the whole body, up to MaxBody.
+func ReadBody(c echo.Context) ([]byte, error) {
+	if c.Request().ContentLength > MaxBody {
+		return nil, fault.Wrap(fault.Invalid, TooLarge, "The body has more than %d bytes.", MaxBody)
+	}
+	data, err := io.ReadAll(io.LimitReader(c.Request().Body, MaxBody+1))
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "The body could not be read.")
+	}
+	if len(data) > MaxBody {
+		return nil, fault.Wrap(fault.Invalid, TooLarge, "The body has more than %d bytes.", MaxBody)
+	}
+	return data, nil
+}
+
+const (
+	keyActor = "halcyon.actor"
+	keyFault = "halcyon.fault"
+)
+
+// SetActor says who calls.
+func SetActor(c echo.Context, a access.Actor) { c.Set(keyActor, a) }
+
+// Actor gives who calls; nobody before authentication.
+func Actor(c echo.Context) access.Actor {
+	a, _ := c.Get(keyActor).(access.Actor)
+	return a
+}
+
+// observe gives the request its id, survives panics, and writes the one log line.
+func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		begin := s.cfg.Now()
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !plainID(id) {
+			id = newID()
+		}
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		err := guarded(next, c)
+		if err != nil {
+			c.Error(err)
+		}
+		s.log(c, id, s.cfg.Now().Sub(begin))
+		return nil
+	}
+}
+
+func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if r == http.ErrAbortHandler {
+				panic(r)
+			}
+			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", r, debug.Stack()), "Internal error.")
+		}
+	}()
+	return next(c)
+}
+
+func (s *server) log(c echo.Context, id string, took time.Duration) {
+	status := c.Response().Status
+	s.cfg.Metrics.observe(c.Request().Method, c.Path(), status, took)
+	level := slog.LevelInfo
+	err, _ := c.Get(keyFault).(error)
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	ctx := c.Request().Context()
+	if !s.cfg.Log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("id", id), slog.String("actor", Actor(c).Username),
+		slog.String("method", c.Request().Method), slog.String("path", c.Request().URL.Path),
+		slog.Int("status", status), slog.Int64("bytes", c.Response().Size), slog.Duration("took", took),
+	}
+	if err != nil && status != http.StatusUnauthorized {
+		// What is wrong with credentials may quote them.
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// plainID reports whether a caller's request id can go into logs and headers.
+func plainID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for _, r := range []byte(id) {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func newID() string {
+	var raw [8]byte
+	_, _ = rand.Read(raw[:]) // crypto/rand never fails
+	return hex.EncodeToString(raw[:])
+}
+
+func healthz(c echo.Context) error { return c.String(http.StatusOK, "ok\n") }
+
+// readyz asks every part for a sign of life, and names those without.
+func (s *server) readyz(c echo.Context) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), 5*time.Second)
+	defer cancel()
+	status := http.StatusOK
+	parts := map[string]string{}
+	for name, check := range s.cfg.Ready {
+		parts[name] = "ok"
+		if err := check(ctx); err != nil {
+			status = http.StatusServiceUnavailable
+			parts[name] = fault.From(err).Message
+			s.cfg.Log.WarnContext(ctx, "not ready", "part", name, "error", err)
+		}
+	}
+	return c.JSON(status, parts)
+}
