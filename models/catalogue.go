@@ -290,5 +290,5 @@ type BlueprintItem struct {
 	Hostname    string // template: {name} {item} {id} {n} {owner} {group}
 }
 
-// Server tiers are the one type of build item so far.
+// BlueprintItemServer is a tier of servers, the one type of build item so far.
 const BlueprintItemServer = "server"

@@ -66,6 +66,8 @@ type settings struct {
 	workers       int // jobs at a time in this process; 0 for none
 	poll          time.Duration
 	lease         time.Duration
+	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
+	backoffMax    time.Duration
 	clock         func() time.Time
 	log           *slog.Logger
 }
@@ -121,7 +123,9 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.orders = order.New(a.store, a.catalog, a.jobs)
 	a.history = history.New(a.store)
 	if c.workers > 0 {
-		a.engine = job.NewEngine(a.jobs, job.Config{Lease: c.lease, Sweep: sweep(c.lease), Log: c.log})
+		a.engine = job.NewEngine(a.jobs, job.Config{
+			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
+		})
 	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,

@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"halcyon/pkg/demo"
@@ -53,19 +53,17 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		if err := a.fill(ctx, vc); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}
-		return c.welcome(env, at)
+		return welcome(env.stdout, at, vc)
 	})
 }
 
-// demoVCenter starts the simulator. Its password is random: nobody else on the
-// machine is meant to use it.
+// demoVCenter starts the simulator, on loopback and with the demo's password, so
+// that people can look at it with other tools.
 func demoVCenter(state, dir string) (demo.VCenter, *vcsim.Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return demo.VCenter{}, nil, err
 	}
-	var raw [15]byte
-	_, _ = rand.Read(raw[:]) // crypto/rand never fails
-	vc := simulatedVCenter("halcyon", base32.StdEncoding.EncodeToString(raw[:]))
+	vc := simulatedVCenter("halcyon", demo.Password)
 	sim, err := vcsim.Start(vcsim.Options{Username: vc.Username, Password: vc.Password, State: state})
 	if err != nil {
 		return demo.VCenter{}, nil, fmt.Errorf("start the vCenter simulator: %w", err)
@@ -112,14 +110,16 @@ func onlyLoopback(listen string) error {
 	return fmt.Errorf("the demo's password is %q, so it listens on loopback alone, not on %q; use halcyon serve for more", demo.Password, listen)
 }
 
-func (c *demoCmd) welcome(env *environment, at string) error {
-	w := env.stdout
-	fmt.Fprintf(w, "\nHalcyon demo at %s/api/v2/\n\nUsers, all with the password %s:\n", at, demo.Password)
+func welcome(w io.Writer, at string, vc demo.VCenter) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nHalcyon demo at %s/api/v2/\n\nUsers, all with the password %s:\n", at, demo.Password)
 	for _, u := range demo.Users {
-		fmt.Fprintf(w, "  %-6s %s\n", u.Name, u.Role)
+		fmt.Fprintf(&b, "  %-6s %s\n", u.Name, u.Role)
 	}
-	fmt.Fprintf(w, "\nTry:\n  curl -u alice:%s %s/api/v2/\n", demo.Password, at)
-	_, err := fmt.Fprintf(w, "  curl -u alice:%s '%s/api/v2/servers/?attributes=ip,power-status'\n\n", demo.Password, at)
+	fmt.Fprintf(&b, "\nThe simulated vCenter is at %s (user %s, password %s).\n", vc.URL, vc.Username, vc.Password)
+	fmt.Fprintf(&b, "\nTry:\n  curl -u alice:%s %s/api/v2/\n", demo.Password, at)
+	fmt.Fprintf(&b, "  curl -u alice:%s '%s/api/v2/servers/?attributes=ip,power-status'\n\n", demo.Password, at)
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

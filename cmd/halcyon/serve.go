@@ -73,7 +73,7 @@ type serveCmd struct {
 
 // Run serves until it is told to stop.
 func (c *serveCmd) Run(env *environment) error {
-	s, err := c.databaseFlags.settings(env)
+	s, err := c.settings(env)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (a *app) firstUser(env *environment, passwordFile string) error {
 		return err
 	}
 	u := &models.User{Username: "admin", Active: true, SuperAdmin: true, NewPassword: password}
-	err = a.tenancy.Users.Create(env.ctx, access.System("halcyon"), u)
+	err = a.tenancy.CreateUser(env.ctx, access.System("halcyon"), u)
 	if fault.Is(err, fault.Conflict) {
 		return nil // another replica was faster, and says the password
 	}
@@ -198,14 +198,14 @@ type workerCmd struct {
 
 // Run works until it is told to stop.
 func (c *workerCmd) Run(env *environment) error {
-	s, err := c.databaseFlags.settings(env)
+	s, err := c.settings(env)
 	if err != nil {
 		return err
 	}
 	if c.Workers <= 0 {
 		return fmt.Errorf("a worker with --workers=%d would do nothing", c.Workers)
 	}
-	c.jobFlags.apply(&s)
+	c.apply(&s)
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ type migrateCmd struct{ databaseFlags }
 
 // Run brings the schema up to date.
 func (c *migrateCmd) Run(env *environment) error {
-	s, err := c.databaseFlags.settings(env)
+	s, err := c.settings(env)
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ type userAddCmd struct {
 
 // Run adds the user.
 func (c *userAddCmd) Run(env *environment) error {
-	s, err := c.databaseFlags.settings(env)
+	s, err := c.settings(env)
 	if err != nil {
 		return err
 	}
@@ -272,7 +272,7 @@ func (c *userAddCmd) Run(env *environment) error {
 		return err
 	}
 	u := &models.User{Username: c.Name, Email: c.Email, Active: true, SuperAdmin: c.SuperAdmin, NewPassword: password}
-	err = a.tenancy.Users.Create(env.ctx, access.System("command line"), u)
+	err = a.tenancy.CreateUser(env.ctx, access.System("command line"), u)
 	if err == nil {
 		_, err = fmt.Fprintf(env.stdout, "The user %s has been added, with the id %s.\n", u.Username, u.ID)
 	}
@@ -292,11 +292,20 @@ func (c *configCmd) Run(env *environment) error {
 		url = "sqlite:" + filepath.Join(c.DataDir, "halcyon.db")
 	}
 	for _, line := range [][2]string{
-		{"database-url", hidePassword(url)}, {"database-conns", fmt.Sprint(c.DatabaseConns)},
-		{"data-dir", c.DataDir}, {"secret-key-file", c.SecretKeyFile}, {"keys-dir", c.KeysDir}, {"signing-alg", c.SigningAlg},
-		{"workers", fmt.Sprint(c.Workers)}, {"poll", c.Poll.String()}, {"lease", c.Lease.String()},
-		{"listen", c.Listen}, {"tls-cert", c.TLSCert}, {"tls-key", c.TLSKey},
-		{"token-lifetime", c.TokenLifetime.String()}, {"prefer-representation", c.PreferRepresentation},
+		{"database-url", hidePassword(url)},
+		{"database-conns", fmt.Sprint(c.DatabaseConns)},
+		{"data-dir", c.DataDir},
+		{"secret-key-file", c.SecretKeyFile},
+		{"keys-dir", c.KeysDir},
+		{"signing-alg", c.SigningAlg},
+		{"workers", fmt.Sprint(c.Workers)},
+		{"poll", c.Poll.String()},
+		{"lease", c.Lease.String()},
+		{"listen", c.Listen},
+		{"tls-cert", c.TLSCert},
+		{"tls-key", c.TLSKey},
+		{"token-lifetime", c.TokenLifetime.String()},
+		{"prefer-representation", c.PreferRepresentation},
 		{"shutdown-timeout", c.ShutdownTimeout.String()},
 	} {
 		if _, err := fmt.Fprintf(env.stdout, "%-22s %s\n", line[0], line[1]); err != nil {

@@ -104,7 +104,7 @@ func (f *Face) Authenticate(c echo.Context) error {
 	if public[r.URL.Path] || hasPrefix(r.URL.Path, Base+"/docs") {
 		return nil
 	}
-	a, err := f.Auth.Authenticate(r.Context(), r.Header.Get(echo.HeaderAuthorization))
+	a, err := f.Auth.AuthenticateFrom(r.Context(), r.Header.Get(echo.HeaderAuthorization), c.RealIP())
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,11 @@ var titles = map[fault.Code]string{
 // problemType gives the name of the page that explains the problem.
 func problemType(err error) string {
 	switch {
-	case errors.Is(err, web.MethodNotAllowed):
+	case errors.Is(err, web.ErrMethodNotAllowed):
 		return "method-not-allowed"
-	case errors.Is(err, web.TooLarge):
+	case errors.Is(err, web.ErrTooLarge):
 		return "too-large"
-	case errors.Is(err, web.WrongType):
+	case errors.Is(err, web.ErrWrongType):
 		return "unsupported-media-type"
 	}
 	return string(fault.CodeOf(err))

@@ -73,8 +73,8 @@ func (f *Face) users() resource.Resource[models.User] {
 		List: f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
 		New:       func() *user { return &user{Active: true} },
 		CanCreate: func(a access.Actor) error { return f.Tenancy.Users.CanCreate(a, &user{}) },
-		Create:    f.Tenancy.Users.Create,
-		CanUpdate: f.Tenancy.Users.CanUpdate, Update: f.Tenancy.Users.Update,
+		Create:    f.Tenancy.CreateUser,
+		CanUpdate: f.Tenancy.Users.CanUpdate, Update: f.Tenancy.UpdateUser,
 		CanDelete: f.Tenancy.Users.CanDelete, Delete: deleting[user](f.Tenancy.Users.Delete),
 	}
 }

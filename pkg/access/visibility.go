@@ -157,8 +157,10 @@ func Visible(table string, a Actor, alias string) Where {
 // historyObjects are the kinds of object whose history others than those who see
 // all may read.
 var historyObjects = []struct{ kind, table string }{
-	{models.ObjectOrder, "orders"}, {models.ObjectJob, "jobs"},
-	{models.ObjectServer, "servers"}, {models.ObjectService, "services"},
+	{models.ObjectOrder, "orders"},
+	{models.ObjectJob, "jobs"},
+	{models.ObjectServer, "servers"},
+	{models.ObjectService, "services"},
 }
 
 // usable gives what works and is open to all groups, or to one of the actor's.

@@ -6,6 +6,7 @@ package body
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -79,7 +80,7 @@ func Parse(data []byte) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fault.Invalidf("The body goes on behind its JSON value, at byte %d.", dec.InputOffset())
 	}
 	if _, ok := v.(*object); !ok {
@@ -167,7 +168,7 @@ func read(dec *json.Decoder, at string, depth int) (any, error) {
 }
 
 func malformed(dec *json.Decoder, err error) error {
-	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.Invalidf("The body is not JSON: it ends too early, at byte %d.", dec.InputOffset())
 	}
 	return fault.Wrap(fault.Invalid, err, "The body is not JSON, at byte %d: %s.", dec.InputOffset(), strings.TrimPrefix(err.Error(), "json: "))

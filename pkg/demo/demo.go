@@ -55,7 +55,7 @@ func (d *Demo) Seed(ctx context.Context, vc VCenter) error {
 	sys := access.System("demo")
 	for _, u := range Users {
 		row := &models.User{Username: u.Name, FirstName: u.First, LastName: u.Last, Email: u.Name + "@demo.example", Active: true, SuperAdmin: u.Name == "admin", NewPassword: Password}
-		if err := d.Tenancy.Users.Create(ctx, sys, row); err != nil {
+		if err := d.Tenancy.CreateUser(ctx, sys, row); err != nil {
 			return fmt.Errorf("user %s: %w", u.Name, err)
 		}
 	}
@@ -79,8 +79,10 @@ func (d *Demo) Seed(ctx context.Context, vc VCenter) error {
 		user, group models.ID
 		role        string
 	}{
-		{alice, foo, "requestor"}, {alice, bar, "requestor"},
-		{bob, foo, "approver"}, {bob, bar, "approver"},
+		{alice, foo, "requestor"},
+		{alice, bar, "requestor"},
+		{bob, foo, "approver"},
+		{bob, bar, "approver"},
 		{carol, globex, "CUSTOMER.OWNER"},
 	} {
 		role := models.ID(0)

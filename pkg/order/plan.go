@@ -150,7 +150,7 @@ func (p *planner) deploy(it *models.OrderItem, at string) error {
 		d.Name = bp.Name
 	}
 	svc := PlannedService{Item: it, Blueprint: bp, Name: d.Name}
-	svc.Params = p.params(bp.Inputs, d.Parameters, at+"/resource-parameters", false)
+	svc.Params = p.params(bp.Inputs, d.Parameters, at+"/resource-parameters")
 	seen := map[string]bool{}
 	for i := range d.Arguments {
 		arg := &d.Arguments[i]
@@ -187,7 +187,7 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 	if quantity == 0 {
 		quantity = b.Quantity
 	}
-	given := p.params(svc.Blueprint.Inputs, arg.Parameters, at+"/parameters", true)
+	given := p.params(svc.Blueprint.Inputs, arg.Parameters, at+"/parameters")
 	// What was said for the whole service holds where the build item is silent.
 	for _, x := range svc.Params {
 		if _, has := models.ParamValue(given, x.Name); !has {
@@ -223,7 +223,7 @@ func (p *planner) prov(it *models.OrderItem, at string) error {
 	for i, name := range d.Preconfigurations {
 		p.complain(fmt.Sprintf("%s/preconfigurations/%d", at, i), "%q does not exist", name)
 	}
-	given := p.params(provInputs, d.Parameters, at+"/parameters", true)
+	given := p.params(provInputs, d.Parameters, at+"/parameters")
 	srv := PlannedServer{Item: it, Params: given}
 	quantity := max(d.Quantity, 1)
 	ok, err := p.fit(&srv, want{env: d.EnvironmentID, build: d.OSBuildID, quantity: d.Quantity}, at)
@@ -260,7 +260,7 @@ var (
 
 // params checks given values against the declared inputs and gives their
 // canonical form, in the order in which they came.
-func (p *planner) params(inputs []models.Input, given []models.Param, at string, canonicalRefs bool) []models.Param {
+func (p *planner) params(inputs []models.Input, given []models.Param, at string) []models.Param {
 	var out []models.Param
 	for _, x := range given {
 		i := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
@@ -588,7 +588,7 @@ func (p *planner) mod(it *models.OrderItem, at string) error {
 		return err
 	}
 	before := len(p.bad)
-	given := p.params(modInputs, d.Parameters, at+"/parameters", true)
+	given := p.params(modInputs, d.Parameters, at+"/parameters")
 	env, err := store.First[models.Environment](p.tx.Where("id = ?", sv.EnvironmentID))
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ package resource
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"time"
 
@@ -144,7 +145,7 @@ func (f Field[T]) SetText(set func(*T, string)) Field[T] {
 func (f Field[T]) SetInt(set func(*T, int)) Field[T] {
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
 		v := n.Int()
-		if int64(int32(v)) != v {
+		if v < math.MinInt32 || v > math.MaxInt32 {
 			n.Complain("%d is out of range", v)
 		}
 		return func(t *T) { set(t, int(v)) }

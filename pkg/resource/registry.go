@@ -78,6 +78,8 @@ func (r *Registry) Def(plural string) *Def { return r.byKey[plural] }
 
 // schema makes what can be asked of the resource from its declaration.
 func (d *Def) schema() {
+	// What the directory keeps is small, but for users.
+	d.Schema.Small = directory.Keeps(d.Table) && d.Table != directory.Users
 	for _, f := range d.Fields {
 		if f.Column == "" || f.Name == "id" {
 			continue // every schema has id by itself

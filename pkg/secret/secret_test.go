@@ -178,3 +178,17 @@ func TestLoadOrCreateKeyRefuses(t *testing.T) {
 		t.Errorf("the good one: %v", err)
 	}
 }
+
+func TestCreatePrivateReplacesNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "k")
+	if err := secret.CreatePrivate(path, []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := secret.CreatePrivate(path, []byte("second")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("the second: %v", err)
+	}
+	if got, err := secret.ReadPrivate(path); string(got) != "first" || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
+}

@@ -84,8 +84,13 @@ func (s *Store) Listen() {
 		go s.signals.listenPostgres(ctx)
 		return
 	}
-	s.signals.live.Store(true)
-	go s.signals.pollSQLite(ctx)
+	// From here on nothing is missed: what is announced later has a higher number.
+	seen, err := s.signals.newest(ctx)
+	if err != nil {
+		s.log.Warn("signals cannot be read", "error", err)
+	}
+	s.signals.live.Store(err == nil)
+	go s.signals.pollSQLite(ctx, seen)
 }
 
 // SignalsLive reports whether other processes' changes are being heard.
@@ -176,12 +181,12 @@ func cut(payload string) (topic, key string, ok bool) {
 	return payload, "", false
 }
 
-func (g *signals) pollSQLite(ctx context.Context) {
+func (g *signals) newest(ctx context.Context) (seen int64, err error) {
+	return seen, g.store.read.WithContext(ctx).Raw("SELECT coalesce(max(id), 0) FROM signals").Scan(&seen).Error
+}
+
+func (g *signals) pollSQLite(ctx context.Context, seen int64) {
 	defer close(g.done)
-	var seen int64
-	if err := g.store.read.WithContext(ctx).Raw("SELECT coalesce(max(id), 0) FROM signals").Scan(&seen).Error; err != nil {
-		g.store.log.Warn("signals cannot be read", "error", err)
-	}
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	rounds := 0
@@ -197,7 +202,12 @@ func (g *signals) pollSQLite(ctx context.Context) {
 		}
 		err := g.store.read.WithContext(ctx).Raw("SELECT id, topic, key FROM signals WHERE id > ? ORDER BY id", seen).Scan(&rows).Error
 		if err != nil {
+			g.live.Store(false)
 			continue
+		}
+		if !g.live.Load() {
+			g.dispatch("", "") // whatever was cached meanwhile may be old
+			g.live.Store(true)
 		}
 		for _, r := range rows {
 			seen = r.ID

@@ -35,7 +35,7 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 		Store: s, Object: models.ObjectUser, Schema: &query.Schema{Name: "user", Plural: "users", Table: "users", Prefix: "USR"},
 		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
 		CanUpdate: CanUpdateUser, CanDelete: CanDeleteUser,
-		Validate: t.validUser,
+		Validate: func(_ *store.Tx, u *models.User) error { return u.Validate() },
 		InUse:    "The user has orders, servers or history. Make the user inactive instead.",
 	}
 	t.Groups = record.Table[models.Group, *models.Group]{
@@ -67,11 +67,8 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 // CanCreateUser is the guard of creating users.
 func CanCreateUser(a access.Actor) error { return record.Admin("create users")(a) }
 
-// CanUpdateUser is the guard of changing a user. Users change their own names by
-// it too; which members they may set is up to validUser.
-func CanUpdateUser(a access.Actor, u *models.User) error {
-	return record.Admin("change users")(a)
-}
+// CanUpdateUser is the guard of changing a user.
+func CanUpdateUser(a access.Actor, _ *models.User) error { return record.Admin("change users")(a) }
 
 // CanDeleteUser is the guard of removing a user.
 func CanDeleteUser(a access.Actor, u *models.User) error {
@@ -84,20 +81,51 @@ func CanDeleteUser(a access.Actor, u *models.User) error {
 	return nil
 }
 
-func (t *Service) validUser(tx *store.Tx, u *models.User) error {
-	if err := u.Validate(); err != nil {
+// CreateUser makes a user. A new password is hashed before the transaction: it
+// takes its time, and SQLite has one writer.
+func (t *Service) CreateUser(ctx context.Context, a access.Actor, u *models.User) error {
+	if err := CanCreateUser(a); err != nil {
 		return err
 	}
-	if u.NewPassword == "" {
+	if u.NewPassword != "" {
+		hash, err := t.hash(ctx, u.NewPassword)
+		if err != nil {
+			return err
+		}
+		u.PasswordHash, u.NewPassword = hash, ""
+	}
+	return t.Users.Create(ctx, a, u)
+}
+
+// UpdateUser changes a user. A new password ends the tokens of the old one.
+func (t *Service) UpdateUser(ctx context.Context, a access.Actor, ref string, apply func(*models.User) error) (*models.User, error) {
+	draft := &models.User{}
+	if err := apply(draft); err != nil {
+		return nil, err
+	}
+	hash := ""
+	if draft.NewPassword != "" {
+		u, err := t.Users.Find(ctx, a, ref)
+		if err != nil {
+			return nil, err
+		}
+		if err := CanUpdateUser(a, u); err != nil {
+			return nil, err
+		}
+		if hash, err = t.hash(ctx, draft.NewPassword); err != nil {
+			return nil, err
+		}
+	}
+	return t.Users.Update(ctx, a, ref, func(u *models.User) error {
+		if err := apply(u); err != nil {
+			return err
+		}
+		if u.NewPassword = ""; hash != "" {
+			u.PasswordHash = hash
+			u.PasswordGen++
+		}
 		return nil
-	}
-	hash, err := t.hash(tx.Statement.Context, u.NewPassword)
-	if err != nil {
-		return err
-	}
-	u.PasswordHash, u.NewPassword = hash, ""
-	u.PasswordGen++
-	return nil
+	})
 }
 
 // CanCreateGroup is the guard of creating a group: super admins anywhere, group

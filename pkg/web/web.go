@@ -61,6 +61,8 @@ type Config struct {
 func New(c Config) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
+	// Whoever can write X-Forwarded-For must not choose whom the throttle counts.
+	e.IPExtractor = echo.ExtractIPDirect()
 	s := &server{cfg: c, faces: c.Faces}
 	e.HTTPErrorHandler = s.fail
 	e.Pre(plainPath)
@@ -154,14 +156,14 @@ func (s *server) fail(err error, c echo.Context) {
 	}
 }
 
-// MethodNotAllowed is the cause of a fault about a wrong method.
-var MethodNotAllowed = errors.New("method not allowed")
+// ErrMethodNotAllowed is the cause of a fault about a wrong method.
+var ErrMethodNotAllowed = errors.New("method not allowed")
 
-// TooLarge is the cause of a fault about a body over MaxBody.
-var TooLarge = errors.New("body too large")
+// ErrTooLarge is the cause of a fault about a body over MaxBody.
+var ErrTooLarge = errors.New("body too large")
 
-// WrongType is the cause of a fault about a body of a type that is not read.
-var WrongType = errors.New("unsupported media type")
+// ErrWrongType is the cause of a fault about a body of a type that is not read.
+var ErrWrongType = errors.New("unsupported media type")
 
 func fromEcho(c echo.Context, err error) error {
 	var he *echo.HTTPError
@@ -175,7 +177,7 @@ func fromEcho(c echo.Context, err error) error {
 		if allow, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 		}
-		return fault.Wrap(fault.Invalid, MethodNotAllowed, "Method %q not allowed.", c.Request().Method)
+		return fault.Wrap(fault.Invalid, ErrMethodNotAllowed, "Method %q not allowed.", c.Request().Method)
 	}
 	return fault.Wrap(fault.Internal, err, "Internal error.")
 }
@@ -183,11 +185,11 @@ func fromEcho(c echo.Context, err error) error {
 // Status is the HTTP status of an error.
 func Status(err error) int {
 	switch {
-	case errors.Is(err, MethodNotAllowed):
+	case errors.Is(err, ErrMethodNotAllowed):
 		return http.StatusMethodNotAllowed
-	case errors.Is(err, TooLarge):
+	case errors.Is(err, ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, WrongType):
+	case errors.Is(err, ErrWrongType):
 		return http.StatusUnsupportedMediaType
 	}
 	switch fault.CodeOf(err) {
@@ -215,14 +217,14 @@ func Status(err error) int {
 // ReadBody reads the whole body, up to MaxBody.
 func ReadBody(c echo.Context) ([]byte, error) {
 	if c.Request().ContentLength > MaxBody {
-		return nil, fault.Wrap(fault.Invalid, TooLarge, "The body has more than %d bytes.", MaxBody)
+		return nil, fault.Wrap(fault.Invalid, ErrTooLarge, "The body has more than %d bytes.", MaxBody)
 	}
 	data, err := io.ReadAll(io.LimitReader(c.Request().Body, MaxBody+1))
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "The body could not be read.")
 	}
 	if len(data) > MaxBody {
-		return nil, fault.Wrap(fault.Invalid, TooLarge, "The body has more than %d bytes.", MaxBody)
+		return nil, fault.Wrap(fault.Invalid, ErrTooLarge, "The body has more than %d bytes.", MaxBody)
 	}
 	return data, nil
 }
@@ -262,7 +264,7 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			if r == http.ErrAbortHandler {
+			if e, ok := r.(error); ok && errors.Is(e, http.ErrAbortHandler) {
 				panic(r)
 			}
 			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", r, debug.Stack()), "Internal error.")

@@ -1,0 +1,71 @@
+# Everything that is done with this repository, and what CI runs.
+SHELL := /bin/bash
+LINT_VERSION := v2.15.0
+LISTEN ?= 127.0.0.1:8080
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## Build bin/halcyon
+	go build -o bin/halcyon ./cmd/halcyon
+
+.PHONY: demo
+demo: build ## Run a whole cloud on this machine (LISTEN=127.0.0.1:8080)
+	bin/halcyon demo --listen $(LISTEN)
+
+.PHONY: test
+test: build ## Run all tests on SQLite and PostgreSQL, and the tour
+	scripts/with-postgres.sh go test ./...
+	scripts/tour.sh
+
+.PHONY: test-sqlite
+test-sqlite: ## Run the tests on SQLite alone: nothing is installed
+	go test ./...
+
+.PHONY: race
+race: ## Run the tests of what runs side by side under the race detector (needs a C compiler)
+	CGO_ENABLED=1 scripts/with-postgres.sh go test -race ./hal/... ./pkg/...
+
+.PHONY: tour
+tour: build ## Do what the README's tour does, and check it
+	scripts/tour.sh
+
+.PHONY: bench
+bench: build ## Measure against the hand-written reference (ARGS=--big for a million servers)
+	go run ./cmd/bench $(ARGS)
+
+.PHONY: chaos
+chaos: build ## Kill the server again and again while it works (ARGS="--orders 1000 --kills 50")
+	scripts/with-postgres.sh go run ./cmd/chaos $(ARGS)
+
+.PHONY: lint
+lint: bin/golangci-lint-$(LINT_VERSION) ## Check the code's style and the dependency rule
+	bin/golangci-lint-$(LINT_VERSION) run ./...
+
+bin/golangci-lint-$(LINT_VERSION):
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+.PHONY: fmt
+fmt: bin/golangci-lint-$(LINT_VERSION) ## Format the code
+	bin/golangci-lint-$(LINT_VERSION) fmt ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME (10s)
+	@for p in $$(grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z]+' $$p/*_test.go | cut -d' ' -f2); do \
+			echo "$$p $$f"; go test $$p -run=NONE -fuzz="^$$f\$$" -fuzztime=$${FUZZTIME:-10s} || exit 1; \
+		done; done
+
+.PHONY: golden
+golden: ## Write the expected documents of the behaviour scripts anew
+	scripts/with-postgres.sh go test ./cmd/halcyon -update
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Runs a command with a private PostgreSQL cluster: in a temporary directory, on a
+# socket of its own, gone when the command ends. Its URL is in
+# HALCYON_TEST_POSTGRES. PostgreSQL is installed from Debian when it is missing.
+#
+#   scripts/with-postgres.sh go test ./...
+#
+# POSTGRES_FSYNC=on keeps the cluster as careful as one in production (for
+# benchmarks); tests do without.
+set -euo pipefail
+
+programs() {
+	local dir
+	for dir in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV) "$(dirname "$(command -v initdb || echo /nowhere/initdb)")"; do
+		if [ -x "$dir/initdb" ] && [ -x "$dir/pg_ctl" ]; then
+			echo "$dir"
+			return
+		fi
+	done
+	return 1
+}
+
+install() {
+	echo "PostgreSQL is missing: installing it from Debian" >&2
+	local as=()
+	if [ "$(id -u)" != 0 ]; then
+		if ! sudo -n true 2>/dev/null; then
+			echo "PostgreSQL is needed for the tests. Install it first: apt-get install postgresql (version 13 or later)" >&2
+			exit 1
+		fi
+		as=(sudo -n)
+	fi
+	if ! command -v apt-get >/dev/null; then
+		echo "PostgreSQL is needed for the tests, and this system has no apt-get. Install version 13 or later." >&2
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	"${as[@]}" apt-get update >&2
+	"${as[@]}" apt-get install -y --no-install-recommends postgresql >&2
+}
+
+bin=$(programs) || { install; bin=$(programs); }
+
+dir=$(mktemp -d /tmp/halcyon-pg.XXXXXX)
+run=(env)
+if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses to run as root
+	chown postgres "$dir"
+	run=(runuser -u postgres --)
+fi
+stop() {
+	"${run[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1 || true
+	rm -rf "$dir"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+cd "$dir"
+"${run[@]}" "$bin/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C >/dev/null
+options="-c listen_addresses='' -c unix_socket_directories='$dir' -c max_connections=400 -c shared_buffers=256MB"
+if [ "${POSTGRES_FSYNC:-off}" != on ]; then
+	options="$options -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+fi
+"${run[@]}" "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -o "$options" -w start >/dev/null || { cat "$dir/log" >&2; exit 1; }
+cd "$OLDPWD"
+
+export HALCYON_TEST_POSTGRES="postgres://postgres@/postgres?host=$dir"
+"$@"
