@@ -32,12 +32,15 @@ type Provider interface {
 	Create(spec Spec) []Step
 	// Modify changes what is set in change.
 	Modify(ref string, change Change) []Step
-	// Power brings the machine into a power state. Being there already is success.
+	// Power brings the machine into a power state. Being there already is success,
+	// and a reboot leaves the machine running whatever it was before.
 	Power(ref string, op PowerOp) []Step
 	// Snapshot takes a snapshot under that name. One with that name is success.
 	Snapshot(ref, name string) []Step
 	// Destroy removes whatever carries the tag (or has the ref, when it is not
-	// empty): running, half made, or already gone, which is success.
+	// empty): running, half made, or already gone, which is success. A machine with
+	// the ref that carries another tag is left alone: a back end that is set up anew
+	// gives its refs again.
 	Destroy(ref, tag string) []Step
 
 	// Close ends sessions.

@@ -65,7 +65,7 @@ func TestFile(t *testing.T) {
 	t.Parallel()
 	o := simulated.Options{
 		Path: filepath.Join(t.TempDir(), "cloud.jsonl"), Password: password,
-		Latency: time.Millisecond, CloneTime: 30 * time.Millisecond, Clock: time.Now, //nolint:forbidigo // the test's clock
+		Latency: time.Millisecond, CloneTime: 30 * time.Millisecond, Clock: time.Now,
 	}
 	one, other := open(t, o), open(t, o)
 	if err := one.Populate(20); err != nil {

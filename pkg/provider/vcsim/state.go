@@ -96,7 +96,7 @@ func Inventory(n int) []SavedVM {
 
 // load reads a state file; nil without an error when there is none.
 func load(path string) ([]SavedVM, error) {
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) //nolint:gosec // whoever starts the simulator names the file
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -119,7 +119,8 @@ func (s *Server) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("vcsim: %w", err)
 	}
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+	old, err := os.ReadFile(path) //nolint:gosec // as above
+	if err == nil && bytes.Equal(old, data) {
 		return nil
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")

@@ -71,8 +71,14 @@ type Server struct {
 // that a burst of changes is one write.
 const saveDelay = 250 * time.Millisecond
 
+// starting is held while a simulator is made: govmomi's keep what they are made
+// from in globals, and write to it.
+var starting sync.Mutex
+
 // Start starts a simulator. It takes a fraction of a second.
 func Start(o Options) (*Server, error) {
+	starting.Lock()
+	defer starting.Unlock()
 	if o.Username == "" || o.Password == "" {
 		return nil, errors.New("vcsim: a user name and a password are needed")
 	}

@@ -26,6 +26,9 @@ const (
 // start starts a simulator that is closed with the test.
 func start(t *testing.T, o vcsim.Options) *vcsim.Server {
 	t.Helper()
+	if racing {
+		t.Skip("govmomi's simulator has races of its own")
+	}
 	o.Username, o.Password = username, password
 	s, err := vcsim.Start(o)
 	if err != nil {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package vcsim_test
+
+const racing = false
