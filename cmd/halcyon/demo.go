@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err := onlyLoopback(c.Listen); err != nil {
 		return err
 	}
+	// A demo shares a laptop with everything else, and the simulator keeps much
+	// alive: memory is worth more here than time.
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(72 << 20)
 	dir := c.Data
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "halcyon-demo-"); err != nil {
@@ -53,6 +58,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		if err := a.fill(ctx, vc); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}
+		debug.FreeOSMemory() // hashing four passwords has left some 80 MB behind
 		return welcome(env.stdout, at, vc)
 	})
 }
