@@ -241,7 +241,7 @@ func TestCancelReachesAnotherProcess(t *testing.T) {
 		c.Sweep = time.Minute
 		worker := newProcess(t, s, w, c)
 		worker.start(t)
-		api := newProcess(t, s, w, quick())
+		api := newProcessWith(t, s, w, quick(), 0) // it runs none
 		id := api.insert(t, Spec{})[0]
 		<-g.entered
 		// As if the signal had been lost: only the row says it.
@@ -448,9 +448,25 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		w := newWorld("one")
+		w.do("one", func(context.Context, provider.Memo) (time.Duration, error) {
+			time.Sleep(10 * time.Millisecond) // long enough to meet others
+			return 0, nil
+		})
 		a, b := newProcess(t, s, w, quick()), newProcess(t, s, w, quick())
-		var specs [50]Spec
-		ids := a.insert(t, specs[:]...)
+		var ids []models.ID
+		inTx(t, s, func(tx *store.Tx) error {
+			for range 50 {
+				j, err := a.InsertTx(tx, Spec{Type: models.JobAction})
+				if err != nil {
+					return err
+				}
+				ids = append(ids, j.ID)
+				if err := a.river.InsertTx(tx, j.ID, 1); err != nil { // what it says twice is done once
+					return err
+				}
+			}
+			return nil
+		})
 		a.start(t)
 		b.start(t)
 		var left int64
@@ -546,42 +562,52 @@ func TestPrerequisites(t *testing.T) {
 
 func TestReconcileRepairs(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		w := newWorld("one")
-		p := newProcess(t, s, w, quick())
-		parent := p.insert(t, Spec{Type: models.JobDeploy})[0]
-		lost := p.insert(t, Spec{}, Spec{}, Spec{}, Spec{ParentID: parent, Type: models.JobProvision})
-		waits := p.insert(t, Spec{PrerequisiteID: lost[1]})[0]
-		empty := p.insert(t, Spec{Type: models.JobDeploy})[0]
-		stale := p.insert(t, Spec{Type: models.JobDeploy})[0]
-		child := p.insert(t, Spec{Type: models.JobProvision, ParentID: stale})[0]
-		inTx(t, s, func(tx *store.Tx) error {
-			for _, change := range []struct {
-				id     models.ID
-				status models.JobStatus
-			}{{lost[1], models.JobSuccess}, {lost[2], models.JobToCancel}, {stale, models.JobRunning}, {child, models.JobSuccess}} {
-				if err := tx.Model(&models.Job{}).Where("id = ?", change.id).UpdateColumn("status", change.status).Error; err != nil {
-					return err
-				}
-			}
-			return tx.Exec("DELETE FROM river_job").Error
+	for name, crash := range map[string]string{
+		"the dispatcher has nothing": "DELETE FROM river_job",
+		"a dead process has it all":  "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = created_at",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) { reconcileRepairs(t, s, crash) })
 		})
-		c := quick()
-		c.Sweep, c.Reconcile = time.Hour, time.Hour // at the start, or never
-		newProcess(t, s, w, c).start(t)
-		await(t, s, lost[0], models.JobSuccess)
-		await(t, s, lost[2], models.JobCanceled)
-		await(t, s, lost[3], models.JobSuccess)
-		await(t, s, waits, models.JobSuccess)
-		await(t, s, parent, models.JobSuccess)
-		await(t, s, empty, models.JobSuccess)
-		await(t, s, stale, models.JobSuccess)
-		for _, id := range []models.ID{lost[0], lost[3], waits} {
-			if n := w.called(id, "one"); n != 1 {
-				t.Errorf("job %s ran %d times", id, n)
+	}
+}
+
+func reconcileRepairs(t *testing.T, s *store.Store, crash string) {
+	w := newWorld("one")
+	p := newProcess(t, s, w, quick())
+	parent := p.insert(t, Spec{Type: models.JobDeploy})[0]
+	lost := p.insert(t, Spec{}, Spec{}, Spec{}, Spec{ParentID: parent, Type: models.JobProvision})
+	waits := p.insert(t, Spec{PrerequisiteID: lost[1]})[0]
+	empty := p.insert(t, Spec{Type: models.JobDeploy})[0]
+	stale := p.insert(t, Spec{Type: models.JobDeploy})[0]
+	child := p.insert(t, Spec{Type: models.JobProvision, ParentID: stale})[0]
+	inTx(t, s, func(tx *store.Tx) error {
+		for _, change := range []struct {
+			id     models.ID
+			status models.JobStatus
+		}{{lost[1], models.JobSuccess}, {lost[2], models.JobToCancel}, {stale, models.JobRunning}, {child, models.JobSuccess}} {
+			if err := tx.Model(&models.Job{}).Where("id = ?", change.id).UpdateColumn("status", change.status).Error; err != nil {
+				return err
 			}
 		}
+		return tx.Exec(crash).Error
 	})
+	c := quick()
+	c.Sweep, c.Reconcile = time.Hour, time.Hour // at the start, or never
+	newProcess(t, s, w, c).start(t)
+	await(t, s, lost[0], models.JobSuccess)
+	await(t, s, lost[2], models.JobCanceled)
+	await(t, s, lost[3], models.JobSuccess)
+	await(t, s, waits, models.JobSuccess)
+	await(t, s, parent, models.JobSuccess)
+	await(t, s, empty, models.JobSuccess)
+	await(t, s, stale, models.JobSuccess)
+	for _, id := range []models.ID{lost[0], lost[3], waits} {
+		if n := w.called(id, "one"); n != 1 {
+			t.Errorf("job %s ran %d times", id, n)
+		}
+	}
 }
 
 func TestTheSweepFindsWhatIsLostLater(t *testing.T) {

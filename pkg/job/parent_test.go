@@ -70,7 +70,7 @@ func TestAParentFollowsItsChildren(t *testing.T) {
 			})
 			return parent, children
 		}
-		parent, children := tree(3)
+		parent, _ := tree(3)
 		<-g.entered
 		eventually(t, "the others", func() bool { j := read(t, s, parent); return j.Status == models.JobRunning && j.CompletedTasks == 2 })
 		if j := read(t, s, parent); j.TotalTasks != 3 {
@@ -87,7 +87,7 @@ func TestAParentFollowsItsChildren(t *testing.T) {
 		w.notes = nil
 		w.mu.Unlock()
 		w.do("one", times(1, fault.Conflictf("No.")))
-		parent, children = tree(2)
+		parent, children := tree(2)
 		j = await(t, s, parent, models.JobWarning)
 		failed := children[0]
 		if read(t, s, failed).Status == models.JobSuccess {

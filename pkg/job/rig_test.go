@@ -133,7 +133,7 @@ type process struct {
 func quick() Config {
 	return Config{
 		Lease: 20 * time.Second, BackoffBase: 5 * time.Millisecond, BackoffMax: 20 * time.Millisecond,
-		MaxFailures: 4, Sweep: 300 * time.Millisecond, Reconcile: time.Second, Drain: 5 * time.Second,
+		MaxFailures: 4, Sweep: time.Second, Reconcile: 3 * time.Second, Drain: 5 * time.Second,
 	}
 }
 
@@ -148,7 +148,7 @@ func newProcess(t *testing.T, s *store.Store, k Kind, c Config) *process {
 // newProcessWith makes a process with so many workers.
 func newProcessWith(t *testing.T, s *store.Store, k Kind, c Config, workers int) *process {
 	t.Helper()
-	r, err := NewRiver(s, RiverConfig{MaxWorkers: workers, Poll: 40 * time.Millisecond, Log: c.Log})
+	r, err := NewRiver(s, RiverConfig{MaxWorkers: workers, Poll: 60 * time.Millisecond, Log: c.Log})
 	if err != nil {
 		t.Fatal(err)
 	}

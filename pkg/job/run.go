@@ -467,20 +467,21 @@ func (e *Engine) renew(ctx context.Context, t *taken, cancel context.CancelCause
 func (e *Engine) commit(ctx context.Context, t *taken, wait time.Duration, outcome error) (time.Duration, error) {
 	ctx = context.WithoutCancel(ctx)
 	for try := 1; ; try++ {
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+		bounded, cancel := context.WithTimeout(ctx, max(e.cfg.Lease*2/3, 5*time.Second))
 		again, err := e.record(bounded, t, wait, outcome)
+		late := bounded.Err() != nil
 		cancel()
 		var refused *applyError
 		switch {
 		case err == nil:
 			return again, nil
-		case errors.As(err, &refused):
+		case errors.As(err, &refused) && !late:
 			outcome = store.Fault(refused.err)
 		case errors.Is(err, errFenced):
 			e.svc.counts.fenced.Add(1)
 			e.cfg.Log.WarnContext(ctx, "a late answer was dropped", "job", t.job.ID, "step", t.row.Name)
 			return never, nil
-		case try == 4:
+		case late || try == 4:
 			return next, fmt.Errorf("record step %s of job %s: %w", t.row.Name, t.job.ID, err)
 		default:
 			time.Sleep(time.Duration(try) * 200 * time.Millisecond)
@@ -511,7 +512,7 @@ func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outco
 		if err != nil {
 			return err
 		}
-		if false {
+		if r.Attempt != t.row.Attempt || r.Status != models.StepRunning {
 			return errFenced
 		}
 		memo := maps.Clone(t.memo)

@@ -173,7 +173,7 @@ func (k modify) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 	if change == (provider.Change{}) {
 		return nil, nil
 	}
-	p, _, err := k.machine(ctx, sv)
+	p, err := k.machine(ctx, sv)
 	if err != nil {
 		return nil, err
 	}
@@ -196,11 +196,12 @@ func (k modify) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 }
 
 // machine gives the provider of a server that has to have a machine.
-func (m machines) machine(ctx context.Context, sv *models.Server) (provider.Provider, *models.ResourceHandler, error) {
+func (m machines) machine(ctx context.Context, sv *models.Server) (provider.Provider, error) {
 	if sv.HandlerID == 0 || sv.BackendRef == "" {
-		return nil, nil, fault.Conflictf("The server %s has no machine in a back end.", sv.Hostname)
+		return nil, fault.Conflictf("The server %s has no machine in a back end.", sv.Hostname)
 	}
-	return m.pool.For(ctx, sv.HandlerID)
+	p, _, err := m.pool.For(ctx, sv.HandlerID)
+	return p, err
 }
 
 // Cleanup implements job.Kind: processors and memory become what they were. A
@@ -215,7 +216,7 @@ func (k modify) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo
 	if err != nil {
 		return nil, err
 	}
-	p, _, err := k.machine(ctx, sv)
+	p, err := k.machine(ctx, sv)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +307,7 @@ func (k action) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 	if err != nil {
 		return nil, err
 	}
-	p, _, err := k.machine(ctx, sv)
+	p, err := k.machine(ctx, sv)
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +334,7 @@ func (k action) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ pr
 	if err != nil {
 		return nil, err
 	}
-	p, _, err := k.machine(ctx, sv)
+	p, err := k.machine(ctx, sv)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (r *rig) process(t *testing.T) {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	river, err := job.NewRiver(r.store, job.RiverConfig{MaxWorkers: 8, Poll: 40 * time.Millisecond, Log: log})
+	river, err := job.NewRiver(r.store, job.RiverConfig{MaxWorkers: 8, Poll: 60 * time.Millisecond, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,9 +78,12 @@ func (r *rig) process(t *testing.T) {
 		models.HandlerSimulated: func(c provider.Config) (provider.Provider, error) { return simulated.New(c, r.cloud), nil },
 	}, func(s string) (string, error) { return s, nil })
 	r.Service = New(r.store, r.jobs, r.pool, log)
+	sync := newSync(machines{store: r.store, pool: r.pool, log: log})
+	sync.batch = 20
+	r.jobs.Register(models.JobSyncVMs, sync)
 	r.engine = job.NewEngine(r.jobs, job.Config{
 		Lease: 20 * time.Second, BackoffBase: 5 * time.Millisecond, BackoffMax: 50 * time.Millisecond, MaxFailures: 4,
-		Sweep: 500 * time.Millisecond, Log: log,
+		Sweep: 2 * time.Second, Log: log,
 	})
 }
 
@@ -109,12 +112,11 @@ func (r *rig) inTx(t *testing.T, fn func(tx *store.Tx) error) {
 	}
 }
 
-// pooled gives the environment's network an IP pool.
-func (r *rig) ipPool(t *testing.T, first, last string) *models.IPPool {
+// ipPool gives the environment's network an IP pool.
+func (r *rig) ipPool(t *testing.T, first, last string) {
 	t.Helper()
 	p := &models.IPPool{Name: "Lab addresses", HandlerID: r.handler.ID, Network: "lan", FirstIP: first, LastIP: last, Prefix: 24, Gateway: "10.0.0.1", DNS: []string{"10.0.0.2"}}
 	r.inTx(t, func(tx *store.Tx) error { return store.Insert(tx, p) })
-	return p
 }
 
 // server is what an order makes: the row, and the job that makes the machine.

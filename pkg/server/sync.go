@@ -11,7 +11,6 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/store"
@@ -334,7 +333,7 @@ func (k syncVMs) insert(tx *store.Tx, handler models.ID, m provider.Machine, mem
 		return fmt.Errorf("insert server %s: %w", m.Name, err)
 	}
 	add(memo, memoNew, 1)
-	return history.Add(tx, system, models.ObjectServer, sv.ID, "found", "Found in the back end as "+m.Name, nil, nil)
+	return nil
 }
 
 // vanish looks for the servers that no page had, and believes that they are gone

@@ -27,7 +27,7 @@ func TestSync(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
-		if err := r.cloud.Populate(450); err != nil { // more than two pages
+		if err := r.cloud.Populate(45); err != nil { // more than two pages
 			t.Fatal(err)
 		}
 		r.start(t)
@@ -38,7 +38,7 @@ func TestSync(t *testing.T) {
 				t.Errorf("says %q, want %q", got, want)
 			}
 		}
-		says("Found 451 machines: 450 new, 0 changed, 0 gone.")
+		says("Found 46 machines: 45 new, 0 changed, 0 gone.")
 		count := func(where string, args ...any) int64 {
 			t.Helper()
 			var n int64
@@ -47,14 +47,14 @@ func TestSync(t *testing.T) {
 			}
 			return n
 		}
-		if n := count("status = 'ACTIVE' AND group_id = 1 AND environment_id = 1 AND power_status = 'POWERON' AND ip <> '' AND hostname LIKE 'legacy-%'"); n != 450 {
+		if n := count("status = 'ACTIVE' AND group_id = 1 AND environment_id = 1 AND power_status = 'POWERON' AND ip <> '' AND hostname LIKE 'legacy-%'"); n != 45 {
 			t.Errorf("%d new servers", n)
 		}
 		var versions int64
 		if err := s.Read(t.Context()).Raw("SELECT sum(version) FROM servers").Scan(&versions).Error; err != nil {
 			t.Fatal(err)
 		}
-		says("Found 451 machines: 0 new, 0 changed, 0 gone.")
+		says("Found 46 machines: 0 new, 0 changed, 0 gone.")
 		var after int64
 		if err := s.Read(t.Context()).Raw("SELECT sum(version) FROM servers").Scan(&after).Error; err != nil || after != versions {
 			t.Errorf("a second run wrote %d rows, %v", after-versions, err)
@@ -73,7 +73,7 @@ func TestSync(t *testing.T) {
 		}
 		run(t, r.back(t).Destroy(ours.BackendRef, ours.UUID))
 		making, _ := r.server(t, "being made", func(sv *models.Server) { sv.OSBuildID = 0 }) // it fails, and has no machine
-		says("Found 449 machines: 0 new, 1 changed, 2 gone.")
+		says("Found 44 machines: 0 new, 1 changed, 2 gone.")
 		r.is(t, found[0].ID, models.ServerActive, models.PowerOff, found[0].IP)
 		r.is(t, found[1].ID, models.ServerHistorical, models.PowerUnknown, found[1].IP)
 		r.is(t, ours.ID, models.ServerHistorical, models.PowerUnknown, "")
@@ -83,11 +83,11 @@ func TestSync(t *testing.T) {
 
 		// Ours returns, with another ref.
 		run(t, r.back(t).Create(provider.Spec{Tag: ours.UUID, Name: kept.Name, Hostname: "web", Template: "debian-12"}))
-		says("Found 450 machines: 0 new, 1 changed, 0 gone.")
+		says("Found 45 machines: 0 new, 1 changed, 0 gone.")
 		if sv := r.is(t, ours.ID, models.ServerActive, models.PowerOn, ""); sv.BackendRef == kept.Ref {
 			t.Error("the ref is the old one")
 		}
-		says("Found 450 machines: 0 new, 0 changed, 0 gone.")
+		says("Found 45 machines: 0 new, 0 changed, 0 gone.")
 	})
 }
 
@@ -163,7 +163,7 @@ func TestSyncGoesOnAfterTrouble(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
-		if err := r.cloud.Populate(250); err != nil {
+		if err := r.cloud.Populate(25); err != nil {
 			t.Fatal(err)
 		}
 		r.cloud.FailNext("list", simulated.Trouble(""), 1) // the first page is read
@@ -180,7 +180,7 @@ func TestSyncGoesOnAfterTrouble(t *testing.T) {
 		if _, err := r.jobs.Retry(t.Context(), root, j.ID); err != nil {
 			t.Fatal(err)
 		}
-		if j = r.await(t, j.ID, models.JobSuccess); j.Output != "Found 250 machines: 250 new, 0 changed, 0 gone." {
+		if j = r.await(t, j.ID, models.JobSuccess); j.Output != "Found 25 machines: 25 new, 0 changed, 0 gone." {
 			t.Errorf("output %q", j.Output)
 		}
 	})
