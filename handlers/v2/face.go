@@ -87,7 +87,7 @@ func New(s Services, c Config) (*Face, error) {
 func (f *Face) Declarations() []*resource.Def { return f.reg.Defs() }
 
 // Prefixes implements web.Face.
-func (f *Face) Prefixes() []string { return []string{"/api/v2", "/api"} }
+func (f *Face) Prefixes() []string { return []string{"/api/v2", "/api", "/"} }
 
 var _ web.Face = (*Face)(nil)
 

@@ -24,6 +24,7 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodPost, Base+"/user/actions/sign-out", "signed in", f.signOut)
 	add(http.MethodGet, Base, "signed in", f.root)
 	add(http.MethodGet, "/api", "signed in", f.root)
+	add(http.MethodGet, "/", "signed in", f.root)
 	add(http.MethodGet, Base+"/docs/rels/:rel", "anybody", f.relDoc)
 	add(http.MethodGet, Base+"/docs/problems/:problem", "anybody", f.problemDoc)
 	add(http.MethodGet, Base+"/user", "signed in", f.user)

@@ -128,7 +128,7 @@ func (d *Directory) reload(ctx context.Context) error {
 		return nil
 	}
 	now := d.store.Now()
-	tx := d.store.Read(ctx)
+	tx := d.store.Aside(ctx) // transactions ask as well
 	all := d.pending[""]
 	want := func(tables ...string) bool {
 		return all || slices.ContainsFunc(tables, func(t string) bool { return d.pending[t] })
@@ -450,6 +450,20 @@ func (d *Directory) Ancestry(ctx context.Context, group models.ID) ([]models.ID,
 		up = append(up, id)
 	}
 	return up, nil
+}
+
+// Role gives a role by id, NotFound when there is none.
+func (d *Directory) Role(ctx context.Context, id models.ID) (*models.Role, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.RUnlock()
+	r := d.roles[id]
+	if r == nil {
+		return nil, fault.NotFoundf("Not found.")
+	}
+	c := *r
+	return &c, nil
 }
 
 // Group gives a group by id, NotFound when there is none.

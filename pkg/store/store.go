@@ -44,6 +44,7 @@ type Store struct {
 	dialect Dialect
 	write   *gorm.DB // SQLite: the one writer; PostgreSQL: the pool
 	read    *gorm.DB // SQLite: a pool of readers; PostgreSQL: the pool
+	aside   *gorm.DB // see Aside
 	clock   func() time.Time
 	log     *slog.Logger
 	url     string
@@ -114,6 +115,7 @@ func (s *Store) openSQLite(path string) error {
 	if s.read, err = open("_pragma=query_only(1)", 8); err != nil {
 		return fmt.Errorf("open %s for reading: %w", path, err)
 	}
+	s.aside = s.read
 	return nil
 }
 
@@ -137,11 +139,16 @@ func (s *Store) openPostgres(c Config) error {
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), s.gormConfig())
-	if err != nil {
+	if s.write, err = gorm.Open(postgres.New(postgres.Config{Conn: pool}), s.gormConfig()); err != nil {
 		return translate(err)
 	}
-	s.write, s.read = db, db
+	s.read = s.write
+	few := stdlib.OpenDB(*conf)
+	few.SetMaxOpenConns(2)
+	few.SetMaxIdleConns(2)
+	if s.aside, err = gorm.Open(postgres.New(postgres.Config{Conn: few}), s.gormConfig()); err != nil {
+		return translate(err)
+	}
 	return nil
 }
 
@@ -152,7 +159,7 @@ func (s *Store) Close() {
 	}
 	// The writer goes last: SQLite's last connection folds the log into the file,
 	// which a reader may not.
-	for _, db := range []*gorm.DB{s.read, s.write} {
+	for _, db := range []*gorm.DB{s.aside, s.read, s.write} {
 		if db == nil {
 			continue
 		}
@@ -210,6 +217,13 @@ type Tx struct {
 // was committed when it began.
 func (s *Store) Read(ctx context.Context) *Tx {
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
+}
+
+// Aside is Read on connections that no transaction takes, for what may be asked
+// while transactions are open: were they all to wait for one more connection of
+// their own pool, none would ever end.
+func (s *Store) Aside(ctx context.Context) *Tx {
+	return &Tx{DB: s.aside.WithContext(ctx), Now: s.Now(), store: s}
 }
 
 // InTx runs fn in a transaction that writes: it commits when fn returns nil, and

@@ -258,7 +258,7 @@ func (t *Service) mayGrant(ctx context.Context, a access.Actor, m *models.Member
 	if err := CanManageMembership(a, m); err != nil || a.SuperAdmin {
 		return err
 	}
-	r, err := store.First[models.Role](t.store.Read(ctx).Where("id = ?", m.RoleID))
+	r, err := t.dir.Role(ctx, m.RoleID)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,8 @@ type Route struct {
 
 // Face is one dialect.
 type Face interface {
-	// Prefixes are the paths that belong to the face, longest first.
+	// Prefixes are the paths that belong to the face, with all below them; "/" is
+	// that one page alone.
 	Prefixes() []string
 	// Routes is the table. GET routes answer HEAD too.
 	Routes() []Route
@@ -93,7 +94,7 @@ type server struct {
 func (s *server) face(path string) Face {
 	for _, f := range s.faces {
 		for _, p := range f.Prefixes() {
-			if path == p || strings.HasPrefix(path, p) && (p == "/" || path[len(p)] == '/') {
+			if path == p || p != "/" && strings.HasPrefix(path, p+"/") {
 				return f
 			}
 		}
