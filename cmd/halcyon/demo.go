@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/url"
 	"os"
@@ -70,6 +71,7 @@ func demoVCenter(state, dir string) (demo.VCenter, *vcsim.Server, error) {
 		return demo.VCenter{}, nil, err
 	}
 	vc := simulatedVCenter("halcyon", demo.Password)
+	log.SetOutput(io.Discard) // the simulator reports there to its own developers
 	sim, err := vcsim.Start(vcsim.Options{Username: vc.Username, Password: vc.Password, State: state})
 	if err != nil {
 		return demo.VCenter{}, nil, fmt.Errorf("start the vCenter simulator: %w", err)
@@ -139,6 +141,7 @@ type simulatorCmd struct {
 
 // Run runs the simulator until it is told to stop.
 func (c *simulatorCmd) Run(env *environment) error {
+	log.SetOutput(io.Discard) // the simulator reports there to its own developers
 	machines := c.Machines
 	if machines == 0 {
 		machines = -1

@@ -168,6 +168,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 			return errors.Join(err, listener.Close())
 		}
 	}
+	go a.housekeeping(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	url := scheme + "://" + listener.Addr().String()
@@ -187,6 +188,28 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
 	}
 	return nil
+}
+
+// housekeeping removes what nobody needs any more.
+func (a *app) housekeeping(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		n, err := a.auth.Sweep(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.log.Warn("ended sessions could not be removed", "error", err)
+		case n > 0:
+			a.log.Debug("ended sessions were removed", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 type workerCmd struct {
