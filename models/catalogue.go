@@ -1,6 +1,7 @@
 package models
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -43,10 +44,19 @@ func (h *ResourceHandler) Validate() error {
 	if err := validName(h.Name); err != nil {
 		return err
 	}
-	for _, k := range HandlerKinds {
-		if h.Kind == k {
-			return nil
+	switch h.Kind {
+	case HandlerVSphere:
+		at := h.URL
+		if !strings.Contains(at, "://") {
+			at = "https://" + at
 		}
+		u, err := url.Parse(at)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fault.InvalidField("/url", "is no address of a vCenter, such as https://vcenter.example/sdk")
+		}
+		return nil
+	case HandlerSimulated:
+		return nil
 	}
 	return fault.InvalidField("/type", "is none of vsphere, simulated")
 }
@@ -82,7 +92,21 @@ type Environment struct {
 func (*Environment) GlobalPrefix() string { return "ENV" }
 
 // Validate checks what any writer of the row must keep to.
-func (e *Environment) Validate() error { return validName(e.Name) }
+func (e *Environment) Validate() error {
+	if err := validName(e.Name); err != nil {
+		return err
+	}
+	var bad []fault.Field
+	for _, r := range []struct {
+		name string
+		rate Money
+	}{{"cpu-rate", e.CPURate}, {"mem-rate", e.MemRate}, {"disk-rate", e.DiskRate}} {
+		if r.rate < 0 {
+			bad = append(bad, fault.Field{Pointer: "/" + r.name, Reason: "is negative"})
+		}
+	}
+	return fault.InvalidFields(bad)
+}
 
 // EnvironmentGroup lets a group, and those below it, use an environment. An
 // environment without any is open to every group.

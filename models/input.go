@@ -35,6 +35,9 @@ const (
 	KeyHostname   = "hostname"
 )
 
+// Never is the date of what does not expire, where a date can be taken away.
+const Never = "never"
+
 // Input is one question that a blueprint asks of who orders it.
 type Input struct {
 	Name        string    `json:"name"`
@@ -47,6 +50,8 @@ type Input struct {
 	Minimum     *int64    `json:"minimum,omitempty"`
 	Maximum     *int64    `json:"maximum,omitempty"`
 	Pattern     string    `json:"pattern,omitempty"`
+
+	Clears bool `json:"-"` // a date may also be Never
 }
 
 // Validate checks the declaration itself.
@@ -60,6 +65,9 @@ func (in *Input) Validate() error {
 		if _, err := regexp.Compile(in.Pattern); err != nil {
 			return fault.InvalidField("/inputs", "%s: the pattern does not compile: %v", in.Name, err)
 		}
+	}
+	if in.Minimum != nil && in.Maximum != nil && *in.Minimum > *in.Maximum {
+		return fault.InvalidField("/inputs", "%s: the minimum %d is more than the maximum %d", in.Name, *in.Minimum, *in.Maximum)
 	}
 	return nil
 }
@@ -97,6 +105,9 @@ func (in *Input) Parse(value string, today time.Time) (string, error) {
 		}
 		return "", fmt.Errorf("%q is neither true nor false", value)
 	case InputDate:
+		if in.Clears && strings.EqualFold(value, Never) {
+			return Never, nil
+		}
 		d, err := time.Parse(time.DateOnly, value)
 		if err != nil {
 			return "", fmt.Errorf("%q is no date such as 2027-01-31", value)

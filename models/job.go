@@ -99,6 +99,7 @@ type Job struct {
 	CancelRequestedAt *time.Time
 
 	Messages []JobMessage `gorm:"-"` // as read with the row
+	Spent    string       `gorm:"-"` // why it cannot be tried again, whatever its status; as read with the row
 }
 
 // GlobalPrefix implements Keyed.

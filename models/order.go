@@ -60,6 +60,14 @@ type Order struct {
 // GlobalPrefix implements Keyed.
 func (*Order) GlobalPrefix() string { return "ORD" }
 
+// Validate checks what any writer of the row must keep to. A cart needs no name.
+func (o *Order) Validate() error {
+	if o.Name == "" {
+		return nil
+	}
+	return validName(o.Name)
+}
+
 // Ended reports whether the order has come to an end (a retried job may make it
 // active again).
 func (o *Order) Ended() bool { return o.EndedAt != nil }

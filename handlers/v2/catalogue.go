@@ -59,6 +59,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 				Set(func(e *env, id models.ID) { e.GroupID = id }),
 			resource.One("resource-handler", "resource-handlers", "handler_id", func(e *env) models.ID { return e.HandlerID }, "Back end that it lies in.").
 				Set(func(e *env, id models.ID) { e.HandlerID = id }),
+			resource.Many[env]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM environment_groups l WHERE l.environment_id = {from}.id)", "Groups that may use it, with those below them; none for all.").Optional(),
 			resource.Many[env]("os-builds", "os-builds", "EXISTS (SELECT 1 FROM os_build_templates x WHERE x.os_build_id = {to}.id AND x.handler_id = {from}.handler_id) AND "+
 				"(NOT EXISTS (SELECT 1 FROM environment_os_builds l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.os_build_id FROM environment_os_builds l WHERE l.environment_id = {from}.id))",
 				"OS builds that can be ordered here."),
@@ -333,6 +334,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Relations: []resource.Relation[blueprint]{
 			resource.One("group", "groups", "group_id", func(b *blueprint) models.ID { return b.GroupID }, "Group that provides it.").
 				Set(func(b *blueprint, id models.ID) { b.GroupID = id }),
+			resource.Many[blueprint]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)", "Groups that may order it, with those below them; none for all.").Optional(),
 		},
 		Subs: []resource.Sub[blueprint]{
 			{

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -66,7 +67,7 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 		Instance: c.Request().URL.EscapedPath(),
 	}
 	if e.Detail != "" {
-		p.Detail += " " + e.Detail
+		p.Detail = strings.TrimSuffix(p.Detail, ".") + ". " + e.Detail
 	}
 	for _, x := range e.Fields {
 		p.Errors = append(p.Errors, hal.FieldError{Pointer: x.Pointer, Reason: x.Reason})

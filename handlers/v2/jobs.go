@@ -75,7 +75,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			resource.One("order", "orders", "order_id", func(j *models.Job) models.ID { return j.OrderID }, "Order that it makes real."),
 			resource.One("resource", "resources", "service_id", func(j *models.Job) models.ID { return j.ServiceID }, "Deployed blueprint that it works on."),
 			resource.One("resource-handler", "resource-handlers", "handler_id", func(j *models.Job) models.ID { return j.HandlerID }, "Back end that it works in.").Optional(),
-			resource.Many[models.Job]("servers", "servers", "{to}.id = {from}.server_id OR {to}.id IN (SELECT x.server_id FROM jobs x WHERE x.parent_id = {from}.id)", "Servers that it works on."),
+			resource.Many[models.Job]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.id = {from}.id OR x.parent_id = {from}.id)", "Servers that it works on."),
 			resource.Path("raw-log", log("log-download-txt/", "Log as text"), "The whole log as text.").Within("log_urls"),
 			resource.Path("zip-log", log("log-download/", "Log as zip"), "The whole log as a zip file.").Within("log_urls"),
 		},

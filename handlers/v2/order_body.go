@@ -15,12 +15,15 @@ import (
 
 const buildItem = "build-item-"
 
+// maxName is how many bytes the names of orders and services may have.
+const maxName = 255
+
 // itemPlural are the kinds of item as members of "items".
 func itemMember(k models.ItemKind) string { return string(k) + "-items" }
 
 func readDraft(n *body.Node, refs *resource.Refs) (order.Draft, error) {
 	d := order.Draft{
-		Name: n.Field("name").Text(), GroupID: refs.To(n.Field("group"), "groups"),
+		Name: n.Field("name").TextUpTo(maxName), GroupID: refs.To(n.Field("group"), "groups"),
 		OwnerID: refs.To(n.Field("owner"), "users"), RecipientID: refs.To(n.Field("recipient"), "users"),
 		Submit: n.Field("submit-now").Bool(),
 	}
@@ -73,7 +76,7 @@ func readDeploy(n *body.Node, refs *resource.Refs, d models.DeployItem) *models.
 		x.Complain("is required")
 	}
 	if x := n.Field("service-name", "resource-name"); x.Given() {
-		d.Name = x.Text()
+		d.Name = x.TextUpTo(maxName)
 	}
 	if x := n.Field("resource-parameters", "parameters"); x.Given() {
 		d.Parameters = readParams(x)
@@ -102,11 +105,7 @@ func readBuildItemArgs(key string, n *body.Node, refs *resource.Refs) models.Bui
 func readAttributes(n *body.Node) (hostname string, quantity int) {
 	hostname = n.Field("hostname").Text()
 	if q := n.Field("quantity"); q.Present() {
-		v := q.Int()
-		if v < 1 || v > 1000 {
-			q.Complain("%d is not between 1 and 100", v)
-		}
-		quantity = int(v)
+		quantity = int(min(q.IntFrom(1), 1<<30)) // the service knows how many are too many
 	}
 	n.Done()
 	return hostname, quantity
@@ -118,11 +117,23 @@ func readParams(n *body.Node) []models.Param {
 	if !n.Present() {
 		return nil
 	}
+	said := map[string]string{}
 	for _, key := range n.Keys() {
 		x := n.At(key)
+		if twin, twice := said[models.InputKey(key)]; twice {
+			x.Complain("says again what %s said", twin)
+		}
+		said[models.InputKey(key)] = key
 		v := ""
+		for _, p := range out {
+			if models.InputKey(p.Name) == models.InputKey(key) {
+				x.Complain("says again what %s said", p.Name)
+			}
+		}
 		if x.IsObject() {
-			v = x.Ref()
+			if v = x.Ref(); v == "" {
+				x.Complain("is an object; a value or a link is needed")
+			}
 		} else {
 			v = x.Text()
 		}

@@ -54,7 +54,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.One("approved-by", "users", "approved_by_id", func(o *models.Order) models.ID { return o.ApprovedByID }, "Who approved.").Also("approved_by").Optional(),
 			resource.One("recipient", "users", "recipient_id", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
 			resource.Many[models.Order]("jobs", "jobs", "{to}.order_id = {from}.id", "Jobs that make it real, parents and children."),
-			resource.Many[models.Order]("servers", "servers", "{to}.order_id = {from}.id", "Servers that it made.").Optional(),
+			resource.Many[models.Order]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.order_id = {from}.id)", "Servers that it makes, changes or removes, once it is active.").Optional(),
 		},
 		Subs: []resource.Sub[models.Order]{
 			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),
@@ -65,7 +65,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			{
 				Rel: "deny", Title: "Deny", Doc: "Ends a pending order. The body may give a reason.", Can: order.CanDeny,
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Order], error) {
-					reason := n.Field("reason").Text()
+					reason := n.Field("reason").TextUpTo(1024)
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
 						return resource.Outcome[models.Order]{}, err
@@ -108,35 +108,34 @@ func (f *Face) currentOrder(c echo.Context) error {
 	return f.show(c, http.StatusOK, f.reg.Def("orders"), o)
 }
 
-// orderRef gives what names the order: the path, or the caller's cart.
-func (f *Face) orderRef(c echo.Context) (string, error) {
+// order finds the order that the path is about: the one that it names, or the
+// caller's cart.
+func (f *Face) order(c echo.Context) (*models.Order, error) {
 	if id := c.Param("id"); id != "" {
-		_, err := f.Orders.Find(c.Request().Context(), web.Actor(c), id)
-		return id, err
+		return f.Orders.Find(c.Request().Context(), web.Actor(c), id)
 	}
-	o, err := f.Orders.Current(c.Request().Context(), web.Actor(c))
-	if err != nil {
-		return "", err
-	}
-	return o.ID.String(), nil
+	return f.Orders.Current(c.Request().Context(), web.Actor(c))
 }
 
-// editing is what the handlers of a cart's parts have in common.
+// editing is what the handlers of a cart's parts have in common. Whoever may not
+// change the cart does not learn what is wrong with the body.
 func (f *Face) editing(run func(c echo.Context, ref string, n *body.Node) (*models.Order, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ref, err := f.orderRef(c)
+		o, err := f.order(c)
 		if err != nil {
+			return err
+		}
+		if err := order.CanEdit(web.Actor(c), o); err != nil {
 			return err
 		}
 		n, err := f.read(c)
 		if err != nil {
 			return err
 		}
-		o, err := run(c, ref, n)
-		if err != nil {
+		if o, err = run(c, o.ID.String(), n); err != nil {
 			return err
 		}
 		return f.show(c, http.StatusOK, f.reg.Def("orders"), o)
@@ -150,7 +149,7 @@ func (f *Face) editOrder(c echo.Context, ref string, n *body.Node) (*models.Orde
 	name, group, recipient := n.Field("name"), n.Field("group"), n.Field("recipient")
 	var changes []func(*models.Order)
 	if name.Given() {
-		v := name.Text()
+		v := name.TextUpTo(maxName)
 		changes = append(changes, func(o *models.Order) { o.Name = v })
 	}
 	if group.Given() {
@@ -237,11 +236,7 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ref, err := f.orderRef(c)
-		if err != nil {
-			return err
-		}
-		o, err := f.Orders.Find(c.Request().Context(), web.Actor(c), ref)
+		o, err := f.order(c)
 		if err != nil {
 			return err
 		}
@@ -270,15 +265,11 @@ func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ref, err := f.orderRef(c)
-		if err != nil {
-			return err
-		}
 		position, err := position(c)
 		if err != nil {
 			return err
 		}
-		o, err := f.Orders.Find(c.Request().Context(), web.Actor(c), ref)
+		o, err := f.order(c)
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,10 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 	if err != nil {
 		return err
 	}
-	doc, err := f.reg.List(ctx, a, d, p, q, rows)
+	defer rows.Release()
+	sheet := resource.NewSheet()
+	defer sheet.Release()
+	doc, err := f.reg.List(ctx, a, d, p, q, rows, sheet)
 	if err != nil {
 		return err
 	}
@@ -71,7 +74,9 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 
 // show answers a row's document.
 func (f *Face) show(c echo.Context, status int, d *resource.Def, row any) error {
-	doc, err := f.reg.Item(c.Request().Context(), web.Actor(c), d, row)
+	sheet := resource.NewSheet()
+	defer sheet.Release()
+	doc, err := f.reg.Item(c.Request().Context(), web.Actor(c), d, row, sheet)
 	if err != nil {
 		return err
 	}
@@ -184,7 +189,9 @@ func (f *Face) started(c echo.Context, plural string, id models.ID) error {
 	if f.representation(c) == hal.AsCloudBolt {
 		return f.send(c, http.StatusOK, &hal.Document{Props: []hal.Prop{self}})
 	}
-	doc, err := f.reg.Item(ctx, a, d, row)
+	sheet := resource.NewSheet()
+	defer sheet.Release()
+	doc, err := f.reg.Item(ctx, a, d, row, sheet)
 	if err != nil {
 		return err
 	}

@@ -243,7 +243,7 @@ func (f *Face) history() resource.Resource[models.History] {
 			resource.Text("actor", func(h *event) string { return h.ActorName }, "Name of who did it, as it was then.").On("actor_name").Listed(),
 			resource.Text("message", func(h *event) string { return h.Message }, "More about it.").On("message").Listed(),
 			resource.Text("object-type", func(h *event) string { return h.ObjectType }, "Kind of object.").On("object_type").Listed(),
-			resource.Text("object-id", func(h *event) string { return h.ObjectID.String() }, "Id of the object.").From("object_id").Listed(),
+			resource.IDOf("object-id", "object_id", func(h *event) models.ID { return h.ObjectID }, "Id of the object.").Listed(),
 			resource.Value("before", func(h *event) hal.Value { return hal.Raw([]byte(h.Before)) }, "What changed, as it was.").From("before"),
 			resource.Value("after", func(h *event) hal.Value { return hal.Raw([]byte(h.After)) }, "What changed, as it is since.").From("after"),
 		},

@@ -142,7 +142,7 @@ func Visible(table string, a Actor, alias string) Where {
 			}
 			in := fmt.Sprintf("%s = '%s'", col("object_type"), o.kind)
 			if !w.IsAll() {
-				in += fmt.Sprintf(" AND EXISTS (SELECT 1 FROM %s o WHERE o.id = %s AND %s)", o.table, col("object_id"), w.SQL)
+				in += fmt.Sprintf(" AND EXISTS (SELECT 1 FROM %s o WHERE o.id = %s AND (%s))", o.table, col("object_id"), w.SQL)
 			}
 			seen = append(seen, Where{SQL: in, Args: w.Args})
 		}

@@ -98,6 +98,14 @@ func ParseForm(data []byte) (*Node, error) {
 	}
 	o := &object{values: map[string]any{}}
 	for k, list := range values {
+		for _, text := range append([]string{k}, list...) {
+			if !utf8.ValidString(text) {
+				return nil, fault.InvalidField("/"+escape(strings.ToValidUTF8(k, "?")), "is not UTF-8")
+			}
+			if strings.ContainsRune(text, 0) {
+				return nil, fault.InvalidField("/"+escape(strings.ReplaceAll(k, "\x00", "?")), "holds a NUL character")
+			}
+		}
 		if len(list) > 1 {
 			return nil, fault.InvalidField("/"+escape(k), "is there twice")
 		}
@@ -364,6 +372,25 @@ func (n *Node) Int() int64 {
 	return i
 }
 
+// IntFrom gives a whole number that is not less than a limit.
+func (n *Node) IntFrom(least int64) int64 {
+	before := len(n.faults.list)
+	v := n.Int()
+	if len(n.faults.list) == before && v < least {
+		n.Complain("%d is less than %d", v, least)
+	}
+	return v
+}
+
+// TextUpTo gives a string, as Text does, of at most so many bytes.
+func (n *Node) TextUpTo(most int) string {
+	s := n.Text()
+	if len(s) > most {
+		n.Complain("has more than %d bytes", most)
+	}
+	return s
+}
+
 // Bool gives a boolean, also as "true", "False", 1, "0".
 func (n *Node) Bool() bool {
 	if !n.Present() {
@@ -409,8 +436,15 @@ func (n *Node) Texts() []string {
 // Ref gives what names another resource: an id as string or number, a global id,
 // a uuid, an href, or an object with an href, as links are.
 func (n *Node) Ref() string {
-	if n.IsObject() {
-		return n.Field("href").Text()
+	if o, ok := n.value.(*object); ok {
+		if len(o.keys) == 0 {
+			return "" // how one shape of our own documents writes a relation to nothing
+		}
+		href := n.At("href")
+		if !href.Present() {
+			n.Complain("has no href")
+		}
+		return href.Text()
 	}
 	switch n.value.(type) {
 	case nil, string, json.Number:

@@ -58,7 +58,7 @@ func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(stri
 		h.Password, h.NewPassword = sealed, ""
 		return nil
 	}
-	c.Handlers.InUse = "The resource handler still has environments, servers or jobs."
+	c.Handlers.InUse = "The resource handler still has environments, servers or jobs, perhaps in history only."
 	c.Environments = table[models.Environment](s, models.ObjectEnvironment, "environments", "ENV")
 	c.Environments.Validate = func(_ *store.Tx, e *models.Environment) error { return e.Validate() }
 	c.Environments.Load = loadEnvironment
@@ -69,8 +69,9 @@ func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(stri
 		}
 		return nil
 	}
-	c.Environments.InUse = "The environment still has servers."
+	c.Environments.InUse = "The environment has servers, perhaps in history only. To take it out of use, remove its resource handler or its groups instead."
 	c.IPPools = table[models.IPPool](s, models.ObjectIPPool, "ip_pools", "IPP")
+	c.IPPools.InUse = "Servers still hold addresses of the pool."
 	c.IPPools.Validate = func(_ *store.Tx, p *models.IPPool) error { return validPool(p) }
 	c.OSBuilds = table[models.OSBuild](s, models.ObjectOSBuild, "os_builds", "OSB")
 	c.OSBuilds.Validate = func(_ *store.Tx, o *models.OSBuild) error { return o.Validate() }
@@ -86,15 +87,15 @@ func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(stri
 		}
 		return insertAll(tx, o.Templates)
 	}
-	c.OSBuilds.InUse = "The OS build still has servers or blueprints."
+	c.OSBuilds.InUse = "The OS build has servers or blueprints, perhaps in history only. To take it out of use, remove its templates instead."
 	c.Sizes = table[models.Size](s, models.ObjectSize, "sizes", "SIZ")
 	c.Sizes.Validate = func(_ *store.Tx, x *models.Size) error { return x.Validate() }
-	c.Sizes.InUse = "The size still has servers or blueprints."
+	c.Sizes.InUse = "The size has servers or blueprints, perhaps in history only. To take it out of use, leave it out of the environments' perf-types instead."
 	c.Blueprints = table[models.Blueprint](s, models.ObjectBlueprint, "blueprints", "BP")
 	c.Blueprints.Validate = func(_ *store.Tx, b *models.Blueprint) error { return validBlueprint(b) }
 	c.Blueprints.Load = loadBlueprint
 	c.Blueprints.Write = writeBlueprint
-	c.Blueprints.InUse = "The blueprint still has services or orders. Archive it instead."
+	c.Blueprints.InUse = "The blueprint has services or orders, perhaps in history only. Archive it instead."
 	return c
 }
 
@@ -162,14 +163,27 @@ func relink(tx *store.Tx, table, first, second string, id models.ID, to []models
 	return nil
 }
 
-func loadEnvironment(tx *store.Tx, e *models.Environment) (err error) {
-	if e.GroupIDs, err = links(tx, "environment_groups", "environment_id", "group_id", e.ID); err != nil {
-		return err
+func loadEnvironment(tx *store.Tx, e *models.Environment) error {
+	// One query for three tables: every order asks it.
+	var rows []struct {
+		What int
+		ID   models.ID
 	}
-	if e.SizeIDs, err = links(tx, "environment_sizes", "environment_id", "size_id", e.ID); err != nil {
-		return err
+	err := tx.Raw(`SELECT 1 AS what, group_id AS id FROM environment_groups WHERE environment_id = ?
+		UNION ALL SELECT 2, size_id FROM environment_sizes WHERE environment_id = ?
+		UNION ALL SELECT 3, os_build_id FROM environment_os_builds WHERE environment_id = ?
+		ORDER BY 1, 2`, e.ID, e.ID, e.ID).Scan(&rows).Error
+	e.GroupIDs, e.SizeIDs, e.OSBuildIDs = []models.ID{}, []models.ID{}, []models.ID{}
+	for _, r := range rows {
+		switch r.What {
+		case 1:
+			e.GroupIDs = append(e.GroupIDs, r.ID)
+		case 2:
+			e.SizeIDs = append(e.SizeIDs, r.ID)
+		case 3:
+			e.OSBuildIDs = append(e.OSBuildIDs, r.ID)
+		}
 	}
-	e.OSBuildIDs, err = links(tx, "environment_os_builds", "environment_id", "os_build_id", e.ID)
 	return err
 }
 

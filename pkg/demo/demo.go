@@ -143,11 +143,11 @@ func (d *Demo) catalogue(ctx context.Context, sys access.Actor, vc VCenter) erro
 		{
 			Name: "Custom Server", Description: "One server, as you like it.",
 			Inputs: []models.Input{
-				{Name: "vm-size", Label: "Size", Type: models.InputSize, Options: sizes, Description: "1 CPU 1 GB, 2 CPU 2 GB or 4 CPU 8 GB."},
+				{Name: "vm-size", Label: "Size", Type: models.InputSize, Options: sizes, Description: "1 CPU 1 GB, 2 CPU 2 GB or 4 CPU 8 GB. Needed unless both mem_size and cpu-cnt are given."},
 				{Name: "sw-stack", Label: "Software stack", Type: models.InputText, Options: []string{"Dev", "Test", "Prod"}},
 				{Name: "expiration-date", Label: "Expires on", Type: models.InputDate},
 				{Name: "os_build", Label: "Operating system", Type: models.InputOSBuild},
-				{Name: "mem_size", Label: "Memory", Type: models.InputMemory, Minimum: new(int64(512)), Maximum: new(int64(64 << 10)), Description: "Instead of the size's, priced by the GB."},
+				{Name: "mem_size", Label: "Memory", Type: models.InputMemory, Minimum: new(int64(512)), Maximum: new(int64(64 << 10)), Description: "Instead of the size's: 2 GB, 1536 MB, or a number of GB. Priced by the GB."},
 				{Name: "cpu-cnt", Label: "Processors", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(16)), Description: "Instead of the size's, priced by the piece."},
 			},
 			Items: []models.BlueprintItem{{Name: "Server", Type: models.BlueprintItemServer, Quantity: 1, OSBuildID: 1, Hostname: "server-{order}-{n}"}},

@@ -372,6 +372,44 @@ func Keeps(table string) bool {
 	return false
 }
 
+// Names visits the rows of a table that the actor sees, with their names. It is
+// not for users, who go by their number.
+func (d *Directory) Names(ctx context.Context, a access.Actor, table string, visit func(id models.ID, name string)) error {
+	t, err := d.Titles(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.Release()
+	see := func(id models.ID) {
+		if name, ok := t.Title(a, table, id); ok {
+			visit(id, name)
+		}
+	}
+	switch table {
+	case Groups:
+		for id := range d.groups {
+			see(id)
+		}
+	case Roles:
+		for id := range d.roles {
+			see(id)
+		}
+	case Environment:
+		for id := range d.environments {
+			see(id)
+		}
+	case Blueprints:
+		for id := range d.blueprints {
+			see(id)
+		}
+	default:
+		for id := range d.titles[table] {
+			see(id)
+		}
+	}
+	return nil
+}
+
 // Title gives what a row is called, and false when the actor may not see it or it
 // is gone.
 func (t Titles) Title(a access.Actor, table string, id models.ID) (string, bool) {

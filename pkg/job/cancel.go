@@ -152,6 +152,9 @@ func (s *Service) Retry(ctx context.Context, a access.Actor, id models.ID) (*mod
 		if err != nil {
 			return err
 		}
+		if err := s.spend(tx, l.job); err != nil {
+			return err
+		}
 		if err := CanRetry(a, l.job); err != nil {
 			return err
 		}

@@ -5,7 +5,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
+	"halcyon/pkg/store"
 )
 
 var schema = &query.Schema{Name: "job", Plural: "jobs", Table: "jobs", Prefix: "JOB"}
@@ -22,8 +24,59 @@ func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models
 	if err != nil {
 		return nil, err
 	}
-	j.Messages, err = Messages(tx, j.ID)
-	return j, err
+	if j.Messages, err = Messages(tx, j.ID); err != nil {
+		return nil, err
+	}
+	return j, s.spend(tx, j)
+}
+
+// Retryable is a Kind that knows when a job that failed cannot be tried again,
+// since what it works on has gone on without it. The error is a Conflict then.
+type Retryable interface {
+	Retryable(tx *store.Tx, j *models.Job) error
+}
+
+// spend finds out whether an ended job could be tried again: CanRetry is asked by
+// documents, too, and what is offered must not be refused.
+func (s *Service) spend(tx *store.Tx, j *models.Job) error {
+	if retryable(j) != nil {
+		return nil
+	}
+	if j.Type != models.JobDeploy {
+		return s.spent(tx, j)
+	}
+	children, err := store.Find[models.Job](tx.Where("parent_id = ?", j.ID).Order("id"))
+	if err != nil {
+		return err
+	}
+	j.Spent = "None of the job's parts can be retried."
+	for i := range children {
+		c := &children[i]
+		if retryable(c) != nil {
+			continue
+		}
+		if err := s.spent(tx, c); err != nil {
+			return err
+		}
+		if c.Spent == "" {
+			j.Spent = ""
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *Service) spent(tx *store.Tx, j *models.Job) error {
+	k, ok := s.kind(j.Type).(Retryable)
+	if !ok {
+		return nil
+	}
+	err := k.Retryable(tx, j)
+	if fault.Is(err, fault.Conflict) {
+		j.Spent = fault.From(err).Message
+		return nil
+	}
+	return err
 }
 
 // LogOf gives a job and the full text of its log.

@@ -295,6 +295,9 @@ func CanRetry(a access.Actor, j *models.Job) error {
 }
 
 func retryable(j *models.Job) error {
+	if j.Spent != "" {
+		return fault.New(fault.Conflict, "%s", j.Spent)
+	}
 	switch j.Status {
 	case models.JobFailure:
 		return nil

@@ -42,6 +42,9 @@ func (s *Service) Edit(ctx context.Context, a access.Actor, ref string, apply fu
 		if err := apply(o); err != nil {
 			return nil, err
 		}
+		if err := o.Validate(); err != nil {
+			return nil, err
+		}
 		return itemPointer, CanOrderFor(a, o.GroupID)
 	})
 }

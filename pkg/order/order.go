@@ -122,6 +122,9 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	if err := CanOrderFor(a, d.GroupID); err != nil {
 		return nil, err
 	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
 	if err := store.Insert(tx, o); err != nil {
 		return nil, err
 	}
@@ -140,15 +143,12 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 			return nil, err
 		}
 	}
-	if err := s.priced(tx, o, p); err != nil {
-		return nil, err
-	}
+	// The items were written with their price.
+	p.price(o)
 	if d.Submit {
-		if err := s.submit(tx, a, o, p); err != nil {
-			return nil, err
-		}
+		return o, s.submit(tx, a, o, p) // which writes the order
 	}
-	return o, nil
+	return o, store.Save(tx, o)
 }
 
 // number gives new items their positions.

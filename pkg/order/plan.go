@@ -92,12 +92,13 @@ type planner struct {
 	detail string
 	plan   Plan
 	taken  map[models.ID]bool // servers that an item already changes or removes
+	names  map[string]bool    // host names of servers to be made, in lower case
 }
 
 // plan checks an order's items and prices them. A cart without a group takes the
 // one of the first server that it changes or removes.
 func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer pointerFunc) (*Plan, error) {
-	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}}
+	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}}
 	for i := range o.Items {
 		it := &o.Items[i]
 		it.Rate = 0
@@ -254,7 +255,7 @@ var (
 		{Name: "mem_size", Type: models.InputMemory},
 		{Name: "cpu-cnt", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(1024))},
 		{Name: "disk_size", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(64 << 10))},
-		{Name: "expiration-date", Type: models.InputDate},
+		{Name: "expiration-date", Type: models.InputDate, Clears: true},
 	}
 )
 
@@ -471,37 +472,82 @@ func (p *planner) environment(id models.ID) (*models.Environment, error) {
 }
 
 // hostname makes a server's name from what was asked for, or from the build
-// item's template: {name} {item} {order} {n} {owner}.
+// item's template: {name} {item} {order} {n} {owner}. No two servers of an order
+// have the same.
 func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedService, env *models.Environment, n, quantity int, at string) string {
+	if asked == "" {
+		host := p.madeUp(b, svc, n, quantity, env.Domain)
+		for p.names[strings.ToLower(host)] { // by another item
+			n++
+			host = p.madeUp(b, svc, n, quantity, env.Domain)
+		}
+		if !validHostname(host) {
+			p.complain(at, "%q, made of the blueprint's %q, is no host name", host, b.Hostname)
+		}
+		p.names[strings.ToLower(host)] = true
+		return host
+	}
 	host := asked
-	switch {
-	case host == "":
-		if host = b.Hostname; host == "" {
-			host = "{item}-{order}-{n}"
-		}
-		name := b.Name
-		if svc != nil {
-			name = svc.Name
-		}
-		host = strings.NewReplacer(
-			"{name}", name, "{item}", b.Name, "{order}", p.order.ID.String(),
-			"{n}", strconv.Itoa(n), "{owner}", p.actor.Username,
-		).Replace(host)
-		host = label(host)
-	case quantity > 1:
-		short, domain, _ := strings.Cut(host, ".")
+	if quantity > 1 {
+		short, domain, dotted := strings.Cut(host, ".")
 		host = short + "-" + strconv.Itoa(n)
-		if domain != "" {
+		if dotted {
 			host += "." + domain
 		}
 	}
-	if env.Domain != "" && !strings.Contains(host, ".") {
-		host += "." + env.Domain
-	}
-	if !validHostname(host) {
+	host = qualified(host, env.Domain)
+	switch key := strings.ToLower(host); {
+	case !validHostname(host):
 		p.complain(at, "%q is no host name", host)
+	case p.names[key]:
+		p.complain(at, "%q is in the order twice", host)
+	default:
+		p.names[key] = true
 	}
 	return host
+}
+
+// madeUp makes a name of the build item's template. What the template leaves out
+// to tell the servers apart is put behind it.
+func (p *planner) madeUp(b *models.BlueprintItem, svc *PlannedService, n, quantity int, domain string) string {
+	template := b.Hostname
+	if template == "" {
+		template = "{item}-{order}-{n}"
+	}
+	if !strings.Contains(template, "{n}") && (quantity > 1 || n > 1) {
+		short, rest, dotted := strings.Cut(template, ".")
+		template = short + "-{n}"
+		if dotted {
+			template += "." + rest
+		}
+	}
+	name := b.Name
+	if svc != nil {
+		name = svc.Name
+	}
+	// People's words are cut short, and never the numbers behind them.
+	const longest = 50
+	for room := longest; ; room-- {
+		cut := func(s string) string {
+			s = label(strings.ReplaceAll(s, ".", "-")) // a dot would begin the domain
+			return strings.TrimRight(s[:min(len(s), room)], "-")
+		}
+		host := label(strings.NewReplacer(
+			"{name}", cut(name), "{item}", cut(b.Name), "{order}", p.order.ID.String(),
+			"{n}", strconv.Itoa(n), "{owner}", cut(p.actor.Username),
+		).Replace(template))
+		if short, _, _ := strings.Cut(host, "."); len(short) <= longest || room == 0 {
+			return qualified(host, domain)
+		}
+	}
+}
+
+// qualified puts the domain behind a name that has none.
+func qualified(host, domain string) string {
+	if domain == "" || strings.Contains(host, ".") {
+		return host
+	}
+	return host + "." + domain
 }
 
 // label makes a valid host name of any text (RFC 1123).
@@ -519,9 +565,9 @@ func label(s string) string {
 	}
 	out := strings.Trim(b.String(), "-.")
 	if out == "" {
-		out = "server"
+		return "server"
 	}
-	return out[:min(len(out), 50)]
+	return out
 }
 
 func validHostname(s string) bool {
@@ -692,7 +738,7 @@ func (m *PlannedMod) delta(d *models.ModItem) {
 	if m.Args.Expires != "" {
 		from := sv.ExpiresOn
 		if from == "" {
-			from = "never"
+			from = models.Never
 		}
 		add("Expiration Date", from, m.Args.Expires)
 	}

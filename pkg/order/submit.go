@@ -7,6 +7,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/store"
@@ -19,10 +20,12 @@ func (s *Service) priced(tx *store.Tx, o *models.Order, p *Plan) error {
 			return err
 		}
 	}
-	o.Rate = p.Rate
-	o.Summary = p.summary()
+	p.price(o)
 	return store.Save(tx, o)
 }
+
+// price gives the order what the plan says of it.
+func (p *Plan) price(o *models.Order) { o.Rate, o.Summary = p.Rate, p.summary() }
 
 // summary says for people what an order does.
 func (p *Plan) summary() string {
@@ -161,6 +164,9 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 	})
 }
 
+// maxReason is how many bytes the reason of a denial may have.
+const maxReason = 4096
+
 // Deny ends a pending order.
 func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) (*models.Order, error) {
 	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
@@ -169,6 +175,9 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 		}
 		if err := o.MoveTo(models.OrderDenied); err != nil {
 			return err
+		}
+		if len(reason) > maxReason {
+			return fault.InvalidField("/reason", "has more than %d bytes", maxReason)
 		}
 		o.DenyReason, o.EndedAt = reason, &tx.Now
 		if err := s.record(tx, a, o, "denied", reason); err != nil {

@@ -40,6 +40,41 @@ func ReadCatalogue(tx *store.Tx) (Catalogue, error) {
 	return c, store.Fault(rows.Err())
 }
 
+// Prepare tells the schemas' relations which indexes the database has for them.
+// Without it everything works, and large lists are slower than they could be.
+func Prepare(tx *store.Tx, schemas []*Schema) error {
+	if tx.Dialect() != store.Postgres {
+		return nil // SQLite has no use for it
+	}
+	rows, err := tx.Raw(`SELECT c.relname, a.attname
+		FROM pg_index i
+		JOIN pg_class c ON c.oid = i.indrelid
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+		JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = i.indkey[1]
+		WHERE n.nspname = current_schema() AND b.attname = 'id' AND i.indpred IS NULL AND i.indisvalid`).Rows()
+	if err != nil {
+		return store.Fault(err)
+	}
+	defer rows.Close()
+	indexed := map[string]bool{}
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			return store.Fault(err)
+		}
+		indexed[table+"."+column] = true
+	}
+	for _, s := range schemas {
+		for i := range s.Hops {
+			h := &s.Hops[i]
+			column, simple := simpleJoin(h.Join)
+			h.indexed = simple && !h.Many && indexed[s.Table+"."+column]
+		}
+	}
+	return store.Fault(rows.Err())
+}
+
 // Check finds mistakes in declarations, those that relations lead to included,
 // so that they show at the start and not when somebody filters.
 func Check(schemas []*Schema, columns Catalogue) error {

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/store"
 )
@@ -40,7 +41,20 @@ type compiler struct {
 	actor    access.Actor
 	postgres bool
 	aliases  int
+
+	resolve *resolver // nil: subselects stay as they are
+	or      int       // how many ORs are around
+	narrow  *narrow
 }
+
+// narrow is a condition that every row meets: the column holds one of a few ids,
+// and an index gives the rows of each in the order of their own ids.
+type narrow struct {
+	column string
+	ids    []models.ID
+}
+
+func (n *narrow) where() access.Where { return access.In(Root+"."+n.column, n.ids) }
 
 func newCompiler(tx *store.Tx, a access.Actor) *compiler {
 	return &compiler{actor: a, postgres: tx.Dialect() == store.Postgres}
@@ -109,9 +123,11 @@ func (c *compiler) all(alias string, terms []pending) access.Where {
 		switch {
 		case p.term.Any != nil:
 			var or []access.Where
+			c.or++
 			for _, sub := range pendings(p.term.Any) {
 				or = append(or, c.all(alias, []pending{sub}))
 			}
+			c.or--
 			parts = append(parts, access.Or(or...))
 		case p.absent():
 			there := c.chain(p.hops, alias, p.term)
@@ -157,10 +173,19 @@ func (c *compiler) exists(h *Hop, from string, terms []pending) access.Where {
 	}
 	inner := access.And(c.all(to, terms), visible)
 	if simple && h.Target.Small {
-		return c.among(from+"."+column, access.Where{
+		sub := access.Where{
 			SQL:  fmt.Sprintf("SELECT %s.id FROM %s %s%s", to, h.Target.Table, to, whereClause(inner)),
 			Args: inner.Args,
-		})
+		}
+		if c.resolve != nil && from == Root {
+			if ids, few := c.resolve.ids(c.actor, h.Target, terms, sub); few {
+				if c.or == 0 && h.indexed && c.narrow == nil {
+					c.narrow = &narrow{column, ids}
+				}
+				return access.In(from+"."+column, ids)
+			}
+		}
+		return c.among(from+"."+column, sub)
 	}
 	return existing(h, from, to, inner)
 }

@@ -134,7 +134,7 @@ func FindRef[T any](tx *store.Tx, s *Schema, a access.Actor, ref RefValue, opts 
 	b.text("SELECT ").text(o.columnList()).text(" FROM ").text(s.Table).text(" " + Root)
 	b.where(where).text(" LIMIT 1")
 	o.lock(&b, tx)
-	rows, _, err := scan[T](tx, b, nil)
+	rows, _, err := scan[T](tx, b, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +155,8 @@ func Load[T any](tx *store.Tx, s *Schema, a access.Actor, ids IDs, opts ...ListO
 	o := options(opts)
 	var b builder
 	b.text("SELECT ").text(o.columnList()).text(", " + Root + ".id AS qk0 FROM ").text(s.Table).text(" " + Root)
-	b.where(access.And(access.In(Root+".id", ids), c.visible(s, Root), o.base))
-	rows, keys, err := scan[T](tx, b, []Kind{Int})
+	b.where(access.And(ByIDs(tx, Root+".id", ids), c.visible(s, Root), o.base))
+	rows, keys, err := scan[T](tx, b, []Kind{Int}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -50,7 +51,7 @@ func declare() schemas {
 		},
 	}
 	*d.groups = query.Schema{
-		Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP",
+		Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP", Small: true,
 		Fields: []query.Field{
 			{Name: "name", Column: "name", Kind: query.Text, Sort: true},
 			{Name: "date", Column: "type", Kind: query.Text}, // called like a lookup
@@ -148,6 +149,20 @@ func date(s string) time.Time {
 func fill(t testing.TB, s *store.Store) *fixture {
 	t.Helper()
 	f := &fixture{schemas: declare(), store: s}
+	if err := query.Prepare(s.Read(t.Context()), f.list()); err != nil {
+		t.Fatal(err)
+	}
+	f.schemas.environments.Names = func(ctx context.Context, a access.Actor, visit func(models.ID, string)) error {
+		db := s.Read(ctx).Table("environments t").Select("id", "name")
+		if w := access.Visible("environments", a, "t"); !w.IsAll() {
+			db = db.Where(w.SQL, w.Args...)
+		}
+		rows, err := store.Find[models.Environment](db)
+		for _, e := range rows {
+			visit(e.ID, e.Name)
+		}
+		return err
+	}
 	err := s.InTx(t.Context(), func(tx *store.Tx) error {
 		put := func(rows ...models.Keyed) {
 			for _, row := range rows {

@@ -1,15 +1,10 @@
 package query
 
 import (
-	"database/sql"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
-
-	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
@@ -82,7 +77,13 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 		p.Size = defaultSize
 	}
 	c := newCompiler(tx, a)
+	if c.postgres {
+		c.resolve = &resolver{tx: tx}
+	}
 	where := access.And(o.base, c.filter(s, q.Filter))
+	if c.resolve != nil && c.resolve.err != nil {
+		return p, c.resolve.err
+	}
 
 	var cursor []keyValue
 	name, text, back := "after", q.After, false
@@ -101,29 +102,45 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	}
 
 	keys, joins := c.order(s, q.Order, back)
-	var b builder
-	b.text("SELECT ").text(o.columnList())
 	kinds := make([]Kind, len(keys))
 	for i, k := range keys {
-		b.text(", ").add(k.expr).text(fmt.Sprintf(" AS qk%d", i))
 		kinds[i] = k.kind
 	}
-	b.text(" FROM " + s.Table + " " + Root).add(joins)
+	after := access.All
 	if cursor != nil {
-		b.where(access.And(c.keyset(keys, cursor), where))
+		after = c.keyset(keys, cursor)
+	}
+	limit := p.Size + 1 // one more, to know whether it goes on
+	var b builder
+	counted := false
+	if n := c.narrow; n != nil && len(n.ids) > 1 && len(keys) == 1 && where.SQL == n.where().SQL && !o.update {
+		counted = o.total == nil
+		c.picked(&b, s, &o, keys, after, limit, offset, counted)
 	} else {
-		b.where(where)
+		c.selected(&b, s, &o, keys, "", joins, access.And(after, where))
+		c.orderBy(&b, keys)
+		b.text(fmt.Sprintf(" LIMIT %d", limit))
+		if offset > 0 {
+			b.text(" OFFSET ?")
+			b.args = append(b.args, offset)
+		}
+		o.lock(&b, tx)
 	}
-	c.orderBy(&b, keys)
-	b.text(fmt.Sprintf(" LIMIT %d", p.Size+1)) // one more, to know whether it goes on
-	if offset > 0 {
-		b.text(" OFFSET ?")
-		b.args = append(b.args, offset)
+	p.room = poolOf[T]().Get().(*room[T])
+	columns := kinds
+	if counted {
+		columns = append(slices.Clone(kinds), Int)
 	}
-	o.lock(&b, tx)
-	rows, values, err := scan[T](tx, b, kinds)
+	rows, values, err := scan[T](tx, b, columns, p.room)
 	if err != nil {
 		return p, err
+	}
+	if counted && len(rows) > 0 {
+		total := values[0][len(kinds)].num
+		o.total = &total
+		for i := range values {
+			values[i] = values[i][:len(kinds)]
+		}
 	}
 	more := len(rows) > p.Size
 	if more {
@@ -157,6 +174,41 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	return p, nil
 }
 
+// selected is the statement up to its order.
+func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKey, more string, joins, where access.Where) {
+	b.text("SELECT ").text(o.columnList())
+	for i, k := range keys {
+		b.text(", ").add(k.expr).text(fmt.Sprintf(" AS qk%d", i))
+	}
+	b.text(more + " FROM " + s.Table + " " + Root).add(joins).where(where)
+}
+
+// picked is the statement for all rows of a few known values of an indexed column,
+// in the order of their ids: it finds the ids by the index alone, merging what it
+// has for each value, and then reads those rows and no others. PostgreSQL would
+// otherwise walk through all rows until it has met enough that fit.
+// The total, which an index gives as well, comes with it when it is asked for.
+func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, after access.Where, limit, offset int, total bool) {
+	desc := ""
+	if keys[0].desc {
+		desc = " DESC"
+	}
+	more := ""
+	if total {
+		more = fmt.Sprintf(", (SELECT count(*) FROM %s %s WHERE %s) AS total", s.Table, Root, c.narrow.where().SQL)
+	}
+	c.selected(b, s, o, keys, more, access.All, access.All)
+	b.text(" WHERE " + Root + ".id = ANY (ARRAY(")
+	for i, id := range c.narrow.ids {
+		if i > 0 {
+			b.text(" UNION ALL ")
+		}
+		b.text(fmt.Sprintf("(SELECT %s.id FROM %s %s WHERE ", Root, s.Table, Root))
+		b.add(access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, after)).text(fmt.Sprintf(" ORDER BY %s.id%s LIMIT %d)", Root, desc, offset+limit))
+	}
+	b.text(fmt.Sprintf(" ORDER BY id%s LIMIT %d OFFSET %d)) ORDER BY %s.id%s", desc, limit, offset, Root, desc))
+}
+
 // Count tells how many rows the query asks for and the actor sees.
 func Count(tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListOption) (int64, error) {
 	o := options(opts)
@@ -171,85 +223,6 @@ func count(tx *store.Tx, s *Schema, where access.Where) (int64, error) {
 		return 0, store.Fault(err)
 	}
 	return n, nil
-}
-
-// scan reads rows: columns into the fields of T, and behind them the key columns,
-// which T does not have.
-func scan[T any](tx *store.Tx, b builder, kinds []Kind) (list []*T, keys [][]keyValue, err error) {
-	rows, err := tx.Raw(b.sql.String(), b.args...).Rows()
-	if err != nil {
-		return nil, nil, store.Fault(err)
-	}
-	defer func() {
-		if e := rows.Close(); err == nil && e != nil {
-			err = store.Fault(e)
-		}
-	}()
-	names, err := rows.Columns()
-	if err != nil {
-		return nil, nil, store.Fault(err)
-	}
-	names = names[:len(names)-len(kinds)]
-	fields, err := fieldsOf[T](tx, names)
-	if err != nil {
-		return nil, nil, err
-	}
-	dest := make([]any, len(names)+len(kinds))
-	raw := make([]any, len(kinds))
-	var ignored sql.RawBytes
-	for rows.Next() {
-		row := new(T)
-		v := reflect.ValueOf(row).Elem()
-		for i, f := range fields {
-			switch {
-			case f == nil:
-				dest[i] = &ignored
-			case f.Serializer != nil:
-				dest[i] = f.NewValuePool.Get()
-			default:
-				dest[i] = f.ReflectValueOf(tx.Statement.Context, v).Addr().Interface()
-			}
-		}
-		for i := range raw {
-			dest[len(names)+i] = &raw[i]
-		}
-		if err := rows.Scan(dest...); err != nil {
-			return nil, nil, store.Fault(err)
-		}
-		for i, f := range fields {
-			if f != nil && f.Serializer != nil {
-				err := f.Set(tx.Statement.Context, v, dest[i])
-				f.NewValuePool.Put(dest[i])
-				if err != nil {
-					return nil, nil, fmt.Errorf("read the column %s: %w", names[i], err)
-				}
-			}
-		}
-		list = append(list, row)
-		if len(kinds) > 0 {
-			values := make([]keyValue, len(kinds))
-			for i := range kinds {
-				if values[i], err = keyValueOf(kinds[i], raw[i]); err != nil {
-					return nil, nil, err
-				}
-			}
-			keys = append(keys, values)
-		}
-	}
-	return list, keys, store.Fault(rows.Err())
-}
-
-// fieldsOf gives the field for each column, nil where T has none.
-func fieldsOf[T any](tx *store.Tx, columns []string) ([]*schema.Field, error) {
-	stmt := gorm.Statement{DB: tx.DB}
-	if err := stmt.Parse(new(T)); err != nil {
-		return nil, fmt.Errorf("read the fields of %T: %w", *new(T), err)
-	}
-	fields := make([]*schema.Field, len(columns))
-	for i, name := range columns {
-		fields[i] = stmt.Schema.LookUpField(name)
-	}
-	return fields, nil
 }
 
 // keyValue is the value of a sort key in a row.

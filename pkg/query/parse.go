@@ -499,10 +499,11 @@ func unsortable(s *Schema, a access.Actor, name string) *unresolved {
 	return &unresolved{fmt.Sprintf("%s cannot be ordered by %s", s.Plural, quote(name)), detail}
 }
 
-// kept encodes what the links to other pages keep.
+// kept encodes what the links to other pages keep, but for the size of the pages,
+// which they write as it is and not as it was asked for.
 func kept(given map[string]string) string {
 	var b strings.Builder
-	for _, name := range []string{"filter", "attributes", "order", "page_size"} {
+	for _, name := range []string{"filter", "attributes", "order"} {
 		value, ok := given[name]
 		if !ok {
 			continue

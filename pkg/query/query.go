@@ -164,7 +164,7 @@ type Query struct {
 	After, Before string
 	Extra         url.Values // the parameters that Options.Extra names
 	// Kept is the part of the query string that leads to the other pages of the
-	// same list: filter, attributes, order and page_size, as the caller sent them.
+	// same list: filter, attributes and order, as the caller sent them.
 	Kept string
 }
 

@@ -353,7 +353,7 @@ func TestParseAccepts(t *testing.T) {
 	if at := q.Attributes[0]; at.Asked != "owner.first_name" || at.Field == nil || len(at.Hops) != 1 {
 		t.Errorf("%+v", at)
 	}
-	const kept = "filter=hostname.icontains:a%20b%26c;status:ACTIVE;&attributes=owner.first_name,Owner,server.notes&order=-hostname,group.name,hostname&page_size=999"
+	const kept = "filter=hostname.icontains:a%20b%26c;status:ACTIVE;&attributes=owner.first_name,Owner,server.notes&order=-hostname,group.name,hostname"
 	if q.Kept != kept {
 		t.Errorf("kept %s", q.Kept)
 	}
@@ -422,6 +422,25 @@ func TestQueriesByHand(t *testing.T) {
 		prod := must(query.Eq(s, "environment.name", "Prod"))
 		if some, more := count(f.carol, prod), count(f.carol, query.AnyOf(web, prod)); some == 0 || more != some+1 {
 			t.Errorf("%d in Prod, %d in Prod or web1", some, more)
+		}
+		// Neither is a condition that every row meets.
+		dev := must(query.Cond(s, "environment.name", query.StartsWith, "Dev"))
+		all := must(query.Cond(s, "hostname", query.Contains, ""))
+		p, err := query.List[models.Server](f.store.Read(t.Context()), s, f.carol, query.Query{Filter: []query.Term{query.AnyOf(dev, all)}, Size: 100})
+		if err != nil || len(p.Rows) != len(f.servers) {
+			t.Errorf("%d of %d in Dev, or anywhere: %v", len(p.Rows), len(f.servers), err)
+		}
+		// Lists compare names in memory where they can, counts in the database.
+		for _, l := range []query.Lookup{query.Exact, query.In, query.Contains, query.StartsWith, query.EndsWith, query.IContains} {
+			for _, v := range []string{"Dev East", "Dev", "Größe", "East", "prod", ""} {
+				for who, a := range f.actors() {
+					term := must(query.Cond(s, "environment.name", l, v))
+					p, err := query.List[models.Server](f.store.Read(t.Context()), s, a, query.Query{Filter: []query.Term{term}, Size: 100})
+					if n := count(a, term); err != nil || int64(len(p.Rows)) != n {
+						t.Errorf("%s %q as %s: %d rows of %d: %v", l, v, who, len(p.Rows), n, err)
+					}
+				}
+			}
 		}
 	})
 }

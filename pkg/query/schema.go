@@ -5,6 +5,8 @@
 package query
 
 import (
+	"context"
+
 	"halcyon/models"
 	"halcyon/pkg/access"
 )
@@ -47,6 +49,8 @@ type Hop struct {
 	// for a to-one: "{to}.id = {from}.owner_id"; for a to-many through a table it
 	// may hold a subselect. {from} and {to} are replaced by the aliases.
 	Join string
+
+	indexed bool // of a simple to-one: an index has the column, and then the id
 }
 
 // Schema is what can be asked of one resource.
@@ -59,8 +63,12 @@ type Schema struct {
 	Hops   []Hop
 	// Small says that the table stays at a few thousand rows (groups, environments,
 	// handlers): a to-one hop into it is then resolved to ids first, which lets
-	// PostgreSQL count by index instead of joining.
+	// PostgreSQL count and page by index instead of joining.
 	Small bool
+	// Names visits the rows that the actor sees, with what their column name holds,
+	// from memory; nil when nothing keeps them there. It is as right as the store's
+	// signals are.
+	Names func(ctx context.Context, a access.Actor, visit func(id models.ID, name string)) error
 	// Deny hides the whole resource from callers (nil: nobody).
 	Deny func(a access.Actor) bool
 }
@@ -71,6 +79,17 @@ type Page[T any] struct {
 	Total        int64
 	Number, Size int    // 1-based page number and its size
 	Next, Prev   string // cursors for the pages around it; "" where there is none
+
+	room *room[T]
+}
+
+// Release gives the rows back, to be overwritten by those of another list. Whoever
+// keeps rows does not call it; whoever has only shown them may.
+func (p *Page[T]) Release() {
+	if p.room != nil {
+		p.room.release()
+	}
+	p.Rows, p.room = nil, nil
 }
 
 // IDs is the common case of looking rows up by id.

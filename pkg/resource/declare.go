@@ -136,10 +136,13 @@ func (f Field[T]) Set(read func(n *body.Node, r *Refs) func(*T)) Field[T] { f.se
 // SetText makes the field editable as a string.
 func (f Field[T]) SetText(set func(*T, string)) Field[T] {
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
-		v := n.Text()
+		v := n.TextUpTo(maxText)
 		return func(t *T) { set(t, v) }
 	})
 }
+
+// maxText is how many bytes a text may have that nothing else limits.
+const maxText = 4096
 
 // SetInt makes the field editable as a whole number.
 func (f Field[T]) SetInt(set func(*T, int)) Field[T] {
@@ -296,6 +299,14 @@ func ID[T any](get func(*T) *models.Row) Field[T] {
 		Name: "id", Kind: query.Int, Doc: "Number of the resource, as a string.", listed: true,
 		Column: "id", Reads: []string{"id"},
 		Value: func(t *T) hal.Value { return hal.String(strconv.FormatInt(int64(get(t).ID), 10)) },
+	}
+}
+
+// IDOf declares the id of something else, a string on the wire as every id.
+func IDOf[T any](name, column string, get func(*T) models.ID, doc string) Field[T] {
+	return Field[T]{
+		Name: name, Kind: query.Int, Doc: doc, Column: column, Reads: []string{column},
+		Value: func(t *T) hal.Value { return hal.String(get(t).String()) },
 	}
 }
 

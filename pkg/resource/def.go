@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"halcyon/hal"
@@ -51,6 +52,16 @@ type Rows struct {
 	Total        int64
 	Number, Size int
 	Next, Prev   string
+
+	release func()
+}
+
+// Release gives the rows back when they have been shown.
+func (r *Rows) Release() {
+	if r.release != nil {
+		r.release()
+	}
+	r.Rows, r.release = nil, nil
 }
 
 // Effect is an Outcome with its row type forgotten.
@@ -143,20 +154,17 @@ func Define[T any](r Resource[T]) *Def {
 		d.Subs = append(d.Subs, s)
 	}
 	d.load = func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error) {
-		db := tx.Table(r.Table + " t").Select(columns)
+		from := r.Table + " t"
 		if joins != "" {
-			db = db.Joins(joins)
+			from += " " + joins
 		}
-		if !w.IsAll() {
-			db = db.Where(w.SQL, w.Args...)
-		}
-		rows, err := store.Find[T](db.Order("t.id").Limit(relatedLimit))
+		rows, err := query.Read[T](tx, columns, from, w, "t.id", relatedLimit)
 		if err != nil {
 			return nil, err
 		}
 		out := make([]any, len(rows))
-		for i := range rows {
-			out[i] = &rows[i]
+		for i, row := range rows {
+			out[i] = row
 		}
 		return out, nil
 	}
@@ -172,7 +180,7 @@ func Define[T any](r Resource[T]) *Def {
 		if err != nil {
 			return Rows{}, err
 		}
-		out := Rows{Rows: make([]any, len(p.Rows)), Total: p.Total, Number: p.Number, Size: p.Size, Next: p.Next, Prev: p.Prev}
+		out := Rows{Rows: make([]any, len(p.Rows)), Total: p.Total, Number: p.Number, Size: p.Size, Next: p.Next, Prev: p.Prev, release: p.Release}
 		for i, row := range p.Rows {
 			out.Rows[i] = row
 		}
@@ -315,10 +323,11 @@ func effect[T any](o Outcome[T], err error) (Effect, error) {
 
 // Href gives the canonical URL of a row.
 func (d *Def) Href(id models.ID) string {
+	b := strconv.AppendInt(append(make([]byte, 0, 64), d.path...), int64(id), 10)
 	if d.Slash {
-		return d.path + id.String() + "/"
+		b = append(b, '/')
 	}
-	return d.path + id.String()
+	return string(b)
 }
 
 // Path gives the canonical URL of the collection.

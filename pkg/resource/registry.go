@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"halcyon/models"
@@ -55,6 +56,11 @@ func NewRegistry(base string, s *store.Store, dir *directory.Directory, defs ...
 	schemas := make([]*query.Schema, 0, len(defs))
 	for _, d := range defs {
 		d.schema()
+		if d.Schema.Small {
+			d.Schema.Names = func(ctx context.Context, a access.Actor, visit func(models.ID, string)) error {
+				return dir.Names(ctx, a, d.Table, visit)
+			}
+		}
 		schemas = append(schemas, d.Schema)
 	}
 	columns, err := query.ReadCatalogue(s.Read(context.Background()))
@@ -62,6 +68,9 @@ func NewRegistry(base string, s *store.Store, dir *directory.Directory, defs ...
 		return nil, err
 	}
 	if err := query.Check(schemas, columns); err != nil {
+		return nil, err
+	}
+	if err := query.Prepare(s.Read(context.Background()), schemas); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -135,16 +144,35 @@ func (r *Refs) ID(n *body.Node, target *Def) models.ID {
 		}
 		text = path[slash+1:]
 	}
+	if id, ok := r.kept(target, text); ok {
+		return id
+	}
 	row, err := query.Find[struct{ ID models.ID }](r.reg.store.Read(r.ctx), target.Schema, r.actor, text, query.Columns("id"))
 	if err != nil {
 		if fault.Is(err, fault.NotFound) {
-			n.Complain("%q does not exist", n.Ref())
+			n.Complain("%q is neither the id nor the href of any of the %s that you see", n.Ref(), strings.ReplaceAll(target.Plural, "-", " "))
 		} else {
 			n.Complain("cannot be looked up: %s", fault.From(err).Message)
 		}
 		return 0
 	}
 	return row.ID
+}
+
+// kept looks a number up in what the directory keeps, which saves an order most of
+// its look-ups. What is not found there is asked of the database.
+func (r *Refs) kept(target *Def, text string) (models.ID, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || text != models.ID(n).String() || !directory.Keeps(target.Table) || target.Hidden != nil && target.Hidden(r.actor) {
+		return 0, false
+	}
+	titles, err := r.reg.dir.Titles(r.ctx)
+	if err != nil {
+		return 0, false
+	}
+	defer titles.Release()
+	_, ok := titles.Title(r.actor, target.Table, models.ID(n))
+	return models.ID(n), ok
 }
 
 // alsoAt reports whether the collection answers at a further path: services and

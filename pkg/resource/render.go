@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"halcyon/hal"
 	"halcyon/models"
@@ -13,29 +14,65 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Item gives a row's document as the actor sees it.
-func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any) (*hal.Document, error) {
-	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
-	doc := &hal.Document{
-		Links:      make([]hal.Rel, 0, len(d.Relations)+len(d.Subs)+1),
-		Props:      make([]hal.Prop, 0, len(d.Fields)),
-		HasActions: len(d.Actions) > 0,
+// Sheet is what a document is written on. It goes from one to the next, and the
+// zero value is a new one: there is one document on a sheet, until its release.
+type Sheet struct {
+	docs  []hal.Document
+	rels  []hal.Rel
+	props []hal.Prop
+	links []hal.Link
+}
+
+var sheets = sync.Pool{New: func() any { return new(Sheet) }}
+
+// NewSheet gives a sheet, perhaps a used one.
+func NewSheet() *Sheet { return sheets.Get().(*Sheet) }
+
+// Release wipes the sheet: the document on it is gone.
+func (s *Sheet) Release() {
+	if cap(s.props) > 1<<13 {
+		return // a page of all attributes: it is not kept for ever
 	}
-	doc.Links = append(doc.Links, hal.Rel{Name: "self", Links: []hal.Link{self}})
-	links, err := r.relations(ctx, a, d, row)
-	if err != nil {
+	s.docs, s.rels, s.props, s.links = wiped(s.docs), wiped(s.rels), wiped(s.props), wiped(s.links)
+	sheets.Put(s)
+}
+
+func wiped[T any](list []T) []T {
+	clear(list)
+	return list[:0]
+}
+
+// cut gives n empty elements of the list's room, or of a new one.
+func cut[T any](list []T, n int) []T {
+	if cap(list) < n {
+		return make([]T, n)
+	}
+	return list[:n]
+}
+
+// Item gives a row's document as the actor sees it. It stands on the sheet.
+func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Sheet) (*hal.Document, error) {
+	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
+	rels := len(d.Relations) + len(d.Subs) + 2
+	on.rels, on.props, on.links = cut(on.rels, rels), cut(on.props, len(d.Fields)), cut(on.links, rels)
+	doc := &hal.Document{Links: on.rels[:0], Props: on.props[:0], HasActions: len(d.Actions) > 0}
+	to := single{links: on.links[:0]}
+	doc.Links = append(doc.Links, hal.Rel{Name: "self", Links: to.one(self)})
+	if err := r.relations(ctx, a, d, row, doc, &to); err != nil {
 		return nil, err
 	}
-	doc.Links = append(doc.Links, links...)
 	for _, s := range d.Subs {
 		if s.Rel != "" {
-			doc.Links = append(doc.Links, hal.Rel{Name: s.Rel, Alias: s.Alias, Optional: true, Links: []hal.Link{{Href: strings.TrimSuffix(self.Href, "/") + "/" + s.Path + "/", Title: s.Title(row)}}})
+			doc.Links = append(doc.Links, hal.Rel{Name: s.Rel, Alias: s.Alias, Optional: true, Links: to.one(hal.Link{Href: strings.TrimSuffix(self.Href, "/") + "/" + s.Path + "/", Title: s.Title(row)})})
 		}
 	}
-	doc.Links = append(doc.Links, hal.Rel{Name: "collection", Only: hal.InHAL, Links: []hal.Link{{Href: d.path, Title: "List of " + d.Noun}}})
+	doc.Links = append(doc.Links, hal.Rel{Name: "collection", Only: hal.InHAL, Links: to.one(hal.Link{Href: d.path, Title: "List of " + d.Noun})})
 	for _, x := range d.Actions {
 		if x.Can(a, row) != nil {
 			continue
+		}
+		if doc.Actions == nil {
+			doc.Actions = make([]hal.Action, 0, len(d.Actions))
 		}
 		doc.Actions = append(doc.Actions, x.link(self))
 	}
@@ -52,6 +89,15 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any) (*
 	return doc, nil
 }
 
+// single makes slices of one link each, of one allocation for many.
+type single struct{ links []hal.Link }
+
+func (s *single) one(l hal.Link) []hal.Link {
+	s.links = append(s.links, l)
+	n := len(s.links)
+	return s.links[n-1 : n : n]
+}
+
 func (x *ActionDef) link(self hal.Link) hal.Action {
 	href := strings.TrimSuffix(self.Href, "/") + "/actions/" + x.Path
 	if x.Slash {
@@ -60,9 +106,8 @@ func (x *ActionDef) link(self hal.Link) hal.Action {
 	return hal.Action{Rel: x.Rel, Name: x.Name, Href: href, Title: x.Title + " '" + self.Title + "'"}
 }
 
-// relations gives the links of one row, each target only if the actor sees it.
-func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row any) ([]hal.Rel, error) {
-	var out []hal.Rel
+// relations adds the links of one row, each target only if the actor sees it.
+func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row any, doc *hal.Document, to *single) error {
 	one := r.resolver(ctx, a)
 	for _, rel := range d.Relations {
 		if rel.target != nil && !rel.Many && !rel.hidden {
@@ -70,8 +115,9 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 		}
 	}
 	if err := one.fetch(); err != nil {
-		return nil, err
+		return err
 	}
+	first := len(doc.Links)
 	for _, rel := range d.Relations {
 		if rel.hidden {
 			continue
@@ -80,29 +126,40 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 		switch {
 		case rel.link != nil:
 			if l, ok := rel.link(r.base, row); ok {
-				x.Links = []hal.Link{l}
+				x.Links = to.one(l)
 			}
-		case rel.Many:
-			rows, err := rel.target.related(r.store.Read(ctx), a, d, rel, d.key(row).ID)
-			if err != nil {
-				return nil, err
-			}
-			x.Links = make([]hal.Link, 0, len(rows))
-			for _, t := range rows {
-				l := hal.Link{Href: rel.target.Href(rel.target.key(t).ID), Title: rel.target.title(t)}
-				if rel.extra != nil {
-					l.Extra = rel.extra(t)
-				}
-				x.Links = append(x.Links, l)
-			}
-		default:
+		case !rel.Many:
 			if l, ok := one.link(rel.target, rel.id(row)); ok {
-				x.Links = []hal.Link{l}
+				x.Links = to.one(l)
 			}
 		}
-		out = append(out, x)
+		doc.Links = append(doc.Links, x)
 	}
-	return out, nil
+	one.release() // before the database is asked again
+	at := first
+	for _, rel := range d.Relations {
+		if rel.hidden {
+			continue
+		}
+		x := &doc.Links[at]
+		at++
+		if !rel.Many {
+			continue
+		}
+		rows, err := rel.target.related(r.store.Read(ctx), a, d, rel, d.key(row).ID)
+		if err != nil {
+			return err
+		}
+		x.Links = make([]hal.Link, 0, len(rows))
+		for _, t := range rows {
+			l := hal.Link{Href: rel.target.Href(rel.target.key(t).ID), Title: rel.target.title(t)}
+			if rel.extra != nil {
+				l.Extra = rel.extra(t)
+			}
+			x.Links = append(x.Links, l)
+		}
+	}
+	return nil
 }
 
 func (rel *RelationDef) form() hal.Rel {
@@ -111,9 +168,22 @@ func (rel *RelationDef) form() hal.Rel {
 
 // related reads the rows that a to-many relation ties to one row.
 func (d *Def) related(tx *store.Tx, a access.Actor, from *Def, rel *RelationDef, id models.ID) ([]any, error) {
-	join := strings.NewReplacer("{to}", "t", "{from}", "f").Replace(rel.Join)
-	w := access.And(access.Where{SQL: "f.id = " + id.String()}, access.Visible(d.Table, a, "t"))
-	return d.load(tx, qualify(append(d.minimal(), rel.extraFrom...)), w, "JOIN "+from.Table+" f ON "+join)
+	visible := access.Visible(d.Table, a, "t")
+	columns := qualify(append(d.minimal(), rel.extraFrom...))
+	// Ids are bound, not written out: a statement of its own for every row would
+	// have to be planned for every row.
+	own := strings.Count(rel.Join, "{from}.id")
+	join := strings.NewReplacer("{to}", "t", "{from}.id", "?", "{from}", "f").Replace(rel.Join)
+	if own == strings.Count(rel.Join, "{from}") {
+		args := make([]any, own)
+		for i := range args {
+			args[i] = int64(id)
+		}
+		return d.load(tx, columns, access.And(access.Where{SQL: join, Args: args}, visible), "")
+	}
+	join = strings.NewReplacer("{to}", "t", "{from}", "f").Replace(rel.Join)
+	w := access.And(access.Where{SQL: "f.id = ?", Args: []any{int64(id)}}, visible)
+	return d.load(tx, columns, w, "JOIN "+from.Table+" f ON "+join)
 }
 
 // minimal gives the columns that a link to a row needs.
@@ -140,8 +210,17 @@ type resolver struct {
 	ctx    context.Context
 	actor  access.Actor
 	reg    *Registry
-	wanted map[*Def][]models.ID
-	rows   map[*Def]map[models.ID]string
+	wanted []wanted // of the tables that the directory does not keep
+	kept   bool     // the directory is asked as well
+	titles directory.Titles
+	held   bool
+}
+
+// wanted is what is wanted of one table.
+type wanted struct {
+	def    *Def
+	ids    []models.ID
+	titles map[models.ID]string
 }
 
 func (r *Registry) resolver(ctx context.Context, a access.Actor) *resolver {
@@ -152,58 +231,65 @@ func (v *resolver) want(d *Def, id models.ID) {
 	if id == 0 || d.Hidden != nil && d.Hidden(v.actor) {
 		return
 	}
-	if v.wanted == nil {
-		v.wanted = map[*Def][]models.ID{}
+	if directory.Keeps(d.Table) {
+		v.kept = true
+		return
 	}
-	v.wanted[d] = append(v.wanted[d], id)
+	i := slices.IndexFunc(v.wanted, func(w wanted) bool { return w.def == d })
+	if i < 0 {
+		i = len(v.wanted)
+		v.wanted = append(v.wanted, wanted{def: d})
+	}
+	v.wanted[i].ids = append(v.wanted[i].ids, id)
 }
 
+// fetch reads what is wanted. When it succeeds the directory may be held still,
+// for link, until release.
 func (v *resolver) fetch() error {
-	v.rows = make(map[*Def]map[models.ID]string, len(v.wanted))
-	var kept []*Def
-	for d, ids := range v.wanted {
-		if directory.Keeps(d.Table) {
-			kept = append(kept, d)
-			continue
-		}
-		slices.Sort(ids)
-		ids = slices.Compact(ids)
-		w := access.And(access.In("t.id", ids), access.Visible(d.Table, v.actor, "t"))
-		rows, err := d.load(v.reg.store.Read(v.ctx), qualify(d.minimal()), w, "")
+	for i := range v.wanted {
+		x := &v.wanted[i]
+		slices.Sort(x.ids)
+		tx := v.reg.store.Read(v.ctx)
+		w := access.And(query.ByIDs(tx, "t.id", slices.Compact(x.ids)), access.Visible(x.def.Table, v.actor, "t"))
+		rows, err := x.def.load(tx, qualify(x.def.minimal()), w, "")
 		if err != nil {
 			return err
 		}
-		m := make(map[models.ID]string, len(rows))
+		x.titles = make(map[models.ID]string, len(rows))
 		for _, row := range rows {
-			m[d.key(row).ID] = d.title(row)
+			x.titles[x.def.key(row).ID] = x.def.title(row)
 		}
-		v.rows[d] = m
 	}
-	if len(kept) == 0 {
+	if !v.kept {
 		return nil
 	}
-	titles, err := v.reg.dir.Titles(v.ctx)
-	if err != nil {
-		return err
-	}
-	defer titles.Release()
-	for _, d := range kept {
-		m := make(map[models.ID]string, len(v.wanted[d]))
-		for _, id := range v.wanted[d] {
-			if _, have := m[id]; have {
-				continue
-			}
-			if t, ok := titles.Title(v.actor, d.Table, id); ok {
-				m[id] = t
-			}
-		}
-		v.rows[d] = m
-	}
-	return nil
+	var err error
+	v.titles, err = v.reg.dir.Titles(v.ctx)
+	v.held = err == nil
+	return err
 }
 
+// release lets the directory go on. There are no links afterwards.
+func (v *resolver) release() {
+	if v.held {
+		v.held = false
+		v.titles.Release()
+	}
+}
+
+// link gives the link to a row that was wanted, if the actor sees it.
 func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
-	title, ok := v.rows[d][id]
+	if id == 0 || d.Hidden != nil && d.Hidden(v.actor) {
+		return hal.Link{}, false
+	}
+	title, ok := "", false
+	if directory.Keeps(d.Table) {
+		if v.held {
+			title, ok = v.titles.Title(v.actor, d.Table, id)
+		}
+	} else if i := slices.IndexFunc(v.wanted, func(w wanted) bool { return w.def == d }); i >= 0 {
+		title, ok = v.wanted[i].titles[id]
+	}
 	if !ok {
 		return hal.Link{}, false
 	}
@@ -253,25 +339,40 @@ func (d *Def) Attribute(a access.Actor, path []string) bool {
 	return len(path) == 1 || rel.target.Attribute(a, path[1:])
 }
 
-// List gives a page of rows in their short form.
-func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q query.Query, rows Rows) (*hal.Document, error) {
-	docs := make([]hal.Document, len(rows.Rows))
-	props := make([]hal.Prop, 0, len(rows.Rows)*4)
-	links := make([]hal.Link, len(rows.Rows))
-	rels := make([]hal.Rel, len(rows.Rows))
+// List gives a page of rows in their short form. It stands on the sheet.
+func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q query.Query, rows Rows, on *Sheet) (*hal.Document, error) {
+	// Everything that the documents hold comes out of a few slices, each with room
+	// for what the attributes add.
+	fields, rels := 0, 1
+	for _, f := range d.Fields {
+		if f.Listed {
+			fields++
+		}
+	}
+	for _, at := range q.Attributes {
+		if len(at.Path) == 1 && d.field(at.Path[0]) == nil {
+			rels++
+		} else {
+			fields++
+		}
+	}
+	n := len(rows.Rows)
+	on.docs, on.rels, on.props, on.links = cut(on.docs, n), cut(on.rels, n*rels), cut(on.props, n*fields), cut(on.links, n*rels)
+	docs, links, props := on.docs, on.rels, on.props
+	self := single{links: on.links[:0]}
 	for i, row := range rows.Rows {
-		from := len(props)
+		doc := &docs[i]
+		doc.Links = append(links[i*rels:i*rels:(i+1)*rels], hal.Rel{
+			Name: "self", Links: self.one(hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}),
+		})
+		doc.Props = props[i*fields : i*fields : (i+1)*fields]
 		for _, f := range d.Fields {
 			if f.Listed && (f.see == nil || f.see(a, row)) {
-				props = append(props, hal.Prop{Name: f.Name, Value: f.value(row), Only: f.only})
+				doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: f.value(row), Only: f.only})
 			}
 		}
-		links[i] = hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
-		rels[i] = hal.Rel{Name: "self", Links: links[i : i+1 : i+1]}
-		docs[i].Links = rels[i : i+1 : i+1]
-		docs[i].Props = props[from:len(props):len(props)]
 	}
-	if err := r.attributes(ctx, a, d, q, rows.Rows, docs); err != nil {
+	if err := r.attributes(ctx, a, d, q, rows.Rows, docs, &self); err != nil {
 		return nil, err
 	}
 	c := hal.Collection{
@@ -291,12 +392,12 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 
 // attributes appends what attributes= asked for to the short documents: fields
 // under the name that was asked, to-one relations as links.
-func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q query.Query, rows []any, docs []hal.Document) error {
+func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q query.Query, rows []any, docs []hal.Document, to *single) error {
 	for _, at := range q.Attributes {
+		if d.listed(at.Asked) {
+			continue // it is there
+		}
 		if f := d.field(at.Path[0]); f != nil && len(at.Path) == 1 {
-			if f.Listed && at.Asked == f.Name {
-				continue // it is there
-			}
 			for i, row := range rows {
 				if f.see == nil || f.see(a, row) {
 					docs[i].Props = append(docs[i].Props, hal.Prop{Name: at.Asked, Value: f.value(row)})
@@ -306,7 +407,7 @@ func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q que
 		}
 		rel := d.relation(at.Path[0])
 		if len(at.Path) == 1 {
-			if err := r.attributeLinks(ctx, a, rel, rows, docs); err != nil {
+			if err := r.attributeLinks(ctx, a, rel, rows, docs, to); err != nil {
 				return err
 			}
 			continue
@@ -322,7 +423,12 @@ func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q que
 	return nil
 }
 
-func (r *Registry) attributeLinks(ctx context.Context, a access.Actor, rel *RelationDef, rows []any, docs []hal.Document) error {
+// listed reports whether the short form of a row has a member of this name.
+func (d *Def) listed(name string) bool {
+	return slices.ContainsFunc(d.Fields, func(f *FieldDef) bool { return f.Listed && f.Name == name })
+}
+
+func (r *Registry) attributeLinks(ctx context.Context, a access.Actor, rel *RelationDef, rows []any, docs []hal.Document, to *single) error {
 	one := r.resolver(ctx, a)
 	for _, row := range rows {
 		one.want(rel.target, rel.id(row))
@@ -330,10 +436,11 @@ func (r *Registry) attributeLinks(ctx context.Context, a access.Actor, rel *Rela
 	if err := one.fetch(); err != nil {
 		return err
 	}
+	defer one.release()
 	for i, row := range rows {
 		x := rel.form()
 		if l, ok := one.link(rel.target, rel.id(row)); ok {
-			x.Links = []hal.Link{l}
+			x.Links = to.one(l)
 		}
 		docs[i].Links = append(docs[i].Links, x)
 	}
@@ -363,6 +470,7 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 		if err := one.fetch(); err != nil {
 			return nil, err
 		}
+		defer one.release()
 		for i, row := range rows {
 			if row == nil {
 				continue
@@ -386,8 +494,9 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 		return values, nil
 	}
 	slices.Sort(ids)
-	w := access.And(access.In("t.id", slices.Compact(ids)), access.Visible(t.Table, a, "t"))
-	found, err := t.load(r.store.Read(ctx), qualify(t.Columns(query.Query{Attributes: []query.Attribute{{Path: path[1:]}}})), w, "")
+	tx := r.store.Read(ctx)
+	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Table, a, "t"))
+	found, err := t.load(tx, qualify(t.Columns(query.Query{Attributes: []query.Attribute{{Path: path[1:]}}})), w, "")
 	if err != nil {
 		return nil, err
 	}

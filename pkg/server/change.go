@@ -131,6 +131,20 @@ func (k decom) back(tx *store.Tx, j *models.Job, event, message string) error {
 	return settle(tx, sv, event, message)
 }
 
+// Retryable implements job.Retryable.
+func (k decom) Retryable(tx *store.Tx, j *models.Job) error {
+	return still(tx, j, "deleted", models.ServerActive, models.ServerProvFailed)
+}
+
+// still is a Conflict unless the job's server is in one of the states.
+func still(tx *store.Tx, j *models.Job, participle string, in ...models.ServerStatus) error {
+	sv, err := store.First[models.Server](tx.Select("id", "status").Where("id = ?", j.ServerID))
+	if err != nil {
+		return err
+	}
+	return state(sv, participle, in...)
+}
+
 // Retried implements job.Kind.
 func (k decom) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	return nil, move(tx, j, models.ServerDecom)
@@ -262,7 +276,11 @@ func (k modify) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
 	if a.Params != nil {
 		sv.Parameters = a.Params
 	}
-	if a.Expires != "" {
+	switch a.Expires {
+	case "":
+	case models.Never:
+		sv.ExpiresOn = ""
+	default:
 		sv.ExpiresOn = a.Expires
 	}
 	j.Output = fmt.Sprintf("Server %s (ID %s) was modified.", sv.Hostname, sv.ID)
@@ -291,6 +309,11 @@ func (k modify) back(tx *store.Tx, j *models.Job, event, message string) error {
 		return err
 	}
 	return settle(tx, sv, event, message)
+}
+
+// Retryable implements job.Retryable.
+func (k modify) Retryable(tx *store.Tx, j *models.Job) error {
+	return still(tx, j, "modified", models.ServerActive)
 }
 
 // Retried implements job.Kind.

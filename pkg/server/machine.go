@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"halcyon/models"
@@ -125,7 +126,10 @@ func serviceStatus(servers []models.Server) models.ServiceStatus {
 // backendName is what the machine is called in the back end: unique, and to be
 // recognised when the tag is missing yet.
 func backendName(sv *models.Server) string {
-	return sv.Hostname + "-" + sv.UUID[:8]
+	const longest = 80 // that a vCenter takes
+	mark := "-" + sv.UUID[:8]
+	host := sv.Hostname[:min(len(sv.Hostname), longest-len(mark))]
+	return strings.TrimRight(host, "-.") + mark
 }
 
 // recordStep looks at the machine and writes what it sees into the row.

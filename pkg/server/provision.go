@@ -188,6 +188,11 @@ func (k provision) Canceled(tx *store.Tx, j *models.Job, _ provider.Memo) error 
 	return settle(tx, sv, "provisioning canceled", "Job id "+j.ID.String())
 }
 
+// Retryable implements job.Retryable.
+func (k provision) Retryable(tx *store.Tx, j *models.Job) error {
+	return still(tx, j, "provisioned again", models.ServerProvFailed)
+}
+
 // Retried implements job.Kind.
 func (k provision) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	sv, err := lock(tx, j.ServerID)

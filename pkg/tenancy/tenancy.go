@@ -47,7 +47,7 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 				Select("coalesce(sum(rate), 0)").Scan(&g.Rate).Error
 		},
 		Before: notUnassigned[*models.Group]("group"),
-		InUse:  "The group still has groups, environments, orders or servers.",
+		InUse:  "The group has groups, environments, orders or servers, perhaps in history only. To take it out of use, remove its members instead.",
 	}
 	t.Roles = record.Table[models.Role, *models.Role]{
 		Store: s, Object: models.ObjectRole, Schema: &query.Schema{Name: "role", Plural: "roles", Table: "roles", Prefix: "ROL"},

@@ -336,11 +336,12 @@ CREATE INDEX servers_environment ON servers (environment_id, id);
 CREATE INDEX servers_group ON servers (group_id, id);
 CREATE INDEX servers_owner ON servers (owner_id, id);
 CREATE INDEX servers_service ON servers (service_id);
+CREATE INDEX servers_order ON servers (order_id) WHERE order_id IS NOT NULL;
 -- Text is sorted by COLLATE "C", as SQLite does: the order of pages is the same on both.
 CREATE INDEX servers_hostname ON servers (hostname COLLATE "C", id);
 
 CREATE TABLE ip_addresses (
-	pool_id bigint NOT NULL REFERENCES ip_pools (id) ON DELETE CASCADE,
+	pool_id bigint NOT NULL REFERENCES ip_pools (id),
 	address text NOT NULL,
 	server_id bigint NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
 	PRIMARY KEY (pool_id, address)

@@ -119,6 +119,7 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("vcsim: make the machines: %w", err)
 	}
 
+	orderly(model)
 	model.Service.Listen = &url.URL{Host: o.Listen, User: url.UserPassword(o.Username, o.Password)}
 	if err := s.listen(); err != nil {
 		model.Remove()

@@ -2,14 +2,20 @@ package vcsim_test
 
 import (
 	"context"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/vmware/govmomi"
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/types"
 
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
@@ -195,4 +201,67 @@ func TestState(t *testing.T) {
 	if _, err := vcsim.Start(vcsim.Options{Username: "x", Password: "y", State: path}); err == nil {
 		t.Error("it starts with a broken state file")
 	}
+}
+
+// A machine that is just being made has a name, as in a vCenter: govmomi's
+// simulator panics when it looks for a name and meets a machine without one, and
+// keeps the lock that it held.
+func TestNamesWhileCloning(t *testing.T) {
+	t.Parallel()
+	s := start(t, vcsim.Options{Machines: -1})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(username, password)
+	client, err := govmomi.NewClient(ctx, u, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := object.NewSearchIndex(client.Client)
+	folder, err := index.FindByInventoryPath(ctx, vcsim.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := index.FindByInventoryPath(ctx, vcsim.Cluster+"/Resources")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := pool.Reference()
+	looking, stop := context.WithCancel(ctx)
+	var cloning, lookers sync.WaitGroup
+	for range 4 {
+		lookers.Go(func() {
+			for looking.Err() == nil {
+				if _, err := index.FindChild(looking, folder, "nobody"); err != nil && looking.Err() == nil {
+					t.Errorf("look for a name: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for _, template := range vcsim.Templates() {
+		from, err := index.FindByInventoryPath(ctx, "/DC0/vm/"+template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cloning.Go(func() {
+			for i := range 60 {
+				task, err := object.NewVirtualMachine(client.Client, from.Reference()).Clone(ctx, object.NewFolder(client.Client, folder.Reference()),
+					fmt.Sprintf("%s-%d", template, i), types.VirtualMachineCloneSpec{Location: types.VirtualMachineRelocateSpec{Pool: &at}})
+				if err == nil {
+					err = task.Wait(ctx)
+				}
+				if err != nil {
+					t.Errorf("clone %s: %v", template, err)
+					return
+				}
+			}
+		})
+	}
+	cloning.Wait()
+	stop()
+	lookers.Wait()
 }

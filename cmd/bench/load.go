@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// request is one call of an API.
+type request struct {
+	method, path, body string
+}
+
+func get(path string) request { return request{method: http.MethodGet, path: path} }
+
+// client speaks with one server over kept connections.
+type client struct {
+	http  *http.Client
+	base  string
+	token string
+}
+
+const concurrency = 8
+
+func newClient(base, token string) *client {
+	return &client{base: base, token: token, http: &http.Client{
+		Timeout: time.Minute,
+		Transport: &http.Transport{
+			MaxIdleConns: concurrency, MaxIdleConnsPerHost: concurrency,
+			// Nobody is measured compressing, as nobody on a fast line asks for it.
+			DisableCompression: true,
+		},
+	}}
+}
+
+// do makes a call and gives the body of an answer of 2xx.
+func (c *client) do(ctx context.Context, r request, into *bytes.Buffer) error {
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, strings.NewReader(r.body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "application/hal+json")
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	into.Reset()
+	if _, err := io.Copy(into, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s: %s", r.method, r.path, resp.Status, into.String())
+	}
+	return nil
+}
+
+func (c *client) text(ctx context.Context, r request) (string, error) {
+	var b bytes.Buffer
+	err := c.do(ctx, r, &b)
+	return b.String(), err
+}
+
+// load makes the calls 1 to n, some at a time, and gives how long each took,
+// sorted.
+func (c *client) load(ctx context.Context, n int, call func(i int) request) ([]time.Duration, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	took := make([]time.Duration, n)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range concurrency {
+		all.Go(func() {
+			var b bytes.Buffer
+			for {
+				i := int(next.Add(1))
+				if i > n || ctx.Err() != nil {
+					return
+				}
+				begin := time.Now()
+				if err := c.do(ctx, call(i), &b); err != nil {
+					cancel(err)
+					return
+				}
+				took[i-1] = time.Since(begin)
+			}
+		})
+	}
+	all.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+// quantile gives the q-th part of sorted times.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(float64(len(sorted))*q), len(sorted)-1)]
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/demo"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/resource"
+)
+
+// until waits for something to become true.
+func until(t testing.TB, what string, fn func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !fn(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %s", what, patience)
+		}
+	}
+}
+
+// lively is a cloud with more in it than the demo has: the vCenter's own machines,
+// carts with items of each kind, a denied order. Its workers have stopped.
+func lively(t testing.TB, url string) *cloud {
+	t.Helper()
+	c := newCloud(t, url)
+	sync := c.want(t, http.StatusAccepted, call{actor: "admin", method: "POST", path: "/api/v2/resource-handlers/actions/sync-vms"})
+	at := sync.header.Get("Location")
+	until(t, "synchronisation", func() bool {
+		return c.ask(t, call{actor: "admin", path: at}).text(t, "/status") == "SUCCESS"
+	})
+	c.want(t, http.StatusOK, call{actor: "alice", method: "PATCH", path: "/api/v2/user/current-order", body: `{"group": 2, "name": "Cart"}`})
+	for kind, item := range map[string]string{
+		"deploy": `{"blueprint": 2, "blueprint-items-arguments": {"build-item-Web": {"environment": 3}, "build-item-Database": {"environment": 2}}}`,
+		"prov":   `{"environment": 3, "os-build": 1, "parameters": {"vm-size": "small"}}`,
+		"mod":    `{"server": 1, "parameters": {"mem_size": "3 GB"}}`,
+		"decom":  `{"servers": [2]}`,
+	} {
+		c.want(t, http.StatusOK, call{actor: "alice", method: "POST", path: "/api/v2/user/current-order/" + kind + "-items", body: item})
+	}
+	own := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 3, "submit-now": true, "items": {"prov-items": [{"environment": 4, "os-build": 1, "parameters": {"vm-size": "small"}}]}}`})
+	c.want(t, http.StatusOK, call{actor: "bob", method: "POST", path: own.header.Get("Location") + "/actions/deny", body: `{"reason": "No."}`})
+	c.want(t, http.StatusOK, call{actor: "carol", path: "/api/v2/user/current-order"})
+	c.stopWorkers(t)
+	return c
+}
+
+// visit is what a crawler has to look at next, and where it found it.
+type visit struct{ url, from string }
+
+// TestEveryLinkLeadsSomewhere follows, as each of the demo's users, every link from
+// the root: each answers, is valid, knows its own address, and has a HEAD; every
+// action that is offered is one. Paths in values count as links too.
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		c := lively(t, open(t))
+		for _, u := range demo.Users {
+			pages := c.crawl(t, u.Name)
+			t.Logf("%s: %d pages", u.Name, pages)
+			if pages < 30 {
+				t.Errorf("%s: only %d pages were found", u.Name, pages)
+			}
+		}
+	})
+}
+
+const mostPages = 2000
+
+func (c *cloud) crawl(t *testing.T, actor string) int {
+	t.Helper()
+	queue := []visit{{"/api/v2/", "nowhere"}}
+	seen := map[string]bool{"/api/v2/": true}
+	for i := 0; i < len(queue) && i < mostPages; i++ {
+		v := queue[i]
+		for _, found := range c.inspect(t, actor, v) {
+			if !seen[found] {
+				seen[found] = true
+				queue = append(queue, visit{found, v.url})
+			}
+		}
+	}
+	if len(queue) > mostPages {
+		t.Errorf("%s: more than %d pages; the rest was not looked at", actor, mostPages)
+	}
+	return len(queue)
+}
+
+// inspect looks at one page and gives the addresses that it names.
+func (c *cloud) inspect(t *testing.T, actor string, v visit) []string {
+	t.Helper()
+	a, err := c.do(call{actor: actor, path: v.url})
+	if err != nil {
+		t.Errorf("%s, from %s: %v", actor, v.from, err)
+		return nil
+	}
+	if isAction(v.url) {
+		if a.status != http.StatusMethodNotAllowed || !slices.Contains(strings.Split(a.header.Get("Allow"), ", "), "POST") {
+			t.Errorf("%s: GET of the action %s: %d, Allow: %s", actor, v.url, a.status, a.header.Get("Allow"))
+		}
+		return nil
+	}
+	if a.status != http.StatusOK {
+		t.Errorf("%s: %s, linked from %s: %d", actor, v.url, v.from, a.status)
+		return nil
+	}
+	head, err := c.do(call{actor: actor, method: http.MethodHead, path: v.url})
+	if err != nil || head.status != a.status || head.header.Get("Content-Type") != a.header.Get("Content-Type") {
+		t.Errorf("%s: HEAD %s: %v %+v", actor, v.url, err, head)
+	}
+	if a.kind() != "application/hal+json" {
+		return nil
+	}
+	if self := a.text(t, "/_links/self/href"); self != canonical(v.url) {
+		t.Errorf("%s: %s says that it is %s", actor, v.url, self)
+	}
+	return c.named(t, a)
+}
+
+func isAction(url string) bool { return strings.Contains(url, "/actions/") }
+
+// canonical gives the address that a page says it has: the same, but for what is
+// the same page at another place.
+func canonical(url string) string {
+	switch url {
+	case "/api/v2/resources/":
+		return "/api/v2/resources/service/?page=1"
+	}
+	path, query, _ := strings.Cut(url, "?")
+	if query == "" {
+		if strings.HasSuffix(path, "-items/") || path == "/api/v2/" || !strings.HasSuffix(path, "/") || !isList(path) {
+			return url
+		}
+		return url + "?page=1"
+	}
+	// A cursor only makes it quick.
+	var keep []string
+	for _, pair := range strings.Split(query, "&") {
+		if !strings.HasPrefix(pair, "after=") && !strings.HasPrefix(pair, "before=") {
+			keep = append(keep, pair)
+		}
+	}
+	return path + "?" + strings.Join(keep, "&")
+}
+
+// isList tells a list from an item whose path ends with a slash.
+func isList(path string) bool {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	last := parts[len(parts)-1]
+	return strings.Trim(last, "0123456789") != ""
+}
+
+// named gives the addresses that a document names: in links, in values, and those
+// of the explanations of its relations.
+func (c *cloud) named(t *testing.T, a *answer) []string {
+	t.Helper()
+	var out []string
+	var read func(v any)
+	read = func(v any) {
+		switch x := v.(type) {
+		case string:
+			if strings.HasPrefix(x, "/api/") && !strings.Contains(x, "{") {
+				out = append(out, x)
+			}
+		case []any:
+			for _, y := range x {
+				read(y)
+			}
+		case map[string]any:
+			for name, y := range x {
+				if rel, ok := strings.CutPrefix(name, "cb:"); ok {
+					out = append(out, "/api/v2/docs/rels/"+rel)
+				}
+				read(y)
+			}
+		}
+	}
+	read(a.json(t))
+	slices.Sort(out)
+	out = slices.Compact(out)
+	// The caller's own user and cart have their canonical addresses elsewhere.
+	return slices.DeleteFunc(out, func(u string) bool { return u == "/api/v2/user" || u == "/api/v2/user/current-order" })
+}
+
+// TestOffersAreKept holds, for each user and each object that they see, the actions
+// that the document offers against what happens when they are asked for: what is
+// offered is done, everything else is refused.
+func TestOffersAreKept(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		c := lively(t, open(t))
+		kept, refused := 0, 0
+		for _, u := range []string{"carol", "bob", "alice", "admin"} {
+			for _, d := range c.app.face.Declarations() {
+				if len(d.Actions) == 0 {
+					continue
+				}
+				list := c.ask(t, call{actor: u, path: d.Path() + "?page_size=100"})
+				if list.status == http.StatusNotFound {
+					continue
+				}
+				hrefs := list.text(t, "/_embedded/"+d.Plural+"/*/_links/self/href")
+				for _, href := range strings.Fields(hrefs) {
+					k, r := c.tryActions(t, u, d, href)
+					kept, refused = kept+k, refused+r
+				}
+			}
+		}
+		t.Logf("%d actions were offered, %d were not", kept, refused)
+		if kept < 20 || refused < 50 {
+			t.Errorf("only %d actions were offered and %d were not", kept, refused)
+		}
+	})
+}
+
+// excuses are the refusals of what was offered that a document cannot foresee: it
+// knows its own row, and neither what else is at work on it nor what became of
+// other rows since.
+var excuses = []string{
+	"is still at work on this server",             // the server's row says so only when the work changes it
+	"A server cannot go from HISTORICAL to DECOM", // the removal is tried again of what is gone by now
+	"items.decom-items",                           // what a cart, or a service, is to remove has changed
+}
+
+func excused(a *answer) bool {
+	return a.status >= 400 && slices.ContainsFunc(excuses, func(x string) bool { return strings.Contains(string(a.body), x) })
+}
+
+func (c *cloud) tryActions(t *testing.T, actor string, d *resource.Def, href string) (kept, refused int) {
+	t.Helper()
+	for _, x := range d.Actions {
+		// What was done before may have changed what is offered.
+		doc := c.want(t, http.StatusOK, call{actor: actor, path: href})
+		var links struct {
+			Links map[string]json.RawMessage `json:"_links"`
+		}
+		if err := json.Unmarshal(doc.body, &links); err != nil {
+			t.Fatal(err)
+		}
+		_, offered := links.Links["cb:"+x.Rel]
+		a := c.ask(t, call{actor: actor, method: "POST", path: strings.TrimSuffix(href, "/") + "/actions/" + x.Path})
+		switch {
+		case offered && a.status < 500 && excused(a):
+			refused++
+		case offered && a.status >= 300:
+			t.Errorf("%s: %s of %s is offered, and refused: %s", actor, x.Rel, href, a.body)
+		case !offered && a.status < 300:
+			t.Errorf("%s: %s of %s is not offered, and done", actor, x.Rel, href)
+		case offered:
+			kept++
+		default:
+			refused++
+		}
+	}
+	return kept, refused
+}
+
+// TestOffersOnLists holds the same of what can be done with a whole collection.
+func TestOffersOnLists(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		c := newCloud(t, open(t))
+		c.stopWorkers(t)
+		for _, u := range demo.Users {
+			a := c.want(t, http.StatusOK, call{actor: u.Name, path: "/api/v2/"})
+			offered := a.text(t, "/_links/cb:sync-vms/href")
+			got := c.ask(t, call{actor: u.Name, method: "POST", path: "/api/v2/resource-handlers/actions/sync-vms"})
+			if (offered != "") != (got.status < 300) {
+				t.Errorf("%s: offered %q, answered %d", u.Name, offered, got.status)
+			}
+		}
+	})
+}
+
+// TestTitlesAreWhatIsSeen holds the directory's memory, for rows of all its tables,
+// against what the API lists for the same caller.
+func TestTitlesAreWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		c := newCloud(t, open(t))
+		ctx := context.Background()
+		for _, u := range demo.Users {
+			row, err := c.app.directory.UserByName(ctx, u.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			actor, err := c.app.directory.Actor(ctx, row, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for plural, table := range map[string]string{
+				"users": directory.Users, "groups": directory.Groups, "environments": directory.Environment,
+				"blueprints": directory.Blueprints, "resource-handlers": directory.Handlers, "os-builds": directory.OSBuilds, "perf-types": directory.Sizes,
+			} {
+				list := c.ask(t, call{actor: u.Name, path: "/api/v2/" + plural + "/?page_size=100"})
+				ids := strings.Fields(list.text(t, "/_embedded/"+plural+"/*/id"))
+				titles, err := c.app.directory.Titles(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var named []string
+				for id := models.ID(1); id < 20; id++ {
+					if _, ok := titles.Title(actor, table, id); ok {
+						named = append(named, fmt.Sprint(id))
+					}
+				}
+				titles.Release()
+				if !slices.Equal(ids, named) {
+					t.Errorf("%s: %s lists %v, and titles are known of %v", u.Name, plural, ids, named)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vmware/govmomi"
+	"github.com/vmware/govmomi/view"
+	"github.com/vmware/govmomi/vim25/mo"
+
+	"halcyon/pkg/demo"
+)
+
+// TestScripts plays the stories in testdata/v2, each on a cloud of its own. A
+// script may use, besides what testscript has:
+//
+//	http ACTOR METHOD PATH [BODY]   one request; the answer is on stdout for cmp.
+//	                                The actor token sends $TOKEN.
+//	                                BODY is a file, or the body itself when it
+//	                                begins with { or [ or holds a =.
+//	                                Flags in front: -accept=, -type=, -auth=, -raw
+//	let NAME POINTER                keeps a part of the last answer in $NAME
+//	is POINTER VALUE                holds a part of the last answer against VALUE
+//	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
+//	vm HOSTNAME                     reads the machine from the vCenter itself
+//	unreachable                     takes the vCenter's address away from us
+//	reachable                       gives it back
+//	stop                            ends the workers: what is queued stays queued
+//	unzip                           shows the files of the zip that came
+//
+// A pointer is a JSON pointer; * stands for every element, # for their number,
+// and "status" for the status of the answer.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		// Both databases answer alike, so one of them writes.
+		rewrite := *update && strings.HasSuffix(t.Name(), "sqlite")
+		testscript.Run(t, testscript.Params{
+			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
+			Setup: func(env *testscript.Env) error {
+				tb := env.T().(testing.TB)
+				c := newCloud(tb, open(tb), shortBackoff)
+				env.Values[keyCloud{}] = &player{cloud: c}
+				now := time.Now().UTC()
+				env.Setenv("EXPIRES", now.AddDate(0, 0, 90).Format(time.DateOnly))
+				env.Setenv("V2", "/api/v2")
+				env.Setenv("JSON", "application/json")
+				env.Setenv("VCENTER", c.vc.URL)
+				return nil
+			},
+			Cmds: map[string]func(*testscript.TestScript, bool, []string){
+				"http": played((*player).http), "let": played((*player).let), "is": played((*player).is),
+				"until": played((*player).until), "vm": played((*player).vm),
+				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
+				"unzip": played((*player).unzip), "stop": played((*player).stop),
+			},
+		})
+	})
+}
+
+// shortBackoff is for stories in which a back end cannot be reached: they are told
+// in seconds, and not in the minute that a real one gets.
+func shortBackoff(s *settings) {
+	s.backoffBase, s.backoffMax = 10*time.Millisecond, 50*time.Millisecond
+}
+
+type keyCloud struct{}
+
+// player plays one script.
+type player struct {
+	cloud *cloud
+	last  *answer
+}
+
+func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []string) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		p := ts.Value(keyCloud{}).(*player)
+		if err := fn(p, ts, neg, args); err != nil {
+			ts.Fatalf("%v", err)
+		}
+	}
+}
+
+func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
+	r := call{}
+	raw := false
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		name, value, _ := strings.Cut(args[0], "=")
+		switch name {
+		case "-accept":
+			r.accept = value
+		case "-type":
+			r.label = value
+		case "-auth":
+			r.header = http.Header{"Authorization": {value}}
+		case "-raw":
+			raw = true
+		default:
+			return fmt.Errorf("there is no flag %s", name)
+		}
+		args = args[1:]
+	}
+	if len(args) < 3 || len(args) > 4 {
+		return errors.New("usage: http [-accept=TYPE] [-type=TYPE] [-auth=HEADER] [-raw] ACTOR METHOD PATH [BODY]")
+	}
+	r.method, r.path = args[1], args[2]
+	as(ts, &r, args[0])
+	if len(args) == 4 {
+		r.body = args[3]
+		if r.body != "" && !strings.ContainsAny(r.body, "{[=") {
+			r.body = os.Expand(ts.ReadFile(r.body), ts.Getenv)
+		}
+	}
+	a, err := p.cloud.do(r)
+	if err != nil {
+		return err
+	}
+	p.last = a
+	out := a.print()
+	if raw {
+		out = steady(string(a.body))
+	}
+	if e := ts.Getenv("EXPIRES"); e != "" {
+		out = strings.ReplaceAll(out, e, "EXPIRES")
+	}
+	_, err = io.WriteString(ts.Stdout(), out)
+	return err
+}
+
+// as says who asks.
+func as(ts *testscript.TestScript, r *call, actor string) {
+	r.actor = actor
+	if actor == "token" {
+		r.header = http.Header{"Authorization": {"Bearer " + ts.Getenv("TOKEN")}}
+	}
+}
+
+// part gives a part of an answer.
+func part(a *answer, pointer string) (string, error) {
+	if a == nil {
+		return "", errors.New("nothing has been asked yet")
+	}
+	if name, ok := strings.CutPrefix(pointer, "header:"); ok {
+		return strings.Join(a.header.Values(name), ", "), nil
+	}
+	if pointer == "status" {
+		return fmt.Sprint(a.status), nil
+	}
+	return at(a.body, pointer)
+}
+
+func (p *player) let(ts *testscript.TestScript, _ bool, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: let NAME POINTER")
+	}
+	v, err := part(p.last, args[1])
+	if err != nil {
+		return err
+	}
+	if v == "" {
+		return fmt.Errorf("there is nothing at %s in\n%s", args[1], p.last.print())
+	}
+	ts.Setenv(args[0], v)
+	return nil
+}
+
+func (p *player) is(_ *testscript.TestScript, neg bool, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: is POINTER VALUE")
+	}
+	v, err := part(p.last, args[0])
+	if err != nil {
+		return err
+	}
+	if (v == args[1]) == neg {
+		return fmt.Errorf("%s is %q, not %q, in\n%s", args[0], v, args[1], p.last.print())
+	}
+	return nil
+}
+
+func (p *player) until(ts *testscript.TestScript, _ bool, args []string) error {
+	if len(args) < 4 {
+		return errors.New("usage: until ACTOR PATH POINTER VALUE...")
+	}
+	end := time.Now().Add(patience)
+	r := call{path: args[1]}
+	as(ts, &r, args[0])
+	for {
+		a, err := p.cloud.do(r)
+		if err != nil {
+			return err
+		}
+		if a.status != http.StatusOK {
+			return fmt.Errorf("%s: %s", r, a.print())
+		}
+		p.last = a
+		v, err := part(a, args[2])
+		if err != nil {
+			return err
+		}
+		if slices.Contains(args[3:], v) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s of %s is still %q in\n%s", args[2], args[1], v, a.print())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// vm shows the machine of a host name as the vCenter has it.
+func (p *player) vm(ts *testscript.TestScript, neg bool, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: vm HOSTNAME")
+	}
+	list, err := p.cloud.machines()
+	if err != nil {
+		return err
+	}
+	var found []mo.VirtualMachine
+	for _, m := range list {
+		if host := strings.TrimSuffix(args[0], ".demo.example"); m.Name == args[0] || strings.HasPrefix(m.Name, host+"-") || strings.HasPrefix(m.Name, args[0]+"-") {
+			found = append(found, m)
+		}
+	}
+	switch {
+	case neg && len(found) > 0:
+		return fmt.Errorf("%s is in the vCenter, as %s", args[0], found[0].Name)
+	case neg:
+		return nil
+	case len(found) != 1:
+		names := make([]string, len(list))
+		for i, m := range list {
+			names[i] = m.Name
+		}
+		return fmt.Errorf("%s is %d times in the vCenter, which has %v", args[0], len(found), names)
+	}
+	m := found[0]
+	_, err = fmt.Fprintf(ts.Stdout(), "memory %d MB\ncpus %d\npower %s\nguest %s\n",
+		m.Config.Hardware.MemoryMB, m.Config.Hardware.NumCPU, m.Runtime.PowerState, steady(m.Guest.IpAddress))
+	return err
+}
+
+// machines reads all machines over the vSphere API.
+func (c *cloud) machines() ([]mo.VirtualMachine, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	u, err := url.Parse(c.sim.URL())
+	if err != nil {
+		return nil, err
+	}
+	u.User = url.UserPassword(c.vc.Username, c.vc.Password)
+	vc, err := govmomi.NewClient(ctx, u, true)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = vc.Logout(ctx) }()
+	v, err := view.NewManager(vc.Client).CreateContainerView(ctx, vc.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
+	if err != nil {
+		return nil, err
+	}
+	var list []mo.VirtualMachine
+	if err := v.Retrieve(ctx, []string{"VirtualMachine"}, []string{"name", "config", "runtime", "guest"}, &list); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// unreachable gives the demo's handler an address at which nobody answers.
+func (p *player) unreachable(*testscript.TestScript, bool, []string) error {
+	return p.move("http://127.0.0.1:1/sdk")
+}
+
+func (p *player) reachable(*testscript.TestScript, bool, []string) error {
+	return p.move(p.cloud.vc.URL)
+}
+
+func (p *player) stop(*testscript.TestScript, bool, []string) error {
+	end, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return p.cloud.app.engine.Stop(end)
+}
+
+func (p *player) move(to string) error {
+	d := &demo.Demo{Catalog: p.cloud.app.catalog}
+	vc := p.cloud.vc
+	vc.URL = to
+	return d.Moved(context.Background(), vc)
+}
+
+// unzip shows the files of the zip that the last answer was.
+func (p *player) unzip(ts *testscript.TestScript, _ bool, _ []string) error {
+	z, err := zip.NewReader(bytes.NewReader(p.last.body), int64(len(p.last.body)))
+	if err != nil {
+		return err
+	}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			return err
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(ts.Stdout(), "== %s\n%s", f.Name, steady(string(data)))
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package vcsim
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// A machine that is just being made is in the simulator's inventory before it has
+// a name, and the simulator panics when it looks for a name and meets one without.
+// Whoever looks keeps a lock then, so that nothing is answered any more; and a
+// clone that looks takes the whole process along. So nobody looks while a machine
+// is being made.
+func orderly(model *simulator.Model) {
+	registry := model.Map()
+	registry.Put(&index{registry.SearchIndex(), model.ServiceContent.RootFolder})
+	registry.AddHandler(&turns{})
+}
+
+// turns has clones made one after the other. Those of one template are anyway.
+type turns struct {
+	clone sync.Mutex // held while one is made
+
+	mu   sync.Mutex
+	task types.ManagedObjectReference // that makes it
+}
+
+// Reference makes it a handler of the simulator's registry.
+func (*turns) Reference() types.ManagedObjectReference {
+	return types.ManagedObjectReference{Type: "HalcyonTurns", Value: "halcyon-turns"}
+}
+
+// PutObject is told of every new object; of a task before it begins.
+func (t *turns) PutObject(_ *simulator.Context, obj mo.Reference) {
+	task, ok := obj.(*simulator.Task)
+	if !ok || task.Info.DescriptionId != "VirtualMachine.cloneVm" {
+		return
+	}
+	t.clone.Lock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.task = task.Self
+}
+
+// UpdateObject is told of every change.
+func (t *turns) UpdateObject(_ *simulator.Context, obj mo.Reference, changes []types.PropertyChange) {
+	task, ok := obj.(*mo.Task)
+	if !ok {
+		return
+	}
+	for _, c := range changes {
+		if c.Name == "info.state" && (c.Val == types.TaskInfoStateSuccess || c.Val == types.TaskInfoStateError) {
+			t.ended(task.Self)
+		}
+	}
+}
+
+func (t *turns) ended(task types.ManagedObjectReference) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.task == task {
+		t.task = types.ManagedObjectReference{}
+		t.clone.Unlock()
+	}
+}
+
+// RemoveObject is told of every object that went.
+func (*turns) RemoveObject(*simulator.Context, types.ManagedObjectReference) {}
+
+// index looks for names while nothing is being made where it looks.
+type index struct {
+	*simulator.SearchIndex
+	root types.ManagedObjectReference
+}
+
+// Lock does nothing: an index has no state.
+func (*index) Lock() {}
+
+// Unlock does nothing.
+func (*index) Unlock() {}
+
+// FindChild looks for a name in a folder, which is locked while a machine is made
+// in it.
+func (x *index) FindChild(ctx *simulator.Context, req *types.FindChild) (res soap.HasFault) {
+	in := ctx.Map.Get(req.Entity)
+	if in == nil {
+		return x.SearchIndex.FindChild(ctx, req)
+	}
+	ctx.WithLock(in, func() { res = x.SearchIndex.FindChild(ctx, req) })
+	return res
+}
+
+// FindByInventoryPath goes down a path, name by name.
+func (x *index) FindByInventoryPath(ctx *simulator.Context, req *types.FindByInventoryPath) soap.HasFault {
+	root := x.root
+	found := &root
+	for name := range strings.FieldsFuncSeq(req.InventoryPath, func(c rune) bool { return c == '/' }) {
+		res, ok := x.FindChild(ctx, &types.FindChild{This: req.This, Entity: *found, Name: name}).(*methods.FindChildBody)
+		if !ok || res.Res == nil {
+			found = nil
+		} else {
+			found = res.Res.Returnval
+		}
+		if found == nil {
+			break
+		}
+	}
+	return &methods.FindByInventoryPathBody{Res: &types.FindByInventoryPathResponse{Returnval: found}}
+}
