@@ -100,7 +100,7 @@ type OrderItem struct {
 	ID          ID `gorm:"primaryKey"`
 	OrderID     ID
 	Kind        ItemKind
-	Position    int         // counts from 1 within the order and kind, and is never reused
+	Position    int         // counts from 1 within the order and kind
 	BlueprintID ID          // of a deploy item, for the provider's visibility
 	Deploy      *DeployItem `gorm:"serializer:json"`
 	Prov        *ProvItem   `gorm:"serializer:json"`

@@ -433,6 +433,33 @@ func TestHiddenFieldsDoNotExist(t *testing.T) {
 	})
 }
 
+// TestReferencesHideToo names, in bodies, what the caller does not see: the answer
+// is the one for what does not exist.
+func TestReferencesHideToo(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		c := lively(t, open(t))
+		for _, x := range []struct{ body, hidden string }{
+			{`{"group": "/api/v2/groups/%s"}`, "5"}, {`{"group": %s}`, "6"}, {`{"recipient": %s}`, "4"}, {`{"owner": %s}`, "1"},
+			{`{"group": 2, "items": {"mod-items": [{"server": "/api/v2/servers/%s/", "parameters": {"mem_size": "2 GB"}}]}}`, "3"},
+			{`{"group": 2, "items": {"decom-items": [{"servers": ["%s"]}]}}`, "4"},
+			{`{"group": 2, "items": {"prov-items": [{"environment": %s, "os-build": 1, "parameters": {"vm-size": "small"}}]}}`, "1"},
+		} {
+			const missing = "987654"
+			hidden := c.want(t, http.StatusBadRequest, ordered(fmt.Sprintf(x.body, x.hidden)))
+			absent := c.want(t, http.StatusBadRequest, ordered(fmt.Sprintf(x.body, missing)))
+			// The reference is what stands between / or " and ".
+			got := string(hidden.body)
+			for _, quote := range []string{`/%s/\"`, `/%s\"`, `\"%s\"`} {
+				got = strings.ReplaceAll(got, fmt.Sprintf(quote, x.hidden), fmt.Sprintf(quote, missing))
+			}
+			if got != string(absent.body) {
+				t.Errorf("%s: hidden and absent differ\n%s", x.body, diff(string(absent.body), got))
+			}
+		}
+	})
+}
+
 // TestWrongMethods asks every path for every method that it does not have.
 func TestWrongMethods(t *testing.T) {
 	t.Parallel()

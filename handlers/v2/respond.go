@@ -82,11 +82,14 @@ func (f *Face) read(c echo.Context) (*body.Node, error) {
 }
 
 // noQuery refuses query parameters where none is known.
-func noQuery(c echo.Context) error {
+func noQuery(c echo.Context) error { return onlyQuery(c, "") }
+
+// onlyQuery refuses query parameters but one.
+func onlyQuery(c echo.Context, known string) error {
 	raw := c.Request().URL.RawQuery
 	for _, pair := range strings.Split(raw, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		if name == "" {
+		if name == "" || name == known {
 			continue
 		}
 		if len(name) > 64 {

@@ -61,14 +61,30 @@ func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 
 func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := onlyQuery(c, "attributes"); err != nil {
 			return err
 		}
-		row, err := d.Find(c.Request().Context(), web.Actor(c), c.Param("id"))
+		ctx, a := c.Request().Context(), web.Actor(c)
+		row, err := d.Find(ctx, a, c.Param("id"))
 		if err != nil {
 			return err
 		}
-		return f.show(c, http.StatusOK, d, row)
+		q, err := query.Parse(c.Request().URL.RawQuery, d.Schema, a, query.Options{
+			Attribute: func(path []string) bool { return d.Attribute(a, path) },
+		})
+		if err != nil {
+			return err
+		}
+		sheet := resource.NewSheet()
+		defer sheet.Release()
+		doc, err := f.reg.Item(ctx, a, d, row, sheet)
+		if err != nil {
+			return err
+		}
+		if err := f.reg.Append(ctx, a, d, q, row, doc); err != nil {
+			return err
+		}
+		return f.send(c, http.StatusOK, doc)
 	}
 }
 

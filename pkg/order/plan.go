@@ -1,6 +1,7 @@
 package order
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -89,6 +90,7 @@ type planner struct {
 	actor  access.Actor
 	order  *models.Order
 	bad    []fault.Field
+	failed error // of a query whose caller has no place for it
 	detail string
 	plan   Plan
 	taken  map[models.ID]bool // servers that an item already changes or removes
@@ -118,6 +120,9 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer po
 			return nil, err
 		}
 		p.plan.Rate += it.Rate
+	}
+	if p.failed != nil {
+		return nil, p.failed
 	}
 	if err := fault.InvalidFields(p.bad); err != nil {
 		e := fault.From(err)
@@ -501,10 +506,20 @@ func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedSe
 		p.complain(at, "%q is no host name", host)
 	case p.names[key]:
 		p.complain(at, "%q is in the order twice", host)
+	case p.inUse(host, env.ID):
+		p.complain(at, "%q is the name of another server in %s", host, env.Name)
 	default:
 		p.names[key] = true
 	}
 	return host
+}
+
+// inUse reports whether a living server of the environment has the name.
+func (p *planner) inUse(host string, env models.ID) bool {
+	var n int64
+	err := p.tx.Model(&models.Server{}).Where("hostname = ? AND environment_id = ? AND status <> ?", host, env, models.ServerHistorical).Count(&n).Error
+	p.failed = errors.Join(p.failed, store.Fault(err))
+	return n > 0
 }
 
 // madeUp makes a name of the build item's template. What the template leaves out

@@ -447,6 +447,24 @@ func (r *Registry) attributeLinks(ctx context.Context, a access.Actor, rel *Rela
 	return nil
 }
 
+// Append adds what attributes= asks for to the document of one row, unless it is
+// there: under the name that was asked, as in lists.
+func (r *Registry) Append(ctx context.Context, a access.Actor, d *Def, q query.Query, row any, doc *hal.Document) error {
+	for _, at := range q.Attributes {
+		shown := slices.ContainsFunc(doc.Props, func(p hal.Prop) bool { return p.Name == at.Asked }) ||
+			slices.ContainsFunc(doc.Links, func(l hal.Rel) bool { return l.Name == at.Asked })
+		if shown {
+			continue
+		}
+		values, err := r.beyond(ctx, a, d, at.Path, []any{row})
+		if err != nil {
+			return err
+		}
+		doc.Props = append(doc.Props, hal.Prop{Name: at.Asked, Value: values[0]})
+	}
+	return nil
+}
+
 // beyond follows to-one relations and gives the value at the end of the path for
 // each row, null where the way ends before: one query for each hop.
 func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []string, rows []any) ([]hal.Value, error) {
