@@ -159,20 +159,28 @@ func (r *rig) orders(ctx context.Context) error {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	few, many := r.some(60, 20), r.some(600, 150)
+	before, few, many := r.some(200, 100), r.some(60, 20), r.some(600, 150)
+	if err := past(ctx, db, func() error {
+		if _, err := c.load(ctx, before, order); err != nil {
+			return err
+		}
+		return done(before)
+	}); err != nil {
+		return err
+	}
 	for i := range few {
 		if _, err := c.text(ctx, order(i)); err != nil {
 			return err
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	if err := done(few); err != nil {
+	if err := done(before + few); err != nil {
 		return err
 	}
 	var half, most float64
 	if err := conn.QueryRow(ctx, `SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s), percentile_cont(0.99) WITHIN GROUP (ORDER BY s) FROM (
 		SELECT 1000 * extract(epoch FROM min(st.started_at) - o.submitted_at)::float8 AS s
-		FROM orders o JOIN jobs j ON j.order_id = o.id JOIN job_steps st ON st.job_id = j.id GROUP BY o.id) x`).Scan(&half, &most); err != nil {
+		FROM orders o JOIN jobs j ON j.order_id = o.id JOIN job_steps st ON st.job_id = j.id WHERE o.id > $1 GROUP BY o.id) x`, before).Scan(&half, &most); err != nil {
 		return err
 	}
 	server, sql, begin := cpu(p.cmd.Process.Pid), family(r.pg.pid), time.Now()
@@ -180,7 +188,7 @@ func (r *rig) orders(ctx context.Context) error {
 		return err
 	}
 	accepted := time.Since(begin)
-	if err := done(few + many); err != nil {
+	if err := done(before + few + many); err != nil {
 		return err
 	}
 	took := time.Since(begin)

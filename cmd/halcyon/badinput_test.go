@@ -295,7 +295,8 @@ func TestBadInput(t *testing.T) {
 	} {
 		add("query "+cut(x.query), call{actor: "alice", path: "/api/v2/servers/?" + x.query}, http.StatusBadRequest, x.names)
 	}
-	add("query of an item", call{actor: "alice", path: "/api/v2/orders/1?attributes=name"}, http.StatusBadRequest, "attributes")
+	add("attributes of an item", call{actor: "alice", path: "/api/v2/orders/1?attributes=nope"}, http.StatusBadRequest, "attributes")
+	add("query of an item", call{actor: "alice", path: "/api/v2/orders/1?page=1"}, http.StatusBadRequest, "page")
 	add("query of a write", posted("/api/v2/orders/?dry-run=1", `{}`), http.StatusBadRequest, "dry-run")
 	add("query of an action", posted("/api/v2/orders/1/actions/duplicate?now=1", `{}`), http.StatusBadRequest, "now")
 	add("query of the root", call{actor: "alice", path: "/api/v2/?x=1"}, http.StatusBadRequest, "x")
@@ -440,7 +441,10 @@ func TestReferencesHideToo(t *testing.T) {
 	each(t, func(t *testing.T, open func(testing.TB) string) {
 		c := lively(t, open(t))
 		for _, x := range []struct{ body, hidden string }{
-			{`{"group": "/api/v2/groups/%s"}`, "5"}, {`{"group": %s}`, "6"}, {`{"recipient": %s}`, "4"}, {`{"owner": %s}`, "1"},
+			{`{"group": "/api/v2/groups/%s"}`, "5"},
+			{`{"group": %s}`, "6"},
+			{`{"recipient": %s}`, "4"},
+			{`{"owner": %s}`, "1"},
 			{`{"group": 2, "items": {"mod-items": [{"server": "/api/v2/servers/%s/", "parameters": {"mem_size": "2 GB"}}]}}`, "3"},
 			{`{"group": 2, "items": {"decom-items": [{"servers": ["%s"]}]}}`, "4"},
 			{`{"group": 2, "items": {"prov-items": [{"environment": %s, "os-build": 1, "parameters": {"vm-size": "small"}}]}}`, "1"},

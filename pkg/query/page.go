@@ -113,9 +113,9 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	limit := p.Size + 1 // one more, to know whether it goes on
 	var b builder
 	counted := false
-	if n := c.narrow; n != nil && len(n.ids) > 1 && len(keys) == 1 && where.SQL == n.where().SQL && !o.update {
-		counted = o.total == nil
-		c.picked(&b, s, &o, keys, after, limit, offset, counted)
+	if n := c.narrow; n != nil && len(n.ids) > 1 && len(keys) == 1 && !o.update {
+		counted = o.total == nil && where.SQL == n.where().SQL
+		c.picked(&b, s, &o, keys, access.And(after, where), limit, offset, counted)
 	} else {
 		c.selected(&b, s, &o, keys, "", joins, access.And(after, where))
 		c.orderBy(&b, keys)
@@ -183,12 +183,12 @@ func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKe
 	b.text(more + " FROM " + s.Table + " " + Root).add(joins).where(where)
 }
 
-// picked is the statement for all rows of a few known values of an indexed column,
-// in the order of their ids: it finds the ids by the index alone, merging what it
-// has for each value, and then reads those rows and no others. PostgreSQL would
-// otherwise walk through all rows until it has met enough that fit.
-// The total, which an index gives as well, comes with it when it is asked for.
-func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, after access.Where, limit, offset int, total bool) {
+// picked is the statement for rows of a few known values of an indexed column, in
+// the order of their ids: it finds the ids, mostly by the index alone, merging what
+// it has for each value, and then reads those rows and no others. PostgreSQL would
+// otherwise walk through all rows until it has met enough that fit. The total comes
+// with it where that is no more work, which is when nothing else is asked.
+func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total bool) {
 	desc := ""
 	if keys[0].desc {
 		desc = " DESC"
@@ -204,7 +204,7 @@ func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey,
 			b.text(" UNION ALL ")
 		}
 		b.text(fmt.Sprintf("(SELECT %s.id FROM %s %s WHERE ", Root, s.Table, Root))
-		b.add(access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, after)).text(fmt.Sprintf(" ORDER BY %s.id%s LIMIT %d)", Root, desc, offset+limit))
+		b.add(access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, where)).text(fmt.Sprintf(" ORDER BY %s.id%s LIMIT %d)", Root, desc, offset+limit))
 	}
 	b.text(fmt.Sprintf(" ORDER BY id%s LIMIT %d OFFSET %d)) ORDER BY %s.id%s", desc, limit, offset, Root, desc))
 }
