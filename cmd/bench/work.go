@@ -67,7 +67,7 @@ func (r *rig) million(ctx context.Context) error {
 	}
 	rows := [][]string{{"", "processor ms", "of page 1", "p50 ms"}}
 	for i, p := range pages {
-		u, one := middle(used[i]), middle(used[0])
+		u, one := least(used[i]), least(used[0])
 		ratio := float64(u.cpu()) / float64(one.cpu())
 		of := fmt.Sprintf("%.2f", ratio)
 		if i == 1 {

@@ -46,7 +46,8 @@ func Prepare(tx *store.Tx, schemas []*Schema) error {
 	if tx.Dialect() != store.Postgres {
 		return nil // SQLite has no use for it
 	}
-	rows, err := tx.Raw(`SELECT c.relname, a.attname
+	rows, err := tx.Raw(`SELECT c.relname, a.attname,
+			array_to_string(ARRAY(SELECT x.attname FROM unnest(i.indkey) k JOIN pg_attribute x ON x.attrelid = c.oid AND x.attnum = k), ',')
 		FROM pg_index i
 		JOIN pg_class c ON c.oid = i.indrelid
 		JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -57,19 +58,21 @@ func Prepare(tx *store.Tx, schemas []*Schema) error {
 		return store.Fault(err)
 	}
 	defer rows.Close()
-	indexed := map[string]bool{}
+	covers := map[string][]string{}
 	for rows.Next() {
-		var table, column string
-		if err := rows.Scan(&table, &column); err != nil {
+		var table, column, all string
+		if err := rows.Scan(&table, &column, &all); err != nil {
 			return store.Fault(err)
 		}
-		indexed[table+"."+column] = true
+		covers[table+"."+column] = strings.Split(all, ",")
 	}
 	for _, s := range schemas {
 		for i := range s.Hops {
 			h := &s.Hops[i]
 			column, simple := simpleJoin(h.Join)
-			h.indexed = simple && !h.Many && indexed[s.Table+"."+column]
+			if simple && !h.Many {
+				h.covers = covers[s.Table+"."+column]
+			}
 		}
 	}
 	return store.Fault(rows.Err())

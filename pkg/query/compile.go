@@ -52,6 +52,7 @@ type compiler struct {
 type narrow struct {
 	column string
 	ids    []models.ID
+	covers []string // columns that the index has
 }
 
 func (n *narrow) where() access.Where { return access.In(Root+"."+n.column, n.ids) }
@@ -179,8 +180,8 @@ func (c *compiler) exists(h *Hop, from string, terms []pending) access.Where {
 		}
 		if c.resolve != nil && from == Root {
 			if ids, few := c.resolve.ids(c.actor, h.Target, terms, sub); few {
-				if c.or == 0 && h.indexed && c.narrow == nil {
-					c.narrow = &narrow{column, ids}
+				if c.or == 0 && h.covers != nil && c.narrow == nil {
+					c.narrow = &narrow{column, ids, h.covers}
 				}
 				return access.In(from+"."+column, ids)
 			}

@@ -184,29 +184,46 @@ func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKe
 }
 
 // picked is the statement for rows of a few known values of an indexed column, in
-// the order of their ids: it finds the ids, mostly by the index alone, merging what
-// it has for each value, and then reads those rows and no others. PostgreSQL would
-// otherwise walk through all rows until it has met enough that fit. The total comes
-// with it where that is no more work, which is when nothing else is asked.
+// the order of their ids. It merges what the index has for each value, where
+// PostgreSQL would walk through all rows until it has met enough that fit. When the
+// index has all columns that are asked for, that is all; otherwise the ids come out
+// of it, mostly by the index alone, and then those rows are read and no others.
+// The total comes along where that is no more work: when nothing else is asked.
 func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total bool) {
-	desc := ""
+	desc, more := "", ""
 	if keys[0].desc {
 		desc = " DESC"
 	}
-	more := ""
 	if total {
 		more = fmt.Sprintf(", (SELECT count(*) FROM %s %s WHERE %s) AS total", s.Table, Root, c.narrow.where().SQL)
 	}
-	c.selected(b, s, o, keys, more, access.All, access.All)
-	b.text(" WHERE " + Root + ".id = ANY (ARRAY(")
+	covered := len(o.columns) > 0 && !slices.ContainsFunc(o.columns, func(column string) bool { return !slices.Contains(c.narrow.covers, column) })
+	if covered {
+		b.text("SELECT m.*" + more + " FROM (")
+	} else {
+		c.selected(b, s, o, keys, more, access.All, access.All)
+		b.text(" WHERE " + Root + ".id = ANY (ARRAY(")
+	}
 	for i, id := range c.narrow.ids {
 		if i > 0 {
 			b.text(" UNION ALL ")
 		}
-		b.text(fmt.Sprintf("(SELECT %s.id FROM %s %s WHERE ", Root, s.Table, Root))
-		b.add(access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, where)).text(fmt.Sprintf(" ORDER BY %s.id%s LIMIT %d)", Root, desc, offset+limit))
+		each := access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, where)
+		b.text("(")
+		if covered {
+			c.selected(b, s, o, keys, "", access.All, each)
+		} else {
+			b.text(fmt.Sprintf("SELECT %s.id AS qk0 FROM %s %s", Root, s.Table, Root)).where(each)
+		}
+		b.text(fmt.Sprintf(" ORDER BY %s.id%s LIMIT %d)", Root, desc, offset+limit))
 	}
-	b.text(fmt.Sprintf(" ORDER BY id%s LIMIT %d OFFSET %d)) ORDER BY %s.id%s", desc, limit, offset, Root, desc))
+	if covered {
+		b.text(") m")
+	}
+	b.text(fmt.Sprintf(" ORDER BY qk0%s LIMIT %d OFFSET %d", desc, limit, offset))
+	if !covered {
+		b.text(fmt.Sprintf(")) ORDER BY %s.id%s", Root, desc))
+	}
 }
 
 // Count tells how many rows the query asks for and the actor sees.

@@ -50,7 +50,7 @@ type Hop struct {
 	// may hold a subselect. {from} and {to} are replaced by the aliases.
 	Join string
 
-	indexed bool // of a simple to-one: an index has the column, and then the id
+	covers []string // of a simple to-one: the columns of an index that begins with the column and the id
 }
 
 // Schema is what can be asked of one resource.

@@ -332,8 +332,9 @@ CREATE TABLE servers (
 -- comes second, after a crash or beside another replica, is refused here.
 CREATE UNIQUE INDEX servers_instance ON servers (order_id, item_key) WHERE item_key <> '';
 CREATE UNIQUE INDEX servers_backend ON servers (handler_id, backend_ref) WHERE backend_ref <> '' AND status <> 'HISTORICAL';
--- With what decides who sees a server, so that lists and totals need not read it.
-CREATE INDEX servers_environment ON servers (environment_id, id) INCLUDE (owner_id, group_id, service_id);
+-- With what decides who sees a server, and what lists show of it: neither they nor
+-- their totals need read the rows.
+CREATE INDEX servers_environment ON servers (environment_id, id) INCLUDE (owner_id, group_id, service_id, hostname);
 CREATE INDEX servers_group ON servers (group_id, id);
 CREATE INDEX servers_owner ON servers (owner_id, id);
 CREATE INDEX servers_service ON servers (service_id);
