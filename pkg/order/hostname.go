@@ -1,0 +1,138 @@
+package order
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/store"
+)
+
+// This file names the servers that an order makes.
+
+// hostname makes a server's name from what was asked for, or from the build
+// item's template: {name} {item} {order} {n} {owner}. No two servers of an order
+// have the same.
+func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedService, env *models.Environment, n, quantity int, at string) string {
+	if asked == "" {
+		host := p.madeUp(b, svc, n, quantity, env.Domain)
+		for p.names[strings.ToLower(host)] { // by another item
+			n++
+			host = p.madeUp(b, svc, n, quantity, env.Domain)
+		}
+		if !validHostname(host) {
+			p.complain(at, "%q, made of the blueprint's %q, is no host name", host, b.Hostname)
+		}
+		p.names[strings.ToLower(host)] = true
+		return host
+	}
+	host := asked
+	if quantity > 1 {
+		short, domain, dotted := strings.Cut(host, ".")
+		host = short + "-" + strconv.Itoa(n)
+		if dotted {
+			host += "." + domain
+		}
+	}
+	host = qualified(host, env.Domain)
+	switch key := strings.ToLower(host); {
+	case !validHostname(host):
+		p.complain(at, "%q is no host name", host)
+	case p.names[key]:
+		p.complain(at, "%q is in the order twice", host)
+	case p.inUse(host, env.ID):
+		p.complain(at, "%q is the name of another server in %s", host, env.Name)
+	default:
+		p.names[key] = true
+	}
+	return host
+}
+
+// inUse reports whether a living server of the environment has the name.
+func (p *planner) inUse(host string, env models.ID) bool {
+	var n int64
+	err := p.tx.Model(&models.Server{}).Where("hostname = ? AND environment_id = ? AND status <> ?", host, env, models.ServerHistorical).Count(&n).Error
+	p.failed = errors.Join(p.failed, store.Fault(err))
+	return n > 0
+}
+
+// madeUp makes a name of the build item's template. What the template leaves out
+// to tell the servers apart is put behind it.
+func (p *planner) madeUp(b *models.BlueprintItem, svc *PlannedService, n, quantity int, domain string) string {
+	template := b.Hostname
+	if template == "" {
+		template = "{item}-{order}-{n}"
+	}
+	if !strings.Contains(template, "{n}") && (quantity > 1 || n > 1) {
+		short, rest, dotted := strings.Cut(template, ".")
+		template = short + "-{n}"
+		if dotted {
+			template += "." + rest
+		}
+	}
+	name := b.Name
+	if svc != nil {
+		name = svc.Name
+	}
+	// People's words are cut short, and never the numbers behind them.
+	const longest = 50
+	for room := longest; ; room-- {
+		cut := func(s string) string {
+			s = label(strings.ReplaceAll(s, ".", "-")) // a dot would begin the domain
+			return strings.TrimRight(s[:min(len(s), room)], "-")
+		}
+		host := label(strings.NewReplacer(
+			"{name}", cut(name), "{item}", cut(b.Name), "{order}", p.order.ID.String(),
+			"{n}", strconv.Itoa(n), "{owner}", cut(p.actor.Username),
+		).Replace(template))
+		if short, _, _ := strings.Cut(host, "."); len(short) <= longest || room == 0 {
+			return qualified(host, domain)
+		}
+	}
+}
+
+// qualified puts the domain behind a name that has none.
+func qualified(host, domain string) string {
+	if domain == "" || strings.Contains(host, ".") {
+		return host
+	}
+	return host + "." + domain
+}
+
+// label makes a valid host name of any text (RFC 1123).
+func label(s string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(s) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.':
+			b.WriteRune(r)
+		default:
+			if out := b.String(); out != "" && !strings.HasSuffix(out, "-") {
+				b.WriteByte('-')
+			}
+		}
+	}
+	out := strings.Trim(b.String(), "-.")
+	if out == "" {
+		return "server"
+	}
+	return out
+}
+
+func validHostname(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for _, part := range strings.Split(s, ".") {
+		if part == "" || len(part) > 63 || part[0] == '-' || part[len(part)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(part) {
+			if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
