@@ -73,6 +73,9 @@ func (f *Face) orders() resource.Resource[models.Order] {
 					o, err := f.Orders.Deny(ctx, a, ref, reason)
 					return resource.Outcome[models.Order]{Row: o}, err
 				},
+				Form: func(context.Context, access.Actor, *models.Order) ([]hal.TemplateProperty, error) {
+					return []hal.TemplateProperty{{Name: "reason", Prompt: "Reason", Type: "text", MaxLength: 1024}}, nil
+				},
 			},
 			{Rel: "cancel", Title: "Cancel", Doc: "Ends the order; running work is stopped and undone.", Can: order.CanCancel, Do: do(f.Orders.Cancel)},
 			{Rel: "duplicate", Title: "Duplicate", Doc: "Makes a new cart of the same items.", Can: order.CanDuplicate, Do: do(f.Orders.Duplicate)},

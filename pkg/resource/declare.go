@@ -395,6 +395,8 @@ type Action[T any] struct {
 	Slash bool
 	Can   func(a access.Actor, row *T) error
 	Do    func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Outcome[T], error)
+	// Form lists what the body may hold, for the action's template; nil for nothing.
+	Form func(ctx context.Context, a access.Actor, row *T) ([]hal.TemplateProperty, error)
 }
 
 // BatchAction is an operation on the collection.

@@ -110,6 +110,7 @@ type ActionDef struct {
 	Slash                       bool
 	Can                         func(a access.Actor, row any) error
 	Do                          func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error)
+	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
 }
 
 // SubDef is a sub-collection with its row type forgotten.
@@ -306,6 +307,12 @@ func defineAction[T any](x Action[T]) *ActionDef {
 	d.Can = func(a access.Actor, row any) error { return x.Can(a, row.(*T)) }
 	d.Do = func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error) {
 		return effect(x.Do(ctx, a, ref, n))
+	}
+	d.Form = func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error) {
+		if x.Form == nil {
+			return nil, nil
+		}
+		return x.Form(ctx, a, row.(*T))
 	}
 	return d
 }
