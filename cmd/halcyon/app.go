@@ -63,6 +63,8 @@ type settings struct {
 	tokenLifetime time.Duration
 	signingAlg    string
 	prefer        hal.Shape
+	origins       []string // whose scripts may call
+	tls           bool
 	workers       int // jobs at a time in this process; 0 for none
 	poll          time.Duration
 	lease         time.Duration
@@ -145,6 +147,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 			"workers":    a.working,
 		},
 		Metrics: web.NewMetrics(a.gauges()),
+		Origins: c.origins, TLS: c.tls,
 	})
 	return nil
 }

@@ -19,8 +19,9 @@ import (
 )
 
 type demoCmd struct {
-	Listen string `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
-	Data   string `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
+	Listen     string   `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
+	CORSOrigin []string `name:"cors-origin" help:"Other origins whose scripts may call the API, such as those of a HAL browser; * for all." placeholder:"ORIGIN"`
+	Data       string   `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
 }
 
 // Run runs the demo until it is told to stop.
@@ -49,8 +50,11 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	api := apiFlags{Listen: c.Listen, TokenLifetime: 5 * time.Minute, ShutdownTimeout: 10 * time.Second}
-	s.workers, s.poll, s.lease, s.tokenLifetime = 8, 100*time.Millisecond, 15*time.Second, api.TokenLifetime
+	api := apiFlags{Listen: c.Listen, TokenLifetime: 5 * time.Minute, ShutdownTimeout: 10 * time.Second, CORSOrigin: c.CORSOrigin}
+	if err := api.apply(&s); err != nil {
+		return err
+	}
+	s.workers, s.poll, s.lease = 8, 100*time.Millisecond, 15*time.Second
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/web"
 )
 
 // databaseFlags say where everything is kept.
@@ -44,6 +45,7 @@ type apiFlags struct {
 	TLSKey               string        `help:"Key of the certificate, PEM." type:"path" placeholder:"FILE"`
 	TokenLifetime        time.Duration `help:"How long a token is good." default:"300s"`
 	PreferRepresentation string        `help:"What Accept: */* means." enum:"hal,cloudbolt" default:"hal"`
+	CORSOrigin           []string      `name:"cors-origin" help:"Other origins whose scripts may call the API, such as https://explorer.example; * for all." placeholder:"ORIGIN"`
 	ShutdownTimeout      time.Duration `help:"How long requests and steps may take to end after SIGTERM." default:"30s"`
 }
 
@@ -78,7 +80,9 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	c.jobFlags.apply(&s)
-	c.apiFlags.apply(&s)
+	if err := c.apiFlags.apply(&s); err != nil {
+		return err
+	}
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err
@@ -92,11 +96,16 @@ func (c *serveCmd) Run(env *environment) error {
 
 func (j *jobFlags) apply(s *settings) { s.workers, s.poll, s.lease = j.Workers, j.Poll, j.Lease }
 
-func (f *apiFlags) apply(s *settings) {
+func (f *apiFlags) apply(s *settings) error {
+	if err := web.CheckOrigins(f.CORSOrigin); err != nil {
+		return fmt.Errorf("cors-origin: %w", err)
+	}
+	s.origins, s.tls = f.CORSOrigin, f.TLSCert != ""
 	s.tokenLifetime = f.TokenLifetime
 	if f.PreferRepresentation == "cloudbolt" {
 		s.prefer = hal.CloudBolt
 	}
+	return nil
 }
 
 // firstUser makes admin on an empty database.
@@ -329,6 +338,7 @@ func (c *configCmd) Run(env *environment) error {
 		{"tls-key", c.TLSKey},
 		{"token-lifetime", c.TokenLifetime.String()},
 		{"prefer-representation", c.PreferRepresentation},
+		{"cors-origin", strings.Join(c.CORSOrigin, ",")},
 		{"shutdown-timeout", c.ShutdownTimeout.String()},
 	} {
 		if _, err := fmt.Fprintf(env.stdout, "%-22s %s\n", line[0], line[1]); err != nil {

@@ -48,7 +48,7 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 	e := fault.From(err)
 	status := web.Status(err)
 	h := c.Response().Header()
-	h.Set(echo.HeaderVary, echo.HeaderAccept)
+	h.Add(echo.HeaderVary, echo.HeaderAccept)
 	switch status {
 	case http.StatusUnauthorized:
 		h.Add(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)

@@ -44,7 +44,7 @@ func (f *Face) representation(c echo.Context) hal.Representation {
 func (f *Face) send(c echo.Context, status int, doc *hal.Document) error {
 	rep := f.representation(c)
 	h := c.Response().Header()
-	h.Set(echo.HeaderVary, echo.HeaderAccept)
+	h.Add(echo.HeaderVary, echo.HeaderAccept)
 	h.Set(echo.HeaderCacheControl, "private, no-cache")
 	buf := buffers.get()
 	defer buffers.put(buf)

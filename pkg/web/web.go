@@ -56,6 +56,8 @@ type Config struct {
 	Now     func() time.Time
 	Ready   map[string]func(context.Context) error // checks of /readyz, by name
 	Metrics *Metrics
+	Origins []string // other origins whose scripts may call; none, or * for all
+	TLS     bool     // the listener speaks TLS
 }
 
 // New puts a server together.
@@ -67,6 +69,12 @@ func New(c Config) *echo.Echo {
 	s := &server{cfg: c, faces: c.Faces}
 	e.HTTPErrorHandler = s.fail
 	e.Pre(plainPath)
+	if c.TLS {
+		e.Use(strictTransport)
+	}
+	if len(c.Origins) > 0 {
+		e.Use(cors(c.Origins))
+	}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400, Skipper: func(c echo.Context) bool {
 		return strings.HasPrefix(c.Path(), "/metrics")
 	}}), s.authenticate)
