@@ -123,7 +123,7 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan)
 // autoApproved says whether the policy approves by itself: the group's, or that
 // of every environment which the order touches.
 func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, string, error) {
-	g, err := store.First[models.Group](tx.Where("id = ?", o.GroupID))
+	g, err := s.catalog.Group(tx, o.GroupID)
 	if err != nil {
 		return false, "", err
 	}
