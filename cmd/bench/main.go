@@ -75,6 +75,7 @@ type part struct {
 
 var parts = []part{
 	{"requests", false, (*rig).requests},
+	{"order", false, (*rig).order},
 	{"million", true, (*rig).million},
 	{"start", false, (*rig).starting},
 	{"demo", false, (*rig).demo},

@@ -33,6 +33,7 @@ type Service struct {
 	dir   *directory.Directory
 	pool  Backends
 	store *store.Store
+	shelf *shelf
 }
 
 // Backends opens the back end of a resource handler.
@@ -42,7 +43,7 @@ type Backends interface {
 
 // New makes the service. The seal function turns a password into what is stored.
 func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(string) (string, error)) *Service {
-	c := &Service{dir: dir, pool: pool, store: s}
+	c := &Service{dir: dir, pool: pool, store: s, shelf: newShelf(s)}
 	c.Handlers = table[models.ResourceHandler](s, models.ObjectHandler, "resource_handlers", "RH")
 	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {
 		if err := h.Validate(); err != nil {
@@ -197,11 +198,6 @@ func writeEnvironment(tx *store.Tx, e *models.Environment) error {
 	return relink(tx, "environment_os_builds", "environment_id", "os_build_id", e.ID, e.OSBuildIDs)
 }
 
-// LoadEnvironment reads what belongs to an environment: groups, sizes, OS builds.
-func (c *Service) LoadEnvironment(tx *store.Tx, e *models.Environment) error {
-	return store.Fault(loadEnvironment(tx, e))
-}
-
 // Actor gives a user as an actor, for what happens later on their behalf.
 func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, error) {
 	u, err := c.dir.UserByID(ctx, user)
@@ -328,28 +324,36 @@ func usable(kind, works string, up []models.ID) access.Where {
 		))
 }
 
-// EnvironmentFor gives the environment if the group may order into it. The error
-// is NotFound otherwise.
+// EnvironmentFor gives the environment, with its groups, sizes and OS builds, if
+// the group may order into it. The error is NotFound otherwise.
 func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Environment, error) {
-	w, err := c.Usable(tx.Statement.Context, group)
-	if err != nil {
-		return nil, err
-	}
-	return first[models.Environment](tx, "environments", id, w)
+	return ask(c.shelf, tx, question{kind: "environment", group: group, id: id}, func() (*models.Environment, error) {
+		w, err := c.Usable(tx.Statement.Context, group)
+		if err != nil {
+			return nil, err
+		}
+		e, err := first[models.Environment](tx, "environments", id, w)
+		if err != nil {
+			return nil, err
+		}
+		return e, store.Fault(loadEnvironment(tx, e))
+	})
 }
 
 // BlueprintFor gives the blueprint with its items if the group may order it. The
 // error is NotFound otherwise.
 func (c *Service) BlueprintFor(tx *store.Tx, group, id models.ID) (*models.Blueprint, error) {
-	w, err := c.Orderable(tx.Statement.Context, group)
-	if err != nil {
-		return nil, err
-	}
-	b, err := first[models.Blueprint](tx, "blueprints", id, w)
-	if err != nil {
-		return nil, err
-	}
-	return b, store.Fault(loadBlueprint(tx, b))
+	return ask(c.shelf, tx, question{kind: "blueprint", group: group, id: id}, func() (*models.Blueprint, error) {
+		w, err := c.Orderable(tx.Statement.Context, group)
+		if err != nil {
+			return nil, err
+		}
+		b, err := first[models.Blueprint](tx, "blueprints", id, w)
+		if err != nil {
+			return nil, err
+		}
+		return b, store.Fault(loadBlueprint(tx, b))
+	})
 }
 
 func first[T any](tx *store.Tx, table string, id models.ID, w access.Where) (*T, error) {

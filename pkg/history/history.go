@@ -30,7 +30,7 @@ func Add(tx *store.Tx, a access.Actor, objectType string, id models.ID, event, m
 		Before: was, After: is,
 		CreatedAt: tx.Now,
 	}
-	if err := tx.Create(&row).Error; err != nil {
+	if err := store.Note(tx, &row); err != nil {
 		return fmt.Errorf("history of %s %s: %w", objectType, id, err)
 	}
 	return nil

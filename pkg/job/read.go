@@ -11,9 +11,9 @@ import (
 
 // Say adds a line to a job's progress. The levels are info, warning and error.
 func Say(tx *store.Tx, id models.ID, level, message string) error {
-	err := tx.Create(&models.JobMessage{JobID: id, Level: level, Message: message, CreatedAt: tx.Now}).Error
+	err := store.Note(tx, &models.JobMessage{JobID: id, Level: level, Message: message, CreatedAt: tx.Now})
 	if err != nil {
-		return fmt.Errorf("message of job %s: %w", id, store.Fault(err))
+		return fmt.Errorf("message of job %s: %w", id, err)
 	}
 	return nil
 }

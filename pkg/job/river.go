@@ -98,6 +98,14 @@ func NewRiver(s *store.Store, c RiverConfig) (*River, error) {
 
 // InsertTx implements Dispatcher.
 func (r *River) InsertTx(tx *store.Tx, id models.ID, priority int) error {
+	if tx.Dialect() == store.Postgres {
+		// What River's own statement writes, without reading it back: it waits for
+		// nothing, and goes with the other rows of the transaction. The rest of the
+		// columns, the times among them, are the table's defaults.
+		tx.Later("INSERT INTO river_job (args, kind, max_attempts, priority, queue) VALUES ($1, $2, $3, $4, $5)",
+			`{"job_id":`+id.String()+`}`, riverKind, river.MaxAttemptsDefault, priority, river.QueueDefault)
+		return nil
+	}
 	_, err := r.client.InsertTx(tx.Statement.Context, tx.SQL(), riverArgs{JobID: id}, &river.InsertOpts{Priority: priority})
 	return err
 }

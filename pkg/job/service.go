@@ -73,16 +73,9 @@ func (s *Service) OnRetry(fn Hook) { s.onRetry = append(s.onRetry, fn) }
 // InsertTx writes the job and has it dispatched when the transaction commits. A
 // parent only exists for its children; a job whose prerequisite is open waits.
 func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
-	if !slices.Contains(models.JobTypes, spec.Type) {
-		return nil, fault.Invalidf("There is no type of job %q.", spec.Type)
-	}
-	j := &models.Job{
-		Type: spec.Type, Status: models.JobQueued,
-		ParentID: spec.ParentID, PrerequisiteID: spec.PrerequisiteID,
-		OrderID: spec.OrderID, OrderItemID: spec.OrderItemID,
-		OwnerID: spec.OwnerID, GroupID: spec.GroupID,
-		HandlerID: spec.HandlerID, ServerID: spec.ServerID, ServiceID: spec.ServiceID,
-		Action: spec.Action, Args: spec.Args,
+	j, err := spec.job()
+	if err != nil {
+		return nil, err
 	}
 	dispatch := j.Type != models.JobDeploy
 	if j.PrerequisiteID != 0 {
@@ -109,6 +102,52 @@ func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
 		}
 	}
 	return j, nil
+}
+
+// InsertTreeTx writes a parent and its children, which have no prerequisites, like
+// InsertTx. It gives the children.
+func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*models.Job, error) {
+	top, err := parent.job()
+	if err != nil {
+		return nil, err
+	}
+	top.TotalTasks = len(children)
+	if err := store.Insert(tx, top); err != nil {
+		return nil, fmt.Errorf("insert a job: %w", err)
+	}
+	jobs := make([]*models.Job, 0, len(children))
+	for _, spec := range children {
+		spec.ParentID = top.ID
+		j, err := spec.job()
+		if err != nil {
+			return nil, err
+		}
+		if err := store.Insert(tx, j); err != nil {
+			return nil, fmt.Errorf("insert a job: %w", err)
+		}
+		jobs = append(jobs, j)
+	}
+	for _, j := range jobs {
+		if err := s.wake(tx, j); err != nil {
+			return nil, err
+		}
+	}
+	return jobs, nil
+}
+
+// job makes the row of a job that waits for nothing.
+func (spec *Spec) job() (*models.Job, error) {
+	if !slices.Contains(models.JobTypes, spec.Type) {
+		return nil, fault.Invalidf("There is no type of job %q.", spec.Type)
+	}
+	return &models.Job{
+		Type: spec.Type, Status: models.JobQueued,
+		ParentID: spec.ParentID, PrerequisiteID: spec.PrerequisiteID,
+		OrderID: spec.OrderID, OrderItemID: spec.OrderItemID,
+		OwnerID: spec.OwnerID, GroupID: spec.GroupID,
+		HandlerID: spec.HandlerID, ServerID: spec.ServerID, ServiceID: spec.ServiceID,
+		Action: spec.Action, Args: spec.Args,
+	}, nil
 }
 
 // grow counts a new child in its parent. The version stays: whoever inserts the

@@ -125,6 +125,9 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := tx.Reserve(store.Count{Table: "orders", Rows: 1}, store.Count{Table: "order_items", Rows: len(d.Items)}); err != nil {
+		return nil, err
+	}
 	if err := store.Insert(tx, o); err != nil {
 		return nil, err
 	}
@@ -139,7 +142,7 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	}
 	for i := range o.Items {
 		o.Items[i].OrderID = o.ID
-		if err := store.Fault(tx.DB.Create(&o.Items[i]).Error); err != nil {
+		if err := store.Add(tx, &o.Items[i], &o.Items[i].ID); err != nil {
 			return nil, err
 		}
 	}

@@ -342,9 +342,6 @@ func (p *planner) fitEnvironment(srv *PlannedServer, w want, at string) error {
 	if err != nil {
 		return p.missing(err, at+"/environment", "cannot be ordered into by this group")
 	}
-	if err := p.catalog.LoadEnvironment(p.tx, env); err != nil {
-		return err
-	}
 	srv.Env = env
 	p.plan.envs = append(p.plan.envs, env)
 	return nil
@@ -371,7 +368,7 @@ func (p *planner) fitBuild(srv *PlannedServer, w want, at string) error {
 		p.complain(at+"/os-build", "is required")
 		return nil
 	}
-	build, err := store.First[models.OSBuild](p.tx.Where("id = ?", id))
+	build, err := p.catalog.OSBuild(p.tx, id)
 	if err != nil {
 		return p.missing(err, place, "does not exist")
 	}
@@ -383,7 +380,7 @@ func (p *planner) fitBuild(srv *PlannedServer, w want, at string) error {
 		p.complain(place, "%s is not allowed in %s", build.Name, srv.Env.Name)
 		return nil
 	}
-	if _, err := store.First[models.OSBuildTemplate](p.tx.Where("os_build_id = ? AND handler_id = ?", id, srv.Env.HandlerID)); err != nil {
+	if _, err := p.catalog.Template(p.tx, id, srv.Env.HandlerID); err != nil {
 		return p.missing(err, place, "%s has no template for %s", build.Name, srv.Env.Name)
 	}
 	return nil
@@ -423,7 +420,7 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
 // size gives the size that parameters name, or the default one, or nil.
 func (p *planner) size(params []models.Param, fallback models.ID, at string) (*models.Size, error) {
 	if name, has := models.ParamValue(params, models.KeyVMSize); has {
-		size, err := store.First[models.Size](p.tx.Where("name = ?", name))
+		size, err := p.catalog.SizeByName(p.tx, name)
 		if err != nil {
 			return nil, p.missing(err, at+"/parameters/vm-size", "%q is no size", name)
 		}
@@ -432,7 +429,7 @@ func (p *planner) size(params []models.Param, fallback models.ID, at string) (*m
 	if fallback == 0 {
 		return nil, nil
 	}
-	return store.First[models.Size](p.tx.Where("id = ?", fallback))
+	return p.catalog.Size(p.tx, fallback)
 }
 
 // amounts gives the processors and MB of memory that parameters ask for, 0 for none.

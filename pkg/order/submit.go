@@ -123,7 +123,7 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan)
 // autoApproved says whether the policy approves by itself: the group's, or that
 // of every environment which the order touches.
 func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, string, error) {
-	g, err := store.First[models.Group](tx.Where("id = ?", o.GroupID))
+	g, err := s.catalog.Group(tx, o.GroupID)
 	if err != nil {
 		return false, "", err
 	}
@@ -238,15 +238,8 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	if err := store.Save(tx, o); err != nil {
 		return err
 	}
-	for i := range p.Services {
-		if err := s.deploy(tx, o, &p.Services[i]); err != nil {
-			return err
-		}
-	}
-	for i := range p.Servers {
-		if err := s.provision(tx, o, &p.Servers[i], nil, nil); err != nil {
-			return err
-		}
+	if err := s.build(tx, o, p); err != nil {
+		return err
 	}
 	for _, m := range p.Mods {
 		if err := s.start(tx, o, m.Item, m.Server, models.ServerModify, models.JobModify, m.Args); err != nil {
@@ -260,59 +253,10 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 			}
 		}
 	}
-	return s.finish(tx, o) // an order may have had nothing left to do
-}
-
-func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error {
-	svc := &models.Service{
-		Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
-		OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
-		ItemKey: fmt.Sprintf("deploy/%d", p.Item.Position), Parameters: p.Params,
+	if p.jobs() > 0 {
+		return nil
 	}
-	if err := store.Insert(tx, svc); err != nil {
-		return err
-	}
-	parent, err := s.jobs.InsertTx(tx, job.Spec{
-		Type: models.JobDeploy, OrderID: o.ID, OrderItemID: p.Item.ID,
-		OwnerID: o.OwnerID, GroupID: o.GroupID, ServiceID: svc.ID,
-	})
-	if err != nil {
-		return err
-	}
-	for i := range p.Servers {
-		if err := s.provision(tx, o, &p.Servers[i], svc, parent); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc *models.Service, parent *models.Job) error {
-	sv := &models.Server{
-		Hostname: p.Hostname, Status: models.ServerProv, PowerStatus: models.PowerUnknown,
-		CPUs: p.CPUs, MemoryMB: p.MemoryMB, OSFamily: p.OSBuild.OSFamily,
-		OwnerID: recipient(o), GroupID: o.GroupID, EnvironmentID: p.Env.ID, HandlerID: p.Env.HandlerID,
-		OSBuildID: p.OSBuild.ID, SizeID: p.SizeID, Tier: p.Tier, OrderID: o.ID, ItemKey: p.Key,
-		Rate: p.Rate.Total(), HardwareRate: p.Rate.Hardware, SoftwareRate: p.Rate.Software, ExtraRate: p.Rate.Extra,
-		Parameters: p.Params, ExpiresOn: p.Expires, AddedAt: tx.Now,
-	}
-	spec := job.Spec{
-		Type: models.JobProvision, OrderID: o.ID, OrderItemID: p.Item.ID,
-		OwnerID: o.OwnerID, GroupID: o.GroupID, HandlerID: p.Env.HandlerID,
-	}
-	if svc != nil {
-		sv.ServiceID, spec.ServiceID, spec.ParentID = svc.ID, svc.ID, parent.ID
-	}
-	if err := store.Insert(tx, sv); err != nil {
-		return err
-	}
-	spec.ServerID = sv.ID
-	j, err := s.jobs.InsertTx(tx, spec)
-	if err != nil {
-		return err
-	}
-	sv.ProvisionJobID = j.ID
-	return store.Save(tx, sv, "provision_job_id")
+	return s.finish(tx, o) // the order had nothing left to do
 }
 
 // start moves a server into a transitional state and begins the job that leads

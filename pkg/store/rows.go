@@ -24,6 +24,9 @@ func Insert(tx *Tx, row models.Keyed) error {
 	}
 	k.Version = 1
 	k.CreatedAt, k.UpdatedAt = tx.Now, tx.Now
+	if tx.take(row, row, &k.ID) {
+		return nil
+	}
 	return translate(tx.Omit(clause.Associations).Create(row).Error)
 }
 
@@ -35,6 +38,9 @@ func Save(tx *Tx, row models.Keyed, columns ...string) error {
 	was := k.Version
 	k.Version++
 	k.UpdatedAt = tx.Now
+	if x := tx.session(); x != nil && x.holds(row) {
+		return nil // it is written as it is by then
+	}
 	db := tx.Model(row).Where("version = ?", was)
 	if len(columns) > 0 {
 		db = db.Select(append([]string{"version", "updated_at"}, columns...))

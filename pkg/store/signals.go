@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,19 +53,20 @@ func (tx *Tx) Signal(topic string, key models.ID) {
 	tx.signals = append(tx.signals, sig)
 }
 
-func (tx *Tx) flushSignals() error {
+// Signals reports whether the transaction has changed anything of these topics.
+func (tx *Tx) Signals(topics ...string) bool {
+	return slices.ContainsFunc(tx.signals, func(s signal) bool { return slices.Contains(topics, s.topic) })
+}
+
+// flushSignals announces with the transaction's last statements.
+func (tx *Tx) flushSignals() {
 	for _, sig := range tx.signals {
-		var err error
 		if tx.store.dialect == Postgres {
-			err = tx.Exec("SELECT pg_notify(?, ?)", channel, sig.topic+" "+sig.key).Error
+			tx.Later("SELECT pg_notify($1, $2)", channel, sig.topic+" "+sig.key)
 		} else {
-			err = tx.Exec("INSERT INTO signals (topic, key, created_at) VALUES (?, ?, ?)", sig.topic, sig.key, tx.Now).Error
-		}
-		if err != nil {
-			return err
+			tx.Later("INSERT INTO signals (topic, key, created_at) VALUES (?, ?, ?)", sig.topic, sig.key, tx.Now)
 		}
 	}
-	return nil
 }
 
 // OnSignal has fn called for every change that is announced, by this process or

@@ -233,14 +233,7 @@ func (s *Store) Aside(ctx context.Context) *Tx {
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	const tries = 5
 	for try := 1; ; try++ {
-		var tx *Tx
-		err := s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-			tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
-			if err := fn(tx); err != nil {
-				return err
-			}
-			return tx.flushSignals()
-		})
+		tx, err := s.once(ctx, fn)
 		if err == nil {
 			for _, fn := range tx.onCommit {
 				fn()
@@ -257,6 +250,36 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 }
 
+// once runs fn in a transaction, one time.
+func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err error) {
+	x, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer x.release()
+	done := false
+	defer func() {
+		if !done {
+			_ = x.Rollback() // fn's error or panic is what counts
+		}
+	}()
+	db := s.write.Session(&gorm.Session{Context: ctx, NewDB: true})
+	db.Statement.ConnPool = x
+	tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
+	if err = fn(tx); err == nil {
+		tx.flushSignals()
+		err = x.flush(ctx)
+	}
+	if x.err != nil {
+		return nil, x.err // whatever else went wrong did so because of it
+	}
+	if err != nil {
+		return nil, err
+	}
+	done = true
+	return tx, x.Commit()
+}
+
 // OnCommit has fn called after the commit, in the order of the calls. What it
 // does is a hint that polling would find again: it is lost when the process dies.
 func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
@@ -267,11 +290,12 @@ func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
 // SQL gives the transaction to libraries that speak database/sql. It panics
 // outside InTx, where there is none.
 func (tx *Tx) SQL() *sql.Tx {
-	t, ok := tx.Statement.ConnPool.(*sql.Tx)
-	if !ok {
+	s := tx.session()
+	if s == nil {
 		panic("store: SQL outside InTx")
 	}
-	return t
+	_ = s.flush(tx.Statement.Context) // an error stays, and the transaction will not commit
+	return s.Tx
 }
 
 // ForUpdate locks the rows that the query reads until the transaction ends. On

@@ -1,0 +1,179 @@
+package catalog_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/store"
+	"halcyon/pkg/store/storetest"
+	"halcyon/pkg/tenancy"
+)
+
+// shop is a catalogue in one process; two of them may share a database.
+type shop struct {
+	store   *store.Store
+	catalog *catalog.Service
+}
+
+func newShop(t *testing.T, url string, listen bool) shop {
+	t.Helper()
+	s := storetest.Open(t, url)
+	if err := tenancy.Bootstrap(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if listen {
+		s.Listen()
+		eventually(t, "signals are heard", s.SignalsLive)
+	}
+	return shop{s, catalog.New(s, directory.New(s), nil, func(p string) (string, error) { return p, nil })}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it never came to be that %s", what)
+		}
+	}
+}
+
+var admin = access.Actor{ID: 1, Username: "admin", SuperAdmin: true}
+
+// size asks as an order does.
+func (x shop) size(t *testing.T, id models.ID) (size *models.Size, err error) {
+	t.Helper()
+	_ = x.store.InTx(t.Context(), func(tx *store.Tx) error {
+		size, err = x.catalog.Size(tx, id)
+		return nil
+	})
+	return size, err
+}
+
+func (x shop) change(t *testing.T, id models.ID, cpus int) {
+	t.Helper()
+	_, err := x.catalog.Sizes.Update(t.Context(), admin, id.String(), func(s *models.Size) error { s.CPUs = cpus; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eachURL(t *testing.T, fn func(t *testing.T, url string)) {
+	t.Helper()
+	for name, url := range storetest.URLs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fn(t, url(t))
+		})
+	}
+}
+
+func newSize(t *testing.T, x shop) models.ID {
+	t.Helper()
+	s := &models.Size{Name: "small", CPUs: 1, MemoryMB: 1024}
+	if err := x.catalog.Sizes.Create(t.Context(), admin, s); err != nil {
+		t.Fatal(err)
+	}
+	return s.ID
+}
+
+// A change is seen by the next order in the process that made it, and in another
+// one as soon as its signal has arrived.
+func TestChangesReachTheShelf(t *testing.T) {
+	t.Parallel()
+	eachURL(t, func(t *testing.T, url string) {
+		here, there := newShop(t, url, true), newShop(t, url, true)
+		id := newSize(t, here)
+		for n := 2; n < 6; n++ {
+			for _, x := range []shop{here, there} {
+				if _, err := x.size(t, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			here.change(t, id, n)
+			if s, err := here.size(t, id); err != nil || s.CPUs != n {
+				t.Fatalf("after the change to %d there is %+v, %v", n, s, err)
+			}
+			eventually(t, "the other process sees the change", func() bool {
+				s, err := there.size(t, id)
+				return err == nil && s.CPUs == n
+			})
+		}
+		if err := here.catalog.Sizes.Delete(t.Context(), admin, id.String()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := here.size(t, id); !fault.Is(err, fault.NotFound) {
+			t.Errorf("a size that was deleted: %v", err)
+		}
+	})
+}
+
+// While signals are not heard every order reads the catalogue itself.
+func TestNothingIsKeptWithoutSignals(t *testing.T) {
+	t.Parallel()
+	eachURL(t, func(t *testing.T, url string) {
+		here, deaf := newShop(t, url, true), newShop(t, url, false)
+		id := newSize(t, here)
+		for n := 2; n < 5; n++ {
+			here.change(t, id, n)
+			if s, err := deaf.size(t, id); err != nil || s.CPUs != n {
+				t.Errorf("after the change to %d there is %+v, %v", n, s, err)
+			}
+		}
+	})
+}
+
+// What a transaction has changed itself is what it sees, and nobody else does
+// unless it commits.
+func TestAnUncommittedChangeIsNotKept(t *testing.T) {
+	t.Parallel()
+	eachURL(t, func(t *testing.T, url string) {
+		x := newShop(t, url, true)
+		id := newSize(t, x)
+		if _, err := x.size(t, id); err != nil {
+			t.Fatal(err)
+		}
+		err := x.store.InTx(t.Context(), func(tx *store.Tx) error {
+			row, err := x.catalog.Sizes.FindTx(tx, admin, id.String())
+			if err != nil {
+				return err
+			}
+			row.CPUs = 7
+			tx.Signal(directory.Sizes, id)
+			if err := store.Save(tx, row); err != nil {
+				return err
+			}
+			if s, err := x.catalog.Size(tx, id); err != nil || s.CPUs != 7 {
+				t.Errorf("the transaction sees %+v, %v", s, err)
+			}
+			return context.Canceled
+		})
+		if err == nil {
+			t.Fatal("the transaction was to fail")
+		}
+		if s, err := x.size(t, id); err != nil || s.CPUs != 1 {
+			t.Errorf("afterwards there is %+v, %v", s, err)
+		}
+	})
+}
+
+// Callers get a copy: what one makes of it is not what the next one is given.
+func TestAnswersAreCopies(t *testing.T) {
+	t.Parallel()
+	eachURL(t, func(t *testing.T, url string) {
+		x := newShop(t, url, true)
+		id := newSize(t, x)
+		for range 3 {
+			s, err := x.size(t, id)
+			if err != nil || s.CPUs != 1 {
+				t.Fatalf("there is %+v, %v", s, err)
+			}
+			s.CPUs = 99
+		}
+	})
+}

@@ -1,0 +1,289 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+
+	"halcyon/models"
+)
+
+// Count says how many rows of a table are to be inserted.
+type Count struct {
+	Table string
+	Rows  int
+}
+
+// Reserve takes the ids of rows that the transaction is about to insert, all of
+// them by one statement. Insert and Add hold rows back that have an id, to write
+// many at once; what is saved meanwhile is written with them. An id that is not
+// used is lost on PostgreSQL, and used again on SQLite.
+func (tx *Tx) Reserve(counts ...Count) error {
+	s := tx.session()
+	if s == nil {
+		return nil
+	}
+	if s.ids == nil {
+		s.ids, s.last = map[string][]models.ID{}, map[string]models.ID{}
+	}
+	if tx.store.dialect == SQLite {
+		return tx.reserveSQLite(s, counts)
+	}
+	return tx.reservePostgres(s, counts)
+}
+
+func (tx *Tx) reservePostgres(s *session, counts []Count) error {
+	// A few numbers are one row of a statement that needs no plan to speak of.
+	var b strings.Builder
+	n := 0
+	for _, c := range counts {
+		for range c.Rows {
+			if n++; n > 1 {
+				b.WriteByte(',')
+			}
+			b.WriteString(" nextval('" + c.Table + "_id_seq')")
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	const few = 8
+	ids := make([]models.ID, n)
+	if n <= few {
+		into := make([]any, n)
+		for i := range ids {
+			into[i] = &ids[i]
+		}
+		if err := s.Tx.QueryRowContext(tx.Statement.Context, "SELECT"+b.String()).Scan(into...); err != nil {
+			return translate(err)
+		}
+	} else {
+		b.Reset()
+		args := make([]any, 0, len(counts))
+		for i, c := range counts {
+			if i > 0 {
+				b.WriteString(" UNION ALL ")
+			}
+			args = append(args, c.Rows)
+			fmt.Fprintf(&b, "SELECT nextval('%s_id_seq') FROM generate_series(1, $%d::int)", c.Table, i+1)
+		}
+		rows, err := s.Tx.QueryContext(tx.Statement.Context, b.String(), args...)
+		if err != nil {
+			return translate(err)
+		}
+		defer rows.Close()
+		for i := 0; rows.Next(); i++ {
+			if err := rows.Scan(&ids[i]); err != nil {
+				return translate(err)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return translate(err)
+		}
+	}
+	for _, c := range counts {
+		s.ids[c.Table], ids = append(s.ids[c.Table], ids[:c.Rows]...), ids[c.Rows:]
+	}
+	return nil
+}
+
+// reserveSQLite goes on from the highest id that a table ever had, or that was
+// taken before. Nobody else writes meanwhile.
+func (tx *Tx) reserveSQLite(s *session, counts []Count) error {
+	for _, c := range counts {
+		var last models.ID
+		err := s.Tx.QueryRowContext(tx.Statement.Context, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)", c.Table).Scan(&last)
+		if err != nil {
+			return translate(err)
+		}
+		last = max(last, s.last[c.Table])
+		for range c.Rows {
+			last++
+			s.ids[c.Table] = append(s.ids[c.Table], last)
+		}
+		s.last[c.Table] = last
+	}
+	return nil
+}
+
+// take gives a row the next reserved id of its table, when there is one, and holds
+// the row back.
+func (tx *Tx) take(row any, keyed models.Keyed, id *models.ID) bool {
+	s := tx.session()
+	if s == nil || len(s.ids) == 0 {
+		return false
+	}
+	t, err := tableOf(tx.DB, row)
+	if err != nil || len(s.ids[t.name]) == 0 {
+		return false
+	}
+	*id, s.ids[t.name] = s.ids[t.name][0], s.ids[t.name][1:]
+	s.rows = append(s.rows, held{table: t, row: row})
+	if keyed != nil {
+		if s.keyed == nil {
+			s.keyed = map[models.Keyed]bool{}
+		}
+		s.keyed[keyed] = true
+	}
+	return true
+}
+
+// Add writes a new row of a kind that has nothing but a number, and gives it that.
+func Add(tx *Tx, row any, id *models.ID) error {
+	if tx.take(row, nil, id) {
+		return nil
+	}
+	return translate(tx.Create(row).Error)
+}
+
+// Note writes a row that no other row refers to, and whose number nobody wants to
+// know: a line of history. It is held back. The row must not be changed afterwards.
+func Note(tx *Tx, row any) error {
+	s := tx.session()
+	if s == nil {
+		return translate(tx.Create(row).Error)
+	}
+	t, err := tableOf(tx.DB, row)
+	if err != nil {
+		return err
+	}
+	s.notes = append(s.notes, held{table: t, row: row})
+	return nil
+}
+
+// Later runs a statement of the database's own dialect, without waiting for it:
+// before the transaction commits or asks for anything else. It is for InTx only.
+func (tx *Tx) Later(statement string, args ...any) {
+	s := tx.session()
+	s.rows = append(s.rows, held{sql: statement, args: args})
+}
+
+// table is how rows of a type are written.
+type table struct {
+	name   string
+	key    *schema.Field
+	fields []*schema.Field // but the key
+	into   string          // the columns in parentheses, without the key
+}
+
+var tables sync.Map // reflect.Type -> *table
+
+func tableOf(db *gorm.DB, row any) (*table, error) {
+	kind := reflect.TypeOf(row)
+	if t, ok := tables.Load(kind); ok {
+		return t.(*table), nil
+	}
+	stmt := gorm.Statement{DB: db}
+	if err := stmt.Parse(row); err != nil {
+		return nil, fmt.Errorf("read the fields of %s: %w", kind, err)
+	}
+	t := &table{name: stmt.Schema.Table, key: stmt.Schema.PrioritizedPrimaryField}
+	var names []string
+	for _, name := range stmt.Schema.DBNames {
+		if f := stmt.Schema.FieldsByDBName[name]; f != t.key {
+			t.fields = append(t.fields, f)
+			names = append(names, `"`+name+`"`)
+		}
+	}
+	t.into = strings.Join(names, ", ")
+	tables.Store(kind, t)
+	return t, nil
+}
+
+// statement is one that is ready to be sent.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// statements makes statements of what was held back: rows of one table that follow
+// each other are one.
+func statements(ctx context.Context, list []held, postgres bool) ([]statement, error) {
+	out := make([]statement, 0, len(list))
+	for len(list) > 0 {
+		t := list[0].table
+		if t == nil {
+			out = append(out, statement{list[0].sql, list[0].args})
+			list = list[1:]
+			continue
+		}
+		n := 1
+		for n < len(list) && list[n].table == t {
+			n++
+		}
+		n = batch(n)
+		x, err := t.insert(ctx, list[:n], postgres)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+		list = list[n:]
+	}
+	return out, nil
+}
+
+// batch gives how many of n rows are written at once. There are few such numbers:
+// each is a statement of its own, which has to be prepared and kept.
+func batch(n int) int {
+	if n <= 4 {
+		return n
+	}
+	size := 4
+	for size*2 <= min(n, 64) {
+		size *= 2
+	}
+	return size
+}
+
+// insert is the statement that writes rows.
+func (t *table) insert(ctx context.Context, rows []held, postgres bool) (statement, error) {
+	first := reflect.ValueOf(rows[0].row).Elem()
+	_, fresh := t.key.ValueOf(ctx, first) // the database gives the number
+	columns := t.into
+	if !fresh {
+		columns = `"` + t.key.DBName + `", ` + columns
+	}
+	var b strings.Builder
+	b.WriteString(`INSERT INTO "` + t.name + `" (` + columns + ") VALUES ")
+	args := make([]any, 0, len(rows)*(len(t.fields)+1))
+	for i, h := range rows {
+		row := reflect.ValueOf(h.row).Elem()
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		from := len(args)
+		if !fresh {
+			id, _ := t.key.ValueOf(ctx, row)
+			args = append(args, id)
+		}
+		for _, f := range t.fields {
+			v, _ := f.ValueOf(ctx, row)
+			args = append(args, v)
+		}
+		for j := from; j < len(args); j++ {
+			b.WriteByte("(,"[min(j-from, 1)])
+			if postgres {
+				b.WriteByte('$')
+				b.WriteString(strconv.Itoa(j + 1))
+			} else {
+				b.WriteByte('?')
+			}
+		}
+		b.WriteByte(')')
+	}
+	for i, v := range args {
+		plain, err := driver.DefaultParameterConverter.ConvertValue(v)
+		if err != nil {
+			return statement{}, fmt.Errorf("write a row of %s: %w", t.name, err)
+		}
+		args[i] = plain
+	}
+	return statement{b.String(), args}, nil
+}

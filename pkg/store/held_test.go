@@ -1,0 +1,253 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/store"
+	"halcyon/pkg/store/storetest"
+)
+
+func names(t *testing.T, tx *store.Tx) []string {
+	t.Helper()
+	var list []string
+	if err := tx.Model(&models.Group{}).Order("id").Pluck("name", &list).Error; err != nil {
+		t.Error(err)
+	}
+	return list
+}
+
+// What a transaction holds back is there whenever it asks, by whatever means.
+func TestHeldRowsAreNeverMissed(t *testing.T) {
+	t.Parallel()
+	for name, look := range map[string]func(t *testing.T, tx *store.Tx) int{
+		"gorm": func(t *testing.T, tx *store.Tx) int { return len(names(t, tx)) },
+		"one row": func(t *testing.T, tx *store.Tx) (n int) {
+			if err := tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n); err != nil {
+				t.Error(err)
+			}
+			return n
+		},
+		"an update": func(_ *testing.T, tx *store.Tx) int {
+			return int(tx.Exec("UPDATE groups SET description = 'x'").RowsAffected)
+		},
+		"database/sql": func(t *testing.T, tx *store.Tx) (n int) {
+			if err := tx.SQL().QueryRowContext(t.Context(), "SELECT count(*) FROM groups").Scan(&n); err != nil {
+				t.Error(err)
+			}
+			return n
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				err := s.InTx(t.Context(), func(tx *store.Tx) error {
+					before := look(t, tx)
+					if err := tx.Reserve(store.Count{Table: "groups", Rows: 2}); err != nil {
+						return err
+					}
+					for i := range 2 {
+						if err := store.Insert(tx, &models.Group{Name: fmt.Sprint("g", i)}); err != nil {
+							return err
+						}
+						if got := look(t, tx); got != before+i+1 {
+							t.Errorf("%d rows after %d were inserted, %d before", got, i+1, before)
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// Reserved ids go on where the table is, for any number of rows, and what refers
+// to a row comes after it.
+func TestReserveManyRows(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 3, 5, 9, 200} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				first := newGroup(t, s, "first")
+				var made []*models.Group
+				err := s.InTx(t.Context(), func(tx *store.Tx) error {
+					for range 2 { // ids may be taken twice before a row is written
+						if err := tx.Reserve(store.Count{Table: "users", Rows: 1}, store.Count{Table: "groups", Rows: n}); err != nil {
+							return err
+						}
+					}
+					if err := store.Insert(tx, &models.User{Username: "u"}); err != nil {
+						return err
+					}
+					parent := first.ID
+					for i := range 2*n + 1 { // one more than was reserved
+						g := &models.Group{Name: fmt.Sprint("g", i), ParentID: parent}
+						if err := store.Insert(tx, g); err != nil {
+							return err
+						}
+						parent, made = g.ID, append(made, g)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows, err := store.Find[models.Group](s.Read(t.Context()).Order("id"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(rows) != len(made)+1 {
+					t.Fatalf("%d rows instead of %d", len(rows), len(made)+1)
+				}
+				for i, g := range made {
+					if r := rows[i+1]; r.ID != first.ID+models.ID(i)+1 || r.ID != g.ID || r.Name != g.Name || r.UUID != g.UUID || r.ParentID != g.ParentID || !r.CreatedAt.Equal(g.CreatedAt) {
+						t.Fatalf("row %d is %+v, and %+v was inserted", i, r, *g)
+					}
+				}
+				// The table goes on from there by itself.
+				if g := newGroup(t, s, "last"); g.ID != rows[len(rows)-1].ID+1 {
+					t.Errorf("the next id is %s, after %s", g.ID, rows[len(rows)-1].ID)
+				}
+			})
+		})
+	}
+}
+
+// A row that is saved while it is held back is written once, as it is by then.
+func TestSaveOfAHeldRow(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		g := &models.Group{Name: "early"}
+		err := s.InTx(t.Context(), func(tx *store.Tx) error {
+			if err := tx.Reserve(store.Count{Table: "groups", Rows: 1}); err != nil {
+				return err
+			}
+			if err := store.Insert(tx, g); err != nil {
+				return err
+			}
+			g.Name = "later"
+			if err := store.Save(tx, g, "name"); err != nil {
+				return err
+			}
+			if got := names(t, tx); !slices.Contains(got, "later") || slices.Contains(got, "early") {
+				t.Errorf("the groups are %q", got)
+			}
+			g.Name = "last"
+			return store.Save(tx, g) // by now it is a row like any other
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := store.First[models.Group](s.Read(t.Context()).Where("id = ?", g.ID))
+		if err != nil || got.Name != "last" || got.Version != 3 || g.Version != 3 {
+			t.Errorf("read %+v, %v", got, err)
+		}
+	})
+}
+
+// What the database refuses of the held rows is the transaction's error, and
+// nothing of it stays: whether it is noticed by a query that goes on or by the commit.
+func TestHeldRowsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func(tx *store.Tx) error{
+		"at the commit":  func(*store.Tx) error { return nil },
+		"by a query":     func(tx *store.Tx) error { return tx.Exec("UPDATE groups SET description = 'x'").Error },
+		"by a row":       func(tx *store.Tx) error { var n int; return tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n) },
+		"and overlooked": func(tx *store.Tx) error { _ = tx.Exec("UPDATE groups SET description = 'x'"); return nil },
+		"by a library":   func(tx *store.Tx) error { tx.SQL(); return nil },
+		"before a fault": func(tx *store.Tx) error {
+			tx.SQL()
+			return errors.New("something that followed from it")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				newGroup(t, s, "taken")
+				err := s.InTx(t.Context(), func(tx *store.Tx) error {
+					if err := tx.Reserve(store.Count{Table: "groups", Rows: 2}); err != nil {
+						return err
+					}
+					for _, name := range []string{"free", "taken"} {
+						if err := store.Insert(tx, &models.Group{Name: name}); err != nil {
+							return err
+						}
+					}
+					if err := store.Note(tx, &models.History{ObjectType: "group", ObjectID: 1, Event: "created", CreatedAt: tx.Now}); err != nil {
+						return err
+					}
+					return then(tx)
+				})
+				if !fault.Is(err, fault.Conflict) {
+					t.Errorf("the error is %v", err)
+				}
+				read := s.Read(t.Context())
+				if got := names(t, read); slices.Contains(got, "free") {
+					t.Errorf("the groups are %q", got)
+				}
+				var n int64
+				if err := s.Read(t.Context()).Model(&models.History{}).Count(&n).Error; err != nil || n != 0 {
+					t.Errorf("%d lines of history, %v", n, err)
+				}
+			})
+		})
+	}
+}
+
+// Lines of history keep their order, among each other and after what they are about.
+func TestNotesComeInOrder(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		const n = 21
+		err := s.InTx(t.Context(), func(tx *store.Tx) error {
+			for i := range n {
+				h := &models.History{ObjectType: "group", ObjectID: 1, Event: fmt.Sprint(i), CreatedAt: tx.Now}
+				if err := store.Note(tx, h); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := store.Find[models.History](s.Read(t.Context()).Order("id"))
+		if err != nil || len(rows) != n {
+			t.Fatalf("%d lines, %v", len(rows), err)
+		}
+		for i, h := range rows {
+			if h.Event != fmt.Sprint(i) {
+				t.Errorf("line %d says %s", i, h.Event)
+			}
+		}
+	})
+}
+
+// A panic in a transaction leaves neither rows nor a connection that is taken.
+func TestPanicInATransaction(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for range 20 { // more than there are connections
+			func() {
+				defer func() { _ = recover() }()
+				_ = s.InTx(t.Context(), func(tx *store.Tx) error {
+					if err := store.Insert(tx, &models.Group{Name: "gone"}); err != nil {
+						t.Error(err)
+					}
+					panic("oops")
+				})
+			}()
+		}
+		if got := names(t, s.Read(t.Context())); slices.Contains(got, "gone") {
+			t.Errorf("the groups are %q", got)
+		}
+	})
+}
