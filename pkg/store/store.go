@@ -214,8 +214,12 @@ type Tx struct {
 }
 
 // Read gives a handle for queries outside a transaction. Each query sees what
-// was committed when it began.
+// was committed when it began; within a Unit that has begun, also what the unit
+// has written.
 func (s *Store) Read(ctx context.Context) *Tx {
+	if u := s.unit(ctx); u != nil && u.tx != nil {
+		return &Tx{DB: u.tx.DB.WithContext(ctx), Now: u.tx.Now, store: s}
+	}
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
 }
 
@@ -229,32 +233,59 @@ func (s *Store) Aside(ctx context.Context) *Tx {
 // InTx runs fn in a transaction that writes: it commits when fn returns nil, and
 // rolls back otherwise. A transaction that lost a race in the database (deadlock,
 // serialization) runs again, so fn must not leave traces outside of it except by
-// OnCommit.
+// OnCommit. Within a Unit it is a part of the unit's transaction; when the unit
+// has done something before, a lost race is Unavailable.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	const tries = 5
+	u := s.unit(ctx)
+	joins := u != nil && u.tx != nil
+	fn, done := expected(ctx, fn)
 	for try := 1; ; try++ {
-		var tx *Tx
-		err := s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-			tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
-			if err := fn(tx); err != nil {
-				return err
-			}
-			return tx.flushSignals()
-		})
+		err := s.try(ctx, u, fn)
 		if err == nil {
-			for _, fn := range tx.onCommit {
-				fn()
-			}
-			s.signals.local(tx.signals)
+			done()
 			return nil
 		}
-		if try < tries && retryable(err) && ctx.Err() == nil {
+		if again := retryable(err); again && !joins && try < tries && ctx.Err() == nil {
+			if u != nil {
+				u.restart()
+			}
 			s.log.DebugContext(ctx, "transaction runs again", "try", try, "error", err)
 			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
 			continue
+		} else if again {
+			return fault.Wrap(fault.Unavailable, err, "The database is busy, try again.")
 		}
 		return translate(err)
 	}
+}
+
+// try runs fn once, in the unit or in a transaction of its own.
+func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
+	if u != nil {
+		return u.within(ctx, fn)
+	}
+	var tx *Tx
+	err := s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+		tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.flushSignals()
+	})
+	if err != nil {
+		return err
+	}
+	tx.committed()
+	return nil
+}
+
+// committed tells whoever waited for the commit.
+func (tx *Tx) committed() {
+	for _, fn := range tx.onCommit {
+		fn()
+	}
+	tx.store.signals.local(tx.signals)
 }
 
 // OnCommit has fn called after the commit, in the order of the calls. What it
