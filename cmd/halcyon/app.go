@@ -20,6 +20,7 @@ import (
 	"halcyon/pkg/directory"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
+	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
 	"halcyon/pkg/provider"
@@ -49,9 +50,12 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
-	engine    *job.Engine
-	web       *echo.Echo
-	face      *v2.Face
+
+	idempotency *idempotency.Service
+
+	engine *job.Engine
+	web    *echo.Echo
+	face   *v2.Face
 }
 
 // settings are what the parts need to know.
@@ -72,6 +76,7 @@ type settings struct {
 	backoffMax    time.Duration
 	clock         func() time.Time
 	log           *slog.Logger
+	audit         func(what string) // see v2.Config
 }
 
 // newApp opens the database, brings its schema up to date, and wires the parts.
@@ -124,6 +129,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
 	a.orders = order.New(a.store, a.catalog, a.jobs)
 	a.history = history.New(a.store)
+	a.idempotency = idempotency.New(a.store, a.box.Seal, a.box.Open)
 	if c.workers > 0 {
 		a.engine = job.NewEngine(a.jobs, job.Config{
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
@@ -132,10 +138,11 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
 		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history,
+		Idempotency: a.idempotency,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log})
+	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit})
 	if err != nil {
 		return err
 	}

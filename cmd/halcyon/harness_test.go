@@ -85,6 +85,7 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 		tokenLifetime: 5 * time.Minute, workers: 4, poll: 20 * time.Millisecond, lease: 15 * time.Second,
 		log: slog.New(slog.NewTextHandler(c.log, nil)),
 	}
+	s.audit = func(what string) { t.Errorf("a document is not what was remembered of it: %s", what) }
 	for _, fn := range change {
 		fn(&s)
 	}
@@ -499,7 +500,7 @@ func steady(text string) string {
 }
 
 // shown are the headers that documents in testdata have.
-var shown = []string{"Content-Type", "Location", "Allow", "WWW-Authenticate", "Content-Disposition", "Retry-After"}
+var shown = []string{"Content-Type", "Location", "Idempotent-Replayed", "Allow", "WWW-Authenticate", "Content-Disposition", "Retry-After"}
 
 // print gives the answer as it stands in testdata.
 func (a *answer) print() string {

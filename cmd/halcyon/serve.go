@@ -213,6 +213,11 @@ func (a *app) housekeeping(ctx context.Context) {
 		case n > 0:
 			a.log.Debug("ended sessions were removed", "count", n)
 		}
+		if n, err = a.idempotency.Sweep(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("old idempotency keys could not be removed", "error", err)
+		} else if n > 0 {
+			a.log.Debug("old idempotency keys were removed", "count", n)
+		}
 		select {
 		case <-ctx.Done():
 			return

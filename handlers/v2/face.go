@@ -13,6 +13,7 @@ import (
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
 	"halcyon/pkg/history"
+	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
@@ -35,6 +36,8 @@ type Services struct {
 	Servers   *server.Service
 	History   *history.Service
 
+	Idempotency *idempotency.Service
+
 	// Registry ties the face's declarations together, over the database.
 	Registry func(base string, defs ...*resource.Def) (*resource.Registry, error)
 }
@@ -43,6 +46,10 @@ type Services struct {
 type Config struct {
 	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
+
+	// Audit, in tests, is told of every document that is not what was remembered of
+	// it, and nothing is answered from memory.
+	Audit func(what string)
 }
 
 // Face serves /api/v2.
@@ -51,6 +58,7 @@ type Face struct {
 	cfg     Config
 	reg     *resource.Registry
 	encoder hal.Encoder
+	seen    validators
 }
 
 // New declares all resources and checks the declarations.
@@ -80,6 +88,8 @@ func New(s Services, c Config) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.seen.known = make(map[documentKey]known)
+	f.reg.OnChange(f.seen.heard)
 	return f, nil
 }
 

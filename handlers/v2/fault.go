@@ -38,6 +38,10 @@ func problemType(err error) string {
 		return "too-large"
 	case errors.Is(err, web.ErrWrongType):
 		return "unsupported-media-type"
+	case errors.Is(err, web.ErrKeyReused):
+		return "idempotency-key-reused"
+	case inProgress(err):
+		return "idempotency-key-in-use"
 	}
 	return string(fault.CodeOf(err))
 }
@@ -48,11 +52,15 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 	e := fault.From(err)
 	status := web.Status(err)
 	h := c.Response().Header()
-	h.Add(echo.HeaderVary, echo.HeaderAccept)
+	varying(h)
 	switch status {
 	case http.StatusUnauthorized:
 		h.Add(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)
 		h.Add(echo.HeaderWWWAuthenticate, `Basic realm="api"`)
+	case http.StatusConflict:
+		if inProgress(err) {
+			h.Set(echo.HeaderRetryAfter, "1")
+		}
 	case http.StatusTooManyRequests:
 		if wait, ok := auth.RetryAfter(err); ok {
 			h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))

@@ -86,6 +86,11 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			{Rel: "cancel", Title: "Cancel", Doc: "Stops the job; what it had begun is undone.", Can: job.CanCancel, Do: do(f.Jobs.Cancel)},
 			{Rel: "retry", Title: "Retry", Doc: "Goes on from the step that failed.", Can: job.CanRetry, Do: do(f.Jobs.Retry)},
 		},
+		// Whether a job that ended badly can be retried depends on what it worked on.
+		Validity: &resource.Validity{
+			Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},
+			Never: "{row}.ended_at IS NOT NULL AND {row}.status <> '" + string(models.JobSuccess) + "'",
+		},
 		List: f.Jobs.List, Find: f.Jobs.Find,
 	}
 }

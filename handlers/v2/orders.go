@@ -80,7 +80,8 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			{Rel: "cancel", Title: "Cancel", Doc: "Ends the order; running work is stopped and undone.", Can: order.CanCancel, Do: do(f.Orders.Cancel)},
 			{Rel: "duplicate", Title: "Duplicate", Doc: "Makes a new cart of the same items.", Can: order.CanDuplicate, Do: do(f.Orders.Duplicate)},
 		},
-		List: f.Orders.List, Find: f.Orders.Find,
+		Validity: &resource.Validity{},
+		List:     f.Orders.List, Find: f.Orders.Find,
 		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *body.Node) (*models.Order, error) {
 			d, err := readDraft(n, refs)
 			if err != nil {
@@ -131,6 +132,11 @@ func (f *Face) editing(run func(c echo.Context, ref string, n *body.Node) (*mode
 		if err != nil {
 			return err
 		}
+		ctx, err := f.expect(c, f.reg.Def("orders"), &o.Row)
+		if err != nil {
+			return err
+		}
+		c.SetRequest(c.Request().WithContext(ctx))
 		if err := order.CanEdit(web.Actor(c), o); err != nil {
 			return err
 		}
@@ -259,7 +265,7 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 			Props:    []hal.Prop{{Name: "total", Value: hal.Int(int64(len(docs)))}, {Name: "count", Value: hal.Int(int64(len(docs)))}},
 			Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
 		}
-		return f.send(c, http.StatusOK, doc)
+		return f.sendTagged(c, http.StatusOK, doc, &o.Row, nil)
 	}
 }
 
@@ -279,7 +285,7 @@ func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
 		for _, it := range o.Items {
 			if it.Kind == kind && it.Position == position {
 				doc := f.itemDocument(o, &it)
-				return f.send(c, http.StatusOK, &doc)
+				return f.sendTagged(c, http.StatusOK, &doc, &o.Row, nil)
 			}
 		}
 		return fault.NotFoundf("Not found.")

@@ -42,14 +42,7 @@ func (f *Face) representation(c echo.Context) hal.Representation {
 
 // send writes a document in the representation that the caller wants.
 func (f *Face) send(c echo.Context, status int, doc *hal.Document) error {
-	rep := f.representation(c)
-	h := c.Response().Header()
-	h.Add(echo.HeaderVary, echo.HeaderAccept)
-	h.Set(echo.HeaderCacheControl, "private, no-cache")
-	buf := buffers.get()
-	defer buffers.put(buf)
-	*buf = f.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
-	return c.Blob(status, rep.ContentType(), *buf)
+	return f.sendTagged(c, status, doc, nil, nil)
 }
 
 // read reads the request's body as JSON or as a form. An empty one is {},

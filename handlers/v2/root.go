@@ -122,6 +122,8 @@ var problems = map[string]string{
 	"unavailable":            "Something that is needed cannot be reached at the moment. Try again after Retry-After seconds.",
 	"internal":               "A mistake of the service. It is in the log, with the X-Request-Id of the answer.",
 	"method-not-allowed":     "The resource does not answer this method. Allow lists those that it does.",
+	"idempotency-key-reused": "The Idempotency-Key of the request came with another body within the last 24 hours. Send a new key with a new request, and the same body with the same key.",
+	"idempotency-key-in-use": "The first request with this Idempotency-Key is still running. Send it again after Retry-After seconds to get its answer.",
 	"too-large":              "The body is larger than 1 MiB.",
 	"unsupported-media-type": "The body is of a type that is not read: send application/json, application/hal+json or a form.",
 }

@@ -46,6 +46,11 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
 	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
 	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.collection(f.reg.Def("resources")))
+	for i := range table {
+		if table[i].Method == http.MethodPost && !public[table[i].Path] {
+			table[i].Handle = f.once(table[i].Handle)
+		}
+	}
 	return table
 }
 

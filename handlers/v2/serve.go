@@ -64,6 +64,13 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		if err := onlyQuery(c, "attributes"); err != nil {
 			return err
 		}
+		seen, err := f.sight(c, d)
+		if err != nil {
+			return err
+		}
+		if done, err := f.unchanged(c, seen); done || err != nil {
+			return err
+		}
 		ctx, a := c.Request().Context(), web.Actor(c)
 		row, err := d.Find(ctx, a, c.Param("id"))
 		if err != nil {
@@ -84,7 +91,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		if err := f.reg.Append(ctx, a, d, q, row, doc); err != nil {
 			return err
 		}
-		return f.send(c, http.StatusOK, doc)
+		return f.sendTagged(c, http.StatusOK, doc, d.RowKey(row), seen)
 	}
 }
 
@@ -96,12 +103,15 @@ func (f *Face) show(c echo.Context, status int, d *resource.Def, row any) error 
 	if err != nil {
 		return err
 	}
-	return f.send(c, status, doc)
+	return f.sendTagged(c, status, doc, d.RowKey(row), nil)
 }
 
 func (f *Face) create(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := noQuery(c); err != nil {
+			return err
+		}
+		if err := expectNothing(c); err != nil {
 			return err
 		}
 		ctx, a := c.Request().Context(), web.Actor(c)
@@ -120,17 +130,24 @@ func (f *Face) create(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-func (f *Face) update(d *resource.Def) echo.HandlerFunc {
+func (f *Face) update(d *resource.Def) echo.HandlerFunc { return f.change(d, d.Update) }
+
+// change is what PATCH and PUT have in common.
+func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ctx, a := c.Request().Context(), web.Actor(c)
+		a := web.Actor(c)
+		ctx, _, err := f.aimed(c, d)
+		if err != nil {
+			return err
+		}
 		n, err := f.read(c)
 		if err != nil {
 			return err
 		}
-		row, err := d.Update(ctx, a, c.Param("id"), f.reg.Refs(ctx, a), n)
+		row, err := write(ctx, a, c.Param("id"), f.reg.Refs(ctx, a), n)
 		if err != nil {
 			return err
 		}
@@ -138,12 +155,27 @@ func (f *Face) update(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
+// aimed finds the row that a write is about: what is hidden is not found, whatever
+// the body holds. The context is for the write, and holds it to If-Match.
+func (f *Face) aimed(c echo.Context, d *resource.Def) (context.Context, any, error) {
+	row, err := d.Find(c.Request().Context(), web.Actor(c), c.Param("id"))
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, err := f.expect(c, d, d.RowKey(row))
+	return ctx, row, err
+}
+
 func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		e, err := d.Delete(c.Request().Context(), web.Actor(c), c.Param("id"))
+		ctx, _, err := f.aimed(c, d)
+		if err != nil {
+			return err
+		}
+		e, err := d.Delete(ctx, web.Actor(c), c.Param("id"))
 		if err != nil {
 			return err
 		}
@@ -156,9 +188,9 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ctx, a := c.Request().Context(), web.Actor(c)
-		// What is hidden is not found, whatever the body holds.
-		if _, err := d.Find(ctx, a, c.Param("id")); err != nil {
+		a := web.Actor(c)
+		ctx, _, err := f.aimed(c, d)
+		if err != nil {
 			return err
 		}
 		n, err := f.read(c)
@@ -253,6 +285,9 @@ func (f *Face) batch(d *resource.Def, b resource.BatchAction) echo.HandlerFunc {
 		}
 		ctx, a := c.Request().Context(), web.Actor(c)
 		if err := b.Can(a); err != nil {
+			return err
+		}
+		if err := expectNothing(c); err != nil {
 			return err
 		}
 		n, err := f.read(c)

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -167,3 +169,21 @@ func Load[T any](tx *store.Tx, s *Schema, a access.Actor, ids IDs, opts ...ListO
 }
 
 func notFound() error { return fault.NotFoundf("Not found.") }
+
+// Scalar gives the value of an SQL expression over Root for the one row that the
+// reference means, if the actor sees it. The error is NotFound otherwise.
+func Scalar(tx *store.Tx, s *Schema, a access.Actor, ref RefValue, expression string) (string, error) {
+	if s.denied(a) {
+		return "", notFound()
+	}
+	c := newCompiler(tx, a)
+	var b builder
+	b.text("SELECT ").text(expression).text(" FROM ").text(s.Table).text(" " + Root)
+	b.where(access.And(c.ownRef(Root, []RefValue{ref}), c.visible(s, Root))).text(" LIMIT 1")
+	var value sql.NullString
+	err := tx.Raw(b.sql.String(), b.args...).Row().Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", notFound()
+	}
+	return value.String, store.Fault(err)
+}

@@ -54,6 +54,8 @@ type Resource[T any] struct {
 	// Post replaces Create where a body is more than the declared fields.
 	Post func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (*T, error)
 
+	Validity *Validity // what its documents are made from; nil: they are always shown anew
+
 	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
 }
 

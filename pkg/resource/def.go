@@ -31,13 +31,14 @@ type Def struct {
 	Find   func(ctx context.Context, a access.Actor, ref string) (any, error)
 	List   func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
 	Create func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
-	Update func(ctx context.Context, a access.Actor, ref string, r *Refs, n *body.Node) (any, error)
+	Update WriteFunc
 	Delete func(ctx context.Context, a access.Actor, ref string) (Effect, error)
 
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
 	CanDelete func(a access.Actor, row any) error
 	Hidden    func(a access.Actor) bool
+	Validity  *Validity
 
 	path      string // "/api/v2/servers/"
 	key       func(row any) *models.Row
@@ -45,6 +46,9 @@ type Def struct {
 	titleFrom []string
 	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
 }
+
+// WriteFunc changes a row as a body says, and gives it as it is then.
+type WriteFunc func(ctx context.Context, a access.Actor, ref string, r *Refs, n *body.Node) (any, error)
 
 // Rows is a page of rows of whatever type.
 type Rows struct {
@@ -130,7 +134,7 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	d := &Def{
 		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
-		Slash: r.Slash, path: path, titleFrom: r.TitleFrom, CanCreate: r.CanCreate, Hidden: r.Hidden, Batch: r.Batch,
+		Slash: r.Slash, path: path, titleFrom: r.TitleFrom, CanCreate: r.CanCreate, Hidden: r.Hidden, Batch: r.Batch, Validity: r.Validity,
 		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
 		title: func(row any) string { return r.Title(row.(*T)) },
 		Schema: &query.Schema{

@@ -116,6 +116,10 @@ func (s *session) flush(ctx context.Context) error {
 	return err
 }
 
+// drop forgets what was held back, and why it could not be sent: the transaction
+// has gone back to where it was before.
+func (s *session) drop() { s.rows, s.notes, s.keyed, s.err = nil, nil, nil, nil }
+
 func (s *session) send(ctx context.Context, list []statement) error {
 	if s.conn == nil {
 		for _, x := range list {

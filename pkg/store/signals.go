@@ -44,7 +44,10 @@ func (tx *Tx) Signal(topic string, key models.ID) {
 	if key != 0 {
 		text = key.String()
 	}
-	sig := signal{topic, text}
+	tx.signal(signal{topic, text})
+}
+
+func (tx *Tx) signal(sig signal) {
 	for _, have := range tx.signals {
 		if have == sig {
 			return

@@ -214,8 +214,12 @@ type Tx struct {
 }
 
 // Read gives a handle for queries outside a transaction. Each query sees what
-// was committed when it began.
+// was committed when it began; within a Unit that has begun, also what the unit
+// has written.
 func (s *Store) Read(ctx context.Context) *Tx {
+	if u := s.unit(ctx); u != nil && u.tx != nil {
+		return &Tx{DB: u.tx.DB.WithContext(ctx), Now: u.tx.Now, store: s}
+	}
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
 }
 
@@ -229,33 +233,43 @@ func (s *Store) Aside(ctx context.Context) *Tx {
 // InTx runs fn in a transaction that writes: it commits when fn returns nil, and
 // rolls back otherwise. A transaction that lost a race in the database (deadlock,
 // serialization) runs again, so fn must not leave traces outside of it except by
-// OnCommit.
+// OnCommit. Within a Unit it is a part of the unit's transaction; when the unit
+// has done something before, a lost race is Unavailable.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	const tries = 5
+	u := s.unit(ctx)
+	joins := u != nil && u.tx != nil
+	fn, done := expected(ctx, fn)
 	for try := 1; ; try++ {
-		tx, err := s.once(ctx, fn)
+		err := s.try(ctx, u, fn)
 		if err == nil {
-			for _, fn := range tx.onCommit {
-				fn()
-			}
-			s.signals.local(tx.signals)
+			done()
 			return nil
 		}
-		if try < tries && retryable(err) && ctx.Err() == nil {
+		if again := retryable(err); again && !joins && try < tries && ctx.Err() == nil {
+			if u != nil {
+				u.restart()
+			}
 			s.log.DebugContext(ctx, "transaction runs again", "try", try, "error", err)
 			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
 			continue
+		} else if again {
+			return fault.Wrap(fault.Unavailable, err, "The database is busy, try again.")
 		}
 		return translate(err)
 	}
 }
 
-// once runs fn in a transaction, one time.
-func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err error) {
-	x, err := s.begin(ctx)
-	if err != nil {
-		return nil, err
+// try runs fn once, in the unit or in a transaction of its own.
+func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
+	if u != nil {
+		return u.within(ctx, fn)
 	}
+	tx, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	x := tx.session()
 	defer x.release()
 	done := false
 	defer func() {
@@ -263,21 +277,41 @@ func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err er
 			_ = x.Rollback() // fn's error or panic is what counts
 		}
 	}()
-	db := s.write.Session(&gorm.Session{Context: ctx, NewDB: true})
-	db.Statement.ConnPool = x
-	tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
 	if err = fn(tx); err == nil {
 		tx.flushSignals()
 		err = x.flush(ctx)
 	}
 	if x.err != nil {
-		return nil, x.err // whatever else went wrong did so because of it
+		return x.err // whatever else went wrong did so because of it
 	}
+	if err != nil {
+		return err
+	}
+	done = true
+	if err := x.Commit(); err != nil {
+		return err
+	}
+	tx.committed()
+	return nil
+}
+
+// open begins a transaction. Its session is released after its end.
+func (s *Store) open(ctx context.Context) (*Tx, error) {
+	x, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	done = true
-	return tx, x.Commit()
+	db := s.write.Session(&gorm.Session{Context: ctx, NewDB: true})
+	db.Statement.ConnPool = x
+	return &Tx{DB: db, Now: s.Now(), store: s, writes: true}, nil
+}
+
+// committed tells whoever waited for the commit.
+func (tx *Tx) committed() {
+	for _, fn := range tx.onCommit {
+		fn()
+	}
+	tx.store.signals.local(tx.signals)
 }
 
 // OnCommit has fn called after the commit, in the order of the calls. What it

@@ -27,6 +27,9 @@ import (
 // MaxBody is how many bytes a request's body may have.
 const MaxBody = 1 << 20
 
+// GzipFrom is how many bytes an answer has that is compressed for who takes that.
+const GzipFrom = 1400
+
 // Route is one line of a face's table.
 type Route struct {
 	Method string
@@ -75,7 +78,7 @@ func New(c Config) *echo.Echo {
 	if len(c.Origins) > 0 {
 		e.Use(cors(c.Origins))
 	}
-	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: 1400, Skipper: func(c echo.Context) bool {
+	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
 		return strings.HasPrefix(c.Path(), "/metrics")
 	}}), s.authenticate)
 	for _, f := range c.Faces {
@@ -174,6 +177,10 @@ var ErrTooLarge = errors.New("body too large")
 // ErrWrongType is the cause of a fault about a body of a type that is not read.
 var ErrWrongType = errors.New("unsupported media type")
 
+// ErrKeyReused is the cause of a fault about an Idempotency-Key that came with
+// another body before.
+var ErrKeyReused = errors.New("idempotency key reused")
+
 func fromEcho(c echo.Context, err error) error {
 	var he *echo.HTTPError
 	if !errors.As(err, &he) {
@@ -200,6 +207,8 @@ func Status(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrWrongType):
 		return http.StatusUnsupportedMediaType
+	case errors.Is(err, ErrKeyReused):
+		return http.StatusUnprocessableEntity
 	}
 	switch fault.CodeOf(err) {
 	case fault.Invalid:

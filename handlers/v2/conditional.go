@@ -1,0 +1,210 @@
+package v2
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// This file has the conditional requests of RFC 9110, section 13. An entity tag is
+// "VERSION-HASH": the version of the row behind the document, 0 for none, which is
+// what If-Match holds against the row; and a hash of all that was sent, which is
+// what If-None-Match goes by. What is compressed on its way has other bytes, and a
+// tag that says so.
+
+const (
+	headerETag      = "ETag"
+	headerIfMatch   = "If-Match"
+	headerNoneMatch = "If-None-Match"
+)
+
+const gzipped = "-gzip"
+
+// varying says what an answer depends on.
+func varying(h http.Header) {
+	for _, name := range []string{echo.HeaderAcceptEncoding, echo.HeaderAccept} {
+		if !slices.Contains(h.Values(echo.HeaderVary), name) {
+			h.Add(echo.HeaderVary, name)
+		}
+	}
+}
+
+// entityTag makes the tag of a body, without quotes.
+func entityTag(version int64, kind string, body []byte) string {
+	h := sha256.New()
+	_, _ = h.Write([]byte(kind)) // a hash takes everything
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write(body)
+	var sum [sha256.Size]byte
+	b := strconv.AppendInt(make([]byte, 0, 48), version, 10)
+	b = append(b, '-')
+	return string(base64.RawURLEncoding.AppendEncode(b, h.Sum(sum[:0])[:15]))
+}
+
+// validator is what a document is known by.
+type validator struct {
+	tag      string    // without quotes and coding
+	modified time.Time // of its row; zero for none
+	long     bool      // it is compressed for who takes that
+}
+
+// set writes the validator's headers for the coding that the caller will get.
+func (v *validator) set(c echo.Context) {
+	h := c.Response().Header()
+	tag := v.tag
+	if v.long && strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
+		tag += gzipped
+	}
+	h.Set(headerETag, `"`+tag+`"`)
+	if !v.modified.IsZero() {
+		h.Set(echo.HeaderLastModified, v.modified.UTC().Format(http.TimeFormat))
+	}
+}
+
+// tags are the entity tags that a header names.
+type tags struct {
+	any  bool     // *
+	list []string // opaque parts, without quotes, weakness and coding
+}
+
+// readTags reads If-Match or If-None-Match. The two weaknesses are taken alike:
+// nobody here makes weak tags, but a proxy that compresses may have weakened one.
+func readTags(h http.Header, name string) (t tags, given bool, err error) {
+	values := h.Values(name)
+	if len(values) == 0 {
+		return t, false, nil
+	}
+	rest := strings.TrimSpace(strings.Join(values, ","))
+	if rest == "*" {
+		return tags{any: true}, true, nil
+	}
+	for rest = strings.Trim(rest, ", \t"); rest != ""; rest = strings.TrimLeft(rest, ", \t") {
+		rest = strings.TrimPrefix(rest, "W/")
+		end := -1
+		if rest[0:1] == `"` {
+			end = strings.IndexByte(rest[1:], '"')
+		}
+		if end < 0 || strings.ContainsFunc(rest[1:1+end], func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return t, true, fault.InvalidField(name, "is neither * nor a list of entity tags in quotes")
+		}
+		t.list = append(t.list, strings.TrimSuffix(rest[1:1+end], gzipped))
+		if rest = rest[end+2:]; rest != "" && !strings.ContainsAny(rest[:1], ", \t") {
+			return t, true, fault.InvalidField(name, "is neither * nor a list of entity tags in quotes")
+		}
+	}
+	if len(t.list) == 0 {
+		return t, true, fault.InvalidField(name, "is empty")
+	}
+	return t, true, nil
+}
+
+func (t *tags) match(tag string) bool { return t.any || slices.Contains(t.list, tag) }
+
+// versions gives the versions that the tags name. One that is not ours names none.
+func (t *tags) versions() []int64 {
+	var list []int64
+	for _, tag := range t.list {
+		text, _, ok := strings.Cut(tag, "-")
+		if v, err := strconv.ParseInt(text, 10, 64); ok && err == nil && v >= 0 {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// sendTagged answers a document: to a GET with its validator, or with 304 to who
+// has it. The row, nil for none, is the one that the document is about.
+func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *models.Row, seen *sighting) error {
+	rep := f.representation(c)
+	h := c.Response().Header()
+	varying(h)
+	h.Set(echo.HeaderCacheControl, "private, no-cache")
+	buf := buffers.get()
+	defer buffers.put(buf)
+	*buf = f.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
+	switch method := c.Request().Method; {
+	case status != http.StatusOK:
+	case method == http.MethodGet, method == http.MethodHead:
+		t, given, err := readTags(c.Request().Header, headerNoneMatch)
+		if err != nil {
+			return err
+		}
+		v := f.validatorOf(rep, row, *buf)
+		v.set(c)
+		f.remember(c, v, seen)
+		if given && t.match(v.tag) {
+			return c.NoContent(http.StatusNotModified)
+		}
+	case method == http.MethodPatch && row != nil:
+		// What is sent is what a GET would answer now.
+		v := f.validatorOf(rep, row, *buf)
+		v.set(c)
+	}
+	return c.Blob(status, rep.ContentType(), *buf)
+}
+
+func (f *Face) validatorOf(rep hal.Representation, row *models.Row, body []byte) validator {
+	v := validator{long: len(body) >= web.GzipFrom}
+	version := int64(0)
+	if row != nil {
+		version, v.modified = row.Version, row.UpdatedAt
+	}
+	v.tag = entityTag(version, rep.ContentType(), body)
+	return v
+}
+
+// errStale is the 412 about a row that is not what If-Match says.
+func errStale() error {
+	return fault.New(fault.Precondition, "It was changed meanwhile: If-Match names another version. Read it again.")
+}
+
+// expect holds If-Match against the row: now, and again in the transaction that
+// changes it, which is begun with the context that it gives.
+func (f *Face) expect(c echo.Context, d *resource.Def, row *models.Row) (context.Context, error) {
+	ctx := c.Request().Context()
+	t, given, err := readTags(c.Request().Header, headerIfMatch)
+	if err != nil {
+		return nil, err
+	}
+	if none, refused, err := readTags(c.Request().Header, headerNoneMatch); err != nil {
+		return nil, err
+	} else if refused && (none.any || slices.Contains(none.versions(), row.Version)) {
+		return nil, fault.New(fault.Precondition, "It exists, and If-None-Match says that it should not.")
+	}
+	if !given || t.any {
+		return ctx, nil
+	}
+	versions := t.versions()
+	if !slices.Contains(versions, row.Version) {
+		return nil, errStale()
+	}
+	return f.reg.Expecting(ctx, d, row.ID, func(version int64) error {
+		if !slices.Contains(versions, version) {
+			return errStale()
+		}
+		return nil
+	}), nil
+}
+
+// expectNothing holds If-Match against what has no row: a collection, whose
+// version is 0 for ever.
+func expectNothing(c echo.Context) error {
+	t, given, err := readTags(c.Request().Header, headerIfMatch)
+	if err != nil || !given || t.any || slices.Contains(t.versions(), 0) {
+		return err
+	}
+	return errStale()
+}

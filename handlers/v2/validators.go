@@ -1,0 +1,165 @@
+package v2
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// validators remembers which tag the documents of items have had, and of what
+// state: while that state is the same, so is the document, and who has it is told
+// so without reading it. See docs/decisions/0014.
+type validators struct {
+	mu      sync.RWMutex
+	known   map[documentKey]known
+	changes atomic.Uint64 // announced so far
+}
+
+// documentsKept is how many documents are remembered.
+const documentsKept = 16384
+
+// documentKey tells documents apart.
+type documentKey struct {
+	actor models.ID
+	path  string
+	rep   hal.Representation
+}
+
+// known is a document that was shown.
+type known struct {
+	sighting
+	validator
+}
+
+// sighting is the state of all that a document is made from, as it was before the
+// document was made.
+type sighting struct {
+	of      *resource.Def
+	actor   access.Actor // with the rights of then
+	changes uint64       // announced until then
+	stamp   string       // of the rows whose changes are not announced
+	at      time.Time
+}
+
+// heard counts what is announced. Sessions end all the time, and no document says
+// anything of them.
+func (v *validators) heard(topic, _ string) {
+	if topic != "sessions" {
+		v.changes.Add(1)
+	}
+}
+
+func (v *validators) get(k documentKey) (known, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	e, ok := v.known[k]
+	return e, ok
+}
+
+func (v *validators) put(k documentKey, e known) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if had, ok := v.known[k]; ok && had.tag == e.tag {
+		e.at = had.at // it has been this for longer
+	} else if !ok && len(v.known) >= documentsKept {
+		for victim := range v.known { // in random order
+			delete(v.known, victim)
+			break
+		}
+	}
+	v.known[k] = e
+}
+
+// same reports whether all that the document is made from is as it was.
+func (s *sighting) same(now *sighting) bool {
+	return s.actor == now.actor && s.changes == now.changes && s.stamp == now.stamp
+}
+
+func keyOf(c echo.Context, rep hal.Representation) documentKey {
+	return documentKey{web.Actor(c).ID, c.Request().URL.Path, rep}
+}
+
+// sight looks at the state of all that an item's document is made from, nil when
+// the declaration does not say, or nobody would ask. The error is NotFound when
+// the caller sees no such row.
+func (f *Face) sight(c echo.Context, d *resource.Def) (*sighting, error) {
+	r := c.Request()
+	if d.Validity == nil || r.URL.RawQuery != "" || !f.reg.Live() {
+		return nil, nil
+	}
+	if !d.Validity.Announced && !asked(r.Header) && f.cfg.Audit == nil {
+		return nil, nil
+	}
+	s := &sighting{of: d, actor: web.Actor(c), changes: f.seen.changes.Load(), at: f.reg.Now()}
+	s.actor.Session = ""
+	var err error
+	if s.stamp, err = f.reg.Stamp(r.Context(), s.actor, d, c.Param("id")); err != nil || s.stamp == "" {
+		return nil, err
+	}
+	return s, nil
+}
+
+// asked reports whether the request is a conditional GET.
+func asked(h http.Header) bool {
+	return h.Get(headerNoneMatch) != "" || h.Get(echo.HeaderIfModifiedSince) != ""
+}
+
+// unchanged answers 304 when the caller has the document as it still is, as far as
+// that is known without making it. It reports whether it has answered.
+func (f *Face) unchanged(c echo.Context, now *sighting) (bool, error) {
+	e, ok := f.seen.get(keyOf(c, f.representation(c)))
+	if now == nil || !ok || !e.same(now) {
+		return false, nil
+	}
+	if f.cfg.Audit != nil {
+		c.Set(keyKnown, e)
+		return false, nil
+	}
+	t, given, err := readTags(c.Request().Header, headerNoneMatch)
+	switch {
+	case err != nil:
+		return false, err
+	case given:
+		if !t.match(e.tag) {
+			return false, nil
+		}
+	default:
+		// The row's own date says nothing of what else the document shows. Since
+		// when it is known to be this, it does.
+		since, err := http.ParseTime(c.Request().Header.Get(echo.HeaderIfModifiedSince))
+		if err != nil || since.Before(e.at) {
+			return false, nil
+		}
+	}
+	h := c.Response().Header()
+	varying(h)
+	h.Set(echo.HeaderCacheControl, "private, no-cache")
+	e.set(c)
+	return true, c.NoContent(http.StatusNotModified)
+}
+
+const keyKnown = "halcyon.known"
+
+// remember keeps what a document is known by, and what it was made from.
+func (f *Face) remember(c echo.Context, v validator, seen *sighting) {
+	if seen == nil {
+		return
+	}
+	if was, ok := c.Get(keyKnown).(known); ok && was.tag != v.tag {
+		// Unless it changed just now, which the next look would find.
+		if now, err := f.sight(c, seen.of); err == nil && now != nil && now.same(seen) {
+			f.cfg.Audit(strings.Join([]string{c.Request().URL.Path, was.tag, v.tag, seen.stamp}, " "))
+		}
+	}
+	f.seen.put(keyOf(c, f.representation(c)), known{*seen, v})
+}
