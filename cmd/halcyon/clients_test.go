@@ -291,3 +291,18 @@ func sampleScripts(t *testing.T, interpreter string) {
 		}
 	}
 }
+
+// TestShellClient lets a script order as shell tools do: curl, grep and sed, and
+// nothing that knows JSON.
+func TestShellClient(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"bash", "curl", "grep", "sed"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("there is no %s", tool)
+		}
+	}
+	root := startDemo(t)
+	cmd := exec.CommandContext(inTime(t), "bash", filepath.Join(clients, "shell", "order.sh"), strings.TrimSuffix(root, "/api/v2/"), "alice", demo.Password)
+	cmd.Env = withoutProxy()
+	golden(t, filepath.Join("clients", "shell", "order.txt"), play(t, cmd))
+}
