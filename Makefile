@@ -19,8 +19,8 @@ demo: build ## Run a whole cloud on this machine (LISTEN=127.0.0.1:8080)
 	bin/halcyon demo --listen $(LISTEN)
 
 .PHONY: test
-test: build ## Run all tests on SQLite and PostgreSQL, and the tour
-	scripts/with-postgres.sh go test ./...
+test: build ## Run all tests on SQLite and PostgreSQL, with Node's and Python's clients, and the tour
+	scripts/with-postgres.sh scripts/with-node.sh scripts/with-python.sh go test ./...
 	scripts/tour.sh
 
 .PHONY: test-sqlite
@@ -31,6 +31,10 @@ test-sqlite: ## Run the tests on SQLite alone: nothing is installed
 race: ## Run the tests of what runs side by side under the race detector (needs a C compiler)
 	@# checkptr is off: it is most of the time in SQLite, which is C translated to Go
 	CGO_ENABLED=1 scripts/with-postgres.sh go test -race -gcflags=all=-d=checkptr=0 ./hal/... ./pkg/...
+
+.PHONY: clients
+clients: ## Run the clients of testdata/clients and the sample client against a demo
+	scripts/with-node.sh scripts/with-python.sh go test ./cmd/halcyon -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
 
 .PHONY: tour
 tour: build ## Do what the README's tour does, and check it

@@ -20,24 +20,7 @@ programs() {
 	return 1
 }
 
-install() {
-	echo "PostgreSQL is missing: installing it from Debian" >&2
-	local as=()
-	if [ "$(id -u)" != 0 ]; then
-		if ! sudo -n true 2>/dev/null; then
-			echo "PostgreSQL is needed for the tests. Install it first: apt-get install postgresql (version 13 or later)" >&2
-			exit 1
-		fi
-		as=(sudo -n)
-	fi
-	if ! command -v apt-get >/dev/null; then
-		echo "PostgreSQL is needed for the tests, and this system has no apt-get. Install version 13 or later." >&2
-		exit 1
-	fi
-	export DEBIAN_FRONTEND=noninteractive
-	"${as[@]}" apt-get update >&2
-	"${as[@]}" apt-get install -y --no-install-recommends postgresql >&2
-}
+install() { "$(dirname "$0")/debian.sh" "PostgreSQL, version 13 or later," postgresql; }
 
 bin=$(programs) || { install; bin=$(programs); }
 

@@ -30,7 +30,8 @@ import (
 //	                                The actor token sends $TOKEN.
 //	                                BODY is a file, or the body itself when it
 //	                                begins with { or [ or holds a =.
-//	                                Flags in front: -accept=, -type=, -auth=, -raw
+//	                                Flags in front: -accept=, -type=, -auth=, -raw,
+//	                                -header='NAME: VALUE' as often as needed
 //	let NAME POINTER                keeps a part of the last answer in $NAME
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
@@ -104,7 +105,13 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		case "-type":
 			r.label = value
 		case "-auth":
-			r.header = http.Header{"Authorization": {value}}
+			r.header = with(r.header, "Authorization", value)
+		case "-header":
+			name, text, ok := strings.Cut(value, ":")
+			if !ok {
+				return fmt.Errorf("%s is no header", value)
+			}
+			r.header = with(r.header, name, strings.TrimPrefix(text, " "))
 		case "-raw":
 			raw = true
 		default:
@@ -113,7 +120,7 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		args = args[1:]
 	}
 	if len(args) < 3 || len(args) > 4 {
-		return errors.New("usage: http [-accept=TYPE] [-type=TYPE] [-auth=HEADER] [-raw] ACTOR METHOD PATH [BODY]")
+		return errors.New("usage: http [-accept=TYPE] [-type=TYPE] [-auth=HEADER] [-header=HEADER]... [-raw] ACTOR METHOD PATH [BODY]")
 	}
 	r.method, r.path = args[1], args[2]
 	as(ts, &r, args[0])
@@ -139,11 +146,20 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 	return err
 }
 
+// with adds a header as it is, twice when it is said twice.
+func with(h http.Header, name, value string) http.Header {
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Add(name, value)
+	return h
+}
+
 // as says who asks.
 func as(ts *testscript.TestScript, r *call, actor string) {
 	r.actor = actor
 	if actor == "token" {
-		r.header = http.Header{"Authorization": {"Bearer " + ts.Getenv("TOKEN")}}
+		r.header = with(r.header, "Authorization", "Bearer "+ts.Getenv("TOKEN"))
 	}
 }
 

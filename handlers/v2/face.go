@@ -59,6 +59,7 @@ type Face struct {
 	reg     *resource.Registry
 	encoder hal.Encoder
 	seen    validators
+	samples samplesZip
 }
 
 // New declares all resources and checks the declarations.
@@ -67,6 +68,9 @@ func New(s Services, c Config) (*Face, error) {
 		Name: "cb", Href: Base + "/docs/rels/{rel}", Templated: true,
 	}}}}
 	var err error
+	if f.samples, err = zipSamples(); err != nil {
+		return nil, err
+	}
 	f.reg, err = s.Registry(Base,
 		resource.Define(f.users()),
 		resource.Define(f.groups()),
@@ -101,11 +105,13 @@ func (f *Face) Prefixes() []string { return []string{"/api/v2", "/api", "/"} }
 
 var _ web.Face = (*Face)(nil)
 
-// public are the paths that need no credentials: the ways to get some.
+// public are the paths that need no credentials: the ways to get some, and a client
+// that does.
 var public = map[string]bool{
 	Base + "/api-token-auth":    true,
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
+	samplesPath:                 true,
 }
 
 // Authenticate implements web.Face.

@@ -24,6 +24,7 @@ func (f *Face) root(c echo.Context) error {
 		{Name: "cb:user", Links: []hal.Link{{Href: Base + "/user", Title: a.Username}}},
 		{Name: "cb:current-order", Links: []hal.Link{{Href: Base + "/user/current-order", Title: "Current order"}}},
 		{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}},
+		{Name: "cb:api-samples", Links: []hal.Link{{Href: samplesPath, Title: "Sample client", Type: "application/zip"}}},
 	}}
 	for _, d := range f.reg.Defs() {
 		if d.Hidden != nil && d.Hidden(a) {
@@ -87,6 +88,7 @@ func (f *Face) relDoc(c echo.Context) error {
 	for name, doc := range map[string]string{
 		"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
 		"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token. POST to it.",
+		"api-samples": "A client in Python with sample scripts, as a zip file; its README.txt says how they are used. Needs no credentials.",
 	} {
 		if rel == name {
 			docs["root"] = doc

@@ -27,6 +27,7 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodGet, "/", "signed in", f.root)
 	add(http.MethodGet, Base+"/docs/rels/:rel", "anybody", f.relDoc)
 	add(http.MethodGet, Base+"/docs/problems/:problem", "anybody", f.problemDoc)
+	add(http.MethodGet, samplesPath, "anybody", f.apiSamples)
 	add(http.MethodGet, Base+"/user", "signed in", f.user)
 	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", f.currentOrder)
 	for _, d := range f.reg.Defs() {

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs a command with Python 3, which the sample client is written in. Its path is
+# in HALCYON_TEST_PYTHON. It is installed from Debian when it is missing.
+#
+#   scripts/with-python.sh go test ./cmd/halcyon -run TestSampleClient
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+recent() { command -v python3 >/dev/null && python3 -c 'import sys; sys.exit(sys.version_info < (3, 6))'; }
+recent || "$here/debian.sh" "Python 3.6 or later" python3
+HALCYON_TEST_PYTHON=$(python3 -c 'import sys; print(sys.executable)')
+export HALCYON_TEST_PYTHON
+exec "$@"
