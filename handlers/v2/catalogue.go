@@ -333,8 +333,15 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Relations: []resource.Relation[blueprint]{
 			resource.One("group", "groups", "group_id", func(b *blueprint) models.ID { return b.GroupID }, "Group that provides it.").
 				Set(func(b *blueprint, id models.ID) { b.GroupID = id }),
+			resource.Path("cb:sample-order", func(base string, b *blueprint) (hal.Link, bool) {
+				return hal.Link{Href: base + "/blueprints/" + b.ID.String() + "/sample-order", Title: "Sample Order Of " + b.Name}, true
+			}, "The body of an order of it, ready to be sent.").Also("sample-order").If(f.Catalog.CanOrder),
 			resource.Many[blueprint]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)", "Groups that may order it, with those below them; none for all.").Optional(),
 		},
+		Actions: []resource.Action[blueprint]{{
+			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",
+			Can: f.Catalog.CanOrder, Do: f.orderBlueprint, Form: f.orderProps,
+		}},
 		Subs: []resource.Sub[blueprint]{
 			{
 				Path: "services", Rel: "cb:services", Of: "services", Doc: "Services that were deployed from it.",
