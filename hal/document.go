@@ -107,6 +107,7 @@ type TemplateProperty struct {
 	PromptField          string   // with OptionsLink: the member of each item to show, "name"
 	ValueField           string   // with OptionsLink: the member of each item to send, "id"
 	Multiple             bool
+	Selected             []string // with Multiple: what is chosen already, in place of Value
 }
 
 // Option is one choice of a property. Without a Prompt the Value is shown.

@@ -88,9 +88,16 @@ func appendOptions(dst []byte, p *TemplateProperty) []byte {
 	if !p.Multiple {
 		dst = append(appendComma(dst), `"maxItems":1`...)
 	}
-	if p.Value != "" {
+	selected := p.Selected
+	if len(selected) == 0 && p.Value != "" {
+		selected = []string{p.Value}
+	}
+	if len(selected) > 0 {
 		dst = append(appendKey(dst, "selectedValues"), '[')
-		dst = append(AppendString(dst, p.Value), ']')
+		for _, v := range selected {
+			dst = AppendString(appendComma(dst), v)
+		}
+		dst = append(dst, ']')
 	}
 	return dst
 }

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -189,6 +190,9 @@ type OSBuildTemplate struct {
 // TableName gives the table.
 func (OSBuildTemplate) TableName() string { return "os_build_templates" }
 
+// MaxCPUs is how many processors a size or a server may have.
+const MaxCPUs = 1024
+
 // Size is a performance type: what a server gets and costs by the month.
 type Size struct {
 	Row
@@ -209,8 +213,8 @@ func (s *Size) Validate() error {
 		return err
 	}
 	var bad []fault.Field
-	if s.CPUs < 1 || s.CPUs > 1024 {
-		bad = append(bad, fault.Field{Pointer: "/cpu-cnt", Reason: "is not between 1 and 1024"})
+	if s.CPUs < 1 || s.CPUs > MaxCPUs {
+		bad = append(bad, fault.Field{Pointer: "/cpu-cnt", Reason: fmt.Sprintf("is not between 1 and %d", MaxCPUs)})
 	}
 	if s.MemoryMB < 64 || s.MemoryMB > 64<<20 {
 		bad = append(bad, fault.Field{Pointer: "/mem-size", Reason: "is not between 64 MB and 64 TB"})

@@ -3,6 +3,7 @@ package models
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"halcyon/pkg/fault"
 )
@@ -65,13 +66,16 @@ type Membership struct {
 // GlobalPrefix implements Keyed.
 func (*Membership) GlobalPrefix() string { return "MEM" }
 
+// MaxName is how many characters the name of a row may have.
+const MaxName = 255
+
 // validName is the rule for names that people choose.
 func validName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return fault.InvalidField("/name", "may not be blank")
-	case len(name) > 255:
-		return fault.InvalidField("/name", "may have at most 255 bytes")
+	case utf8.RuneCountInString(name) > MaxName:
+		return fault.InvalidField("/name", "has more than %d characters", MaxName)
 	}
 	for _, r := range name {
 		if r < ' ' || r == 0x7f {

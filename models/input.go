@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"halcyon/pkg/fault"
 )
@@ -34,6 +35,9 @@ const (
 	KeyExpiration = "expiration_date"
 	KeyHostname   = "hostname"
 )
+
+// MaxInput is how many characters a value of the type text may have.
+const MaxInput = 1024
 
 // Never is the date of what does not expire, where a date can be taken away.
 const Never = "never"
@@ -129,8 +133,8 @@ func (in *Input) Parse(value string, today time.Time) (string, error) {
 		}
 		return FormatMemory(mb), nil
 	case InputText:
-		if len(value) > 1024 {
-			return "", fmt.Errorf("it has more than 1024 bytes")
+		if utf8.RuneCountInString(value) > MaxInput {
+			return "", fmt.Errorf("it has more than %d characters", MaxInput)
 		}
 		if in.Pattern != "" {
 			re, err := regexp.Compile(in.Pattern)

@@ -23,6 +23,19 @@ func (m Money) String() string {
 	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
 }
 
+// Exact gives the amount with as many decimals as it has, and two at least: "0.005".
+func (m Money) Exact() string {
+	sign := ""
+	if m < 0 {
+		sign, m = "-", -m
+	}
+	frac := fmt.Sprintf("%06d", m%Unit)
+	for len(frac) > 2 && strings.HasSuffix(frac, "0") {
+		frac = frac[:len(frac)-1]
+	}
+	return fmt.Sprintf("%s%d.%s", sign, m/Unit, frac)
+}
+
 // PerMonth gives the amount as a rate: "28.80/month".
 func (m Money) PerMonth() string { return m.String() + "/month" }
 

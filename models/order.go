@@ -111,10 +111,14 @@ type OrderItem struct {
 
 // DeployItem asks for a blueprint to be deployed.
 type DeployItem struct {
-	BlueprintID ID              `json:"blueprint"`
-	Name        string          `json:"name,omitempty"` // of the service
-	Parameters  []Param         `json:"parameters,omitempty"`
-	Arguments   []BuildItemArgs `json:"arguments,omitempty"`
+	BlueprintID ID     `json:"blueprint"`
+	Name        string `json:"name,omitempty"` // of the service
+
+	// EnvironmentID is for the build items whose arguments name none.
+	EnvironmentID ID `json:"environment,omitempty"`
+
+	Parameters []Param         `json:"parameters,omitempty"`
+	Arguments  []BuildItemArgs `json:"arguments,omitempty"`
 }
 
 // BuildItemArgs are the choices for one build item of a blueprint.

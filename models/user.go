@@ -3,9 +3,13 @@ package models
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"halcyon/pkg/fault"
 )
+
+// MaxUsername is how many characters a username may have.
+const MaxUsername = 150
 
 // User signs in and orders.
 type User struct {
@@ -37,7 +41,7 @@ func (u *User) FullName() string {
 // Validate checks what any writer of the row must keep to.
 func (u *User) Validate() error {
 	var bad []fault.Field
-	if u.Username == "" || strings.ContainsAny(u.Username, " :@/\t\r\n") || len(u.Username) > 150 {
+	if u.Username == "" || strings.ContainsAny(u.Username, " :@/\t\r\n") || utf8.RuneCountInString(u.Username) > MaxUsername {
 		bad = append(bad, fault.Field{Pointer: "/username", Reason: "needs 1 to 150 characters without spaces, colons, slashes or @"})
 	}
 	if u.Email != "" && !strings.Contains(u.Email, "@") {

@@ -25,7 +25,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 	}
 	rate := func(name, column, doc string, at func(*env) *models.Money) resource.Field[env] {
 		return resource.Rate(name, func(e *env) models.Money { return *at(e) }, doc).From(column).
-			SetMoney(func(e *env, v models.Money) { *at(e) = v })
+			SetMoney(func(e *env, v models.Money) { *at(e) = v }).AtLeast(0)
 	}
 	return resource.Resource[env]{
 		Name: "environment", Plural: "environments", Noun: "Environments", Table: "environments", Prefix: "ENV",
@@ -33,7 +33,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 		Key: key, Title: func(e *env) string { return e.Name }, TitleFrom: []string{"name"},
 		Fields: append([]resource.Field[env]{
 			resource.Text("name", func(e *env) string { return e.Name }, "Name.").On("name").Listed().
-				SetText(func(e *env, v string) { e.Name = v }).Required(),
+				SetText(func(e *env, v string) { e.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("description", func(e *env) string { return e.Description }, "What the environment is for.").On("description").
 				SetText(func(e *env, v string) { e.Description = v }),
@@ -50,9 +50,9 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			place("datastore", "datastore", "Datastore in the back end.", func(e *env) *string { return &e.Datastore }),
 			place("folder", "folder", "Folder in the back end.", func(e *env) *string { return &e.Folder }),
 			place("network", "network", "Network in the back end, which also chooses the IP pool.", func(e *env) *string { return &e.Network }),
-			linked("groups", "Groups that may use it, with those below them; none for all.", func(e *env) *[]models.ID { return &e.GroupIDs }),
-			linked("perf-types", "Sizes that can be ordered here; none for all.", func(e *env) *[]models.ID { return &e.SizeIDs }),
-			linked("os-builds", "OS builds that can be ordered here; none for all that have a template.", func(e *env) *[]models.ID { return &e.OSBuildIDs }),
+			resource.Picked("groups", func(e *env) *[]models.ID { return &e.GroupIDs }, "Groups that may use it, with those below them; none for all."),
+			resource.Picked("perf-types", func(e *env) *[]models.ID { return &e.SizeIDs }, "Sizes that can be ordered here; none for all."),
+			resource.Picked("os-builds", func(e *env) *[]models.ID { return &e.OSBuildIDs }, "OS builds that can be ordered here; none for all that have a template."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[env]{
 			resource.One("group", "groups", "group_id", func(e *env) models.ID { return e.GroupID }, "Group that provides it.").
@@ -81,16 +81,8 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Environments.Create,
 		CanUpdate: f.Catalog.Environments.CanUpdate, Update: f.Catalog.Environments.Update,
 		CanDelete: f.Catalog.Environments.CanDelete, Delete: deleting[env](f.Catalog.Environments.Delete),
+		Unused: f.Catalog.Environments.Unused,
 	}
-}
-
-// linked declares the ids that a row is limited to: set as a list of references,
-// shown as links (a relation of the same name) and not as a field.
-func linked[T any](plural, doc string, at func(*T) *[]models.ID) resource.Field[T] {
-	return resource.WriteOnly[T](plural, doc).Set(func(n *body.Node, r *resource.Refs) func(*T) {
-		ids := r.Each(n, plural)
-		return func(t *T) { *at(t) = ids }
-	})
 }
 
 func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
@@ -103,17 +95,17 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		Hidden: func(a access.Actor) bool { return !a.SeesAll() },
 		Fields: append([]resource.Field[handler]{
 			resource.Text("name", func(h *handler) string { return h.Name }, "Name.").On("name").Listed().
-				SetText(func(h *handler, v string) { h.Name = v }).Required(),
+				SetText(func(h *handler, v string) { h.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Enum("type", models.HandlerKinds, func(h *handler) models.HandlerKind { return h.Kind }, "Kind of back end.").On("kind").
 				SetText(func(h *handler, v string) { h.Kind = models.HandlerKind(strings.ToLower(v)) }).Required(),
 			resource.Text("description", func(h *handler) string { return h.Description }, "What the back end is for.").On("description").
 				SetText(func(h *handler, v string) { h.Description = v }),
 			resource.Text("url", func(h *handler) string { return h.URL }, "Where it is reached.").From("url").
-				SetText(func(h *handler, v string) { h.URL = v }),
+				SetText(func(h *handler, v string) { h.URL = v }).As("url").UpTo(2000).Example("https://vcenter.example/sdk").Asked(),
 			resource.Text("username", func(h *handler) string { return h.Username }, "User that signs in there.").From("username").
 				SetText(func(h *handler, v string) { h.Username = v }),
-			resource.WriteOnly[handler]("password", "Password of that user; never shown.").
+			resource.WriteOnly[handler]("password", "Password of that user; never shown.").As("password").
 				Set(func(n *body.Node, _ *resource.Refs) func(*handler) {
 					v := n.String()
 					return func(h *handler) { h.NewPassword = v }
@@ -183,6 +175,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Handlers.Create,
 		CanUpdate: f.Catalog.Handlers.CanUpdate, Update: f.Catalog.Handlers.Update,
 		CanDelete: f.Catalog.Handlers.CanDelete, Delete: deleting[handler](f.Catalog.Handlers.Delete),
+		Unused: f.Catalog.Handlers.Unused,
 	}
 }
 
@@ -199,16 +192,16 @@ func (f *Face) ipPools() resource.Resource[models.IPPool] {
 		Key: key, Title: func(p *pool) string { return p.Name }, TitleFrom: []string{"name"},
 		Hidden: func(a access.Actor) bool { return !a.SeesAll() },
 		Fields: append([]resource.Field[pool]{
-			text("name", "name", "Name.", func(p *pool) *string { return &p.Name }).Listed().Required(),
+			text("name", "name", "Name.", func(p *pool) *string { return &p.Name }).UpTo(models.MaxName).Listed().Required(),
 			resource.ID(key),
 			text("network", "network", "Network in the back end.", func(p *pool) *string { return &p.Network }).Required(),
-			text("first-ip", "first_ip", "First address.", func(p *pool) *string { return &p.FirstIP }).Required(),
-			text("last-ip", "last_ip", "Last address.", func(p *pool) *string { return &p.LastIP }).Required(),
+			text("first-ip", "first_ip", "First address.", func(p *pool) *string { return &p.FirstIP }).Example("192.0.2.10").Required(),
+			text("last-ip", "last_ip", "Last address.", func(p *pool) *string { return &p.LastIP }).Example("192.0.2.250").Required(),
 			resource.Int("prefix", func(p *pool) int64 { return int64(p.Prefix) }, "Length of the network's prefix, such as 24.").On("prefix").
-				SetInt(func(p *pool, v int) { p.Prefix = v }).Required(),
-			text("gateway", "gateway", "Address of the gateway.", func(p *pool) *string { return &p.Gateway }),
+				SetInt(func(p *pool, v int) { p.Prefix = v }).Between(1, 128).Example("24").Required(),
+			text("gateway", "gateway", "Address of the gateway.", func(p *pool) *string { return &p.Gateway }).Example("192.0.2.1"),
 			resource.Texts("dns", func(p *pool) []string { return p.DNS }, "Addresses of name servers.").From("dns").
-				SetTexts(func(p *pool, v []string) { p.DNS = v }),
+				SetTexts(func(p *pool, v []string) { p.DNS = v }).Example("192.0.2.53, 192.0.2.54"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[pool]{
 			resource.One("resource-handler", "resource-handlers", "handler_id", func(p *pool) models.ID { return p.HandlerID }, "Back end of the network.").
@@ -219,6 +212,7 @@ func (f *Face) ipPools() resource.Resource[models.IPPool] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.IPPools.Create,
 		CanUpdate: f.Catalog.IPPools.CanUpdate, Update: f.Catalog.IPPools.Update,
 		CanDelete: f.Catalog.IPPools.CanDelete, Delete: deleting[pool](f.Catalog.IPPools.Delete),
+		Unused: f.Catalog.IPPools.Unused,
 	}
 }
 
@@ -231,7 +225,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 		Key: key, Title: func(o *build) string { return o.Name }, TitleFrom: []string{"name"},
 		Fields: append([]resource.Field[build]{
 			resource.Text("name", func(o *build) string { return o.Name }, "Name.").On("name").Listed().
-				SetText(func(o *build, v string) { o.Name = v }).Required(),
+				SetText(func(o *build, v string) { o.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("os-family", func(o *build) string { return o.OSFamily }, "Family of operating systems, such as linux.").On("os_family").
 				SetText(func(o *build, v string) { o.OSFamily = v }),
@@ -250,6 +244,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 				return hal.List(list)
 			}, "Template in each resource handler; for administrators.").
 				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
+				Nested(`[{"resource-handler": "1", "template": "debian-12"}]`).
 				Set(func(n *body.Node, r *resource.Refs) func(*build) {
 					var list []models.OSBuildTemplate
 					for _, x := range n.List() {
@@ -271,6 +266,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.OSBuilds.Create,
 		CanUpdate: f.Catalog.OSBuilds.CanUpdate, Update: f.Catalog.OSBuilds.Update,
 		CanDelete: f.Catalog.OSBuilds.CanDelete, Delete: deleting[build](f.Catalog.OSBuilds.Delete),
+		Unused: f.Catalog.OSBuilds.Unused,
 	}
 }
 
@@ -283,13 +279,13 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 		Key: key, Title: func(s *size) string { return s.Name }, TitleFrom: []string{"name"},
 		Fields: append([]resource.Field[size]{
 			resource.Text("name", func(s *size) string { return s.Name }, "Name, which orders give as vm-size.").On("name").Listed().
-				SetText(func(s *size, v string) { s.Name = v }).Required(),
+				SetText(func(s *size, v string) { s.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("description", func(s *size) string { return s.Description }, "What it is good for.").On("description").
 				SetText(func(s *size, v string) { s.Description = v }),
 			resource.Int("cpu-cnt", func(s *size) int64 { return int64(s.CPUs) }, "Processors.").On("cpus").
-				SetInt(func(s *size, v int) { s.CPUs = v }).Required(),
-			resource.Memory("mem-size", func(s *size) int { return s.MemoryMB }, "Memory.").On("memory_mb").
+				SetInt(func(s *size, v int) { s.CPUs = v }).Between(1, models.MaxCPUs).Required(),
+			resource.Memory("mem-size", func(s *size) int { return s.MemoryMB }, "Memory.").On("memory_mb").Example("2 GB").
 				Set(func(n *body.Node, _ *resource.Refs) func(*size) {
 					mb, err := models.ParseMemory(n.Text())
 					if err != nil {
@@ -298,15 +294,16 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 					return func(s *size) { s.MemoryMB = mb }
 				}).Required(),
 			resource.Int("gpu-cnt", func(s *size) int64 { return int64(s.GPUs) }, "Graphics processors.").On("gpus").
-				SetInt(func(s *size, v int) { s.GPUs = v }),
+				SetInt(func(s *size, v int) { s.GPUs = v }).AtLeast(0),
 			resource.Rate("rate", func(s *size) models.Money { return s.Rate }, "What it costs by the month.").On("rate").
-				SetMoney(func(s *size, v models.Money) { s.Rate = v }),
+				SetMoney(func(s *size, v models.Money) { s.Rate = v }).AtLeast(0),
 		}, resource.Identity(key)...),
 		Validity: &resource.Validity{Announced: true},
 		List:     f.Catalog.Sizes.List, Find: f.Catalog.Sizes.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Sizes.Create,
 		CanUpdate: f.Catalog.Sizes.CanUpdate, Update: f.Catalog.Sizes.Update,
 		CanDelete: f.Catalog.Sizes.CanDelete, Delete: deleting[size](f.Catalog.Sizes.Delete),
+		Unused: f.Catalog.Sizes.Unused,
 	}
 }
 
@@ -319,7 +316,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Key: key, Title: func(b *blueprint) string { return b.Name }, TitleFrom: []string{"name"},
 		Fields: append([]resource.Field[blueprint]{
 			resource.Text("name", func(b *blueprint) string { return b.Name }, "Name.").On("name").Listed().
-				SetText(func(b *blueprint, v string) { b.Name = v }).Required(),
+				SetText(func(b *blueprint, v string) { b.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("description", func(b *blueprint) string { return b.Description }, "What it deploys.").On("description").
 				SetText(func(b *blueprint, v string) { b.Description = v }),
@@ -332,15 +329,24 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 					return func(b *blueprint) { b.State = v }
 				}),
 			resource.Bool("is-orderable", func(b *blueprint) bool { return b.State == models.BlueprintActive }, "Whether it can be ordered now.").From("state"),
-			resource.Value("build-items", buildItems, "Tiers of servers.").Set(readBuildItems),
-			resource.Value("inputs", blueprintInputs, "What an order can say.").From("inputs").Set(readInputs),
-			linked("groups", "Groups that may order it, with those below them; none for all.", func(b *blueprint) *[]models.ID { return &b.GroupIDs }),
+			resource.Value("build-items", buildItems, "Tiers of servers.").Set(readBuildItems).
+				Nested(`[{"name": "Server", "quantity": 1, "os-build": "1", "perf-type": "1", "hostname": "server-{order}-{n}"}]`).Begin(`[{"name": "Server", "quantity": 1}]`),
+			resource.Value("inputs", blueprintInputs, "What an order can say.").From("inputs").Set(readInputs).
+				Nested(`[{"name": "vm-size", "type": "size", "required": true}]`),
+			resource.Picked("groups", func(b *blueprint) *[]models.ID { return &b.GroupIDs }, "Groups that may order it, with those below them; none for all."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[blueprint]{
 			resource.One("group", "groups", "group_id", func(b *blueprint) models.ID { return b.GroupID }, "Group that provides it.").
 				Set(func(b *blueprint, id models.ID) { b.GroupID = id }),
+			resource.Path("cb:sample-order", func(base string, b *blueprint) (hal.Link, bool) {
+				return hal.Link{Href: base + "/blueprints/" + b.ID.String() + "/sample-order", Title: "Sample Order Of " + b.Name}, true
+			}, "The body of an order of it, ready to be sent.").Also("sample-order").If(f.Catalog.CanOrder),
 			resource.Many[blueprint]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)", "Groups that may order it, with those below them; none for all.").Optional(),
 		},
+		Actions: []resource.Action[blueprint]{{
+			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",
+			Can: f.Catalog.CanOrder, Do: f.orderBlueprint, Form: f.orderProps,
+		}},
 		Subs: []resource.Sub[blueprint]{
 			{
 				Path: "services", Rel: "cb:services", Of: "services", Doc: "Services that were deployed from it.",
@@ -356,6 +362,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
 		CanDelete: f.Catalog.Blueprints.CanDelete, Delete: deleting[blueprint](f.Catalog.Blueprints.Delete),
+		Unused: f.Catalog.Blueprints.Unused,
 	}
 }
 

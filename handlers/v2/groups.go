@@ -19,10 +19,10 @@ func (f *Face) groups() resource.Resource[models.Group] {
 		Key: key, Title: func(g *group) string { return g.Name }, TitleFrom: []string{"name"},
 		Fields: append([]resource.Field[group]{
 			resource.Text("name", func(g *group) string { return g.Name }, "Name, once below each parent.").On("name").Listed().
-				SetText(func(g *group, v string) { g.Name = v }).Required(),
+				SetText(func(g *group, v string) { g.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("type", func(g *group) string { return g.Type }, "Organization, Project, or any other name.").On("type").
-				SetText(func(g *group, v string) { g.Type = v }),
+				SetText(func(g *group, v string) { g.Type = v }).UpTo(models.MaxName).Example(models.GroupProject),
 			resource.Text("description", func(g *group) string { return g.Description }, "What the group is for.").On("description").
 				SetText(func(g *group, v string) { g.Description = v }),
 			resource.Bool("auto-approval", func(g *group) bool { return g.AutoApproval }, "Whether orders of the group are approved without asking.").On("auto_approval").
@@ -32,7 +32,7 @@ func (f *Face) groups() resource.Resource[models.Group] {
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[group]{
 			resource.One("parent", "groups", "parent_id", func(g *group) models.ID { return g.ParentID }, "Group above.").
-				Set(func(g *group, id models.ID) { g.ParentID = id }),
+				Set(func(g *group, id models.ID) { g.ParentID = id }).Among(holding(access.GroupManage)),
 			resource.Many[group]("subgroups", "groups", "{to}.parent_id = {from}.id", "Groups directly below."),
 			resource.Many[group]("environments", "environments", "{to}.id IN (SELECT l.environment_id FROM environment_groups l WHERE l.group_id = {from}.id)", "Environments that are open to this very group."),
 		},
@@ -68,6 +68,7 @@ func (f *Face) groups() resource.Resource[models.Group] {
 		CanCreate: f.Tenancy.CanCreateAnyGroup,
 		CanUpdate: f.Tenancy.Groups.CanUpdate, Update: f.Tenancy.Groups.Update,
 		CanDelete: f.Tenancy.Groups.CanDelete, Delete: deleting[group](f.Tenancy.Groups.Delete),
+		Unused: f.Tenancy.Groups.Unused,
 	}
 }
 
@@ -80,14 +81,14 @@ func (f *Face) roles() resource.Resource[models.Role] {
 		Key: key, Title: func(r *role) string { return r.Name }, TitleFrom: []string{"name"},
 		Fields: append([]resource.Field[role]{
 			resource.Text("name", func(r *role) string { return r.Name }, "Name.").On("name").Listed().
-				SetText(func(r *role, v string) { r.Name = v }).Required(),
+				SetText(func(r *role, v string) { r.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("label", func(r *role) string { return r.Label }, "Name as people read it.").On("label").
 				SetText(func(r *role, v string) { r.Label = v }),
 			resource.Text("description", func(r *role) string { return r.Description }, "What the role is for.").On("description").
 				SetText(func(r *role, v string) { r.Description = v }),
 			resource.Texts("permissions", func(r *role) []string { return r.Permissions }, "What the role allows on its group and below.").From("permissions").
-				SetTexts(func(r *role, v []string) { r.Permissions = v }),
+				SetTexts(func(r *role, v []string) { r.Permissions = v }).OneOf(permissions()...),
 			resource.Bool("built-in", func(r *role) bool { return r.BuiltIn }, "Whether the role stays as it is.").On("built_in"),
 		}, resource.Identity(key)...),
 		Validity: &resource.Validity{Announced: true},
@@ -96,6 +97,7 @@ func (f *Face) roles() resource.Resource[models.Role] {
 		CanCreate: func(a access.Actor) error { return f.Tenancy.Roles.CanCreate(a, &role{}) },
 		CanUpdate: f.Tenancy.Roles.CanUpdate, Update: f.Tenancy.Roles.Update,
 		CanDelete: f.Tenancy.Roles.CanDelete, Delete: deleting[role](f.Tenancy.Roles.Delete),
+		Unused: f.Tenancy.Roles.Unused,
 	}
 }
 
@@ -114,7 +116,7 @@ func (f *Face) memberships() resource.Resource[models.Membership] {
 			resource.One("user", "users", "user_id", func(m *membership) models.ID { return m.UserID }, "Who has the role.").
 				Set(func(m *membership, id models.ID) { m.UserID = id }).Required(),
 			resource.One("group", "groups", "group_id", func(m *membership) models.ID { return m.GroupID }, "Where.").
-				Set(func(m *membership, id models.ID) { m.GroupID = id }).Required(),
+				Set(func(m *membership, id models.ID) { m.GroupID = id }).Among(holding(access.MemberManage)).Required(),
 			resource.One("role", "roles", "role_id", func(m *membership) models.ID { return m.RoleID }, "Which role.").
 				Set(func(m *membership, id models.ID) { m.RoleID = id }).Required(),
 			resource.One("created-by", "users", "created_by_id", func(m *membership) models.ID { return m.CreatedByID }, "Who granted it."),
@@ -125,5 +127,20 @@ func (f *Face) memberships() resource.Resource[models.Membership] {
 		CanCreate: f.Tenancy.CanGrantAny,
 		CanUpdate: f.Tenancy.Memberships.CanUpdate, Update: f.Tenancy.UpdateMembership,
 		CanDelete: f.Tenancy.Memberships.CanDelete, Delete: deleting[membership](f.Tenancy.Memberships.Delete),
+		Unused: f.Tenancy.Memberships.Unused,
 	}
+}
+
+// holding limits a choice of groups to those on which the caller holds the
+// permission.
+func holding(p access.Permission) func(a access.Actor) ([]models.ID, bool) {
+	return func(a access.Actor) ([]models.ID, bool) { return a.With(p), !a.SuperAdmin }
+}
+
+func permissions() []string {
+	list := make([]string, len(access.Permissions))
+	for i, p := range access.Permissions {
+		list[i] = string(p)
+	}
+	return list
 }

@@ -15,8 +15,8 @@ import (
 
 const buildItem = "build-item-"
 
-// maxName is how many bytes the names of orders and services may have.
-const maxName = 255
+// maxName is how many characters the names of orders and services may have.
+const maxName = models.MaxName
 
 // itemPlural are the kinds of item as members of "items".
 func itemMember(k models.ItemKind) string { return string(k) + "-items" }
@@ -78,10 +78,15 @@ func readDeploy(n *body.Node, refs *resource.Refs, d models.DeployItem) *models.
 	if x := n.Field("service-name", "resource-name"); x.Given() {
 		d.Name = x.TextUpTo(maxName)
 	}
+	if x := n.Field("environment"); x.Given() {
+		d.EnvironmentID = refs.To(x, "environments")
+	}
 	if x := n.Field("resource-parameters", "parameters"); x.Given() {
+		x.Unpack()
 		d.Parameters = readParams(x)
 	}
 	if x := n.Field("blueprint-items-arguments"); x.Given() {
+		x.Unpack()
 		d.Arguments = nil
 		for _, key := range x.Keys() {
 			d.Arguments = append(d.Arguments, readBuildItemArgs(key, x.At(key), refs))
@@ -105,10 +110,14 @@ func readBuildItemArgs(key string, n *body.Node, refs *resource.Refs) models.Bui
 func readAttributes(n *body.Node) (hostname string, quantity int) {
 	hostname = n.Field("hostname").Text()
 	if q := n.Field("quantity"); q.Present() {
-		quantity = int(min(q.IntFrom(1), 1<<30)) // the service knows how many are too many
+		quantity = readQuantity(q)
 	}
 	n.Done()
 	return hostname, quantity
+}
+
+func readQuantity(n *body.Node) int {
+	return int(min(n.IntFrom(1), 1<<30)) // the service knows how many are too many
 }
 
 // readParams reads named values, which may be strings, numbers or booleans.
@@ -155,10 +164,18 @@ func readProv(n *body.Node, refs *resource.Refs, d models.ProvItem) *models.Prov
 	if x := n.Field("attributes"); x.Given() {
 		d.Hostname, d.Quantity = readAttributes(x)
 	}
+	// Forms have no other way than to say these side by side.
+	if x := n.Field("hostname"); x.Given() {
+		d.Hostname = x.Text()
+	}
+	if x := n.Field("quantity"); x.Present() {
+		d.Quantity = readQuantity(x)
+	}
 	d.Quantity = max(d.Quantity, 1)
 	if x := n.Field("parameters"); x.Given() {
 		d.Parameters = readParams(x)
 	}
+	d.Parameters = append(d.Parameters, flatParams(n, provInputs())...)
 	if x := n.Field("preconfigurations"); x.Given() {
 		d.Preconfigurations = x.Texts()
 	}
@@ -180,6 +197,7 @@ func readMod(n *body.Node, refs *resource.Refs, d models.ModItem) *models.ModIte
 	if x := n.Field("parameters"); x.Given() {
 		d.Parameters = readParams(x)
 	}
+	d.Parameters = append(d.Parameters, flatParams(n, order.ModInputs())...)
 	if x := n.Field("disk-uuid"); x.Given() {
 		d.DiskUUID = x.Text()
 	}
@@ -257,6 +275,9 @@ func deployProps(d *models.DeployItem) []hal.Prop {
 		{Name: "blueprint-items-arguments", Value: hal.Object(args)},
 		{Name: "resource-name", Value: hal.String(d.Name)},
 		{Name: "service-name", Value: hal.String(d.Name)},
+	}
+	if d.EnvironmentID != 0 {
+		props = append(props, hal.Prop{Name: "environment", Value: href("environments", d.EnvironmentID)})
 	}
 	if len(d.Parameters) > 0 {
 		props = append(props, hal.Prop{Name: "resource-parameters", Value: params(d.Parameters)})

@@ -48,14 +48,14 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.Value("deny-reason", func(o *models.Order) hal.Value { return textOrNull(o.DenyReason) }, "Why it was denied.").From("deny_reason").OmitEmpty(),
 			resource.Value("items", orderItems, "What is ordered, by kind of item."),
 		}, resource.Identity(key)...),
-		Relations: []resource.Relation[models.Order]{
+		Relations: append([]resource.Relation[models.Order]{
 			resource.One("group", "groups", "group_id", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
 			resource.One("owner", "users", "owner_id", func(o *models.Order) models.ID { return o.OwnerID }, "Who ordered."),
 			resource.One("approved-by", "users", "approved_by_id", func(o *models.Order) models.ID { return o.ApprovedByID }, "Who approved.").Also("approved_by").Optional(),
 			resource.One("recipient", "users", "recipient_id", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
 			resource.Many[models.Order]("jobs", "jobs", "{to}.order_id = {from}.id", "Jobs that make it real, parents and children."),
 			resource.Many[models.Order]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.order_id = {from}.id)", "Servers that it makes, changes or removes, once it is active.").Optional(),
-		},
+		}, itemLinks()...),
 		Subs: []resource.Sub[models.Order]{
 			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),
 		},
@@ -89,8 +89,20 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			}
 			return f.Orders.Create(ctx, a, d)
 		},
+		PostForm: f.newOrder, Templates: f.cartTemplates,
 		CanUpdate: order.CanEdit,
 	}
+}
+
+// itemLinks declares the links to the items of each kind.
+func itemLinks() []resource.Relation[models.Order] {
+	var list []resource.Relation[models.Order]
+	for _, kind := range models.ItemKinds {
+		list = append(list, resource.Path("cb:"+itemMember(kind), func(base string, o *models.Order) (hal.Link, bool) {
+			return hal.Link{Href: base + "/orders/" + o.ID.String() + "/" + itemMember(kind) + "/", Title: itemsTitle(kind, o)}, true
+		}, "Its "+string(kind)+" items. A POST adds one while the order is a cart."))
+	}
+	return list
 }
 
 func textOrNull(s string) hal.Value {
@@ -265,6 +277,15 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 			Props:    []hal.Prop{{Name: "total", Value: hal.Int(int64(len(docs)))}, {Name: "count", Value: hal.Int(int64(len(docs)))}},
 			Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
 		}
+		if ctx, a := c.Request().Context(), web.Actor(c); f.forms(c) && order.CanEdit(a, o) == nil {
+			props, err := f.itemForm(ctx, a, o, kind)
+			if err != nil {
+				return err
+			}
+			if props != nil {
+				doc.Templates = []hal.Template{{Title: addTitles[kind], Method: "POST", Target: path, Properties: props}}
+			}
+		}
 		return f.sendTagged(c, http.StatusOK, doc, &o.Row, nil)
 	}
 }
@@ -285,6 +306,9 @@ func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
 		for _, it := range o.Items {
 			if it.Kind == kind && it.Position == position {
 				doc := f.itemDocument(o, &it)
+				if f.forms(c) {
+					doc.Templates = itemTemplates(web.Actor(c), o, &it, doc.Links[0].Links[0].Href)
+				}
 				return f.sendTagged(c, http.StatusOK, &doc, &o.Row, nil)
 			}
 		}

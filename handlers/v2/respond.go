@@ -28,13 +28,13 @@ func (p *pool) put(b *[]byte) {
 	}
 }
 
-// representation is what the caller wants, of what there is so far: HTML and
-// HAL-FORMS callers get HAL.
+// representation is what the caller wants, of what there is so far: HTML callers
+// get HAL.
 func (f *Face) representation(c echo.Context) hal.Representation {
 	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), f.cfg.Prefer); r {
-	case hal.AsHALForms, hal.AsHTML:
+	case hal.AsHTML:
 		return hal.AsHAL
-	case hal.AsHAL, hal.AsCloudBolt:
+	case hal.AsHAL, hal.AsHALForms, hal.AsCloudBolt:
 		return r
 	}
 	return hal.AsHAL

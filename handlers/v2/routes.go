@@ -44,6 +44,7 @@ func (f *Face) Routes() []web.Route {
 		}
 		add(http.MethodPatch, cart, "the cart's owner", f.editing(f.editOrder))
 	}
+	add(http.MethodGet, Base+"/blueprints/:id/sample-order", "who may order it", f.sampleOrder)
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
 	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
 	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.collection(f.reg.Def("resources")))

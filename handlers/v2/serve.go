@@ -45,6 +45,9 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 	}
 	if p.Path == "" {
 		f.offers(a, d, doc)
+		if err := f.listTemplates(c, d, doc); err != nil {
+			return err
+		}
 	}
 	return f.send(c, http.StatusOK, doc)
 }
@@ -84,7 +87,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		}
 		sheet := resource.NewSheet()
 		defer sheet.Release()
-		doc, err := f.reg.Item(ctx, a, d, row, sheet)
+		doc, err := f.written(c, d, row, sheet)
 		if err != nil {
 			return err
 		}
@@ -99,7 +102,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 func (f *Face) show(c echo.Context, status int, d *resource.Def, row any) error {
 	sheet := resource.NewSheet()
 	defer sheet.Release()
-	doc, err := f.reg.Item(c.Request().Context(), web.Actor(c), d, row, sheet)
+	doc, err := f.written(c, d, row, sheet)
 	if err != nil {
 		return err
 	}
@@ -208,6 +211,10 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 // effect answers what a write led to.
 func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error {
 	switch {
+	case e.NewOrder != nil:
+		orders := f.reg.Def("orders")
+		c.Response().Header().Set(echo.HeaderLocation, orders.Href(e.NewOrder.ID))
+		return f.show(c, http.StatusCreated, orders, e.NewOrder)
 	case e.Order != 0:
 		return f.started(c, "orders", e.Order)
 	case e.Job != 0:
@@ -239,7 +246,7 @@ func (f *Face) started(c echo.Context, plural string, id models.ID) error {
 	}
 	sheet := resource.NewSheet()
 	defer sheet.Release()
-	doc, err := f.reg.Item(ctx, a, d, row, sheet)
+	doc, err := f.written(c, d, row, sheet)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
+	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
 )
@@ -95,16 +96,17 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			act("reboot", "Reboot", "reboot", "reboot", "Starts it anew.", server.ActionReboot, server.CanReboot),
 			act("refresh-info", "Refresh info", "refresh-info", "refresh_info", "Reads it anew from the back end.", server.ActionRefresh, server.CanRefresh),
 			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
+			f.modify(),
 		},
 		Validity: &resource.Validity{},
 		List:     f.Servers.List, Find: f.Servers.Find,
-		CanDelete: server.CanDecom,
+		CanDelete: order.CanDecommission,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[sv], error) {
 			s, err := f.Servers.Find(ctx, a, ref)
 			if err != nil {
 				return resource.Outcome[sv]{}, err
 			}
-			if err := server.CanDecom(a, s); err != nil {
+			if err := order.CanDecommission(a, s); err != nil {
 				return resource.Outcome[sv]{}, err
 			}
 			o, err := f.Orders.Decommission(ctx, a, s)

@@ -30,21 +30,22 @@ func (f *Face) users() resource.Resource[models.User] {
 			dotted("last-name", "last_name", func(u *user) string { return u.LastName }, "Last name."),
 			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").From("super_admin").Listed().ListOnly(),
 			resource.Text("username", func(u *user) string { return u.Username }, "Name that the user signs in with.").On("username").
-				SetText(func(u *user, v string) { u.Username = v }).Required(),
+				SetText(func(u *user, v string) { u.Username = v }).UpTo(models.MaxUsername).
+				Like(`[^\s:@/]+`, "holds a space, a colon, a slash or an @").Required(),
 			resource.Text("first-name", func(u *user) string { return u.FirstName }, "First name.").On("first_name").
-				SetText(func(u *user, v string) { u.FirstName = v }),
+				SetText(func(u *user, v string) { u.FirstName = v }).UpTo(models.MaxName),
 			resource.Text("last-name", func(u *user) string { return u.LastName }, "Last name.").On("last_name").
-				SetText(func(u *user, v string) { u.LastName = v }),
+				SetText(func(u *user, v string) { u.LastName = v }).UpTo(models.MaxName),
 			resource.Text("email", func(u *user) string { return u.Email }, "E-mail address; shown to the user, to who manages the user's groups and to administrators.").On("email").
 				SeenBy(f.seesEmail, emailScope).
-				SetText(func(u *user, v string) { u.Email = v }),
+				SetText(func(u *user, v string) { u.Email = v }).As("email").UpTo(models.MaxName),
 			resource.Bool("is-superuser", func(u *user) bool { return u.SuperAdmin }, "Whether the user may do everything.").On("super_admin").
 				SetBool(func(u *user, v bool) { u.SuperAdmin = v }),
 			resource.Bool("is-global-viewer", func(u *user) bool { return u.GlobalViewer }, "Whether the user sees everything.").On("global_viewer").
 				SetBool(func(u *user, v bool) { u.GlobalViewer = v }),
 			resource.Bool("is-active", func(u *user) bool { return u.Active }, "Whether the user can sign in.").On("active").
 				SetBool(func(u *user, v bool) { u.Active = v }),
-			resource.WriteOnly[user]("password", "New password.").
+			resource.WriteOnly[user]("password", "New password.").As("password").
 				Set(func(n *body.Node, _ *resource.Refs) func(*user) {
 					v := n.String()
 					return func(u *user) { u.NewPassword = v }
@@ -77,6 +78,7 @@ func (f *Face) users() resource.Resource[models.User] {
 		Create:    f.Tenancy.CreateUser,
 		CanUpdate: f.Tenancy.Users.CanUpdate, Update: f.Tenancy.UpdateUser,
 		CanDelete: f.Tenancy.Users.CanDelete, Delete: deleting[user](f.Tenancy.Users.Delete),
+		Unused: f.Tenancy.Users.Unused,
 	}
 }
 

@@ -90,7 +90,8 @@ func Parse(data []byte) (*Node, error) {
 	return root, nil
 }
 
-// ParseForm reads an application/x-www-form-urlencoded body as an object of strings.
+// ParseForm reads an application/x-www-form-urlencoded body as an object of
+// strings. A name that is there several times has them all, as an array.
 func ParseForm(data []byte) (*Node, error) {
 	values, err := url.ParseQuery(string(data))
 	if err != nil {
@@ -106,11 +107,15 @@ func ParseForm(data []byte) (*Node, error) {
 				return nil, fault.InvalidField("/"+escape(strings.ReplaceAll(k, "\x00", "?")), "holds a NUL character")
 			}
 		}
-		if len(list) > 1 {
-			return nil, fault.InvalidField("/"+escape(k), "is there twice")
-		}
 		o.keys = append(o.keys, k)
 		o.values[k] = list[0]
+		if len(list) > 1 { // as forms send a choice of several
+			several := make([]any, len(list))
+			for i, text := range list {
+				several[i] = text
+			}
+			o.values[k] = several
+		}
 	}
 	slices.Sort(o.keys)
 	return &Node{value: o, present: true, faults: &Faults{}}, nil
@@ -249,7 +254,7 @@ func (n *Node) Field(names ...string) *Node {
 			n.used[spelling] = true
 			here := &Node{value: v, present: true, pointer: n.pointer + "/" + escape(spelling), faults: n.faults}
 			if found.Present() {
-				if here.Present() {
+				if here.Present() && !here.same(found) {
 					here.Complain("says again what %s said", fault.Name(found.pointer))
 				}
 				continue
@@ -258,6 +263,14 @@ func (n *Node) Field(names ...string) *Node {
 		}
 	}
 	return found
+}
+
+// same reports whether both hold the same text. Documents say some things under two
+// names, and come back as they were.
+func (n *Node) same(other *Node) bool {
+	x, ok := n.Scalar()
+	y, too := other.Scalar()
+	return ok && too && x == y
 }
 
 // Keys gives the names of an object's members, in the order of the body.
@@ -382,13 +395,50 @@ func (n *Node) IntFrom(least int64) int64 {
 	return v
 }
 
-// TextUpTo gives a string, as Text does, of at most so many bytes.
+// TextUpTo gives a string, as Text does, of at most so many characters.
 func (n *Node) TextUpTo(most int) string {
 	s := n.Text()
-	if len(s) > most {
-		n.Complain("has more than %d bytes", most)
+	if utf8.RuneCountInString(s) > most {
+		n.Complain("has more than %d characters", most)
 	}
 	return s
+}
+
+// Scalar gives the text of a string, a number or a boolean, and false for all
+// else. It never complains.
+func (n *Node) Scalar() (string, bool) {
+	switch n.value.(type) {
+	case string, json.Number, bool:
+		return n.Text(), true
+	}
+	return "", false
+}
+
+// Unpack reads a string that holds JSON in place: forms have no other way to carry
+// an array or an object. It complains of a string that holds none.
+func (n *Node) Unpack() {
+	s, ok := n.value.(string)
+	if !ok || s == "" {
+		return
+	}
+	dec := json.NewDecoder(strings.NewReader(s))
+	dec.UseNumber()
+	v, err := read(dec, n.pointer, 1)
+	if err == nil {
+		if _, end := dec.Token(); !errors.Is(end, io.EOF) {
+			err = fault.Invalidf("It goes on behind its value.")
+		}
+	}
+	if err != nil {
+		if e := fault.From(err); len(e.Fields) > 0 {
+			n.faults.list = append(n.faults.list, e.Fields...)
+		} else {
+			n.Complain("is a string that holds no JSON")
+		}
+		n.value = nil
+		return
+	}
+	n.value = v
 }
 
 // Bool gives a boolean, also as "true", "False", 1, "0".
@@ -423,8 +473,18 @@ func (n *Node) Money() models.Money {
 	return m
 }
 
-// Texts gives an array of strings.
+// Texts gives an array of strings. A single string is read as a list with commas,
+// since that is what forms can carry.
 func (n *Node) Texts() []string {
+	if s, ok := n.value.(string); ok {
+		out := []string{}
+		for part := range strings.SplitSeq(s, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+		return out
+	}
 	list := n.List()
 	out := make([]string, 0, len(list))
 	for _, x := range list {

@@ -64,7 +64,10 @@ func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(stri
 	c.Environments.Validate = func(_ *store.Tx, e *models.Environment) error { return e.Validate() }
 	c.Environments.Load = loadEnvironment
 	c.Environments.Write = writeEnvironment
-	c.Environments.Before = func(_ *store.Tx, e *models.Environment) error {
+	c.Environments.CanDelete = func(a access.Actor, e *models.Environment) error {
+		if err := CanEdit(a); err != nil {
+			return err
+		}
 		if e.ID == models.UnassignedID {
 			return fault.Conflictf("The environment Unassigned holds what nobody has claimed, and stays.")
 		}

@@ -483,11 +483,7 @@ func (d *Directory) Ancestry(ctx context.Context, group models.ID) ([]models.ID,
 		return nil, err
 	}
 	defer d.mu.RUnlock()
-	var up []models.ID
-	for id := group; id != 0; id = d.parent[id] {
-		up = append(up, id)
-	}
-	return up, nil
+	return d.up(group), nil
 }
 
 // Role gives a role by id, NotFound when there is none.

@@ -4,6 +4,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/server"
 )
 
 // The guards. Each is asked by the method that it is named after and by the
@@ -77,6 +78,22 @@ func CanDuplicate(a access.Actor, o *models.Order) error {
 		return fault.Conflictf("Only orders that were submitted can be duplicated. Current state of order is %s", o.Status)
 	}
 	return nil
+}
+
+// CanModify guards an order that changes the server.
+func CanModify(a access.Actor, sv *models.Server) error {
+	if err := server.CanModify(a, sv); err != nil {
+		return err
+	}
+	return CanOrderFor(a, sv.GroupID)
+}
+
+// CanDecommission guards an order that removes the server.
+func CanDecommission(a access.Actor, sv *models.Server) error {
+	if err := server.CanDecom(a, sv); err != nil {
+		return err
+	}
+	return CanOrderFor(a, sv.GroupID)
 }
 
 func owns(a access.Actor, o *models.Order, verb string) error {

@@ -6,6 +6,7 @@ package order
 import (
 	"context"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -83,6 +84,9 @@ func loadItems(tx *store.Tx, o *models.Order) error {
 	o.Items = items
 	return nil
 }
+
+// Today gives the first date that an order can name.
+func (s *Service) Today() string { return s.store.Now().Format(time.DateOnly) }
 
 // Draft is what a face makes of a request for a new order.
 type Draft struct {

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,6 +31,8 @@ type PlannedService struct {
 	Name      string
 	Params    []models.Param
 	Servers   []PlannedServer
+
+	wrong []string // parameters of its own that were complained of
 }
 
 // PlannedServer is one server to be made.
@@ -153,7 +156,9 @@ func (p *planner) deploy(it *models.OrderItem, at string) error {
 		d.Name = bp.Name
 	}
 	svc := PlannedService{Item: it, Blueprint: bp, Name: d.Name}
+	before := len(p.bad)
 	svc.Params = p.params(bp.Inputs, d.Parameters, at+"/resource-parameters")
+	svc.wrong = wrong(p.bad[before:])
 	seen := map[string]bool{}
 	for i := range d.Arguments {
 		arg := &d.Arguments[i]
@@ -190,16 +195,18 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 	if quantity == 0 {
 		quantity = b.Quantity
 	}
+	before := len(p.bad)
 	given := p.params(svc.Blueprint.Inputs, arg.Parameters, at+"/parameters")
+	bad := append(wrong(p.bad[before:]), svc.wrong...)
 	// What was said for the whole service holds where the build item is silent.
 	for _, x := range svc.Params {
 		if _, has := models.ParamValue(given, x.Name); !has {
 			given = append(given, x)
 		}
 	}
-	given = p.defaults(svc.Blueprint.Inputs, given, at+"/parameters")
+	given = p.defaults(svc.Blueprint.Inputs, given, bad, at+"/parameters")
 	srv := PlannedServer{Item: svc.Item, Tier: b.Name, Params: given}
-	w := want{env: arg.EnvironmentID, build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity}
+	w := want{env: cmp.Or(arg.EnvironmentID, svc.Item.Deploy.EnvironmentID), build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity}
 	ok, err := p.fit(&srv, w, at)
 	if err != nil || !ok {
 		return err
@@ -249,17 +256,23 @@ var (
 		{Name: "vm-size", Type: models.InputSize},
 		{Name: "os_build", Type: models.InputOSBuild},
 		{Name: "mem_size", Type: models.InputMemory},
-		{Name: "cpu-cnt", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(1024))},
+		{Name: "cpu-cnt", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(models.MaxCPUs))},
 		{Name: "expiration-date", Type: models.InputDate},
 	}
 	modInputs = []models.Input{
 		{Name: "vm-size", Type: models.InputSize},
 		{Name: "mem_size", Type: models.InputMemory},
-		{Name: "cpu-cnt", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(1024))},
+		{Name: "cpu-cnt", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(models.MaxCPUs))},
 		{Name: "disk_size", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(64 << 10))},
 		{Name: "expiration-date", Type: models.InputDate, Clears: true},
 	}
 )
+
+// ProvInputs are the parameters of a server that comes from no blueprint.
+func ProvInputs() []models.Input { return slices.Clone(provInputs) }
+
+// ModInputs are the parameters of a change of a server.
+func ModInputs() []models.Input { return slices.Clone(modInputs) }
 
 // params checks given values against the declared inputs and gives their
 // canonical form, in the order in which they came.
@@ -291,8 +304,18 @@ func (p *planner) params(inputs []models.Input, given []models.Param, at string)
 	return out
 }
 
-// defaults adds the inputs' defaults, and complains of required ones without a value.
-func (p *planner) defaults(inputs []models.Input, given []models.Param, at string) []models.Param {
+// wrong gives the keys of the parameters that were complained of.
+func wrong(bad []fault.Field) []string {
+	keys := make([]string, len(bad))
+	for i, x := range bad {
+		keys[i] = models.InputKey(x.Pointer[strings.LastIndexByte(x.Pointer, '/')+1:])
+	}
+	return keys
+}
+
+// defaults adds the inputs' defaults, and complains of required ones without a
+// value, but for those that had a wrong one.
+func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []string, at string) []models.Param {
 	for _, in := range inputs {
 		if _, has := models.ParamValue(given, in.Name); has {
 			continue
@@ -300,7 +323,7 @@ func (p *planner) defaults(inputs []models.Input, given []models.Param, at strin
 		switch {
 		case in.Default != "":
 			given = append(given, models.Param{Name: in.Name, Value: in.Default})
-		case in.Required:
+		case in.Required && !slices.Contains(bad, models.InputKey(in.Name)):
 			p.complain(at+"/"+in.Name, "is required")
 		}
 	}

@@ -292,6 +292,15 @@ func (s *Service) record(tx *store.Tx, a access.Actor, o *models.Order, event, m
 	return history.Add(tx, a, models.ObjectOrder, o.ID, event, message, nil, nil)
 }
 
+// Modify submits an order that changes one server as the parameters say. The disk
+// may be "" when the server has one.
+func (s *Service) Modify(ctx context.Context, a access.Actor, sv *models.Server, params []models.Param, disk string) (*models.Order, error) {
+	return s.Create(ctx, a, Draft{
+		GroupID: sv.GroupID, Submit: true,
+		Items: []models.OrderItem{{Kind: models.ItemMod, Mod: &models.ModItem{EnvironmentID: sv.EnvironmentID, ServerID: sv.ID, Parameters: params, DiskUUID: disk}}},
+	})
+}
+
 // Decommission submits an order that removes one server: what DELETE does.
 func (s *Service) Decommission(ctx context.Context, a access.Actor, sv *models.Server) (*models.Order, error) {
 	return s.Create(ctx, a, Draft{

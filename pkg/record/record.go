@@ -146,6 +146,9 @@ func (t *Table[T, P]) Delete(ctx context.Context, a access.Actor, ref string) er
 				return err
 			}
 		}
+		if err := t.unused(tx, row); err != nil {
+			return err
+		}
 		if err := store.Fault(tx.DB.Delete(row).Error); err != nil {
 			if fault.Is(err, fault.Conflict) && t.InUse != "" {
 				return fault.Wrap(fault.Conflict, err, "%s", t.InUse)
@@ -155,6 +158,26 @@ func (t *Table[T, P]) Delete(ctx context.Context, a access.Actor, ref string) er
 		tx.Signal(t.Schema.Table, P(row).Key().ID)
 		return history.Add(tx, a, t.Object, P(row).Key().ID, "deleted", "", nil, nil)
 	})
+}
+
+// Unused says whether nothing keeps the row from being removed: it is a Conflict
+// when others refer to it. The actor's rights are CanDelete's.
+func (t *Table[T, P]) Unused(ctx context.Context, _ access.Actor, row *T) error {
+	return t.unused(t.Store.Read(ctx), row)
+}
+
+func (t *Table[T, P]) unused(tx *store.Tx, row *T) error {
+	used, err := store.Referred(tx, t.Schema.Table, P(row).Key().ID)
+	if err != nil {
+		return err
+	}
+	if used {
+		if t.InUse != "" {
+			return fault.Conflictf("%s", t.InUse)
+		}
+		return fault.Conflictf("Something still refers to it.")
+	}
+	return nil
 }
 
 func (t *Table[T, P]) written(tx *store.Tx, row *T) error {

@@ -51,8 +51,18 @@ type Resource[T any] struct {
 	CanDelete func(a access.Actor, row *T) error
 	Delete    func(ctx context.Context, a access.Actor, ref string) (Outcome[T], error)
 
-	// Post replaces Create where a body is more than the declared fields.
-	Post func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (*T, error)
+	// Post replaces Create where a body is more than the declared fields, and
+	// PostForm lists what a form can say of it.
+	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (*T, error)
+	PostForm func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
+
+	// Unused says whether nothing refers to the row, so that Delete would remove
+	// it; nil for always.
+	Unused func(ctx context.Context, a access.Actor, row *T) error
+	// Templates gives what can be done with the row besides what is declared here,
+	// given its address; nil for nothing. The first goes before all others when it
+	// has no key.
+	Templates func(ctx context.Context, a access.Actor, row *T, self string) ([]hal.Template, error)
 
 	Validity *Validity // what its documents are made from; nil: they are always shown anew
 
@@ -65,6 +75,8 @@ type Outcome[T any] struct {
 	Row   *T        // the row as it is now
 	Job   models.ID // work that was started
 	Order models.ID // an order that was submitted instead
+
+	NewOrder *models.Order // an order that was made, submitted or not
 }
 
 // Field is a property of the resource.
@@ -88,6 +100,9 @@ type Field[T any] struct {
 	scope    func(a access.Actor, alias string) access.Where
 	see      func(a access.Actor, row *T) bool
 	set      func(n *body.Node, r *Refs) func(*T)
+	input    Input
+	picked   func(*T) []models.ID // of a list of references
+	exact    func(*T) string      // for forms, where what is shown is rounded
 }
 
 // On names the column behind the field: it can be filtered and sorted by.
@@ -137,28 +152,33 @@ func (f Field[T]) Set(read func(n *body.Node, r *Refs) func(*T)) Field[T] { f.se
 
 // SetText makes the field editable as a string.
 func (f Field[T]) SetText(set func(*T, string)) Field[T] {
+	if f.input.MaxLength == 0 {
+		f.input.MaxLength = maxText
+	}
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
-		v := n.TextUpTo(maxText)
+		v := n.Text()
 		return func(t *T) { set(t, v) }
 	})
 }
 
-// maxText is how many bytes a text may have that nothing else limits.
+// maxText is how many characters a text may have that nothing else limits.
 const maxText = 4096
 
 // SetInt makes the field editable as a whole number.
 func (f Field[T]) SetInt(set func(*T, int)) Field[T] {
+	f.input.Type = "number"
+	if f.input.Min == "" && f.input.Max == "" {
+		f = f.Between(math.MinInt32, math.MaxInt32)
+	}
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
 		v := n.Int()
-		if v < math.MinInt32 || v > math.MaxInt32 {
-			n.Complain("%d is out of range", v)
-		}
 		return func(t *T) { set(t, int(v)) }
 	})
 }
 
 // SetBool makes the field editable as a boolean.
 func (f Field[T]) SetBool(set func(*T, bool)) Field[T] {
+	f.input.Options = []string{"true", "false"}
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
 		v := n.Bool()
 		return func(t *T) { set(t, v) }
@@ -167,6 +187,7 @@ func (f Field[T]) SetBool(set func(*T, bool)) Field[T] {
 
 // SetMoney makes the field editable as an amount of money.
 func (f Field[T]) SetMoney(set func(*T, models.Money)) Field[T] {
+	f.input.Type = "number"
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
 		v := n.Money()
 		return func(t *T) { set(t, v) }
@@ -175,10 +196,21 @@ func (f Field[T]) SetMoney(set func(*T, models.Money)) Field[T] {
 
 // SetTexts makes the field editable as a list of strings.
 func (f Field[T]) SetTexts(set func(*T, []string)) Field[T] {
+	f.input.Multiple = true
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
 		v := n.Texts()
 		return func(t *T) { set(t, v) }
 	})
+}
+
+// Picked declares the rows of a collection that a row is limited to: set as a list
+// of references. They are shown as the links of a relation, and not as a field.
+func Picked[T any](plural string, at func(*T) *[]models.ID, doc string) Field[T] {
+	f := WriteOnly[T](plural, doc).Set(func(n *body.Node, r *Refs) func(*T) {
+		ids := r.Each(n, plural)
+		return func(t *T) { *at(t) = ids }
+	})
+	return f.picks(plural, func(t *T) []models.ID { return *at(t) })
 }
 
 // WriteOnly declares what can be set and is never shown.
@@ -194,7 +226,7 @@ func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
 // OptionalTime declares an instant that may be missing and can be set: at gives
 // where it is kept.
 func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
-	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc)
+	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc).As("datetime-local")
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
 		v := parseTime(n)
 		return func(t *T) { *at(t) = v }
@@ -206,7 +238,7 @@ func parseTime(n *body.Node) *time.Time {
 		return nil
 	}
 	text := n.Text()
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999", time.DateOnly} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02T15:04", time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			t = t.UTC().Truncate(time.Microsecond)
 			return &t
@@ -266,6 +298,7 @@ func Rate[T any](name string, get func(*T) models.Money, doc string) Field[T] {
 	return Field[T]{
 		Name: name, Kind: query.Int, Doc: doc, scale: int64(models.Unit),
 		Value: func(t *T) hal.Value { return hal.String(get(t).PerMonth()) },
+		exact: func(t *T) string { return get(t).Exact() },
 	}
 }
 
@@ -344,6 +377,8 @@ type Relation[T any] struct {
 	extraFrom []string
 	set       func(*T, models.ID)
 	hidden    bool
+	limit     func(a access.Actor) (ids []models.ID, limited bool)
+	guard     func(a access.Actor, row *T) error
 }
 
 // One declares a relation to one row of another resource.
@@ -376,6 +411,20 @@ func (r Relation[T]) Set(set func(*T, models.ID)) Relation[T] { r.set = set; ret
 
 // Required makes a create without the relation fail.
 func (r Relation[T]) Required() Relation[T] { r.required = true; return r }
+
+// Among limits whom the relation can be set to, for callers who may not choose
+// freely: the ids, and whether there is a limit. A form for a new row then requires
+// a choice. The service refuses other choices.
+func (r Relation[T]) Among(limit func(a access.Actor) (ids []models.ID, limited bool)) Relation[T] {
+	r.limit = limit
+	return r
+}
+
+// If shows the link only to whom the guard lets through.
+func (r Relation[T]) If(guard func(a access.Actor, row *T) error) Relation[T] {
+	r.guard = guard
+	return r
+}
 
 // ExtraFrom adds members to each of its links, made from the target's row, of
 // which these columns are read.

@@ -40,6 +40,11 @@ type Def struct {
 	Hidden    func(a access.Actor) bool
 	Validity  *Validity
 
+	fresh     func() any // an empty row, as a create begins with
+	postForm  func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
+	unused    func(ctx context.Context, a access.Actor, row any) error
+	templates func(ctx context.Context, a access.Actor, row any, self string) ([]hal.Template, error)
+
 	path      string // "/api/v2/servers/"
 	key       func(row any) *models.Row
 	title     func(row any) string
@@ -73,6 +78,8 @@ type Effect struct {
 	Row   any
 	Job   models.ID
 	Order models.ID
+
+	NewOrder *models.Order
 }
 
 // FieldDef is a field with its row type forgotten.
@@ -91,6 +98,10 @@ type FieldDef struct {
 	codes                  map[string]string
 	scale                  int64
 	set                    func(n *body.Node, r *Refs) func(row any)
+	Input                  Input
+	picked                 func(row any) []models.ID
+	exact                  func(row any) string
+	bad                    error // what is wrong with the declaration
 }
 
 // RelationDef is a relation with its row type forgotten.
@@ -106,6 +117,8 @@ type RelationDef struct {
 	extraFrom                  []string
 	set                        func(row any, id models.ID)
 	target                     *Def
+	limit                      func(a access.Actor) ([]models.ID, bool)
+	guard                      func(a access.Actor, row any) error
 }
 
 // ActionDef is an action with its row type forgotten.
@@ -192,6 +205,7 @@ func Define[T any](r Resource[T]) *Def {
 		return out, nil
 	}
 	defineWrites(d, r)
+	defineForms(d, r)
 	return d
 }
 
@@ -223,10 +237,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 			if err != nil {
 				return nil, err
 			}
-			row := new(T)
-			if r.New != nil {
-				row = r.New()
-			}
+			row := fresh(r)
 			apply(row)
 			if err := r.Create(ctx, a, row); err != nil {
 				return nil, err
@@ -273,8 +284,16 @@ func defineField[T any](f Field[T]) *FieldDef {
 	if f.see != nil {
 		d.see = func(a access.Actor, row any) bool { return f.see(a, row.(*T)) }
 	}
+	d.Input, d.bad = f.input.prepare(f.Values)
+	if f.picked != nil {
+		d.picked = func(row any) []models.ID { return f.picked(row.(*T)) }
+	}
+	if f.exact != nil {
+		d.exact = func(row any) string { return f.exact(row.(*T)) }
+	}
 	if f.set != nil {
 		d.set = func(n *body.Node, r *Refs) func(any) {
+			d.Input.check(n)
 			apply := f.set(n, r)
 			return func(row any) { apply(row.(*T)) }
 		}
@@ -286,7 +305,10 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 	d := &RelationDef{
 		Rel: r.Rel, Alias: r.Alias, Group: r.Group, Doc: r.Doc, To: r.To, Many: r.Many,
 		Column: r.Column, Join: r.Join, Required: r.required, Editable: r.set != nil,
-		optional: r.optional, hidden: r.hidden, extra: r.extra, extraFrom: r.extraFrom,
+		optional: r.optional, hidden: r.hidden, extra: r.extra, extraFrom: r.extraFrom, limit: r.limit,
+	}
+	if r.guard != nil {
+		d.guard = func(a access.Actor, row any) error { return r.guard(a, row.(*T)) }
 	}
 	if r.ID != nil {
 		d.id = func(row any) models.ID { return r.ID(row.(*T)) }
@@ -325,7 +347,7 @@ func effect[T any](o Outcome[T], err error) (Effect, error) {
 	if err != nil {
 		return Effect{}, err
 	}
-	e := Effect{Job: o.Job, Order: o.Order}
+	e := Effect{Job: o.Job, Order: o.Order, NewOrder: o.NewOrder}
 	if o.Row != nil {
 		e.Row = o.Row
 	}
@@ -460,6 +482,9 @@ func (d *Def) check() error {
 			complain("field %s is there twice", f.Name)
 		}
 		seen[f.Name] = true
+		if f.bad != nil {
+			complain("field %s: %v", f.Name, f.bad)
+		}
 		if f.Listed && len(f.reads) == 0 {
 			complain("field %s is listed, but says no column that it reads", f.Name)
 		}

@@ -124,6 +124,7 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 		}
 		x := rel.form()
 		switch {
+		case rel.guard != nil && rel.guard(a, row) != nil:
 		case rel.link != nil:
 			if l, ok := rel.link(r.base, row); ok {
 				x.Links = to.one(l)

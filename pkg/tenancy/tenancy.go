@@ -46,8 +46,7 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 			return tx.Table("servers").Where("group_id = ? AND status <> ?", g.ID, models.ServerHistorical).
 				Select("coalesce(sum(rate), 0)").Scan(&g.Rate).Error
 		},
-		Before: notUnassigned[*models.Group]("group"),
-		InUse:  "The group has groups, environments, orders or servers, perhaps in history only. To take it out of use, remove its members instead.",
+		InUse: "The group has groups, environments, orders or servers, perhaps in history only. To take it out of use, remove its members instead.",
 	}
 	t.Roles = record.Table[models.Role, *models.Role]{
 		Store: s, Object: models.ObjectRole, Schema: &query.Schema{Name: "role", Plural: "roles", Table: "roles", Prefix: "ROL"},
@@ -164,10 +163,13 @@ func CanUpdateGroup(a access.Actor, g *models.Group) error {
 
 // CanDeleteGroup is the guard of removing a group: whoever could have created it.
 func CanDeleteGroup(a access.Actor, g *models.Group) error {
-	if a.Can(access.GroupManage, g.ParentID) {
-		return nil
+	if !a.Can(access.GroupManage, g.ParentID) {
+		return fault.Forbiddenf("Only super admins, and group admins above it, can delete a group.")
 	}
-	return fault.Forbiddenf("Only super admins, and group admins above it, can delete a group.")
+	if g.ID == models.UnassignedID {
+		return fault.Conflictf("The group Unassigned holds what nobody has claimed, and stays.")
+	}
+	return nil
 }
 
 func (t *Service) validGroup(tx *store.Tx, g *models.Group) error {
@@ -284,14 +286,4 @@ func (t *Service) OrderableGroups(ctx context.Context, user models.ID) (access.W
 		return access.All, nil
 	}
 	return access.In(query.Root+".id", r.By[access.OrderSubmit]), nil
-}
-
-// notUnassigned refuses to remove the row that holds what nobody has claimed.
-func notUnassigned[P models.Keyed](kind string) func(*store.Tx, P) error {
-	return func(_ *store.Tx, row P) error {
-		if row.Key().ID == models.UnassignedID {
-			return fault.Conflictf("The %s Unassigned holds what nobody has claimed, and stays.", kind)
-		}
-		return nil
-	}
 }

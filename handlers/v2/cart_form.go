@@ -1,0 +1,246 @@
+package v2
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/order"
+	"halcyon/pkg/query"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/server"
+)
+
+// This file has the forms of a cart: a new one, its own members, and what can be
+// put into it.
+
+// orderMembers are what a form says of an order besides its items.
+func (f *Face) orderMembers(a access.Actor, o *models.Order) []hal.TemplateProperty {
+	id := func(id models.ID) string {
+		if id == 0 {
+			return ""
+		}
+		return id.String()
+	}
+	props := []hal.TemplateProperty{
+		{Name: "name", Prompt: "Name that approvers see", Type: "text", MaxLength: maxName, Value: o.Name},
+		f.reg.Choices(hal.TemplateProperty{Name: "group", Prompt: "Group that it is ordered for", Value: id(o.GroupID)}, "groups", Base+"/users/"+a.ID.String()+"/orderable-groups/"),
+		f.reg.Choices(hal.TemplateProperty{Name: "recipient", Prompt: "Whose the servers will be, when not the owner's", Value: id(o.RecipientID)}, "users", ""),
+	}
+	return props
+}
+
+// newOrder lists what a form can say of a new order: it begins as an empty cart.
+func (f *Face) newOrder(_ context.Context, a access.Actor) ([]hal.TemplateProperty, error) {
+	props := f.orderMembers(a, &models.Order{})
+	if a.SuperAdmin {
+		props = append(props, f.reg.Choices(hal.TemplateProperty{Name: "owner", Prompt: "Who orders, when not you"}, "users", ""))
+	}
+	return props, nil
+}
+
+// cartTemplates gives what can be done with a cart besides its actions.
+func (f *Face) cartTemplates(ctx context.Context, a access.Actor, o *models.Order, self string) ([]hal.Template, error) {
+	if order.CanEdit(a, o) != nil {
+		return nil, nil
+	}
+	list := []hal.Template{{Title: "Edit 'Order id " + o.ID.String() + "'", Method: "PATCH", Target: self, Properties: f.orderMembers(a, o)}}
+	for _, kind := range models.ItemKinds {
+		props, err := f.itemForm(ctx, a, o, kind)
+		if err != nil {
+			return nil, err
+		}
+		if props != nil {
+			list = append(list, hal.Template{Key: "add-" + string(kind) + "-item", Title: addTitles[kind], Method: "POST", Target: self + "/" + itemMember(kind) + "/", Properties: props})
+		}
+	}
+	return list, nil
+}
+
+var addTitles = map[models.ItemKind]string{
+	models.ItemDeploy: "Add a blueprint", models.ItemProv: "Add servers without a blueprint",
+	models.ItemMod: "Add a change of a server", models.ItemDecom: "Add the removal of servers",
+}
+
+// itemForm lists what a form can say of a new item, nil when there is nothing that
+// could be added.
+func (f *Face) itemForm(ctx context.Context, a access.Actor, o *models.Order, kind models.ItemKind) ([]hal.TemplateProperty, error) {
+	switch kind {
+	case models.ItemDeploy:
+		return f.deployForm(ctx, a, o)
+	case models.ItemProv:
+		return f.provForm(ctx, a, o)
+	case models.ItemMod:
+		return f.modForm(ctx, a, o)
+	case models.ItemDecom:
+		return f.decomForm(ctx, a, o)
+	}
+	return nil, nil
+}
+
+// deployForm begins with the first blueprint that can be ordered, and with answers
+// to what it asks.
+func (f *Face) deployForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
+	d := f.reg.Def("blueprints")
+	rows, err := f.listed(ctx, a, d, "filter=state:Active&order=id&page_size=100")
+	if err != nil {
+		return nil, err
+	}
+	var options []hal.Option
+	var first *models.Blueprint
+	var begin *offer
+	for _, row := range rows {
+		b := row.(*models.Blueprint)
+		offers, err := f.Catalog.Offers(ctx, a, b)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(offers, func(x catalog.Offer) bool { return o.GroupID == 0 || x.Group == o.GroupID })
+		if i < 0 {
+			continue
+		}
+		if options = append(options, hal.Option{Prompt: b.Name, Value: b.ID.String()}); first != nil {
+			continue
+		}
+		if first, err = f.Catalog.Blueprints.Find(ctx, a, b.ID.String()); err != nil {
+			return nil, err
+		}
+		if begin, err = f.offerFor(ctx, a, offers[i:i+1]); err != nil {
+			return nil, err
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	sample := f.sampleItem(first, begin)
+	parameters := params(sample.Parameters)
+	return []hal.TemplateProperty{
+		{Name: "blueprint", Prompt: "Blueprint", Type: "text", Required: true, Value: first.ID.String(), Options: options},
+		{Name: "environment", Prompt: "Environment of the build items that name none", Type: "text", Value: begin.environment.String(), Options: begin.envs},
+		{Name: "service-name", Prompt: "Name of the service", Type: "text", MaxLength: maxName},
+		{Name: "resource-parameters", Prompt: "What its inputs ask, as JSON", Type: "textarea", Value: string(parameters.AppendJSON(nil, hal.HALForms))},
+		{Name: "blueprint-items-arguments", Prompt: "What is said of single build items, as JSON", Type: "textarea", Placeholder: `{"build-item-` + first.Items[0].Name + `": {"attributes": {"quantity": 1}}}`},
+	}, nil
+}
+
+// provForm begins with the first environment and operating system that can be had.
+func (f *Face) provForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
+	offers, err := f.Catalog.Places(ctx, a, o.GroupID)
+	if err != nil || len(offers) == 0 {
+		return nil, err
+	}
+	begin, err := f.offerFor(ctx, a, offers)
+	if err != nil || len(begin.builds) == 0 || len(begin.sizes) == 0 {
+		return nil, err
+	}
+	props := []hal.TemplateProperty{
+		{Name: "environment", Prompt: "Environment that they are made in", Type: "text", Required: true, Value: begin.environment.String(), Options: begin.envs},
+		{Name: "os-build", Prompt: "Operating system", Type: "text", Required: true, Value: begin.builds[0].ID.String(), Options: buildOptions(begin.builds)},
+		{Name: "hostname", Prompt: "Host name", Type: "text", Regex: hostnamePattern, MaxLength: 253},
+		{Name: "quantity", Prompt: "Number of servers", Type: "number", Value: "1", Min: "1", Max: strconv.Itoa(catalog.MaxQuantity)},
+	}
+	for _, in := range provInputs() {
+		p := f.inputProp(&in, in.Name, begin, true)
+		p.Prompt = parameterLabels[models.InputKey(in.Name)]
+		props = append(props, p)
+	}
+	return props, nil
+}
+
+// provInputs are the parameters of a prov item but for the operating system, which
+// has a member of its own.
+func provInputs() []models.Input {
+	return slices.DeleteFunc(order.ProvInputs(), func(in models.Input) bool { return models.InputKey(in.Name) == models.KeyOSBuild })
+}
+
+func (f *Face) modForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
+	options, err := f.serverOptions(ctx, a, o, server.CanModify)
+	if err != nil || len(options) == 0 {
+		return nil, err
+	}
+	sizes := f.reg.Choices(hal.TemplateProperty{}, "perf-types", "")
+	props := []hal.TemplateProperty{{Name: "server", Prompt: "Server", Type: "text", Required: true, Options: options}}
+	for _, p := range f.modProps(&offer{}) {
+		switch models.InputKey(p.Name) {
+		case models.KeyVMSize: // goes by its name
+			p.OptionsLink, p.PromptField, p.ValueField = sizes.OptionsLink, "name", "name"
+		case "disk_size": // what is enough depends on the server
+			continue
+		}
+		props = append(props, p)
+	}
+	return props, nil
+}
+
+func (f *Face) decomForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
+	options, err := f.serverOptions(ctx, a, o, server.CanDecom)
+	if err != nil || len(options) == 0 {
+		return nil, err
+	}
+	return []hal.TemplateProperty{{Name: "servers", Prompt: "Servers that are removed", Type: "text", Required: true, Multiple: true, Options: options}}, nil
+}
+
+// serverOptions lists the first servers that the cart could be about and is not
+// yet: of its group, once it has one.
+func (f *Face) serverOptions(ctx context.Context, a access.Actor, o *models.Order, can func(access.Actor, *models.Server) error) ([]hal.Option, error) {
+	q := "filter=status:ACTIVE&order=id&page_size=100"
+	if o.GroupID != 0 {
+		q = "filter=status:ACTIVE;group.id:" + o.GroupID.String() + "&order=id&page_size=100"
+	}
+	rows, err := f.listed(ctx, a, f.reg.Def("servers"), q)
+	if err != nil {
+		return nil, err
+	}
+	var list []hal.Option
+	for _, row := range rows {
+		s := row.(*models.Server)
+		if can(a, s) == nil && order.CanOrderFor(a, s.GroupID) == nil && !isAbout(o, s) {
+			list = append(list, hal.Option{Prompt: s.Hostname, Value: s.ID.String()})
+		}
+	}
+	return list, nil
+}
+
+// isAbout reports whether an item of the cart changes or removes the server.
+func isAbout(o *models.Order, s *models.Server) bool {
+	return slices.ContainsFunc(o.Items, func(it models.OrderItem) bool {
+		return it.Mod != nil && it.Mod.ServerID == s.ID ||
+			it.Decom != nil && (slices.Contains(it.Decom.ServerIDs, s.ID) || s.ServiceID != 0 && slices.Contains(it.Decom.ServiceIDs, s.ServiceID))
+	})
+}
+
+// listed reads the rows that a query string asks for, whole.
+func (f *Face) listed(ctx context.Context, a access.Actor, d *resource.Def, raw string) ([]any, error) {
+	q, err := query.Parse(raw, d.Schema, a, query.Options{})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.List(ctx, a, q)
+	return rows.Rows, err
+}
+
+// itemTemplates gives what can be done with an item of a cart.
+func itemTemplates(a access.Actor, o *models.Order, it *models.OrderItem, self string) []hal.Template {
+	if order.CanEdit(a, o) != nil {
+		return nil
+	}
+	edit := hal.Template{Title: "Edit the item", Method: "PATCH", Target: self}
+	switch {
+	case it.Deploy != nil:
+		edit.Properties = []hal.TemplateProperty{{Name: "service-name", Prompt: "Name of the service", Type: "text", MaxLength: maxName, Value: it.Deploy.Name}}
+	case it.Prov != nil:
+		edit.Properties = []hal.TemplateProperty{
+			{Name: "hostname", Prompt: "Host name", Type: "text", Regex: hostnamePattern, MaxLength: 253, Value: it.Prov.Hostname},
+			{Name: "quantity", Prompt: "Number of servers", Type: "number", Value: strconv.Itoa(it.Prov.Quantity), Min: "1", Max: strconv.Itoa(catalog.MaxQuantity)},
+		}
+	}
+	remove := hal.Template{Key: "delete", Title: "Take the item out of the cart", Method: "DELETE", Target: self}
+	if edit.Properties == nil {
+		return []hal.Template{remove}
+	}
+	return []hal.Template{edit, remove}
+}

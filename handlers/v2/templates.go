@@ -1,0 +1,38 @@
+package v2
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// forms reports whether the caller reads HAL-FORMS templates, which nobody else
+// pays for.
+func (f *Face) forms(c echo.Context) bool { return f.representation(c) == hal.AsHALForms }
+
+// written gives a row's document on the sheet, with templates for those who read
+// them.
+func (f *Face) written(c echo.Context, d *resource.Def, row any, on *resource.Sheet) (*hal.Document, error) {
+	ctx, a := c.Request().Context(), web.Actor(c)
+	doc, err := f.reg.Item(ctx, a, d, row, on)
+	if err == nil && f.forms(c) {
+		doc.Templates, err = f.reg.ItemTemplates(ctx, a, d, row)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return doc, nil
+}
+
+// listTemplates adds what can be done with a collection.
+func (f *Face) listTemplates(c echo.Context, d *resource.Def, doc *hal.Document) error {
+	if !f.forms(c) {
+		return nil
+	}
+	a := web.Actor(c)
+	list, err := f.reg.NewTemplates(c.Request().Context(), a, d)
+	doc.Templates = append(list, d.BatchTemplates(a)...)
+	return err
+}

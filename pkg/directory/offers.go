@@ -1,0 +1,75 @@
+package directory
+
+import (
+	"context"
+	"slices"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+)
+
+// Offer is a group that may order a blueprint, and the environments into which it
+// may order, by id.
+type Offer struct {
+	Group        models.ID
+	Environments []models.ID
+}
+
+// Offers gives the first few of the groups for which the actor may order the
+// blueprint, or servers without one for 0, by id. A group without any environment is none of them.
+func (d *Directory) Offers(ctx context.Context, a access.Actor, blueprint models.ID, most int) ([]Offer, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.RUnlock()
+	bp := d.blueprints[blueprint]
+	if blueprint == 0 {
+		bp = &place{usable: true}
+	}
+	if bp == nil || !bp.usable {
+		return nil, nil
+	}
+	groups := a.With(access.OrderSubmit)
+	if a.SuperAdmin {
+		groups = make([]models.ID, 0, len(d.groups))
+		for id := range d.groups {
+			groups = append(groups, id)
+		}
+		slices.Sort(groups)
+	}
+	var list []Offer
+	for _, g := range groups {
+		if len(list) == most {
+			break
+		}
+		up := d.up(g)
+		if !bp.open(up) {
+			continue
+		}
+		o := Offer{Group: g}
+		for id, env := range d.environments {
+			if env.usable && env.open(up) {
+				o.Environments = append(o.Environments, id)
+			}
+		}
+		if len(o.Environments) > 0 {
+			slices.Sort(o.Environments)
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
+// up gives the group and the groups above it, nearest first.
+func (d *Directory) up(group models.ID) []models.ID {
+	var up []models.ID
+	for id := group; id != 0; id = d.parent[id] {
+		up = append(up, id)
+	}
+	return up
+}
+
+// open reports whether a group may use the place, given itself and those above it.
+func (p *place) open(up []models.ID) bool {
+	return len(p.groups) == 0 || slices.ContainsFunc(p.groups, func(id models.ID) bool { return slices.Contains(up, id) })
+}

@@ -1,0 +1,169 @@
+package resource
+
+import (
+	"fmt"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"halcyon/models"
+	"halcyon/pkg/body"
+)
+
+// Input says what may be entered for a field. What a form asks, what a body is
+// held to and what the documentation says come from here.
+type Input struct {
+	Type      string   // of an HTML input: text, number, email, password, date …
+	Min, Max  string   // of a number
+	MaxLength int      // in characters; 0 for no limit
+	Pattern   string   // regular expression that the whole text matches
+	Reason    string   // what is said of a text that does not match it
+	Options   []string // the values that there are; none for any
+	Multiple  bool     // a list
+	Of        string   // plural of the resource that is chosen from
+	Nested    bool     // an array or object, which forms carry as JSON in a text
+	Example   string   // of a value
+	Begin     string   // what a form for a new row begins with
+	Asked     bool     // forms require it, though other members can take its place
+
+	re *regexp.Regexp
+}
+
+// Between limits a number.
+func (f Field[T]) Between(low, high int64) Field[T] {
+	f.input.Min, f.input.Max = strconv.FormatInt(low, 10), strconv.FormatInt(high, 10)
+	return f
+}
+
+// AtLeast limits a number, or an amount of money in whole units, from below.
+func (f Field[T]) AtLeast(low int64) Field[T] {
+	f.input.Min = strconv.FormatInt(low, 10)
+	return f
+}
+
+// UpTo limits a text to so many characters.
+func (f Field[T]) UpTo(characters int) Field[T] { f.input.MaxLength = characters; return f }
+
+// Like limits a text to what a regular expression matches as a whole; reason is
+// what is said of others.
+func (f Field[T]) Like(pattern, reason string) Field[T] {
+	f.input.Pattern, f.input.Reason = pattern, reason
+	return f
+}
+
+// OneOf names the values that there are. The service refuses others.
+func (f Field[T]) OneOf(values ...string) Field[T] { f.input.Options = values; return f }
+
+// As gives the type of HTML input that fits better than the kind's own.
+func (f Field[T]) As(input string) Field[T] { f.input.Type = input; return f }
+
+// Example shows what a value looks like.
+func (f Field[T]) Example(text string) Field[T] { f.input.Example = text; return f }
+
+// Begin gives what a form for a new row begins with.
+func (f Field[T]) Begin(text string) Field[T] { f.input.Begin = text; return f }
+
+// Asked has forms require the field, where whether a body needs it depends on its
+// other members.
+func (f Field[T]) Asked() Field[T] { f.input.Asked = true; return f }
+
+// Nested says that the value is an array or an object, shown as an example. Forms
+// send it as a text that holds JSON.
+func (f Field[T]) Nested(example string) Field[T] {
+	f.input.Nested, f.input.Type, f.input.Example = true, "textarea", example
+	return f
+}
+
+// picks makes a list of references a choice from a collection.
+func (f Field[T]) picks(plural string, ids func(*T) []models.ID) Field[T] {
+	f.input.Of, f.input.Multiple, f.picked = plural, true, ids
+	return f
+}
+
+// prepare completes what the kind of the field says by itself.
+func (in Input) prepare(values []string) (Input, error) {
+	if in.Type == "" {
+		in.Type = "text"
+	}
+	if len(in.Options) == 0 {
+		in.Options = values
+	}
+	if in.Pattern != "" {
+		re, err := regexp.Compile("^(?:" + in.Pattern + ")$")
+		if err != nil {
+			return in, err
+		}
+		in.re = re
+	}
+	return in, nil
+}
+
+// check complains of a value that is out of bounds. A value of the wrong type is
+// left to who reads it.
+func (in *Input) check(n *body.Node) {
+	if in.Nested {
+		n.Unpack()
+		return
+	}
+	text, ok := n.Scalar()
+	if !ok || text == "" {
+		return
+	}
+	switch {
+	case in.Type == "number":
+		if reason := in.outOfBounds(text); reason != "" {
+			n.Complain("%s", reason)
+		}
+	case in.MaxLength > 0 && utf8.RuneCountInString(text) > in.MaxLength:
+		n.Complain("has more than %d characters", in.MaxLength)
+	case in.re != nil && !in.re.MatchString(text):
+		n.Complain("%s", in.Reason)
+	}
+}
+
+func (in *Input) outOfBounds(text string) string {
+	v, ok := number(strings.TrimSuffix(text, "/month"))
+	if !ok {
+		return ""
+	}
+	low, hasLow := number(in.Min)
+	high, hasHigh := number(in.Max)
+	switch under, over := hasLow && v.Cmp(low) < 0, hasHigh && v.Cmp(high) > 0; {
+	case !under && !over:
+		return ""
+	case hasLow && hasHigh:
+		return fmt.Sprintf("%s is not between %s and %s", text, in.Min, in.Max)
+	case over:
+		return fmt.Sprintf("%s is more than %s", text, in.Max)
+	case in.Min == "0":
+		return "is negative"
+	}
+	return fmt.Sprintf("%s is less than %s", text, in.Min)
+}
+
+// number reads a plain decimal number.
+func number(text string) (*big.Rat, bool) {
+	if text == "" || len(text) > 40 || strings.Trim(text, "-.0123456789") != "" {
+		return nil, false
+	}
+	return new(big.Rat).SetString(text)
+}
+
+// script are the parts of Go's regular expressions that JavaScript's do not have.
+var script = []string{"(?", `\A`, `\z`, `\Q`, `\p`, `\P`, "[[:", `\C`}
+
+// Browsers gives a regular expression the way the pattern of an HTML input has it,
+// anchored at both ends; "" when there is no saying it in JavaScript.
+func Browsers(pattern string) string {
+	plain := strings.ReplaceAll(pattern, "(?:", "(")
+	if slices.ContainsFunc(script, func(part string) bool { return strings.Contains(plain, part) }) {
+		return ""
+	}
+	if pattern == "" || strings.HasPrefix(pattern, "^") && strings.HasSuffix(pattern, "$") && !strings.Contains(pattern, "|") {
+		return pattern
+	}
+	return ".*(?:" + pattern + ").*"
+}
