@@ -124,7 +124,9 @@ func (c *cloud) inspect(t *testing.T, actor string, v visit) []string {
 	return c.named(t, a)
 }
 
-func isAction(url string) bool { return strings.Contains(url, "/actions/") }
+func isAction(url string) bool {
+	return strings.Contains(url, "/actions/") || strings.HasSuffix(url, "/import/")
+}
 
 // canonical gives the address that a page says it has: the same, but for what is
 // the same page at another place.

@@ -39,6 +39,9 @@ import (
 //	reachable                       gives it back
 //	stop                            ends the workers: what is queued stays queued
 //	unzip                           shows the files of the zip that came
+//	keep FILE                       writes the body of the last answer into a file
+//	pack ZIP FILE                   makes a bundle with the file as its manifest
+//	upload ACTOR PATH FILE          sends a file as the field file of a form
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
 // and "status" for the status of the answer.
@@ -65,6 +68,7 @@ func TestScripts(t *testing.T) {
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "stop": played((*player).stop),
+				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 			},
 		})
 	})

@@ -350,6 +350,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
 		CanDelete: f.Catalog.Blueprints.CanDelete, Delete: deleting[blueprint](f.Catalog.Blueprints.Delete),
+		Bundle: &resource.Bundle[blueprint]{Export: f.Catalog.ExportBlueprint, Import: f.Catalog.ImportBlueprint},
 	}
 }
 

@@ -78,6 +78,9 @@ func (f *Face) relDoc(c echo.Context) error {
 				docs[d.Plural] = x.Doc + " POST to it."
 			}
 		}
+		if text, ok := bundleDocs[rel]; ok && d.Export != nil {
+			docs[d.Plural] = text
+		}
 		for _, b := range d.Batch {
 			if b.Rel == rel {
 				docs[d.Plural] = b.Doc + " POST to it."
@@ -123,7 +126,7 @@ var problems = map[string]string{
 	"internal":               "A mistake of the service. It is in the log, with the X-Request-Id of the answer.",
 	"method-not-allowed":     "The resource does not answer this method. Allow lists those that it does.",
 	"too-large":              "The body is larger than 1 MiB.",
-	"unsupported-media-type": "The body is of a type that is not read: send application/json, application/hal+json or a form.",
+	"unsupported-media-type": "The body is of a type that is not read: send application/json, application/hal+json or a form, and to an import a zip.",
 }
 
 func (f *Face) problemDoc(c echo.Context) error {

@@ -70,6 +70,10 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, "who sees it: what they see", f.sub(d, s))
 	}
+	if d.Export != nil {
+		add(http.MethodGet, one+"/export", "who may change it", f.export(d))
+		add(http.MethodPost, all+"/import", "who may create", f.importing(d))
+	}
 	for _, b := range d.Batch {
 		add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, f.batch(d, b))
 	}

@@ -51,6 +51,12 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 
 // offers adds what the caller may do with the collection itself.
 func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
+	if d.Import != nil {
+		doc.HasActions = true
+		if d.CanCreate(a) == nil {
+			doc.Actions = append(doc.Actions, hal.Action{Rel: importPath, Name: importPath, Href: d.Path() + importPath + "/", Title: "Import into " + d.Noun})
+		}
+	}
 	for _, b := range d.Batch {
 		doc.HasActions = true
 		if b.Can(a) == nil {
@@ -61,6 +67,9 @@ func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 
 func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if d.Import != nil && c.Param("id") == importPath {
+			return onlyPost(c) // the router took the import for an id
+		}
 		if err := onlyQuery(c, "attributes"); err != nil {
 			return err
 		}

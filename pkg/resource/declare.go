@@ -15,6 +15,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
+	"halcyon/pkg/bundle"
 	"halcyon/pkg/query"
 )
 
@@ -55,6 +56,18 @@ type Resource[T any] struct {
 	Post func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (*T, error)
 
 	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
+
+	Bundle *Bundle[T] // how rows go out as files and come in; nil: they do not
+}
+
+// Bundle takes rows out as files, GET …/{id}/export/ for who may update the row, and
+// in again, POST /{plural}/import/ for who may create one. The manifest's kind is the
+// resource's name.
+type Bundle[T any] struct {
+	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
+	// Import makes a row of a manifest's content, or replaces the one of its name when
+	// it may, and tells whether it did.
+	Import func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row *T, replaced bool, err error)
 }
 
 // Outcome is what a write led to. Exactly one member is set, or none after a

@@ -11,6 +11,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
+	"halcyon/pkg/bundle"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
@@ -33,6 +34,8 @@ type Def struct {
 	Create func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
 	Update func(ctx context.Context, a access.Actor, ref string, r *Refs, n *body.Node) (any, error)
 	Delete func(ctx context.Context, a access.Actor, ref string) (Effect, error)
+	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
+	Import func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row any, replaced bool, err error)
 
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
@@ -188,7 +191,22 @@ func Define[T any](r Resource[T]) *Def {
 		return out, nil
 	}
 	defineWrites(d, r)
+	defineBundle(d, r)
 	return d
+}
+
+func defineBundle[T any](d *Def, r Resource[T]) {
+	if r.Bundle == nil {
+		return
+	}
+	d.Export = r.Bundle.Export
+	d.Import = func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (any, bool, error) {
+		row, replaced, err := r.Bundle.Import(ctx, a, content, replace)
+		if err != nil {
+			return nil, false, err
+		}
+		return row, replaced, nil
+	}
 }
 
 func defineWrites[T any](d *Def, r Resource[T]) {
@@ -467,6 +485,9 @@ func (d *Def) check() error {
 		if r.To != "" && r.target == nil {
 			complain("relation %s goes to %s, which is not declared", r.Rel, r.To)
 		}
+	}
+	if d.Export != nil && (d.CanUpdate == nil || d.CanCreate == nil || d.Import == nil) {
+		complain("rows go out and in as files, which needs both ways, and the guards of update and create")
 	}
 	for _, x := range d.Actions {
 		if x.Doc == "" || x.Title == "" {

@@ -53,7 +53,7 @@ func cut[T any](list []T, n int) []T {
 // Item gives a row's document as the actor sees it. It stands on the sheet.
 func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Sheet) (*hal.Document, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
-	rels := len(d.Relations) + len(d.Subs) + 2
+	rels := len(d.Relations) + len(d.Subs) + 3
 	on.rels, on.props, on.links = cut(on.rels, rels), cut(on.props, len(d.Fields)), cut(on.links, rels)
 	doc := &hal.Document{Links: on.rels[:0], Props: on.props[:0], HasActions: len(d.Actions) > 0}
 	to := single{links: on.links[:0]}
@@ -65,6 +65,11 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		if s.Rel != "" {
 			doc.Links = append(doc.Links, hal.Rel{Name: s.Rel, Alias: s.Alias, Optional: true, Links: to.one(hal.Link{Href: strings.TrimSuffix(self.Href, "/") + "/" + s.Path + "/", Title: s.Title(row)})})
 		}
+	}
+	if d.Export != nil && d.CanUpdate(a, row) == nil {
+		doc.Links = append(doc.Links, hal.Rel{Name: "cb:export", Optional: true, Links: to.one(hal.Link{
+			Href: strings.TrimSuffix(self.Href, "/") + "/export/", Title: "Export '" + self.Title + "'", Type: "application/zip",
+		})})
 	}
 	doc.Links = append(doc.Links, hal.Rel{Name: "collection", Only: hal.InHAL, Links: to.one(hal.Link{Href: d.path, Title: "List of " + d.Noun})})
 	for _, x := range d.Actions {
