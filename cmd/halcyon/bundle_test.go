@@ -48,7 +48,7 @@ func (p *player) upload(ts *testscript.TestScript, _ bool, args []string) error 
 	return err
 }
 
-// form makes a multipart form: field, content, field, content, …
+// form makes a multipart form of fields, each followed by its content.
 func form(fields ...string) (label, body string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)

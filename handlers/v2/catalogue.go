@@ -124,6 +124,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[handler]{
 			resource.Many[handler]("environments", "environments", "{to}.handler_id = {from}.id", "Environments in it."),
+			templatesLink(),
 		},
 		Subs: []resource.Sub[handler]{
 			historySub(models.ObjectHandler, func(h *handler) (models.ID, string) { return h.ID, h.Name }),
@@ -160,6 +161,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 					return resource.Outcome[handler]{Row: h}, err
 				},
 			},
+			f.importTemplate(),
 		},
 		Batch: []resource.BatchAction{{
 			Rel: "sync-vms", Title: "Synchronize all resource handlers", Doc: "Reads the machines of all back ends.",

@@ -45,6 +45,7 @@ func (f *Face) Routes() []web.Route {
 	}
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
 	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
+	add(http.MethodGet, Base+"/resource-handlers/:id/"+templatesPath, "who sees the handler", f.templates)
 	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.collection(f.reg.Def("resources")))
 	return table
 }

@@ -189,6 +189,8 @@ func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error 
 		return f.started(c, "orders", e.Order)
 	case e.Job != 0:
 		return f.started(c, "jobs", e.Job)
+	case e.Other.Of != "":
+		return f.elsewhere(c, e.Other)
 	case e.Row != nil:
 		if id := d.RowKey(e.Row).ID; id.String() != c.Param("id") {
 			c.Response().Header().Set(echo.HeaderLocation, d.Href(id))
@@ -196,6 +198,16 @@ func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error 
 		return f.show(c, http.StatusOK, d, e.Row)
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// elsewhere answers a row of another resource.
+func (f *Face) elsewhere(c echo.Context, o resource.Other) error {
+	d := f.reg.Def(o.Of)
+	c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(o.Row).ID))
+	if o.Made {
+		return f.show(c, http.StatusCreated, d, o.Row)
+	}
+	return f.show(c, http.StatusOK, d, o.Row)
 }
 
 // started answers work that goes on: 202, its place, and its document, with the

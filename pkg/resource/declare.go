@@ -76,6 +76,14 @@ type Outcome[T any] struct {
 	Row   *T        // the row as it is now
 	Job   models.ID // work that was started
 	Order models.ID // an order that was submitted instead
+	Other Other     // a row of another resource
+}
+
+// Other is a row of another resource that a write led to.
+type Other struct {
+	Of   string // plural of that resource; "" for none
+	Row  any    // pointer to its row
+	Made bool   // it was not there before
 }
 
 // Field is a property of the resource.

@@ -72,6 +72,7 @@ type Effect struct {
 	Row   any
 	Job   models.ID
 	Order models.ID
+	Other Other
 }
 
 // FieldDef is a field with its row type forgotten.
@@ -339,7 +340,7 @@ func effect[T any](o Outcome[T], err error) (Effect, error) {
 	if err != nil {
 		return Effect{}, err
 	}
-	e := Effect{Job: o.Job, Order: o.Order}
+	e := Effect{Job: o.Job, Order: o.Order, Other: o.Other}
 	if o.Row != nil {
 		e.Row = o.Row
 	}
