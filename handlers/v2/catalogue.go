@@ -50,6 +50,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			place("datastore", "datastore", "Datastore in the back end.", func(e *env) *string { return &e.Datastore }),
 			place("folder", "folder", "Folder in the back end.", func(e *env) *string { return &e.Folder }),
 			place("network", "network", "Network in the back end, which also chooses the IP pool.", func(e *env) *string { return &e.Network }),
+			resource.Fetched("parameters", f.environmentParameters, "What can be said of a server here, with the values that there are; sizes and operating systems are those that can be ordered here."),
 			linked("groups", "Groups that may use it, with those below them; none for all.", func(e *env) *[]models.ID { return &e.GroupIDs }),
 			linked("perf-types", "Sizes that can be ordered here; none for all.", func(e *env) *[]models.ID { return &e.SizeIDs }),
 			linked("os-builds", "OS builds that can be ordered here; none for all that have a template.", func(e *env) *[]models.ID { return &e.OSBuildIDs }),
@@ -398,9 +399,11 @@ func readBuildItems(n *body.Node, r *resource.Refs) func(*models.Blueprint) {
 	return func(b *models.Blueprint) { b.Items = items }
 }
 
-func blueprintInputs(b *models.Blueprint) hal.Value {
-	list := make([]hal.Value, len(b.Inputs))
-	for i, in := range b.Inputs {
+func blueprintInputs(b *models.Blueprint) hal.Value { return inputList(b.Inputs) }
+
+func inputList(inputs []models.Input) hal.Value {
+	list := make([]hal.Value, len(inputs))
+	for i, in := range inputs {
 		props := []hal.Prop{{Name: "name", Value: hal.String(in.Name)}, {Name: "type", Value: hal.String(string(in.Type))}}
 		add := func(name string, given bool, v hal.Value) {
 			if given {

@@ -107,6 +107,7 @@ type Field[T any] struct {
 	scope    func(a access.Actor, alias string) access.Where
 	see      func(a access.Actor, row *T) bool
 	set      func(n *body.Node, r *Refs) func(*T)
+	fetch    func(ctx context.Context, a access.Actor, row *T) (hal.Value, error)
 }
 
 // On names the column behind the field: it can be filtered and sorted by.
@@ -312,6 +313,12 @@ func GB(mb int) string {
 // Value declares a property of any other form.
 func Value[T any](name string, get func(*T) hal.Value, doc string) Field[T] {
 	return Field[T]{Name: name, Doc: doc, Value: get}
+}
+
+// Fetched declares a property that a service looks up when the item is shown. Lists
+// do not have it: that would be a look-up for each row.
+func Fetched[T any](name string, fetch func(ctx context.Context, a access.Actor, row *T) (hal.Value, error), doc string) Field[T] {
+	return Field[T]{Name: name, Doc: doc, fetch: fetch, Value: func(*T) hal.Value { return hal.Null() }}
 }
 
 // ID declares the id, a string on the wire.

@@ -91,6 +91,7 @@ type FieldDef struct {
 	codes                  map[string]string
 	scale                  int64
 	set                    func(n *body.Node, r *Refs) func(row any)
+	fetch                  func(ctx context.Context, a access.Actor, row any) (hal.Value, error)
 }
 
 // RelationDef is a relation with its row type forgotten.
@@ -287,6 +288,9 @@ func defineField[T any](f Field[T]) *FieldDef {
 	}
 	if f.see != nil {
 		d.see = func(a access.Actor, row any) bool { return f.see(a, row.(*T)) }
+	}
+	if f.fetch != nil {
+		d.fetch = func(ctx context.Context, a access.Actor, row any) (hal.Value, error) { return f.fetch(ctx, a, row.(*T)) }
 	}
 	if f.set != nil {
 		d.set = func(n *body.Node, r *Refs) func(any) {

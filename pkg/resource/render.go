@@ -86,6 +86,12 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 			continue
 		}
 		v := f.value(row)
+		if f.fetch != nil {
+			var err error
+			if v, err = f.fetch(ctx, a, row); err != nil {
+				return nil, err
+			}
+		}
 		if f.omit && v.Kind() == hal.KindNull {
 			continue
 		}
@@ -335,7 +341,7 @@ func (d *Def) Columns(q query.Query) []string {
 // to-one relation, or a field beyond one.
 func (d *Def) Attribute(a access.Actor, path []string) bool {
 	if f := d.field(path[0]); f != nil && len(path) == 1 {
-		return !f.hidden && (f.scope == nil || f.scope(a, query.Root).SQL != access.None.SQL)
+		return !f.hidden && f.fetch == nil && (f.scope == nil || f.scope(a, query.Root).SQL != access.None.SQL)
 	}
 	rel := d.relation(path[0])
 	if rel == nil || rel.target == nil || rel.Many || rel.target.Hidden != nil && rel.target.Hidden(a) {
