@@ -290,7 +290,9 @@ func defineField[T any](f Field[T]) *FieldDef {
 		d.see = func(a access.Actor, row any) bool { return f.see(a, row.(*T)) }
 	}
 	if f.fetch != nil {
-		d.fetch = func(ctx context.Context, a access.Actor, row any) (hal.Value, error) { return f.fetch(ctx, a, row.(*T)) }
+		d.fetch = func(ctx context.Context, a access.Actor, row any) (hal.Value, error) {
+			return f.fetch(ctx, a, row.(*T))
+		}
 	}
 	if f.set != nil {
 		d.set = func(n *body.Node, r *Refs) func(any) {
