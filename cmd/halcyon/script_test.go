@@ -40,6 +40,9 @@ import (
 //	reachable                       gives it back
 //	stop                            ends the workers: what is queued stays queued
 //	unzip                           shows the files of the zip that came
+//	keep FILE                       writes the body of the last answer into a file
+//	pack ZIP FILE                   makes a bundle with the file as its manifest
+//	upload ACTOR PATH FILE          sends a file as the field file of a form
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
 // and "status" for the status of the answer.
@@ -66,6 +69,7 @@ func TestScripts(t *testing.T) {
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "stop": played((*player).stop),
+				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 			},
 		})
 	})
@@ -105,13 +109,13 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		case "-type":
 			r.label = value
 		case "-auth":
-			r.header = with(r.header, "Authorization", value)
+			r.header = added(r.header, "Authorization", value)
 		case "-header":
 			name, text, ok := strings.Cut(value, ":")
 			if !ok {
 				return fmt.Errorf("%s is no header", value)
 			}
-			r.header = with(r.header, name, strings.TrimPrefix(text, " "))
+			r.header = added(r.header, name, strings.TrimPrefix(text, " "))
 		case "-raw":
 			raw = true
 		default:
@@ -147,7 +151,7 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 }
 
 // with adds a header as it is, twice when it is said twice.
-func with(h http.Header, name, value string) http.Header {
+func added(h http.Header, name, value string) http.Header {
 	if h == nil {
 		h = http.Header{}
 	}
@@ -159,7 +163,7 @@ func with(h http.Header, name, value string) http.Header {
 func as(ts *testscript.TestScript, r *call, actor string) {
 	r.actor = actor
 	if actor == "token" {
-		r.header = with(r.header, "Authorization", "Bearer "+ts.Getenv("TOKEN"))
+		r.header = added(r.header, "Authorization", "Bearer "+ts.Getenv("TOKEN"))
 	}
 }
 

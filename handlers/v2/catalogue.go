@@ -50,6 +50,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			place("datastore", "datastore", "Datastore in the back end.", func(e *env) *string { return &e.Datastore }),
 			place("folder", "folder", "Folder in the back end.", func(e *env) *string { return &e.Folder }),
 			place("network", "network", "Network in the back end, which also chooses the IP pool.", func(e *env) *string { return &e.Network }),
+			resource.Fetched("parameters", f.environmentParameters, "What can be said of a server here, with the values that there are; sizes and operating systems are those that can be ordered here."),
 			resource.Picked("groups", func(e *env) *[]models.ID { return &e.GroupIDs }, "Groups that may use it, with those below them; none for all."),
 			resource.Picked("perf-types", func(e *env) *[]models.ID { return &e.SizeIDs }, "Sizes that can be ordered here; none for all."),
 			resource.Picked("os-builds", func(e *env) *[]models.ID { return &e.OSBuildIDs }, "OS builds that can be ordered here; none for all that have a template."),
@@ -117,6 +118,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[handler]{
 			resource.Many[handler]("environments", "environments", "{to}.handler_id = {from}.id", "Environments in it."),
+			templatesLink(),
 		},
 		Subs: []resource.Sub[handler]{
 			historySub(models.ObjectHandler, func(h *handler) (models.ID, string) { return h.ID, h.Name }),
@@ -153,6 +155,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 					return resource.Outcome[handler]{Row: h}, err
 				},
 			},
+			f.importTemplate(),
 		},
 		Batch: []resource.BatchAction{{
 			Rel: "sync-vms", Title: "Synchronize all resource handlers", Doc: "Reads the machines of all back ends.",
@@ -363,6 +366,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
 		CanDelete: f.Catalog.Blueprints.CanDelete, Delete: deleting[blueprint](f.Catalog.Blueprints.Delete),
 		Unused: f.Catalog.Blueprints.Unused,
+		Bundle: &resource.Bundle[blueprint]{Export: f.Catalog.ExportBlueprint, Import: f.Catalog.ImportBlueprint},
 	}
 }
 
@@ -408,9 +412,11 @@ func readBuildItems(n *body.Node, r *resource.Refs) func(*models.Blueprint) {
 	return func(b *models.Blueprint) { b.Items = items }
 }
 
-func blueprintInputs(b *models.Blueprint) hal.Value {
-	list := make([]hal.Value, len(b.Inputs))
-	for i, in := range b.Inputs {
+func blueprintInputs(b *models.Blueprint) hal.Value { return inputList(b.Inputs) }
+
+func inputList(inputs []models.Input) hal.Value {
+	list := make([]hal.Value, len(inputs))
+	for i, in := range inputs {
 		props := []hal.Prop{{Name: "name", Value: hal.String(in.Name)}, {Name: "type", Value: hal.String(string(in.Type))}}
 		add := func(name string, given bool, v hal.Value) {
 			if given {

@@ -74,7 +74,7 @@ func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n
 	if err != nil {
 		return none, flatten(err, func(pointer string) string { return formPointer(b, n, pointer) })
 	}
-	return resource.Outcome[models.Blueprint]{NewOrder: o}, nil
+	return resource.Outcome[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: true}}, nil
 }
 
 func readOrderForm(b *models.Blueprint, n *body.Node, refs *resource.Refs) order.Draft {

@@ -79,6 +79,9 @@ func (f *Face) relDoc(c echo.Context) error {
 				docs[d.Plural] = x.Doc + " POST to it."
 			}
 		}
+		if text, ok := bundleDocs[rel]; ok && d.Export != nil {
+			docs[d.Plural] = text
+		}
 		for _, b := range d.Batch {
 			if b.Rel == rel {
 				docs[d.Plural] = b.Doc + " POST to it."
@@ -127,7 +130,7 @@ var problems = map[string]string{
 	"idempotency-key-reused": "The Idempotency-Key of the request came with another body within the last 24 hours. Send a new key with a new request, and the same body with the same key.",
 	"idempotency-key-in-use": "The first request with this Idempotency-Key is still running. Send it again after Retry-After seconds to get its answer.",
 	"too-large":              "The body is larger than 1 MiB.",
-	"unsupported-media-type": "The body is of a type that is not read: send application/json, application/hal+json or a form.",
+	"unsupported-media-type": "The body is of a type that is not read: send application/json, application/hal+json or a form, and to an import a zip.",
 }
 
 func (f *Face) problemDoc(c echo.Context) error {

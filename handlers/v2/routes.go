@@ -47,6 +47,7 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodGet, Base+"/blueprints/:id/sample-order", "who may order it", f.sampleOrder)
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
 	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
+	add(http.MethodGet, Base+"/resource-handlers/:id/"+templatesPath, "who sees the handler", f.templates)
 	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.collection(f.reg.Def("resources")))
 	for i := range table {
 		if table[i].Method == http.MethodPost && !public[table[i].Path] {
@@ -76,6 +77,10 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	}
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, "who sees it: what they see", f.sub(d, s))
+	}
+	if d.Export != nil {
+		add(http.MethodGet, one+"/export", "who may change it", f.export(d))
+		add(http.MethodPost, all+"/import", "who may create", f.importing(d))
 	}
 	for _, b := range d.Batch {
 		add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, f.batch(d, b))

@@ -54,6 +54,12 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 
 // offers adds what the caller may do with the collection itself.
 func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
+	if d.Import != nil {
+		doc.HasActions = true
+		if d.CanCreate(a) == nil {
+			doc.Actions = append(doc.Actions, hal.Action{Rel: importPath, Name: importPath, Href: d.Path() + importPath + "/", Title: "Import into " + d.Noun})
+		}
+	}
 	for _, b := range d.Batch {
 		doc.HasActions = true
 		if b.Can(a) == nil {
@@ -64,6 +70,9 @@ func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 
 func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if d.Import != nil && c.Param("id") == importPath {
+			return onlyPost(c) // the router took the import for an id
+		}
 		if err := onlyQuery(c, "attributes"); err != nil {
 			return err
 		}
@@ -211,14 +220,12 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 // effect answers what a write led to.
 func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error {
 	switch {
-	case e.NewOrder != nil:
-		orders := f.reg.Def("orders")
-		c.Response().Header().Set(echo.HeaderLocation, orders.Href(e.NewOrder.ID))
-		return f.show(c, http.StatusCreated, orders, e.NewOrder)
 	case e.Order != 0:
 		return f.started(c, "orders", e.Order)
 	case e.Job != 0:
 		return f.started(c, "jobs", e.Job)
+	case e.Other.Of != "":
+		return f.elsewhere(c, e.Other)
 	case e.Row != nil:
 		if id := d.RowKey(e.Row).ID; id.String() != c.Param("id") {
 			c.Response().Header().Set(echo.HeaderLocation, d.Href(id))
@@ -226,6 +233,16 @@ func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error 
 		return f.show(c, http.StatusOK, d, e.Row)
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// elsewhere answers a row of another resource.
+func (f *Face) elsewhere(c echo.Context, o resource.Other) error {
+	d := f.reg.Def(o.Of)
+	c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(o.Row).ID))
+	if o.Made {
+		return f.show(c, http.StatusCreated, d, o.Row)
+	}
+	return f.show(c, http.StatusOK, d, o.Row)
 }
 
 // started answers work that goes on: 202, its place, and its document, with the

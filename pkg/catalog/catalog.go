@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gorm.io/gorm"
 
@@ -244,11 +245,19 @@ func validBlueprint(b *models.Blueprint) error {
 			bad = append(bad, fault.Field{Pointer: at + "/name", Reason: fmt.Sprintf("%q is empty or there twice", it.Name)})
 		}
 		seen[it.Name] = true
+		if strings.ContainsFunc(it.Name, unicode.IsControl) {
+			bad = append(bad, fault.Field{Pointer: at + "/name", Reason: "may not hold control characters"})
+		}
 		if it.Type != models.BlueprintItemServer {
 			bad = append(bad, fault.Field{Pointer: at + "/type", Reason: fmt.Sprintf("%q is not server", it.Type)})
 		}
 		if it.Quantity < 1 || it.Quantity > MaxQuantity {
 			bad = append(bad, fault.Field{Pointer: at + "/quantity", Reason: fmt.Sprintf("%d is not between 1 and %d", it.Quantity, MaxQuantity)})
+		}
+	}
+	for i := range b.Inputs {
+		if strings.ContainsFunc(b.Inputs[i].Name, unicode.IsControl) {
+			bad = append(bad, fault.Field{Pointer: fmt.Sprintf("/inputs/%d/name", i), Reason: "may not hold control characters"})
 		}
 	}
 	if len(b.Items) == 0 && b.State == models.BlueprintActive {

@@ -8,7 +8,6 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/directory"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/store"
 )
 
 // mostOffers is how many groups a form lets choose from.
@@ -47,28 +46,4 @@ func (c *Service) Places(ctx context.Context, a access.Actor, group models.ID) (
 // its environments; the first few hundred.
 func (c *Service) Offers(ctx context.Context, a access.Actor, b *models.Blueprint) ([]Offer, error) {
 	return c.dir.Offers(ctx, a, b.ID, mostOffers)
-}
-
-// Fitting gives the sizes and the OS builds that can be ordered in the environment,
-// by id.
-func (c *Service) Fitting(ctx context.Context, env models.ID) ([]models.Size, []models.OSBuild, error) {
-	tx := c.store.Read(ctx)
-	e, err := store.First[models.Environment](tx.Where("id = ?", env))
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := loadEnvironment(tx, e); err != nil {
-		return nil, nil, store.Fault(err)
-	}
-	sizes, err := store.Find[models.Size](tx.Order("id"))
-	if err != nil {
-		return nil, nil, err
-	}
-	builds, err := store.Find[models.OSBuild](tx.Where("id IN (SELECT os_build_id FROM os_build_templates WHERE handler_id = ?)", e.HandlerID).Order("id"))
-	if err != nil {
-		return nil, nil, err
-	}
-	sizes = slices.DeleteFunc(sizes, func(s models.Size) bool { return len(e.SizeIDs) > 0 && !slices.Contains(e.SizeIDs, s.ID) })
-	builds = slices.DeleteFunc(builds, func(b models.OSBuild) bool { return len(e.OSBuildIDs) > 0 && !slices.Contains(e.OSBuildIDs, b.ID) })
-	return sizes, builds, nil
 }

@@ -15,6 +15,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
+	"halcyon/pkg/bundle"
 	"halcyon/pkg/query"
 )
 
@@ -67,6 +68,18 @@ type Resource[T any] struct {
 	Validity *Validity // what its documents are made from; nil: they are always shown anew
 
 	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
+
+	Bundle *Bundle[T] // how rows go out as files and come in; nil: they do not
+}
+
+// Bundle takes rows out as files, GET …/{id}/export/ for who may update the row, and
+// in again, POST /{plural}/import/ for who may create one. The manifest's kind is the
+// resource's name.
+type Bundle[T any] struct {
+	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
+	// Import makes a row of a manifest's content, or replaces the one of its name when
+	// it may, and tells whether it did.
+	Import func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row *T, replaced bool, err error)
 }
 
 // Outcome is what a write led to. Exactly one member is set, or none after a
@@ -75,8 +88,14 @@ type Outcome[T any] struct {
 	Row   *T        // the row as it is now
 	Job   models.ID // work that was started
 	Order models.ID // an order that was submitted instead
+	Other Other     // a row of another resource
+}
 
-	NewOrder *models.Order // an order that was made, submitted or not
+// Other is a row of another resource that a write led to.
+type Other struct {
+	Of   string // plural of that resource; "" for none
+	Row  any    // pointer to its row
+	Made bool   // it was not there before
 }
 
 // Field is a property of the resource.
@@ -103,6 +122,7 @@ type Field[T any] struct {
 	input    Input
 	picked   func(*T) []models.ID // of a list of references
 	exact    func(*T) string      // for forms, where what is shown is rounded
+	fetch    func(ctx context.Context, a access.Actor, row *T) (hal.Value, error)
 }
 
 // On names the column behind the field: it can be filtered and sorted by.
@@ -326,6 +346,12 @@ func GB(mb int) string {
 // Value declares a property of any other form.
 func Value[T any](name string, get func(*T) hal.Value, doc string) Field[T] {
 	return Field[T]{Name: name, Doc: doc, Value: get}
+}
+
+// Fetched declares a property that a service looks up when the item is shown. Lists
+// do not have it: that would be a look-up for each row.
+func Fetched[T any](name string, fetch func(ctx context.Context, a access.Actor, row *T) (hal.Value, error), doc string) Field[T] {
+	return Field[T]{Name: name, Doc: doc, fetch: fetch, Value: func(*T) hal.Value { return hal.Null() }}
 }
 
 // ID declares the id, a string on the wire.

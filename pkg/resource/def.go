@@ -11,6 +11,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
+	"halcyon/pkg/bundle"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
@@ -33,6 +34,8 @@ type Def struct {
 	Create func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
 	Update WriteFunc
 	Delete func(ctx context.Context, a access.Actor, ref string) (Effect, error)
+	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
+	Import func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row any, replaced bool, err error)
 
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
@@ -78,8 +81,7 @@ type Effect struct {
 	Row   any
 	Job   models.ID
 	Order models.ID
-
-	NewOrder *models.Order
+	Other Other
 }
 
 // FieldDef is a field with its row type forgotten.
@@ -102,6 +104,7 @@ type FieldDef struct {
 	picked                 func(row any) []models.ID
 	exact                  func(row any) string
 	bad                    error // what is wrong with the declaration
+	fetch                  func(ctx context.Context, a access.Actor, row any) (hal.Value, error)
 }
 
 // RelationDef is a relation with its row type forgotten.
@@ -206,7 +209,22 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	defineWrites(d, r)
 	defineForms(d, r)
+	defineBundle(d, r)
 	return d
+}
+
+func defineBundle[T any](d *Def, r Resource[T]) {
+	if r.Bundle == nil {
+		return
+	}
+	d.Export = r.Bundle.Export
+	d.Import = func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (any, bool, error) {
+		row, replaced, err := r.Bundle.Import(ctx, a, content, replace)
+		if err != nil {
+			return nil, false, err
+		}
+		return row, replaced, nil
+	}
 }
 
 func defineWrites[T any](d *Def, r Resource[T]) {
@@ -291,6 +309,11 @@ func defineField[T any](f Field[T]) *FieldDef {
 	if f.exact != nil {
 		d.exact = func(row any) string { return f.exact(row.(*T)) }
 	}
+	if f.fetch != nil {
+		d.fetch = func(ctx context.Context, a access.Actor, row any) (hal.Value, error) {
+			return f.fetch(ctx, a, row.(*T))
+		}
+	}
 	if f.set != nil {
 		d.set = func(n *body.Node, r *Refs) func(any) {
 			d.Input.check(n)
@@ -347,7 +370,7 @@ func effect[T any](o Outcome[T], err error) (Effect, error) {
 	if err != nil {
 		return Effect{}, err
 	}
-	e := Effect{Job: o.Job, Order: o.Order, NewOrder: o.NewOrder}
+	e := Effect{Job: o.Job, Order: o.Order, Other: o.Other}
 	if o.Row != nil {
 		e.Row = o.Row
 	}
@@ -496,6 +519,9 @@ func (d *Def) check() error {
 		if r.To != "" && r.target == nil {
 			complain("relation %s goes to %s, which is not declared", r.Rel, r.To)
 		}
+	}
+	if d.Export != nil && (d.CanUpdate == nil || d.CanCreate == nil || d.Import == nil) {
+		complain("rows go out and in as files, which needs both ways, and the guards of update and create")
 	}
 	for _, x := range d.Actions {
 		if x.Doc == "" || x.Title == "" {

@@ -53,7 +53,7 @@ func cut[T any](list []T, n int) []T {
 // Item gives a row's document as the actor sees it. It stands on the sheet.
 func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Sheet) (*hal.Document, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
-	rels := len(d.Relations) + len(d.Subs) + 2
+	rels := len(d.Relations) + len(d.Subs) + 3
 	on.rels, on.props, on.links = cut(on.rels, rels), cut(on.props, len(d.Fields)), cut(on.links, rels)
 	doc := &hal.Document{Links: on.rels[:0], Props: on.props[:0], HasActions: len(d.Actions) > 0}
 	to := single{links: on.links[:0]}
@@ -65,6 +65,11 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		if s.Rel != "" {
 			doc.Links = append(doc.Links, hal.Rel{Name: s.Rel, Alias: s.Alias, Optional: true, Links: to.one(hal.Link{Href: strings.TrimSuffix(self.Href, "/") + "/" + s.Path + "/", Title: s.Title(row)})})
 		}
+	}
+	if d.Export != nil && d.CanUpdate(a, row) == nil {
+		doc.Links = append(doc.Links, hal.Rel{Name: "cb:export", Optional: true, Links: to.one(hal.Link{
+			Href: strings.TrimSuffix(self.Href, "/") + "/export/", Title: "Export '" + self.Title + "'", Type: "application/zip",
+		})})
 	}
 	doc.Links = append(doc.Links, hal.Rel{Name: "collection", Only: hal.InHAL, Links: to.one(hal.Link{Href: d.path, Title: "List of " + d.Noun})})
 	for _, x := range d.Actions {
@@ -81,6 +86,12 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 			continue
 		}
 		v := f.value(row)
+		if f.fetch != nil {
+			var err error
+			if v, err = f.fetch(ctx, a, row); err != nil {
+				return nil, err
+			}
+		}
 		if f.omit && v.Kind() == hal.KindNull {
 			continue
 		}
@@ -331,7 +342,7 @@ func (d *Def) Columns(q query.Query) []string {
 // to-one relation, or a field beyond one.
 func (d *Def) Attribute(a access.Actor, path []string) bool {
 	if f := d.field(path[0]); f != nil && len(path) == 1 {
-		return !f.hidden && (f.scope == nil || f.scope(a, query.Root).SQL != access.None.SQL)
+		return !f.hidden && f.fetch == nil && (f.scope == nil || f.scope(a, query.Root).SQL != access.None.SQL)
 	}
 	rel := d.relation(path[0])
 	if rel == nil || rel.target == nil || rel.Many || rel.target.Hidden != nil && rel.target.Hidden(a) {

@@ -1,0 +1,308 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/bundle"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+	"halcyon/pkg/store"
+)
+
+// blueprintFile is a blueprint as it travels: whatever it refers to goes by name,
+// groups by the names on the way down to them, since a group's is unique only
+// below its parent.
+type blueprintFile struct {
+	Name        string                `json:"name"`
+	Description string                `json:"description,omitempty"`
+	State       models.BlueprintState `json:"state"`
+	Group       []string              `json:"group,omitempty"`
+	Groups      [][]string            `json:"groups,omitempty"`
+	BuildItems  []buildItemFile       `json:"build-items"`
+	Inputs      []models.Input        `json:"inputs"`
+}
+
+type buildItemFile struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Quantity int    `json:"quantity"`
+	OSBuild  string `json:"os-build,omitempty"`
+	Size     string `json:"perf-type,omitempty"`
+	Hostname string `json:"hostname,omitempty"`
+}
+
+// ExportBlueprint gives a blueprint as a file for another installation. Who may
+// change it may have it: it shows the whole definition.
+func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error) {
+	b, err := c.Blueprints.Find(ctx, a, ref)
+	if err != nil {
+		return bundle.Manifest{}, err
+	}
+	if err := c.Blueprints.CanUpdate(a, b); err != nil {
+		return bundle.Manifest{}, err
+	}
+	n := namer{tx: c.store.Read(ctx)}
+	file := blueprintFile{
+		Name: b.Name, Description: b.Description, State: b.State,
+		Group: n.group(b.GroupID), BuildItems: []buildItemFile{}, Inputs: []models.Input{},
+	}
+	for _, id := range b.GroupIDs {
+		file.Groups = append(file.Groups, n.group(id))
+	}
+	for _, it := range b.Items {
+		file.BuildItems = append(file.BuildItems, buildItemFile{
+			Name: it.Name, Type: it.Type, Quantity: it.Quantity, Hostname: it.Hostname,
+			OSBuild: n.of("os_builds", it.OSBuildID), Size: n.of("sizes", it.SizeID),
+		})
+	}
+	for _, in := range b.Inputs {
+		if in.Type == models.InputOSBuild {
+			in.Default = c.buildName(n.tx, a, in.Default)
+			in.Options = slices.Clone(in.Options)
+			for i, o := range in.Options {
+				in.Options[i] = c.buildName(n.tx, a, o)
+			}
+		}
+		file.Inputs = append(file.Inputs, in)
+	}
+	if n.err != nil {
+		return bundle.Manifest{}, n.err
+	}
+	return bundle.Manifest{Kind: models.ObjectBlueprint, Name: b.Name, Content: file}, nil
+}
+
+// buildName gives the name of the OS build that an input's value names by an id or
+// an href, which mean nothing elsewhere. What names none stays as it is: nobody
+// could order with it here either.
+func (c *Service) buildName(tx *store.Tx, a access.Actor, ref string) string {
+	if ref == "" {
+		return ""
+	}
+	ref = strings.TrimRight(ref, "/")
+	build, err := query.Find[models.OSBuild](tx, c.OSBuilds.Schema, a, ref[strings.LastIndexByte(ref, '/')+1:])
+	if err != nil {
+		return ref
+	}
+	return build.Name
+}
+
+// namer gives the names of what a row refers to, and keeps the first error.
+type namer struct {
+	tx  *store.Tx
+	err error
+}
+
+func (n *namer) of(table string, id models.ID) string {
+	if id == 0 || n.err != nil {
+		return ""
+	}
+	var name string
+	n.err = store.Fault(n.tx.Table(table).Select("name").Where("id = ?", id).Take(&name).Error)
+	return name
+}
+
+// group gives the names of the groups from the top down to one.
+func (n *namer) group(id models.ID) []string {
+	var way []string
+	for id != 0 && n.err == nil {
+		var g models.Group
+		n.err = store.Fault(n.tx.Select("name", "parent_id").Where("id = ?", id).Take(&g).Error)
+		way = append(way, g.Name)
+		id = g.ParentID
+	}
+	slices.Reverse(way)
+	return way
+}
+
+// ImportBlueprint makes a blueprint of what a file holds, or, when replace is set,
+// puts it in the place of the one that has the name, and tells whether it did. The
+// error is Invalid when something is wrong with the file or when it refers to what
+// is not here, and names each culprit; it is Conflict when the name is taken.
+func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *body.Node, replace bool) (b *models.Blueprint, replaced bool, err error) {
+	if err := CanEdit(a); err != nil {
+		return nil, false, err
+	}
+	file := readBlueprint(n)
+	if err := n.Faults().Err(); err != nil {
+		return nil, false, err
+	}
+	b, replaced, err = c.Blueprints.Import(ctx, a, file.Name, replace, func(tx *store.Tx, b *models.Blueprint) error {
+		f := finder{tx: tx}
+		f.blueprint(b, file)
+		if f.err != nil {
+			return f.err
+		}
+		return f.bad.Err()
+	})
+	if fault.Is(err, fault.Invalid) {
+		// What is wrong with the row is told by its place in the row.
+		n.Faults().AddErr(n.Pointer(), err)
+		err = n.Faults().Err()
+	}
+	return b, replaced, err
+}
+
+// finder finds what a file refers to by name, complains of what is not here, and
+// keeps the first error. Pointers are relative to the row's own.
+type finder struct {
+	tx  *store.Tx
+	bad body.Faults
+	err error
+}
+
+// blueprint makes the row what the file says.
+func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
+	b.Name, b.Description, b.State = file.Name, file.Description, file.State
+	b.GroupID = f.group(file.Group, "/group")
+	b.GroupIDs, b.Items, b.Inputs = nil, nil, nil
+	for i, way := range file.Groups {
+		b.GroupIDs = append(b.GroupIDs, f.group(way, fmt.Sprintf("/groups/%d", i)))
+	}
+	for i, it := range file.BuildItems {
+		at := fmt.Sprintf("/build-items/%d", i)
+		b.Items = append(b.Items, models.BlueprintItem{
+			Name: it.Name, Type: it.Type, Quantity: it.Quantity, Hostname: it.Hostname,
+			OSBuildID: f.named("os_builds", "OS build", it.OSBuild, at+"/os-build"),
+			SizeID:    f.named("sizes", "perf type", it.Size, at+"/perf-type"),
+		})
+	}
+	for i, in := range file.Inputs {
+		b.Inputs = append(b.Inputs, f.input(in, fmt.Sprintf("/inputs/%d", i)))
+	}
+}
+
+// input turns the names of OS builds among an input's values into ids, and makes
+// sure that the sizes among them are here.
+func (f *finder) input(in models.Input, at string) models.Input {
+	find := func(name, at string) string { return name }
+	switch in.Type { //nolint:exhaustive // the others refer to nothing
+	case models.InputOSBuild:
+		find = func(name, at string) string { return f.named("os_builds", "OS build", name, at).String() }
+	case models.InputSize:
+		find = func(name, at string) string { f.named("sizes", "perf type", name, at); return name }
+	}
+	if in.Default != "" {
+		in.Default = find(in.Default, at+"/default")
+	}
+	in.Options = slices.Clone(in.Options)
+	for i, o := range in.Options {
+		in.Options[i] = find(o, fmt.Sprintf("%s/options/%d", at, i))
+	}
+	return in
+}
+
+// named gives the id of the row of that name, 0 for no name.
+func (f *finder) named(table, kind, name, at string) models.ID {
+	if name == "" || f.err != nil {
+		return 0
+	}
+	row, err := store.First[struct{ ID models.ID }](f.tx.Table(table).Select("id").Where("name = ?", name))
+	if fault.Is(err, fault.NotFound) {
+		f.bad.Add(at, "there is no %s %s here", kind, shown(name))
+		return 0
+	}
+	if f.err = err; err != nil {
+		return 0
+	}
+	return row.ID
+}
+
+// group gives the id of the group to which the names lead, 0 for no names.
+func (f *finder) group(way []string, at string) models.ID {
+	var id models.ID
+	for _, name := range way {
+		if f.err != nil {
+			return 0
+		}
+		row, err := store.First[struct{ ID models.ID }](f.tx.Table("groups").Select("id").
+			Where("coalesce(parent_id, 0) = ? AND name = ?", int64(id), name))
+		if fault.Is(err, fault.NotFound) {
+			f.bad.Add(at, "there is no group %s here", shown(strings.Join(way, " / ")))
+			return 0
+		}
+		if f.err = err; err != nil {
+			return 0
+		}
+		id = row.ID
+	}
+	return id
+}
+
+// shown writes a stranger's text into a message.
+func shown(text string) string {
+	const most = 100
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// readBlueprint reads the content of a file, and complains of what is not known.
+func readBlueprint(n *body.Node) *blueprintFile {
+	const most = 4096
+	file := &blueprintFile{
+		Name: n.Field("name").TextUpTo(most), Description: n.Field("description").TextUpTo(most),
+		State: models.BlueprintState(n.Field("state").Text()), Group: texts(n.Field("group")),
+		BuildItems: []buildItemFile{}, Inputs: []models.Input{},
+	}
+	if file.State == "" {
+		file.State = models.BlueprintActive
+	}
+	for _, x := range n.Field("groups").List() {
+		file.Groups = append(file.Groups, texts(x))
+	}
+	for _, x := range n.Field("build-items").List() {
+		it := buildItemFile{
+			Name: x.Field("name").TextUpTo(most), Type: x.Field("type").TextUpTo(most), Quantity: 1,
+			OSBuild: x.Field("os-build").Text(), Size: x.Field("perf-type").Text(), Hostname: x.Field("hostname").TextUpTo(most),
+		}
+		if q := x.Field("quantity"); q.Present() {
+			it.Quantity = int(min(max(q.Int(), 0), MaxQuantity+1))
+		}
+		if it.Type == "" {
+			it.Type = models.BlueprintItemServer
+		}
+		x.Done()
+		file.BuildItems = append(file.BuildItems, it)
+	}
+	for _, x := range n.Field("inputs").List() {
+		file.Inputs = append(file.Inputs, readInput(x))
+	}
+	n.Done()
+	return file
+}
+
+func readInput(x *body.Node) models.Input {
+	in := models.Input{
+		Name: x.Field("name").Text(), Type: models.InputType(x.Field("type").Text()),
+		Label: x.Field("label").Text(), Description: x.Field("description").Text(),
+		Required: x.Field("required").Bool(), Default: x.Field("default").Text(),
+		Options: texts(x.Field("options")), Pattern: x.Field("pattern").Text(),
+	}
+	if v := x.Field("minimum"); v.Present() {
+		in.Minimum = new(v.Int())
+	}
+	if v := x.Field("maximum"); v.Present() {
+		in.Maximum = new(v.Int())
+	}
+	if in.Type == "" {
+		in.Type = models.InputText
+	}
+	x.Done()
+	return in
+}
+
+// texts gives an array of strings, nil for none.
+func texts(n *body.Node) []string {
+	if list := n.Texts(); len(list) > 0 {
+		return list
+	}
+	return nil
+}
