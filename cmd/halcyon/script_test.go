@@ -150,7 +150,7 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 	return err
 }
 
-// with adds a header as it is, twice when it is said twice.
+// added adds a header as it is, twice when it is said twice.
 func added(h http.Header, name, value string) http.Header {
 	if h == nil {
 		h = http.Header{}
