@@ -97,6 +97,9 @@ type planner struct {
 // plan checks an order's items and prices them. A cart without a group takes the
 // one of the first server that it changes or removes.
 func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer pointerFunc) (*Plan, error) {
+	if pointer == nil {
+		pointer = itemPointer
+	}
 	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}}
 	for i := range o.Items {
 		it := &o.Items[i]

@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/server"
 	"halcyon/pkg/store"
 )
 
@@ -318,18 +319,15 @@ func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc
 // start moves a server into a transitional state and begins the job that leads
 // out of it.
 func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs) error {
-	sv, err := store.First[models.Server](tx.ForUpdate().Where("id = ?", sv.ID))
-	if err != nil {
+	return s.startUnder(tx, o, it, sv, to, t, args, 0)
+}
+
+func (s *Service) startUnder(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs, parent models.ID) error {
+	if err := server.Occupy(tx, sv.ID, to); err != nil {
 		return err
 	}
-	if err := sv.MoveTo(to); err != nil {
-		return err
-	}
-	if err := store.Save(tx, sv, "status"); err != nil {
-		return err
-	}
-	_, err = s.jobs.InsertTx(tx, job.Spec{
-		Type: t, OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID,
+	_, err := s.jobs.InsertTx(tx, job.Spec{
+		Type: t, ParentID: parent, OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID,
 		HandlerID: sv.HandlerID, ServerID: sv.ID, ServiceID: sv.ServiceID, Args: args,
 	})
 	return err
@@ -346,20 +344,4 @@ func recipient(o *models.Order) models.ID {
 // record writes a line of the order's history.
 func (s *Service) record(tx *store.Tx, a access.Actor, o *models.Order, event, message string) error {
 	return history.Add(tx, a, models.ObjectOrder, o.ID, event, message, nil, nil)
-}
-
-// Decommission submits an order that removes one server: what DELETE does.
-func (s *Service) Decommission(ctx context.Context, a access.Actor, sv *models.Server) (*models.Order, error) {
-	return s.Create(ctx, a, Draft{
-		GroupID: sv.GroupID, Submit: true,
-		Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{EnvironmentID: sv.EnvironmentID, ServerIDs: []models.ID{sv.ID}}}},
-	})
-}
-
-// DeleteService submits an order that removes a service with its servers.
-func (s *Service) DeleteService(ctx context.Context, a access.Actor, svc *models.Service) (*models.Order, error) {
-	return s.Create(ctx, a, Draft{
-		GroupID: svc.GroupID, Submit: true,
-		Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{ServiceIDs: []models.ID{svc.ID}}}},
-	})
 }
