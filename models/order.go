@@ -96,7 +96,7 @@ const (
 )
 
 // ItemKinds are all of them, in wire order.
-var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom}
+var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom, ItemScale}
 
 // OrderItem is one line of an order. Exactly the member of its kind is set.
 type OrderItem struct {
@@ -166,7 +166,6 @@ type ScaleItem struct {
 	Quantity   int     `json:"quantity"`
 	Parameters []Param `json:"parameters,omitempty"` // of the servers to be made
 	Delta      []Param `json:"delta,omitempty"`      // "Web": "2 -> 3"
-	Names      []Named `json:"names,omitempty"`      // what the service was called when the item was made
 }
 
 // Named is an object and what it was called.

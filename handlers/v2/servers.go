@@ -190,7 +190,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 				}
 				return f.deleteService(ctx, a, ref)
 			},
-		}},
+		}, f.scaleAction()},
 		List: f.Servers.ListServices, Find: f.Servers.FindService,
 		CanDelete: order.CanDeleteService, Delete: f.deleteService,
 	}

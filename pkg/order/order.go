@@ -98,6 +98,8 @@ type Draft struct {
 	RecipientID models.ID
 	Items       []models.OrderItem
 	Submit      bool
+
+	pointer pointerFunc // where the items stand in the request, when it is no whole order
 }
 
 // Create makes an order of its own, and submits it at once when the draft says
@@ -139,7 +141,7 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	if err := history.Add(tx, a, models.ObjectOrder, o.ID, "created", "", nil, nil); err != nil {
 		return nil, err
 	}
-	p, err := s.plan(tx, a, o, itemPointer)
+	p, err := s.plan(tx, a, o, d.pointer)
 	if err != nil {
 		return nil, err
 	}

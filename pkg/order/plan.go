@@ -23,10 +23,12 @@ type Plan struct {
 	envs     []*models.Environment
 }
 
-// PlannedService is one deploy item's service and its servers.
+// PlannedService is one deploy item's service and its servers, or what a scale item
+// adds to one.
 type PlannedService struct {
 	Item      *models.OrderItem
 	Blueprint *models.Blueprint
+	Service   *models.Service // that gets more servers; nil for a new one
 	Name      string
 	Params    []models.Param
 	Servers   []PlannedServer
@@ -60,6 +62,7 @@ type PlannedDecom struct {
 	Item     *models.OrderItem
 	Servers  []*models.Server
 	Services []*models.Service
+	Scaled   *models.Service // that keeps its other servers
 }
 
 // pointerFunc says where in the caller's request an item stands.
@@ -92,6 +95,7 @@ type planner struct {
 	plan   Plan
 	taken  map[models.ID]bool // servers that an item already changes or removes
 	names  map[string]bool    // host names of servers to be made, in lower case
+	scaled map[models.ID]bool // services that an item already scales
 }
 
 // plan checks an order's items and prices them. A cart without a group takes the
@@ -100,7 +104,7 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer po
 	if pointer == nil {
 		pointer = itemPointer
 	}
-	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}}
+	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}, scaled: map[models.ID]bool{}}
 	for i := range o.Items {
 		it := &o.Items[i]
 		it.Rate = 0
@@ -115,6 +119,8 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer po
 			err = p.mod(it, at)
 		case models.ItemDecom:
 			err = p.decom(it, at)
+		case models.ItemScale:
+			err = p.scale(it, at)
 		}
 		if err != nil {
 			return nil, err

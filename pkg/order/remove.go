@@ -73,3 +73,31 @@ func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *stor
 	}
 	return o, nil
 }
+
+// decommission begins the removal of servers. Those that a scaled service loses are
+// parts of one job.
+func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) error {
+	var parent models.ID
+	if p.Scaled != nil {
+		j, err := s.scaling(tx, o, p.Item, p.Scaled)
+		if err != nil {
+			return err
+		}
+		parent = j.ID
+	}
+	for _, svc := range p.Services {
+		if err := claim(tx, svc); err != nil {
+			return err
+		}
+	}
+	for _, sv := range p.Servers {
+		if err := s.start(tx, o, p.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim makes sure that nobody changes the service at the same time: of two that
+// have planned with the same row the second is a Conflict.
+func claim(tx *store.Tx, svc *models.Service) error { return store.Save(tx, svc, "status") }

@@ -250,21 +250,22 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 		}
 	}
 	for _, m := range p.Mods {
-		if err := s.start(tx, o, m.Item, m.Server, models.ServerModify, models.JobModify, m.Args); err != nil {
+		if err := s.start(tx, o, m.Item, m.Server, models.ServerModify, models.JobModify, m.Args, 0); err != nil {
 			return err
 		}
 	}
-	for _, d := range p.Decoms {
-		for _, sv := range d.Servers {
-			if err := s.start(tx, o, d.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}); err != nil {
-				return err
-			}
+	for i := range p.Decoms {
+		if err := s.decommission(tx, o, &p.Decoms[i]); err != nil {
+			return err
 		}
 	}
 	return s.finish(tx, o) // an order may have had nothing left to do
 }
 
 func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error {
+	if p.Service != nil {
+		return s.scaleUp(tx, o, p)
+	}
 	svc := &models.Service{
 		Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
 		OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
@@ -303,6 +304,7 @@ func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc
 	}
 	if svc != nil {
 		sv.ServiceID, spec.ServiceID, spec.ParentID = svc.ID, svc.ID, parent.ID
+		sv.OwnerID = svc.OwnerID // whoever scales it
 	}
 	if err := store.Insert(tx, sv); err != nil {
 		return err
@@ -317,12 +319,8 @@ func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc
 }
 
 // start moves a server into a transitional state and begins the job that leads
-// out of it.
-func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs) error {
-	return s.startUnder(tx, o, it, sv, to, t, args, 0)
-}
-
-func (s *Service) startUnder(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs, parent models.ID) error {
+// out of it, as a part of parent if that is not 0.
+func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs, parent models.ID) error {
 	if err := server.Occupy(tx, sv.ID, to); err != nil {
 		return err
 	}

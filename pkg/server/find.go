@@ -65,3 +65,17 @@ func CanDeleteService(a access.Actor, svc *models.Service) error {
 	}
 	return fault.Conflictf("Only services that are in 'Active' or 'PROVFAILED' state can be deleted. Current state of service is %s", svc.Status)
 }
+
+// CanScale guards giving a tier of a service more servers, or fewer.
+func CanScale(a access.Actor, svc *models.Service) error {
+	if !owns(a, svc.OwnerID, svc.GroupID) && !a.Can(access.ServerManage, svc.GroupID) {
+		return fault.Forbiddenf("You may not scale this service.")
+	}
+	if svc.Status != models.ServiceActive {
+		return fault.Conflictf("Only services that are in 'Active' state can be scaled. Current state of service is %s", svc.Status)
+	}
+	if svc.Busy != "" {
+		return fault.New(fault.Conflict, "%s", svc.Busy)
+	}
+	return nil
+}
