@@ -55,6 +55,8 @@ type Order struct {
 	EndedAt           *time.Time
 	CancelRequestedAt *time.Time  // running work is being stopped
 	Items             []OrderItem `gorm:"foreignKey:OrderID"`
+
+	Problems []fault.Field `gorm:"-"` // why it cannot go on as it is; as read with the row by who could let it
 }
 
 // GlobalPrefix implements Keyed.
@@ -90,10 +92,11 @@ const (
 	ItemProv   ItemKind = "prov"
 	ItemMod    ItemKind = "mod"
 	ItemDecom  ItemKind = "decom"
+	ItemScale  ItemKind = "scale"
 )
 
 // ItemKinds are all of them, in wire order.
-var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom}
+var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom, ItemScale}
 
 // OrderItem is one line of an order. Exactly the member of its kind is set.
 type OrderItem struct {
@@ -106,6 +109,7 @@ type OrderItem struct {
 	Prov        *ProvItem   `gorm:"serializer:json"`
 	Mod         *ModItem    `gorm:"serializer:json"`
 	Decom       *DecomItem  `gorm:"serializer:json"`
+	Scale       *ScaleItem  `gorm:"serializer:json"`
 	Rate        Money       // per month, as priced last
 }
 
@@ -157,6 +161,15 @@ type DecomItem struct {
 	ServerIDs     []ID    `json:"servers,omitempty"`
 	ServiceIDs    []ID    `json:"services,omitempty"`
 	Names         []Named `json:"names,omitempty"` // what they were called when the item was made
+}
+
+// ScaleItem asks for a tier of a service to have so many servers.
+type ScaleItem struct {
+	ServiceID  ID      `json:"service"`
+	Tier       string  `json:"tier,omitempty"` // a build item; "" for a service that has only one
+	Quantity   int     `json:"quantity"`
+	Parameters []Param `json:"parameters,omitempty"` // of the servers to be made
+	Delta      []Param `json:"delta,omitempty"`      // "Web": "2 -> 3"
 }
 
 // Named is an object and what it was called.

@@ -84,7 +84,10 @@ type Server struct {
 	HardwareRate   Money
 	SoftwareRate   Money
 	ExtraRate      Money
-	ExpiresOn      string // YYYY-MM-DD, "" for never
+	ExpiresOn      string     // YYYY-MM-DD, the last day of its lease; "" for never
+	LeaseWarned    int        // days before the end of which the last warning told; 0 for none yet
+	LeaseExpiredAt *time.Time // when it was switched off since its lease had ended
+	ActionJobID    ID         // the open job of an action, which has the server to itself
 	AddedAt        time.Time
 	SyncedAt       *time.Time
 }
@@ -99,6 +102,12 @@ func (s *Server) MoveTo(to ServerStatus) error {
 	}
 	s.Status = to
 	return nil
+}
+
+// Lease gives the server a new last day, "" for none: what was said and done about
+// the old one is over.
+func (s *Server) Lease(day string) {
+	s.ExpiresOn, s.LeaseWarned, s.LeaseExpiredAt = day, 0, nil
 }
 
 // ServerDisk is one virtual disk.
@@ -149,7 +158,11 @@ type Service struct {
 	OrderID     ID
 	ItemKey     string  // "deploy/1"
 	Parameters  []Param `gorm:"serializer:json"`
+	ExpiresOn   string  // the last day of the lease that lasts longest of its servers'; "" when one has no end
+	LeaseWarned int     // as of a server
 	InstalledAt *time.Time
+
+	Busy string `gorm:"-"` // what works on its servers, "" for nothing; as read with the row
 }
 
 // GlobalPrefix implements Keyed.

@@ -52,6 +52,8 @@ func readItem(kind models.ItemKind, n *body.Node, refs *resource.Refs, was model
 		it.Mod = readMod(n, refs, copied(was.Mod))
 	case models.ItemDecom:
 		it.Decom = readDecom(n, refs, copied(was.Decom))
+	case models.ItemScale:
+		it.Scale = readScaleItem(n, refs, copied(was.Scale))
 	}
 	// What a document shows and nobody sets may come back with it.
 	for _, shown := range []string{"rate", "_links", "delta"} {
@@ -245,6 +247,8 @@ func itemProps(it *models.OrderItem) []hal.Prop {
 		return modProps(it.Mod)
 	case models.ItemDecom:
 		return decomProps(it.Decom)
+	case models.ItemScale:
+		return scaleProps(it.Scale)
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.Time("end-date", func(o *models.Order) *time.Time { return o.EndedAt }, "When its last job ended, or it was denied or canceled.").On("ended_at").OmitEmpty(),
 			resource.Value("deny-reason", func(o *models.Order) hal.Value { return textOrNull(o.DenyReason) }, "Why it was denied.").From("deny_reason").OmitEmpty(),
 			resource.Value("items", orderItems, "What is ordered, by kind of item."),
+			resource.Value("problems", orderProblems, "What keeps the caller from submitting or approving it as it is: where, and why.").OmitEmpty(),
 		}, resource.Identity(key)...),
 		Relations: append([]resource.Relation[models.Order]{
 			resource.One("group", "groups", "group_id", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
@@ -103,6 +104,17 @@ func itemLinks() []resource.Relation[models.Order] {
 		}, "Its "+string(kind)+" items. A POST adds one while the order is a cart."))
 	}
 	return list
+}
+
+func orderProblems(o *models.Order) hal.Value {
+	if len(o.Problems) == 0 {
+		return hal.Null()
+	}
+	list := make([]hal.Value, len(o.Problems))
+	for i, p := range o.Problems {
+		list[i] = hal.Object([]hal.Prop{{Name: "pointer", Value: hal.String(p.Pointer)}, {Name: "reason", Value: hal.String(p.Reason)}})
+	}
+	return hal.List(list)
 }
 
 func textOrNull(s string) hal.Value {

@@ -102,14 +102,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		List:     f.Servers.List, Find: f.Servers.Find,
 		CanDelete: order.CanDecommission,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[sv], error) {
-			s, err := f.Servers.Find(ctx, a, ref)
-			if err != nil {
-				return resource.Outcome[sv]{}, err
-			}
-			if err := order.CanDecommission(a, s); err != nil {
-				return resource.Outcome[sv]{}, err
-			}
-			o, err := f.Orders.Decommission(ctx, a, s)
+			o, err := f.Orders.Decommission(ctx, a, ref)
 			if err != nil {
 				return resource.Outcome[sv]{}, err
 			}
@@ -191,7 +184,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 		},
 		Actions: []resource.Action[svc]{{
 			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
-			Can: server.CanDeleteService,
+			Can: order.CanDeleteService,
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -199,22 +192,15 @@ func (f *Face) services() resource.Resource[models.Service] {
 				}
 				return f.deleteService(ctx, a, ref)
 			},
-		}},
+		}, f.scaleAction()},
 		Validity: &resource.Validity{},
 		List:     f.Servers.ListServices, Find: f.Servers.FindService,
-		CanDelete: server.CanDeleteService, Delete: f.deleteService,
+		CanDelete: order.CanDeleteService, Delete: f.deleteService,
 	}
 }
 
 func (f *Face) deleteService(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Service], error) {
-	s, err := f.Servers.FindService(ctx, a, ref)
-	if err != nil {
-		return resource.Outcome[models.Service]{}, err
-	}
-	if err := server.CanDeleteService(a, s); err != nil {
-		return resource.Outcome[models.Service]{}, err
-	}
-	o, err := f.Orders.DeleteService(ctx, a, s)
+	o, err := f.Orders.DeleteService(ctx, a, ref)
 	if err != nil {
 		return resource.Outcome[models.Service]{}, err
 	}

@@ -650,7 +650,7 @@ func TestVisibilityAndRights(t *testing.T) {
 			return store.Insert(tx, g)
 		})
 		actor := func(n string, perms ...access.Permission) access.Actor {
-			r := &access.Rights{By: map[access.Permission][]models.ID{}}
+			r := &access.Rights{Own: []models.ID{g.ID}, By: map[access.Permission][]models.ID{}}
 			for _, perm := range perms {
 				r.By[perm] = []models.ID{g.ID}
 			}
@@ -664,6 +664,7 @@ func TestVisibilityAndRights(t *testing.T) {
 			{actor("viewer", access.GroupView), fault.Forbidden},
 			{actor("manager", access.GroupView, access.JobManage), ""},
 			{actor("owner"), ""},
+			{access.NewActor(users["owner"], "", nil), fault.Forbidden}, // who has left the group
 			{root, ""},
 			{access.Actor{}, fault.NotFound},
 		} {

@@ -309,9 +309,10 @@ func level(s models.JobStatus) string {
 	return "info"
 }
 
-// mayManage reports whether the actor may cancel and retry the job.
+// mayManage reports whether the actor may cancel and retry the job: its owner while
+// in the group that it works for, and who manages the group's jobs.
 func mayManage(a access.Actor, j *models.Job) bool {
-	return a.SuperAdmin || a.ID != 0 && a.ID == j.OwnerID || a.Can(access.JobManage, j.GroupID)
+	return a.ID != 0 && a.ID == j.OwnerID && a.Member(j.GroupID) || a.Can(access.JobManage, j.GroupID)
 }
 
 // CanCancel tells whether the actor may cancel the job now, and why not.

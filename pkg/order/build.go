@@ -32,8 +32,14 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	if servers+len(p.Services) == 0 {
 		return nil
 	}
+	fresh := 0
+	for i := range p.Services {
+		if p.Services[i].Service == nil {
+			fresh++
+		}
+	}
 	err := tx.Reserve(
-		store.Count{Table: "services", Rows: len(p.Services)},
+		store.Count{Table: "services", Rows: fresh},
 		store.Count{Table: "servers", Rows: servers},
 		store.Count{Table: "jobs", Rows: len(p.Services) + servers},
 	)
@@ -61,24 +67,35 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	return nil
 }
 
-// deploy makes a service with its servers, and the job above theirs.
+// deploy makes a service with its servers, or further servers of one that exists,
+// and the job above theirs.
 func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error {
-	svc := &models.Service{
-		Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
-		OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
-		ItemKey: fmt.Sprintf("deploy/%d", p.Item.Position), Parameters: p.Params,
+	svc := p.Service
+	parent := job.Spec{
+		Type: models.JobDeploy, OrderID: o.ID, OrderItemID: p.Item.ID,
+		OwnerID: o.OwnerID, GroupID: o.GroupID,
 	}
-	if err := store.Insert(tx, svc); err != nil {
-		return err
+	if svc != nil {
+		parent.Action = ActionScale
+		if err := claim(tx, svc); err != nil {
+			return err
+		}
+	} else {
+		svc = &models.Service{
+			Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
+			OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
+			ItemKey: fmt.Sprintf("deploy/%d", p.Item.Position), Parameters: p.Params,
+		}
+		if err := store.Insert(tx, svc); err != nil {
+			return err
+		}
 	}
+	parent.ServiceID = svc.ID
 	rows, specs, err := s.servers(tx, o, p.Servers, svc)
 	if err != nil {
 		return err
 	}
-	jobs, err := s.jobs.InsertTreeTx(tx, job.Spec{
-		Type: models.JobDeploy, OrderID: o.ID, OrderItemID: p.Item.ID,
-		OwnerID: o.OwnerID, GroupID: o.GroupID, ServiceID: svc.ID,
-	}, specs)
+	jobs, err := s.jobs.InsertTreeTx(tx, parent, specs)
 	if err != nil {
 		return err
 	}
@@ -109,6 +126,7 @@ func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, s
 		}
 		if svc != nil {
 			sv.ServiceID, spec.ServiceID = svc.ID, svc.ID
+			sv.OwnerID = svc.OwnerID // whoever scales it
 		}
 		if err := store.Insert(tx, sv); err != nil {
 			return nil, nil, err

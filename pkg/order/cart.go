@@ -10,7 +10,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// edit runs fn on the actor's cart and prices it anew.
+// edit runs fn on the actor's cart and prices it anew. Without a pointer from fn, a
+// cart that is still not fit to be ordered is no error: one thing is mended at a time.
 func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) (pointer pointerFunc, err error)) (*models.Order, error) {
 	var o *models.Order
 	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
@@ -25,6 +26,9 @@ func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(
 			return err
 		}
 		p, err := s.plan(tx, a, o, pointer)
+		if pointer == nil && fault.Is(err, fault.Invalid) {
+			return s.mended(ctx, tx, a, o)
+		}
 		if err != nil {
 			return err
 		}
@@ -93,7 +97,7 @@ func (s *Service) RemoveItem(ctx context.Context, a access.Actor, ref string, ki
 			return nil, err
 		}
 		o.Items = append(o.Items[:i], o.Items[i+1:]...)
-		return itemPointer, nil
+		return nil, nil
 	})
 }
 
@@ -130,7 +134,10 @@ func (s *Service) Duplicate(ctx context.Context, a access.Actor, ref string) (*m
 		}
 		// What cannot be ordered any more is said when the copy is submitted: the
 		// point of a copy is to mend it.
-		return history.Add(tx, a, models.ObjectOrder, dup.ID, "created", "Duplicate of order id "+o.ID.String(), nil, nil)
+		if err := history.Add(tx, a, models.ObjectOrder, dup.ID, "created", "Duplicate of order id "+o.ID.String(), nil, nil); err != nil {
+			return err
+		}
+		return s.examine(ctx, tx, a, dup)
 	})
 	if err != nil {
 		return nil, err

@@ -19,7 +19,8 @@ func CanEdit(a access.Actor, o *models.Order) error {
 	return in(o, "changed", models.OrderCart)
 }
 
-// CanSubmit guards submission. The order has to have items and a group.
+// CanSubmit guards submission. The order has to have items and a group, and nothing
+// that was found when it was read may stand in its way.
 func CanSubmit(a access.Actor, o *models.Order) error {
 	if err := owns(a, o, "submit"); err != nil {
 		return err
@@ -33,7 +34,10 @@ func CanSubmit(a access.Actor, o *models.Order) error {
 	if o.GroupID == 0 {
 		return fault.InvalidField("/group", "is required before an order is submitted")
 	}
-	return CanOrderFor(a, o.GroupID)
+	if err := CanOrderFor(a, o.GroupID); err != nil {
+		return err
+	}
+	return sound(o)
 }
 
 // CanApprove guards approval: by approvers of the group, and not by who ordered.
@@ -44,7 +48,10 @@ func CanApprove(a access.Actor, o *models.Order) error {
 	if o.OwnerID == a.ID && !a.SuperAdmin {
 		return fault.Forbiddenf("Nobody approves their own order.")
 	}
-	return in(o, "approved", models.OrderPending)
+	if err := in(o, "approved", models.OrderPending); err != nil {
+		return err
+	}
+	return sound(o)
 }
 
 // CanDeny guards denial, which is the approvers' too.
@@ -57,7 +64,9 @@ func CanDeny(a access.Actor, o *models.Order) error {
 
 // CanCancel guards cancellation, also of work that is running.
 func CanCancel(a access.Actor, o *models.Order) error {
-	if o.OwnerID != a.ID && !a.Can(access.JobManage, o.GroupID) {
+	// Whoever has left the group takes back what they asked for, and stops nothing.
+	mine := o.OwnerID == a.ID && (o.Status != models.OrderActive || a.Member(o.GroupID))
+	if !mine && !a.Can(access.JobManage, o.GroupID) {
 		return fault.Forbiddenf("Only its owner can cancel an order, and who manages the group's jobs.")
 	}
 	if err := in(o, "canceled", models.OrderCart, models.OrderPending, models.OrderActive); err != nil {
@@ -83,14 +92,6 @@ func CanDuplicate(a access.Actor, o *models.Order) error {
 // CanModify guards an order that changes the server.
 func CanModify(a access.Actor, sv *models.Server) error {
 	if err := server.CanModify(a, sv); err != nil {
-		return err
-	}
-	return CanOrderFor(a, sv.GroupID)
-}
-
-// CanDecommission guards an order that removes the server.
-func CanDecommission(a access.Actor, sv *models.Server) error {
-	if err := server.CanDecom(a, sv); err != nil {
 		return err
 	}
 	return CanOrderFor(a, sv.GroupID)

@@ -42,9 +42,15 @@ func (s *Service) List(ctx context.Context, a access.Actor, sch *query.Schema, q
 	return query.List[models.Order](s.store.Read(ctx), sch, a, q, opts...)
 }
 
-// Find gives an order with its items.
+// Find gives an order with its items, and with what keeps the actor from letting it
+// go on.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return find(s.store.Read(ctx), a, ref)
+	tx := s.store.Read(ctx)
+	o, err := find(tx, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	return o, s.examine(ctx, tx, a, o)
 }
 
 func find(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
@@ -96,6 +102,8 @@ type Draft struct {
 	RecipientID models.ID
 	Items       []models.OrderItem
 	Submit      bool
+
+	pointer pointerFunc // where the items stand in the request, when it is no whole order
 }
 
 // Create makes an order of its own, and submits it at once when the draft says
@@ -140,7 +148,7 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	if err := history.Add(tx, a, models.ObjectOrder, o.ID, "created", "", nil, nil); err != nil {
 		return nil, err
 	}
-	p, err := s.plan(tx, a, o, itemPointer)
+	p, err := s.plan(tx, a, o, d.pointer)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +192,10 @@ func (s *Service) Current(ctx context.Context, a access.Actor) (*models.Order, e
 	read := s.store.Read(ctx)
 	o, err := store.First[models.Order](mine(read.DB))
 	if err == nil {
-		return o, loadItems(read, o)
+		if err := loadItems(read, o); err != nil {
+			return nil, err
+		}
+		return o, s.examine(ctx, read, a, o)
 	}
 	if !fault.Is(err, fault.NotFound) {
 		return nil, err

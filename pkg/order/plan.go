@@ -24,10 +24,12 @@ type Plan struct {
 	envs     []*models.Environment
 }
 
-// PlannedService is one deploy item's service and its servers.
+// PlannedService is one deploy item's service and its servers, or what a scale item
+// adds to one.
 type PlannedService struct {
 	Item      *models.OrderItem
 	Blueprint *models.Blueprint
+	Service   *models.Service // that gets more servers; nil for a new one
 	Name      string
 	Params    []models.Param
 	Servers   []PlannedServer
@@ -63,6 +65,7 @@ type PlannedDecom struct {
 	Item     *models.OrderItem
 	Servers  []*models.Server
 	Services []*models.Service
+	Scaled   *models.Service // that keeps its other servers
 }
 
 // pointerFunc says where in the caller's request an item stands.
@@ -95,12 +98,16 @@ type planner struct {
 	plan   Plan
 	taken  map[models.ID]bool // servers that an item already changes or removes
 	names  map[string]bool    // host names of servers to be made, in lower case
+	scaled map[models.ID]bool // services that an item already scales
 }
 
 // plan checks an order's items and prices them. A cart without a group takes the
 // one of the first server that it changes or removes.
 func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer pointerFunc) (*Plan, error) {
-	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}}
+	if pointer == nil {
+		pointer = itemPointer
+	}
+	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}, scaled: map[models.ID]bool{}}
 	for i := range o.Items {
 		it := &o.Items[i]
 		it.Rate = 0
@@ -115,6 +122,8 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer po
 			err = p.mod(it, at)
 		case models.ItemDecom:
 			err = p.decom(it, at)
+		case models.ItemScale:
+			err = p.scale(it, at)
 		}
 		if err != nil {
 			return nil, err

@@ -457,7 +457,7 @@ func TestApproversCannotBeAvoided(t *testing.T) {
 			}
 		}
 		// The honest way needs bob.
-		del, err := r.orders.Decommission(ctx, r.alice, &sv)
+		del, err := r.orders.Decommission(ctx, r.alice, sv.ID.String())
 		if err != nil || del.Status != models.OrderPending || del.GroupID != bar {
 			t.Errorf("deletion: %+v %v", del, err)
 		}

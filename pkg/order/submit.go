@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/server"
 	"halcyon/pkg/store"
 )
 
@@ -242,15 +243,13 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 		return err
 	}
 	for _, m := range p.Mods {
-		if err := s.start(tx, o, m.Item, m.Server, models.ServerModify, models.JobModify, m.Args); err != nil {
+		if err := s.start(tx, o, m.Item, m.Server, models.ServerModify, models.JobModify, m.Args, 0); err != nil {
 			return err
 		}
 	}
-	for _, d := range p.Decoms {
-		for _, sv := range d.Servers {
-			if err := s.start(tx, o, d.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}); err != nil {
-				return err
-			}
+	for i := range p.Decoms {
+		if err := s.decommission(tx, o, &p.Decoms[i]); err != nil {
+			return err
 		}
 	}
 	if p.jobs() > 0 {
@@ -260,20 +259,13 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 }
 
 // start moves a server into a transitional state and begins the job that leads
-// out of it.
-func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs) error {
-	sv, err := store.First[models.Server](tx.ForUpdate().Where("id = ?", sv.ID))
-	if err != nil {
+// out of it, as a part of parent if that is not 0.
+func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs, parent models.ID) error {
+	if err := server.Occupy(tx, sv.ID, to); err != nil {
 		return err
 	}
-	if err := sv.MoveTo(to); err != nil {
-		return err
-	}
-	if err := store.Save(tx, sv, "status"); err != nil {
-		return err
-	}
-	_, err = s.jobs.InsertTx(tx, job.Spec{
-		Type: t, OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID,
+	_, err := s.jobs.InsertTx(tx, job.Spec{
+		Type: t, ParentID: parent, OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID,
 		HandlerID: sv.HandlerID, ServerID: sv.ID, ServiceID: sv.ServiceID, Args: args,
 	})
 	return err
@@ -298,21 +290,5 @@ func (s *Service) Modify(ctx context.Context, a access.Actor, sv *models.Server,
 	return s.Create(ctx, a, Draft{
 		GroupID: sv.GroupID, Submit: true,
 		Items: []models.OrderItem{{Kind: models.ItemMod, Mod: &models.ModItem{EnvironmentID: sv.EnvironmentID, ServerID: sv.ID, Parameters: params, DiskUUID: disk}}},
-	})
-}
-
-// Decommission submits an order that removes one server: what DELETE does.
-func (s *Service) Decommission(ctx context.Context, a access.Actor, sv *models.Server) (*models.Order, error) {
-	return s.Create(ctx, a, Draft{
-		GroupID: sv.GroupID, Submit: true,
-		Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{EnvironmentID: sv.EnvironmentID, ServerIDs: []models.ID{sv.ID}}}},
-	})
-}
-
-// DeleteService submits an order that removes a service with its servers.
-func (s *Service) DeleteService(ctx context.Context, a access.Actor, svc *models.Service) (*models.Order, error) {
-	return s.Create(ctx, a, Draft{
-		GroupID: svc.GroupID, Submit: true,
-		Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{ServiceIDs: []models.ID{svc.ID}}}},
 	})
 }

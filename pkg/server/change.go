@@ -138,11 +138,14 @@ func (k decom) Retryable(tx *store.Tx, j *models.Job) error {
 
 // still is a Conflict unless the job's server is in one of the states.
 func still(tx *store.Tx, j *models.Job, participle string, in ...models.ServerStatus) error {
-	sv, err := store.First[models.Server](tx.Select("id", "status").Where("id = ?", j.ServerID))
+	sv, err := store.First[models.Server](tx.Select("id", "status", "action_job_id").Where("id = ?", j.ServerID))
 	if err != nil {
 		return err
 	}
-	return state(sv, participle, in...)
+	if err := state(sv, participle, in...); err != nil {
+		return err
+	}
+	return unoccupied(sv)
 }
 
 // Retried implements job.Kind.
@@ -161,6 +164,9 @@ func move(tx *store.Tx, j *models.Job, to models.ServerStatus, or ...models.Serv
 		if sv.Status == st {
 			return nil
 		}
+	}
+	if err := unoccupied(sv); err != nil {
+		return err
 	}
 	if err := sv.MoveTo(to); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
+	"halcyon/pkg/store"
 )
 
 var (
@@ -21,7 +22,12 @@ func (s *Service) List(ctx context.Context, a access.Actor, sch *query.Schema, q
 
 // Find gives a server.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Server, error) {
-	return query.Find[models.Server](s.store.Read(ctx), servers, a, ref)
+	return FindTx(s.store.Read(ctx), a, ref)
+}
+
+// FindTx is Find in the caller's transaction.
+func FindTx(tx *store.Tx, a access.Actor, ref string) (*models.Server, error) {
+	return query.Find[models.Server](tx, servers, a, ref)
 }
 
 // ListServices gives a page of the deployed blueprints that the actor sees.
@@ -31,18 +37,45 @@ func (s *Service) ListServices(ctx context.Context, a access.Actor, sch *query.S
 
 // FindService gives a deployed blueprint.
 func (s *Service) FindService(ctx context.Context, a access.Actor, ref string) (*models.Service, error) {
-	return query.Find[models.Service](s.store.Read(ctx), services, a, ref)
+	return ServiceTx(s.store.Read(ctx), a, ref)
+}
+
+// ServiceTx is FindService in the caller's transaction.
+func ServiceTx(tx *store.Tx, a access.Actor, ref string) (*models.Service, error) {
+	svc, err := query.Find[models.Service](tx, services, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	svc.Busy, err = busy(tx, svc.ID)
+	return svc, err
 }
 
 // CanDeleteService guards the removal of a service with all its servers.
 func CanDeleteService(a access.Actor, svc *models.Service) error {
-	if !a.SuperAdmin && (a.ID == 0 || a.ID != svc.OwnerID) && !a.Can(access.ServerManage, svc.GroupID) {
+	if !owns(a, svc.OwnerID, svc.GroupID) && !a.Can(access.ServerManage, svc.GroupID) {
 		return fault.Forbiddenf("You may not delete this service.")
 	}
 	switch svc.Status {
 	case models.ServiceActive, models.ServiceProvFailed:
+		if svc.Busy != "" {
+			return fault.New(fault.Conflict, "%s", svc.Busy)
+		}
 		return nil
 	case models.ServiceProvisioning, models.ServiceHistorical:
 	}
 	return fault.Conflictf("Only services that are in 'Active' or 'PROVFAILED' state can be deleted. Current state of service is %s", svc.Status)
+}
+
+// CanScale guards giving a tier of a service more servers, or fewer.
+func CanScale(a access.Actor, svc *models.Service) error {
+	if !owns(a, svc.OwnerID, svc.GroupID) && !a.Can(access.ServerManage, svc.GroupID) {
+		return fault.Forbiddenf("You may not scale this service.")
+	}
+	if svc.Status != models.ServiceActive {
+		return fault.Conflictf("Only services that are in 'Active' state can be scaled. Current state of service is %s", svc.Status)
+	}
+	if svc.Busy != "" {
+		return fault.New(fault.Conflict, "%s", svc.Busy)
+	}
+	return nil
 }

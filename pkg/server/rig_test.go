@@ -253,3 +253,13 @@ func (r *rig) is(t *testing.T, id models.ID, status models.ServerStatus, power m
 	}
 	return sv
 }
+
+// stop ends the process: what is queued stays queued.
+func (r *rig) stop(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := r.engine.Stop(ctx); err != nil {
+		t.Fatalf("stop: %v", err)
+	}
+}

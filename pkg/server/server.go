@@ -42,7 +42,10 @@ func New(s *store.Store, jobs *job.Service, pool *backend.Pool, log *slog.Logger
 	jobs.Register(models.JobModify, modify{machines: m})
 	jobs.Register(models.JobAction, action{machines: m})
 	jobs.Register(models.JobSyncVMs, newSync(m))
-	return &Service{store: s, jobs: jobs}
+	svc := &Service{store: s, jobs: jobs}
+	jobs.OnEnd(svc.actionEnded)
+	jobs.OnRetry(svc.actionBegan)
+	return svc
 }
 
 // state is a Conflict unless the server's state is among those in which the thing
@@ -63,14 +66,37 @@ func state(sv *models.Server, participle string, in ...models.ServerStatus) erro
 
 // switchable holds for whoever may run the actions of a server that has a machine.
 func switchable(a access.Actor, sv *models.Server, verb, participle string) error {
-	if !a.SuperAdmin && (a.ID == 0 || a.ID != sv.OwnerID) && !a.Can(access.ServerPower, sv.GroupID) {
+	if !owns(a, sv.OwnerID, sv.GroupID) && !a.Can(access.ServerPower, sv.GroupID) {
 		return fault.Forbiddenf("You may not %s this server.", verb)
 	}
+	return idle(sv, participle)
+}
+
+// owns reports whether what belongs to the owner is the actor's to act upon: an
+// owner who has left the group still sees it, and no more.
+func owns(a access.Actor, owner, group models.ID) bool {
+	return a.ID != 0 && a.ID == owner && a.Member(group)
+}
+
+// idle is a Conflict unless the server has a machine and nothing works on it.
+func idle(sv *models.Server, participle string) error {
 	if err := state(sv, participle, models.ServerActive); err != nil {
+		return err
+	}
+	if err := unoccupied(sv); err != nil {
 		return err
 	}
 	if sv.HandlerID == 0 || sv.BackendRef == "" {
 		return fault.Conflictf("This server has no machine in a back end.")
+	}
+	return nil
+}
+
+// unoccupied is a Conflict while an action has the server to itself. Other work
+// shows in the server's state.
+func unoccupied(sv *models.Server) error {
+	if sv.ActionJobID != 0 {
+		return fault.Conflictf("Job id %s (%s) is still at work on this server.", sv.ActionJobID, models.JobAction.Title())
 	}
 	return nil
 }
@@ -119,7 +145,7 @@ func CanRefresh(a access.Actor, sv *models.Server) error {
 }
 
 func manageable(a access.Actor, sv *models.Server, verb string) error {
-	if a.SuperAdmin || a.ID != 0 && a.ID == sv.OwnerID || a.Can(access.ServerManage, sv.GroupID) {
+	if owns(a, sv.OwnerID, sv.GroupID) || a.Can(access.ServerManage, sv.GroupID) {
 		return nil
 	}
 	return fault.Forbiddenf("You may not %s this server.", verb)
@@ -130,13 +156,7 @@ func CanModify(a access.Actor, sv *models.Server) error {
 	if err := manageable(a, sv, "change"); err != nil {
 		return err
 	}
-	if err := state(sv, "modified", models.ServerActive); err != nil {
-		return err
-	}
-	if sv.HandlerID == 0 || sv.BackendRef == "" {
-		return fault.Conflictf("This server has no machine in a back end.")
-	}
-	return nil
+	return idle(sv, "modified")
 }
 
 // CanDecom guards the removal of a server by an order. One whose creation failed
@@ -145,7 +165,10 @@ func CanDecom(a access.Actor, sv *models.Server) error {
 	if err := manageable(a, sv, "delete"); err != nil {
 		return err
 	}
-	return state(sv, "deleted", models.ServerActive, models.ServerProvFailed)
+	if err := state(sv, "deleted", models.ServerActive, models.ServerProvFailed); err != nil {
+		return err
+	}
+	return unoccupied(sv)
 }
 
 // guards are those of the actions.
@@ -174,6 +197,9 @@ func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action 
 			return err
 		}
 		if err := guard(a, sv); err != nil {
+			if out = underway(tx, a, sv, action, err); out != nil {
+				return nil
+			}
 			return err
 		}
 		args := models.JobArgs{Name: args.Name}
@@ -182,28 +208,8 @@ func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action 
 		} else if args.Name == "" {
 			args.Name = "halcyon-" + tx.Now.Format("20060102-150405")
 		}
-		busy, err := store.Find[models.Job](tx.Where("server_id = ? AND status IN ?", id, openJobs).Order("id"))
-		if err != nil {
-			return fmt.Errorf("jobs of server %s: %w", id, err)
-		}
-		for i := range busy {
-			if busy[i].Type == models.JobAction && busy[i].Action == action && busy[i].OwnerID == a.ID && action != ActionSnapshot {
-				out = &busy[i]
-				return nil
-			}
-		}
-		if len(busy) > 0 {
-			return fault.Conflictf("Job id %s (%s) is still at work on this server.", busy[0].ID, busy[0].Type.Title())
-		}
-		out, err = s.jobs.InsertTx(tx, job.Spec{
-			Type: models.JobAction, Action: action, Args: args,
-			OwnerID: a.ID, GroupID: sv.GroupID,
-			ServerID: sv.ID, ServiceID: sv.ServiceID, HandlerID: sv.HandlerID,
-		})
-		if err != nil {
-			return err
-		}
-		return history.Add(tx, a, models.ObjectServer, sv.ID, action, "Job id "+out.ID.String(), nil, nil)
+		out, err = s.act(tx, a, sv, a.ID, action, args)
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -324,15 +324,17 @@ func TestGuards(t *testing.T) {
 	t.Parallel()
 	const group = models.ID(7)
 	with := func(id models.ID, perms ...access.Permission) access.Actor {
-		r := &access.Rights{By: map[access.Permission][]models.ID{}}
+		r := &access.Rights{Own: []models.ID{group}, By: map[access.Permission][]models.ID{}}
 		for _, p := range perms {
 			r.By[p] = []models.ID{group}
 		}
 		return access.NewActor(&models.User{Row: models.Row{ID: id}}, "", r)
 	}
 	owner, power, manage, viewer := with(1), with(2, access.ServerPower), with(3, access.ServerManage), with(4, access.GroupView)
+	former := access.NewActor(&models.User{Row: models.Row{ID: 1}}, "", &access.Rights{Own: []models.ID{group + 1}})
 	on := models.Server{Status: models.ServerActive, PowerStatus: models.PowerOn, OwnerID: 1, GroupID: group, HandlerID: 1, BackendRef: "x"}
-	off, bare, failed := on, on, on
+	off, bare, failed, busy := on, on, on, on
+	busy.ActionJobID = 5
 	off.PowerStatus = models.PowerOff
 	bare.BackendRef = ""
 	failed.Status = models.ServerProvFailed
@@ -347,6 +349,8 @@ func TestGuards(t *testing.T) {
 		{"owner, off", owner, off, "", c, c, "", "", "", ""},
 		{"owner, bare", owner, bare, c, c, c, c, c, c, ""},
 		{"owner, failed", owner, failed, c, c, c, c, c, c, ""},
+		{"owner, busy", owner, busy, c, c, c, c, c, c, c},
+		{"who has left the group", former, on, f, f, f, f, f, f, f},
 		{"power", power, on, c, "", "", "", "", f, f},
 		{"manage", manage, on, f, f, f, f, f, "", ""},
 		{"viewer", viewer, on, f, f, f, f, f, f, f},

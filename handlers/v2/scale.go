@@ -1,0 +1,102 @@
+package v2
+
+import (
+	"context"
+	"strconv"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/order"
+	"halcyon/pkg/resource"
+)
+
+// scaleAction gives a tier of a service more servers, or fewer.
+func (f *Face) scaleAction() resource.Action[models.Service] {
+	type svc = models.Service
+	return resource.Action[svc]{
+		Rel: "scale", Name: "Scale", Path: "scale", Title: "Scale", Slash: true,
+		Doc: "Orders more servers for a tier, or the removal of its newest ones. The body says how many there are to be (quantity), in which tier (tier, which a service with a single one needs not), and what new ones are to have otherwise than those that are there (parameters).",
+		Can: order.CanScale,
+		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
+			s, err := f.Servers.FindService(ctx, a, ref)
+			if err != nil {
+				return resource.Outcome[svc]{}, err
+			}
+			if err := order.CanScale(a, s); err != nil {
+				return resource.Outcome[svc]{}, err // whoever may not learns nothing of the body
+			}
+			it := models.ScaleItem{}
+			readScale(n, &it)
+			n.Done()
+			if err := n.Faults().Err(); err != nil {
+				return resource.Outcome[svc]{}, err
+			}
+			o, j, err := f.Orders.Scale(ctx, a, ref, it)
+			switch {
+			case err != nil:
+				return resource.Outcome[svc]{}, err
+			case j != nil:
+				return resource.Outcome[svc]{Job: j.ID}, nil
+			}
+			return resource.Outcome[svc]{Order: o.ID}, nil
+		},
+		Form: func(ctx context.Context, _ access.Actor, s *svc) ([]hal.TemplateProperty, error) {
+			tiers, err := f.Orders.Tiers(ctx, s)
+			if err != nil || len(tiers) == 0 {
+				return nil, err
+			}
+			options := make([]hal.Option, len(tiers))
+			for i, t := range tiers {
+				options[i] = hal.Option{Prompt: t.Name + " (" + strconv.Itoa(t.Quantity) + ")", Value: t.Name}
+			}
+			other := tiers[0].Quantity + 1
+			if other > catalog.MaxQuantity {
+				other = tiers[0].Quantity - 1
+			}
+			return []hal.TemplateProperty{
+				{Name: "tier", Prompt: "Tier", Type: "text", Required: true, Value: tiers[0].Name, Options: options},
+				{Name: "quantity", Prompt: "Servers", Type: "number", Required: true, Value: strconv.Itoa(other), Min: "1", Max: strconv.Itoa(catalog.MaxQuantity)},
+			}, nil
+		},
+	}
+}
+
+// readScale reads what a scale item and the body of the action have in common.
+func readScale(n *body.Node, d *models.ScaleItem) {
+	if x := n.Field("tier", "build-item"); x.Given() {
+		d.Tier = x.TextUpTo(maxName)
+	}
+	if x := n.Field("quantity"); x.Present() {
+		d.Quantity = int(min(x.IntFrom(1), 1<<30)) // the service knows how many are too many
+	} else if d.Quantity == 0 {
+		x.Complain("is required")
+	}
+	if x := n.Field("parameters"); x.Given() {
+		d.Parameters = readParams(x)
+	}
+}
+
+func readScaleItem(n *body.Node, refs *resource.Refs, d models.ScaleItem) *models.ScaleItem {
+	if x := n.Field("service", "resource"); x.Present() {
+		d.ServiceID = refs.To(x, "services")
+	} else if d.ServiceID == 0 {
+		x.Complain("is required")
+	}
+	readScale(n, &d)
+	return &d
+}
+
+func scaleProps(d *models.ScaleItem) []hal.Prop {
+	props := []hal.Prop{
+		{Name: "service", Value: href("services", d.ServiceID)},
+		{Name: "tier", Value: hal.String(d.Tier)},
+		{Name: "quantity", Value: hal.Int(int64(d.Quantity))},
+	}
+	if len(d.Parameters) > 0 {
+		props = append(props, hal.Prop{Name: "parameters", Value: params(d.Parameters)})
+	}
+	return append(props, hal.Prop{Name: "delta", Value: params(d.Delta)})
+}

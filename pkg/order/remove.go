@@ -1,0 +1,103 @@
+package order
+
+import (
+	"context"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/server"
+	"halcyon/pkg/store"
+)
+
+// This file orders the removal of what exists: what DELETE does.
+
+// CanDecommission guards the removal of a server by an order of its own.
+func CanDecommission(a access.Actor, sv *models.Server) error {
+	if err := server.CanDecom(a, sv); err != nil {
+		return err
+	}
+	return CanOrderFor(a, sv.GroupID)
+}
+
+// CanDeleteService guards the removal of a service by an order of its own.
+func CanDeleteService(a access.Actor, svc *models.Service) error {
+	if err := server.CanDeleteService(a, svc); err != nil {
+		return err
+	}
+	return CanOrderFor(a, svc.GroupID)
+}
+
+// Decommission submits an order that removes the server with that id.
+func (s *Service) Decommission(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	return s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
+		sv, err := server.FindTx(tx, a, ref)
+		if err != nil {
+			return Draft{}, err
+		}
+		return Draft{
+			GroupID: sv.GroupID, Submit: true,
+			Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{EnvironmentID: sv.EnvironmentID, ServerIDs: []models.ID{sv.ID}}}},
+		}, CanDecommission(a, sv)
+	})
+}
+
+// DeleteService submits an order that removes the service with that id, and all of
+// its servers.
+func (s *Service) DeleteService(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
+	return s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
+		svc, err := server.ServiceTx(tx, a, ref)
+		if err != nil {
+			return Draft{}, err
+		}
+		return Draft{
+			GroupID: svc.GroupID, Submit: true,
+			Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{ServiceIDs: []models.ID{svc.ID}}}},
+		}, CanDeleteService(a, svc)
+	})
+}
+
+// order makes the order that draft asks for, in one transaction with what draft
+// has looked at.
+func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *store.Tx) (Draft, error)) (*models.Order, error) {
+	var o *models.Order
+	err := s.store.InTx(ctx, func(tx *store.Tx) error {
+		d, err := draft(tx)
+		if err != nil {
+			return err
+		}
+		o, err = s.create(tx, a, d)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// decommission begins the removal of servers. Those that a scaled service loses are
+// parts of one job.
+func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) error {
+	var parent models.ID
+	if p.Scaled != nil {
+		j, err := s.scaling(tx, o, p.Item, p.Scaled)
+		if err != nil {
+			return err
+		}
+		parent = j.ID
+	}
+	for _, svc := range p.Services {
+		if err := claim(tx, svc); err != nil {
+			return err
+		}
+	}
+	for _, sv := range p.Servers {
+		if err := s.start(tx, o, p.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim makes sure that nobody changes the service at the same time: of two that
+// have planned with the same row the second is a Conflict.
+func claim(tx *store.Tx, svc *models.Service) error { return store.Save(tx, svc, "status") }
