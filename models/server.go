@@ -87,6 +87,8 @@ type Server struct {
 	ExpiresOn      string // YYYY-MM-DD, "" for never
 	AddedAt        time.Time
 	SyncedAt       *time.Time
+
+	Reserved Amounts `gorm:"embedded;embeddedPrefix:reserved_"` // of the quotas; only pkg/quota sets it
 }
 
 // GlobalPrefix implements Keyed.

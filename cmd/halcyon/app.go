@@ -25,6 +25,7 @@ import (
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
 	"halcyon/pkg/provider/vsphere"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/secret"
 	"halcyon/pkg/server"
@@ -49,6 +50,7 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
+	quotas    *quota.Service
 	engine    *job.Engine
 	web       *echo.Echo
 	face      *v2.Face
@@ -122,6 +124,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
 	a.orders = order.New(a.store, a.catalog, a.jobs)
 	a.history = history.New(a.store)
+	a.quotas = quota.New(a.store)
 	if c.workers > 0 {
 		a.engine = job.NewEngine(a.jobs, job.Config{
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
@@ -129,7 +132,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},

@@ -15,6 +15,7 @@ import (
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
 	"halcyon/pkg/tenancy"
@@ -34,6 +35,7 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Quotas    *quota.Service
 
 	// Registry ties the face's declarations together, over the database.
 	Registry func(base string, defs ...*resource.Def) (*resource.Registry, error)
@@ -76,6 +78,7 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),
+		resource.Define(f.quotas()),
 	)
 	if err != nil {
 		return nil, err

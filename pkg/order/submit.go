@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
@@ -112,6 +113,9 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan)
 		if err := o.MoveTo(models.OrderPending); err != nil {
 			return err
 		}
+		if err := quota.Keep(tx, o.ID, reservations(o, p)); err != nil {
+			return err
+		}
 		return store.Save(tx, o)
 	}
 	if err := s.record(tx, a, o, "approved", why); err != nil {
@@ -160,6 +164,9 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 		if err := s.record(tx, a, o, "approved", ""); err != nil {
 			return err
 		}
+		if err := quota.Free(tx, o.ID); err != nil { // the servers themselves reserve
+			return err
+		}
 		return s.activate(tx, a, o, p)
 	})
 }
@@ -183,6 +190,9 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 		if err := s.record(tx, a, o, "denied", reason); err != nil {
 			return err
 		}
+		if err := quota.Free(tx, o.ID); err != nil {
+			return err
+		}
 		return store.Save(tx, o)
 	})
 }
@@ -200,6 +210,9 @@ func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*mode
 		}
 		if o.Status != models.OrderActive {
 			if err := o.MoveTo(models.OrderCanceled); err != nil {
+				return err
+			}
+			if err := quota.Free(tx, o.ID); err != nil {
 				return err
 			}
 			o.EndedAt = &tx.Now
@@ -303,6 +316,7 @@ func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc
 	if svc != nil {
 		sv.ServiceID, spec.ServiceID, spec.ParentID = svc.ID, svc.ID, parent.ID
 	}
+	quota.Claim(tx, sv)
 	if err := store.Insert(tx, sv); err != nil {
 		return err
 	}
@@ -325,7 +339,10 @@ func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv 
 	if err := sv.MoveTo(to); err != nil {
 		return err
 	}
-	if err := store.Save(tx, sv, "status"); err != nil {
+	if to == models.ServerModify {
+		quota.ClaimChange(tx, sv, args)
+	}
+	if err := store.Save(tx, sv, append(quota.Columns, "status")...); err != nil {
 		return err
 	}
 	_, err = s.jobs.InsertTx(tx, job.Spec{

@@ -209,6 +209,7 @@ type Tx struct {
 	Now      time.Time // one instant for all of it
 	store    *Store
 	writes   bool
+	late     []lateWork
 	onCommit []func()
 	signals  []signal
 }
@@ -239,6 +240,9 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 			if err := fn(tx); err != nil {
 				return err
 			}
+			if err := tx.flushLate(); err != nil {
+				return err
+			}
 			return tx.flushSignals()
 		})
 		if err == nil {
@@ -260,6 +264,40 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 // OnCommit has fn called after the commit, in the order of the calls. What it
 // does is a hint that polling would find again: it is lost when the process dies.
 func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
+
+// Late is work that a transaction gathers and does at its end: rows that many
+// transactions want are then locked last, in one order, and not for long.
+type Late interface {
+	// Flush is called once, before the commit. Its error undoes the transaction.
+	Flush(tx *Tx) error
+}
+
+type lateWork struct {
+	key  any
+	work Late
+}
+
+// Late gives the transaction's own work of a kind, which fresh makes when it is
+// first asked for. Outside InTx there is no end, and nothing is ever done.
+func (tx *Tx) Late(key any, fresh func() Late) Late {
+	for _, l := range tx.late {
+		if l.key == key {
+			return l.work
+		}
+	}
+	l := lateWork{key, fresh()}
+	tx.late = append(tx.late, l)
+	return l.work
+}
+
+func (tx *Tx) flushLate() error {
+	for _, l := range tx.late {
+		if err := l.work.Flush(tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Dialect tells which database it is.
 func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
