@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/store"
 )
@@ -159,16 +160,30 @@ func scope(tx *store.Tx, q *models.Quota) (string, error) {
 	return strings.Join(names, " in "), nil
 }
 
-// Preview gives the quotas that reservations would move, by id, and the Conflict
-// in which they would end when there is no room. It writes and locks nothing.
-func Preview(tx *store.Tx, list []models.Reservation) ([]Effect, error) {
+// Preview gives those quotas that reservations would move and the actor sees, by
+// id, and the Conflict in which they would end when there is no room, be it seen or
+// not. It writes and locks nothing.
+func Preview(tx *store.Tx, a access.Actor, list []models.Reservation) ([]Effect, error) {
 	t := &tally{by: map[place]models.Amounts{}}
 	for _, r := range list {
 		t.add(place{r.GroupID, r.EnvironmentID}, r.Reserved, true)
 	}
 	moved, err := t.effects(tx, false)
-	if err != nil {
+	if err != nil || len(moved) == 0 {
 		return nil, err
 	}
-	return moved, exceeded(tx, moved)
+	full := exceeded(tx, moved)
+	ids := make([]models.ID, len(moved))
+	for i := range moved {
+		ids[i] = moved[i].Quota.ID
+	}
+	db := tx.Table("quotas").Where("quotas.id IN ?", ids)
+	if w := access.Visible("quotas", a, "quotas"); !w.IsAll() {
+		db = db.Where(w.SQL, w.Args...)
+	}
+	var seen []models.ID
+	if err := db.Pluck("quotas.id", &seen).Error; err != nil {
+		return nil, fmt.Errorf("quotas: %w", store.Fault(err))
+	}
+	return slices.DeleteFunc(moved, func(e Effect) bool { return !slices.Contains(seen, e.Quota.ID) }), full
 }
