@@ -307,7 +307,6 @@ func (r *rig) tried(t tester) map[string]int {
 // economy is a life with limits.
 type economy struct {
 	life
-	servers []models.Server
 }
 
 func (m *economy) step() {
