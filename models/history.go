@@ -18,6 +18,7 @@ const (
 	ObjectRole        = "role"
 	ObjectIPPool      = "ip-pool"
 	ObjectMembership  = "membership"
+	ObjectQuota       = "quota"
 )
 
 // History is one thing that happened to one object. Rows are never changed.

@@ -90,6 +90,8 @@ type Server struct {
 	ActionJobID    ID         // the open job of an action, which has the server to itself
 	AddedAt        time.Time
 	SyncedAt       *time.Time
+
+	Reserved Amounts `gorm:"embedded;embeddedPrefix:reserved_"` // of the quotas; only pkg/quota sets it
 }
 
 // GlobalPrefix implements Keyed.

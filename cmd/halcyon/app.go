@@ -26,6 +26,7 @@ import (
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
 	"halcyon/pkg/provider/vsphere"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/secret"
 	"halcyon/pkg/server"
@@ -50,6 +51,7 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
+	quotas    *quota.Service
 
 	idempotency *idempotency.Service
 
@@ -130,6 +132,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.orders = order.New(a.store, a.catalog, a.jobs)
 	a.history = history.New(a.store)
 	a.idempotency = idempotency.New(a.store, a.box.Seal, a.box.Open)
+	a.quotas = quota.New(a.store)
 	if c.workers > 0 {
 		a.engine = job.NewEngine(a.jobs, job.Config{
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
@@ -137,7 +140,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas,
 		Idempotency: a.idempotency,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)

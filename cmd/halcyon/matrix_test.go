@@ -276,7 +276,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 }
 
 // versioned are tables whose rows count their changes.
-var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services"}
+var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "quotas"}
 
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
@@ -404,6 +404,13 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 			Items: []models.BlueprintItem{{Name: "Server", Type: models.BlueprintItemServer, Quantity: 1, OSBuildID: 1, SizeID: 1}},
 		}
 		return must(m, b, m.app.catalog.Blueprints.Create(context.Background(), access.System("test"), b)).ID
+	},
+	"quotas": func(m *matrix, tenant, _ string) models.ID {
+		most := "5"
+		g := &models.Group{Name: m.name("limited"), ParentID: m.groups[tenant]}
+		must(m, g, m.app.tenancy.Groups.Create(context.Background(), access.System("test"), g))
+		q := &models.Quota{GroupID: g.ID, Kind: models.QuotaServers, NewLimit: &most}
+		return must(m, q, m.app.quotas.Quotas.Create(context.Background(), access.System("test"), q)).ID
 	},
 	"orders":   (*matrix).order,
 	"jobs":     (*matrix).job,

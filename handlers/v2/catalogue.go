@@ -75,6 +75,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 					return access.Where{SQL: query.Root + ".environment_id = " + e.ID.String()}, nil
 				},
 			},
+			environmentQuotas(),
 			historySub(models.ObjectEnvironment, func(e *env) (models.ID, string) { return e.ID, e.Name }),
 		},
 		Validity: &resource.Validity{Announced: true},

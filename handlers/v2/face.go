@@ -16,6 +16,7 @@ import (
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
 	"halcyon/pkg/tenancy"
@@ -35,6 +36,7 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Quotas    *quota.Service
 
 	Idempotency *idempotency.Service
 
@@ -88,6 +90,7 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),
+		resource.Define(f.quotas()),
 	)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,7 @@ func (f *Face) groups() resource.Resource[models.Group] {
 					return access.Where{SQL: query.Root + ".group_id = " + g.ID.String()}, nil
 				},
 			},
+			f.groupQuotas(),
 			historySub(models.ObjectGroup, func(g *group) (models.ID, string) { return g.ID, g.Name }),
 		},
 		Validity: &resource.Validity{

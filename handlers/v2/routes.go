@@ -64,7 +64,7 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	add(http.MethodGet, all, "signed in: what they see", f.collection(d))
 	add(http.MethodGet, one, "who sees it", f.item(d))
 	if d.Create != nil {
-		add(http.MethodPost, all, "who may create", f.create(d))
+		add(http.MethodPost, all, "who may create", f.orDryRun(d, "", f.create(d)))
 	}
 	if d.Update != nil {
 		add(http.MethodPatch, one, "who may change it", f.update(d))
@@ -73,7 +73,7 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 		add(http.MethodDelete, one, "who may delete it", f.remove(d))
 	}
 	for _, x := range d.Actions {
-		add(http.MethodPost, one+"/actions/"+x.Path, x.Doc, f.action(d, x))
+		add(http.MethodPost, one+"/actions/"+x.Path, x.Doc, f.orDryRun(d, x.Path, f.action(d, x)))
 	}
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, "who sees it: what they see", f.sub(d, s))

@@ -147,6 +147,16 @@ func Visible(table string, a Actor, alias string) Where {
 			seen = append(seen, Where{SQL: in, Args: w.Args})
 		}
 		return Or(seen...)
+	case "quotas":
+		// Of what the actor sees: group and environment, where it has both.
+		within := func(column, table string) Where {
+			w := Visible(table, a, "o")
+			if w.IsAll() {
+				return All
+			}
+			return Or(Where{SQL: col(column) + " IS NULL"}, sub("%s IN (SELECT o.id FROM "+table+" o WHERE %s)", col(column), w))
+		}
+		return And(within("group_id", "groups"), within("environment_id", "environments"))
 	case "servers", "jobs":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)),
 			sub("%s IN (SELECT sv.id FROM services sv WHERE %s)", col("service_id"), a.offered("sv.blueprint_id")))

@@ -211,6 +211,11 @@ func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, erro
 	return c.dir.Actor(ctx, u, "")
 }
 
+// Holders gives the users whose roles give them a permission on a group.
+func (c *Service) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
+	return c.dir.Holders(ctx, p, group)
+}
+
 func loadBlueprint(tx *store.Tx, b *models.Blueprint) (err error) {
 	if err := tx.Where("blueprint_id = ?", b.ID).Order("position").Find(&b.Items).Error; err != nil {
 		return err

@@ -486,6 +486,33 @@ func (d *Directory) Ancestry(ctx context.Context, group models.ID) ([]models.ID,
 	return d.up(group), nil
 }
 
+// Holders gives the active users whose roles give them a permission on a group,
+// by id. Super admins need no role, and are not among them.
+func (d *Directory) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
+	if err := d.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer d.mu.RUnlock()
+	now := d.store.Now()
+	var out []models.ID
+	for g := group; g != 0; g = d.parent[g] {
+		for _, user := range d.members[g] {
+			if u := d.users[user]; u == nil || !u.Active {
+				continue
+			}
+			for _, m := range d.grants[user] {
+				r := d.roles[m.RoleID]
+				live := m.ExpiresAt == nil || m.ExpiresAt.After(now)
+				if m.GroupID == g && live && r != nil && slices.Contains(r.Permissions, string(p)) {
+					out = append(out, user)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
 // Role gives a role by id, NotFound when there is none.
 func (d *Directory) Role(ctx context.Context, id models.ID) (*models.Role, error) {
 	if err := d.rlock(ctx); err != nil {

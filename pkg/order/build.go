@@ -2,25 +2,21 @@ package order
 
 import (
 	"fmt"
+	"slices"
 
 	"halcyon/models"
 	"halcyon/pkg/job"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
 // This file writes what an order makes: services, servers and their jobs. The rows
 // of a kind are written together, with ids that were taken for all of them at once.
 
-// jobs tells how many jobs the plan's work is.
-func (p *Plan) jobs() int {
-	n := len(p.Services) + len(p.Servers) + len(p.Mods)
-	for i := range p.Services {
-		n += len(p.Services[i].Servers)
-	}
-	for _, d := range p.Decoms {
-		n += len(d.Servers)
-	}
-	return n
+// idle reports whether the plan needs no job.
+func (p *Plan) idle() bool {
+	return len(p.Services)+len(p.Servers)+len(p.Mods) == 0 &&
+		!slices.ContainsFunc(p.Decoms, func(d PlannedDecom) bool { return len(d.Servers) > 0 })
 }
 
 // build writes the services and servers that the plan makes, and begins their jobs.
@@ -128,6 +124,7 @@ func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, s
 			sv.ServiceID, spec.ServiceID = svc.ID, svc.ID
 			sv.OwnerID = svc.OwnerID // whoever scales it
 		}
+		quota.Claim(tx, sv)
 		if err := store.Insert(tx, sv); err != nil {
 			return nil, nil, err
 		}

@@ -83,13 +83,21 @@ func (p *planner) madeUp(b *models.BlueprintItem, svc *PlannedService, n, quanti
 			return strings.TrimRight(s[:min(len(s), room)], "-")
 		}
 		host := label(strings.NewReplacer(
-			"{name}", cut(name), "{item}", cut(b.Name), "{order}", p.order.ID.String(),
+			"{name}", cut(name), "{item}", cut(b.Name), "{order}", p.number(),
 			"{n}", strconv.Itoa(n), "{owner}", cut(p.actor.Username),
 		).Replace(template))
 		if short, _, _ := strings.Cut(host, "."); len(short) <= longest || room == 0 {
 			return qualified(host, domain)
 		}
 	}
+}
+
+// number is the order's in names. One that is not made for real has none.
+func (p *planner) number() string {
+	if p.order.ID == 0 {
+		return "new"
+	}
+	return p.order.ID.String()
 }
 
 // qualified puts the domain behind a name that has none.

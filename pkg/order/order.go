@@ -120,7 +120,8 @@ func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.
 	return o, nil
 }
 
-func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, error) {
+// draft is the new order of a draft, if the actor may make it.
+func draft(a access.Actor, d Draft) (*models.Order, error) {
 	o := &models.Order{
 		Name: d.Name, Status: models.OrderCart,
 		GroupID: d.GroupID, OwnerID: a.ID, RecipientID: d.RecipientID,
@@ -137,14 +138,22 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	o.Items = d.Items
+	number(o.Items)
+	return o, nil
+}
+
+func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, error) {
+	o, err := draft(a, d)
+	if err != nil {
+		return nil, err
+	}
 	if err := tx.Reserve(store.Count{Table: "orders", Rows: 1}, store.Count{Table: "order_items", Rows: len(d.Items)}); err != nil {
 		return nil, err
 	}
 	if err := store.Insert(tx, o); err != nil {
 		return nil, err
 	}
-	o.Items = d.Items
-	number(o.Items)
 	if err := history.Add(tx, a, models.ObjectOrder, o.ID, "created", "", nil, nil); err != nil {
 		return nil, err
 	}

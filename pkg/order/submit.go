@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/server"
 	"halcyon/pkg/store"
 )
@@ -113,6 +114,9 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan)
 		if err := o.MoveTo(models.OrderPending); err != nil {
 			return err
 		}
+		if err := quota.Keep(tx, o.ID, reservations(o, p)); err != nil {
+			return err
+		}
 		return store.Save(tx, o)
 	}
 	if err := s.record(tx, a, o, "approved", why); err != nil {
@@ -161,6 +165,9 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 		if err := s.record(tx, a, o, "approved", ""); err != nil {
 			return err
 		}
+		if err := quota.Free(tx, o.ID); err != nil { // the servers themselves reserve
+			return err
+		}
 		return s.activate(tx, a, o, p)
 	})
 }
@@ -184,6 +191,9 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 		if err := s.record(tx, a, o, "denied", reason); err != nil {
 			return err
 		}
+		if err := quota.Free(tx, o.ID); err != nil {
+			return err
+		}
 		return store.Save(tx, o)
 	})
 }
@@ -201,6 +211,9 @@ func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*mode
 		}
 		if o.Status != models.OrderActive {
 			if err := o.MoveTo(models.OrderCanceled); err != nil {
+				return err
+			}
+			if err := quota.Free(tx, o.ID); err != nil {
 				return err
 			}
 			o.EndedAt = &tx.Now
@@ -252,7 +265,7 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 			return err
 		}
 	}
-	if p.jobs() > 0 {
+	if !p.idle() {
 		return nil
 	}
 	return s.finish(tx, o) // the order had nothing left to do
@@ -261,7 +274,7 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 // start moves a server into a transitional state and begins the job that leads
 // out of it, as a part of parent if that is not 0.
 func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs, parent models.ID) error {
-	if err := server.Occupy(tx, sv.ID, to); err != nil {
+	if err := server.Occupy(tx, sv.ID, to, args); err != nil {
 		return err
 	}
 	_, err := s.jobs.InsertTx(tx, job.Spec{

@@ -36,6 +36,7 @@ type Table[T any, P Row[T]] struct {
 	Write     func(tx *store.Tx, row P) error // what belongs to the row, when it was written
 	Before    func(tx *store.Tx, row P) error // a deletion: refuse, or clear what hangs on the row
 	InUse     string                          // what a refused deletion says
+	Locks     bool                            // an update locks the row before it reads it: others count in it
 }
 
 // List gives a page of what the actor sees.
@@ -53,8 +54,8 @@ func (t *Table[T, P]) FindTx(tx *store.Tx, a access.Actor, ref string) (*T, erro
 	return t.find(tx, a, ref)
 }
 
-func (t *Table[T, P]) find(tx *store.Tx, a access.Actor, ref string) (*T, error) {
-	row, err := query.Find[T](tx, t.Schema, a, ref)
+func (t *Table[T, P]) find(tx *store.Tx, a access.Actor, ref string, opts ...query.ListOption) (*T, error) {
+	row, err := query.Find[T](tx, t.Schema, a, ref, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,11 @@ func (t *Table[T, P]) Update(ctx context.Context, a access.Actor, ref string, ap
 	var row *T
 	err := t.Store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
-		if row, err = t.find(tx, a, ref); err != nil {
+		var lock []query.ListOption
+		if t.Locks {
+			lock = append(lock, query.ForUpdate())
+		}
+		if row, err = t.find(tx, a, ref, lock...); err != nil {
 			return err
 		}
 		if err := t.CanUpdate(a, row); err != nil {

@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
@@ -324,7 +325,15 @@ func (k modify) Retryable(tx *store.Tx, j *models.Job) error {
 
 // Retried implements job.Kind.
 func (k modify) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
-	return nil, move(tx, j, models.ServerModify)
+	if err := move(tx, j, models.ServerModify); err != nil {
+		return nil, err
+	}
+	sv, err := lock(tx, j.ServerID)
+	if err != nil {
+		return nil, err
+	}
+	quota.ClaimChange(tx, sv, j.Args)
+	return nil, save(tx, sv)
 }
 
 // action switches a server, or looks at it.

@@ -18,6 +18,7 @@ import (
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
@@ -50,7 +51,9 @@ func lock(tx *store.Tx, id models.ID) (*models.Server, error) {
 	return sv, nil
 }
 
+// save writes a server's row, and what it takes out of the quotas with it.
 func save(tx *store.Tx, sv *models.Server) error {
+	quota.Settle(tx, sv)
 	if err := store.Save(tx, sv); err != nil {
 		return fmt.Errorf("save server %s: %w", sv.ID, err)
 	}

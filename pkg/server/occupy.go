@@ -2,12 +2,14 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
@@ -118,9 +120,9 @@ func busy(tx *store.Tx, service models.ID) (string, error) {
 	return fmt.Sprintf("Its server %s is being worked on. Current state of server is %s", rows[0].Hostname, rows[0].Status), nil
 }
 
-// Occupy moves a server into a state in which it is worked on. It is a Conflict
-// while something else works on it.
-func Occupy(tx *store.Tx, id models.ID, to models.ServerStatus) error {
+// Occupy moves a server into a state in which it is worked on, and reserves what
+// the work makes it grow by. It is a Conflict while something else works on it.
+func Occupy(tx *store.Tx, id models.ID, to models.ServerStatus, args models.JobArgs) error {
 	sv, err := lock(tx, id)
 	if err != nil {
 		return err
@@ -131,5 +133,8 @@ func Occupy(tx *store.Tx, id models.ID, to models.ServerStatus) error {
 	if err := sv.MoveTo(to); err != nil {
 		return err
 	}
-	return store.Save(tx, sv, "status")
+	if to == models.ServerModify {
+		quota.ClaimChange(tx, sv, args)
+	}
+	return store.Save(tx, sv, append(slices.Clone(quota.Columns), "status")...)
 }

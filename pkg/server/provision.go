@@ -8,6 +8,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
@@ -205,6 +206,7 @@ func (k provision) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	if err := sv.MoveTo(models.ServerProv); err != nil {
 		return nil, err
 	}
+	quota.Claim(tx, sv)
 	if err := settle(tx, sv, "provisioning retried", "Job id "+j.ID.String()); err != nil {
 		return nil, err
 	}

@@ -209,6 +209,7 @@ type Tx struct {
 	Now      time.Time // one instant for all of it
 	store    *Store
 	writes   bool
+	late     []lateWork
 	onCommit []func()
 	signals  []signal
 }
@@ -278,8 +279,7 @@ func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
 		}
 	}()
 	if err = fn(tx); err == nil {
-		tx.flushSignals()
-		err = x.flush(ctx)
+		err = tx.end(ctx)
 	}
 	if x.err != nil {
 		return x.err // whatever else went wrong did so because of it
@@ -306,6 +306,15 @@ func (s *Store) open(ctx context.Context) (*Tx, error) {
 	return &Tx{DB: db, Now: s.Now(), store: s, writes: true}, nil
 }
 
+// end does what was left for the end, and sends what was held back.
+func (tx *Tx) end(ctx context.Context) error {
+	if err := tx.flushLate(); err != nil {
+		return err
+	}
+	tx.flushSignals()
+	return tx.session().flush(ctx)
+}
+
 // committed tells whoever waited for the commit.
 func (tx *Tx) committed() {
 	for _, fn := range tx.onCommit {
@@ -317,6 +326,40 @@ func (tx *Tx) committed() {
 // OnCommit has fn called after the commit, in the order of the calls. What it
 // does is a hint that polling would find again: it is lost when the process dies.
 func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
+
+// Late is work that a transaction gathers and does at its end: rows that many
+// transactions want are then locked last, in one order, and not for long.
+type Late interface {
+	// Flush is called once, before the commit. Its error undoes the transaction.
+	Flush(tx *Tx) error
+}
+
+type lateWork struct {
+	key  any
+	work Late
+}
+
+// Late gives the transaction's own work of a kind, which fresh makes when it is
+// first asked for. Outside InTx there is no end, and nothing is ever done.
+func (tx *Tx) Late(key any, fresh func() Late) Late {
+	for _, l := range tx.late {
+		if l.key == key {
+			return l.work
+		}
+	}
+	l := lateWork{key, fresh()}
+	tx.late = append(tx.late, l)
+	return l.work
+}
+
+func (tx *Tx) flushLate() error {
+	for _, l := range tx.late {
+		if err := l.work.Flush(tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Dialect tells which database it is.
 func (tx *Tx) Dialect() Dialect { return tx.store.dialect }

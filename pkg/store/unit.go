@@ -70,6 +70,9 @@ func (u *Unit) within(ctx context.Context, fn func(tx *Tx) error) error {
 		}
 	}()
 	err := fn(part)
+	if err == nil {
+		err = part.flushLate()
+	}
 	if x := part.session(); err == nil || x.err != nil {
 		err = x.flush(ctx) // when it failed before, whatever else went wrong did so because of it
 	}

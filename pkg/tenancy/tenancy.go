@@ -11,6 +11,7 @@ import (
 	"halcyon/pkg/directory"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/record"
 	"halcyon/pkg/store"
 )
@@ -46,6 +47,7 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 			return tx.Table("servers").Where("group_id = ? AND status <> ?", g.ID, models.ServerHistorical).
 				Select("coalesce(sum(rate), 0)").Scan(&g.Rate).Error
 		},
+		Write: func(tx *store.Tx, _ *models.Group) error { return quota.Regroup(tx) }, // it may have moved
 		InUse: "The group has groups, environments, orders or servers, perhaps in history only. To take it out of use, remove its members instead.",
 	}
 	t.Roles = record.Table[models.Role, *models.Role]{

@@ -1,0 +1,158 @@
+package order
+
+import (
+	"context"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/quota"
+	"halcyon/pkg/store"
+)
+
+// Forecast is what would become of an order, were it made or submitted for real.
+type Forecast struct {
+	Order     *models.Order // as it would be; a new one has no id
+	Automatic string        // the policy that approves it, in words; "" when somebody has to
+	Approvers []models.ID   // who then can, beside super admins
+	Quotas    []quota.Effect
+	Jobs      []PlannedJob
+}
+
+// PlannedJob is a job that an approved order would begin. No job of an order waits
+// for another one to end.
+type PlannedJob struct {
+	Type models.JobType
+	Name string // of what it is about: a host, or a service
+	Jobs []PlannedJob
+}
+
+// DryCreate says what Create would lead to. It fails where Create does, and
+// changes nothing. Of a cart it also says what its submission would lead to.
+func (s *Service) DryCreate(ctx context.Context, a access.Actor, d Draft) (*Forecast, error) {
+	tx := s.store.Read(ctx)
+	o, err := draft(a, d)
+	if err != nil {
+		return nil, err
+	}
+	o.CreatedAt, o.UpdatedAt = tx.Now, tx.Now
+	p, err := s.plan(tx, a, o, itemPointer)
+	if err != nil {
+		return nil, err
+	}
+	p.price(o)
+	return s.forecast(tx, a, o, p, d.Submit)
+}
+
+// DrySubmit says what Submit would lead to. It fails where Submit does, and
+// changes nothing.
+func (s *Service) DrySubmit(ctx context.Context, a access.Actor, ref string) (*Forecast, error) {
+	tx := s.store.Read(ctx)
+	o, err := find(tx, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	if err := CanSubmit(a, o); err != nil {
+		return nil, err
+	}
+	p, err := s.plan(tx, a, o, itemPointer)
+	if err != nil {
+		return nil, err
+	}
+	p.price(o)
+	return s.forecast(tx, a, o, p, true)
+}
+
+func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, submits bool) (*Forecast, error) {
+	if submits {
+		if err := CanSubmit(a, o); err != nil {
+			return nil, err
+		}
+	}
+	f := &Forecast{Order: o, Jobs: p.jobs()}
+	if o.GroupID == 0 {
+		return f, nil // a cart that cannot be submitted yet
+	}
+	auto, why, err := s.autoApproved(tx, o, p)
+	if err != nil {
+		return nil, err
+	}
+	if auto {
+		f.Automatic = why
+	} else if f.Approvers, err = s.approvers(tx, o); err != nil {
+		return nil, err
+	}
+	f.Quotas, err = quota.Preview(tx, a, reservations(o, p))
+	if err != nil && (submits || !fault.Is(err, fault.Conflict)) {
+		return nil, err // a cart takes nothing yet, but shows what it would take
+	}
+	if submits {
+		return f, f.submitted(tx, a, auto)
+	}
+	return f, nil
+}
+
+// submitted brings the order to where a submission leaves it.
+func (f *Forecast) submitted(tx *store.Tx, a access.Actor, auto bool) error {
+	o := f.Order
+	o.SubmittedAt, o.Current = &tx.Now, false
+	if !auto {
+		return o.MoveTo(models.OrderPending)
+	}
+	o.ApprovedAt, o.ApprovedByID = &tx.Now, a.ID
+	if err := o.MoveTo(models.OrderActive); err != nil || len(f.Jobs) > 0 {
+		return err
+	}
+	o.EndedAt = &tx.Now
+	return o.MoveTo(outcome(nil, 0))
+}
+
+// approvers are those who may approve the order by a role of theirs.
+func (s *Service) approvers(tx *store.Tx, o *models.Order) ([]models.ID, error) {
+	ids, err := s.catalog.Holders(tx.Statement.Context, access.OrderApprove, o.GroupID)
+	if err != nil {
+		return nil, err
+	}
+	var out []models.ID
+	pending := *o
+	pending.Status = models.OrderPending
+	for _, id := range ids {
+		who, err := s.catalog.Actor(tx.Statement.Context, id)
+		if err != nil {
+			return nil, err
+		}
+		if CanApprove(who, &pending) == nil {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// jobs is the tree of jobs that activate makes of the plan.
+func (p *Plan) jobs() []PlannedJob {
+	var out []PlannedJob
+	for _, svc := range p.Services {
+		parent := PlannedJob{Type: models.JobDeploy, Name: svc.Name}
+		for _, sv := range svc.Servers {
+			parent.Jobs = append(parent.Jobs, PlannedJob{Type: models.JobProvision, Name: sv.Hostname})
+		}
+		out = append(out, parent)
+	}
+	for _, sv := range p.Servers {
+		out = append(out, PlannedJob{Type: models.JobProvision, Name: sv.Hostname})
+	}
+	for _, m := range p.Mods {
+		out = append(out, PlannedJob{Type: models.JobModify, Name: m.Server.Hostname})
+	}
+	for _, d := range p.Decoms {
+		var removals []PlannedJob
+		for _, sv := range d.Servers {
+			removals = append(removals, PlannedJob{Type: models.JobDecom, Name: sv.Hostname})
+		}
+		if d.Scaled != nil {
+			removals = []PlannedJob{{Type: models.JobDeploy, Name: d.Scaled.Name, Jobs: removals}}
+		}
+		out = append(out, removals...)
+	}
+	return out
+}

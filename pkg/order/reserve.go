@@ -1,0 +1,33 @@
+package order
+
+import (
+	"slices"
+
+	"halcyon/models"
+	"halcyon/pkg/quota"
+)
+
+// reservations are what an order takes out of the quotas from its submission on:
+// one for each server that it makes, and for each that it makes larger.
+func reservations(o *models.Order, p *Plan) []models.Reservation {
+	var out []models.Reservation
+	for _, sv := range p.made() {
+		out = append(out, quota.Creation(sv.Item, &models.Server{
+			GroupID: o.GroupID, EnvironmentID: sv.Env.ID, ItemKey: sv.Key,
+			CPUs: sv.CPUs, MemoryMB: sv.MemoryMB, Rate: sv.Rate.Total(),
+		}))
+	}
+	for _, m := range p.Mods {
+		out = append(out, quota.Growth(m.Item, m.Server, m.Args))
+	}
+	return out
+}
+
+// made gives all servers that the plan makes, those of services first.
+func (p *Plan) made() []PlannedServer {
+	var out []PlannedServer
+	for _, svc := range p.Services {
+		out = append(out, svc.Servers...)
+	}
+	return slices.Concat(out, p.Servers)
+}
