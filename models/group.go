@@ -65,6 +65,9 @@ type Membership struct {
 // GlobalPrefix implements Keyed.
 func (*Membership) GlobalPrefix() string { return "MEM" }
 
+// ValidName is a 400 unless a name is one that people may choose.
+func ValidName(name string) error { return validName(name) }
+
 // validName is the rule for names that people choose.
 func validName(name string) error {
 	switch {

@@ -18,6 +18,13 @@ const (
 	ObjectRole        = "role"
 	ObjectIPPool      = "ip-pool"
 	ObjectMembership  = "membership"
+
+	ObjectAction              = "action"
+	ObjectServerAction        = "server-action"
+	ObjectServiceAction       = "service-action"
+	ObjectOrchestrationAction = "orchestration-action"
+	ObjectRule                = "rule"
+	ObjectApplication         = "application"
 )
 
 // History is one thing that happened to one object. Rows are never changed.

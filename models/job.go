@@ -116,6 +116,9 @@ type JobArgs struct {
 	Params   []Param `json:"params,omitempty"` // what the server's parameters become
 	Expires  string  `json:"expires,omitempty"`
 	SizeID   ID      `json:"size,omitempty"`
+
+	Run          *RunArgs `json:"run,omitempty"`          // of a JobAction that runs what administrators have defined
+	Applications []ID     `json:"applications,omitempty"` // to be put on a server when it is there
 }
 
 // Rate is what a server costs by the month, by what for.

@@ -90,10 +90,11 @@ const (
 	ItemProv   ItemKind = "prov"
 	ItemMod    ItemKind = "mod"
 	ItemDecom  ItemKind = "decom"
+	ItemAction ItemKind = "action"
 )
 
 // ItemKinds are all of them, in wire order.
-var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom}
+var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom, ItemAction}
 
 // OrderItem is one line of an order. Exactly the member of its kind is set.
 type OrderItem struct {
@@ -106,6 +107,7 @@ type OrderItem struct {
 	Prov        *ProvItem   `gorm:"serializer:json"`
 	Mod         *ModItem    `gorm:"serializer:json"`
 	Decom       *DecomItem  `gorm:"serializer:json"`
+	Action      *ActionItem `gorm:"serializer:json"`
 	Rate        Money       // per month, as priced last
 }
 
@@ -135,7 +137,7 @@ type ProvItem struct {
 	OSBuildID         ID       `json:"os_build,omitempty"`
 	Parameters        []Param  `json:"parameters,omitempty"`
 	Preconfigurations []string `json:"preconfigurations,omitempty"`
-	Applications      []string `json:"applications,omitempty"`
+	Applications      []string `json:"applications,omitempty"` // ids, once the order has been checked
 }
 
 // ModItem asks for a server to be changed.

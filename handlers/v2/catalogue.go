@@ -395,9 +395,11 @@ func readBuildItems(n *body.Node, r *resource.Refs) func(*models.Blueprint) {
 	return func(b *models.Blueprint) { b.Items = items }
 }
 
-func blueprintInputs(b *models.Blueprint) hal.Value {
-	list := make([]hal.Value, len(b.Inputs))
-	for i, in := range b.Inputs {
+func blueprintInputs(b *models.Blueprint) hal.Value { return inputValues(b.Inputs) }
+
+func inputValues(inputs []models.Input) hal.Value {
+	list := make([]hal.Value, len(inputs))
+	for i, in := range inputs {
 		props := []hal.Prop{{Name: "name", Value: hal.String(in.Name)}, {Name: "type", Value: hal.String(string(in.Type))}}
 		add := func(name string, given bool, v hal.Value) {
 			if given {
@@ -422,6 +424,11 @@ func blueprintInputs(b *models.Blueprint) hal.Value {
 }
 
 func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
+	inputs := inputList(n)
+	return func(b *models.Blueprint) { b.Inputs = inputs }
+}
+
+func inputList(n *body.Node) []models.Input {
 	var inputs []models.Input
 	for _, x := range n.List() {
 		in := models.Input{
@@ -442,5 +449,5 @@ func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
 		x.Done()
 		inputs = append(inputs, in)
 	}
-	return func(b *models.Blueprint) { b.Inputs = inputs }
+	return inputs
 }

@@ -84,6 +84,11 @@ func (f *Face) relDoc(c echo.Context) error {
 			}
 		}
 	}
+	for prefix, on := range map[string]string{"server-action-": "servers", "service-action-": "services"} {
+		if n, ok := strings.CutPrefix(rel, prefix); ok && n != "" && strings.Trim(n, "0123456789") == "" {
+			docs[on] = "Runs an action that administrators have defined; see /" + prefix[:len(prefix)-1] + "s/" + n + ". POST to it."
+		}
+	}
 	for name, doc := range map[string]string{
 		"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
 		"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token. POST to it.",

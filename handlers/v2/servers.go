@@ -96,7 +96,8 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			act("refresh-info", "Refresh info", "refresh-info", "refresh_info", "Reads it anew from the back end.", server.ActionRefresh, server.CanRefresh),
 			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
 		},
-		List: f.Servers.List, Find: f.Servers.Find,
+		Offers: f.offersOnServers,
+		List:   f.Servers.List, Find: f.Servers.Find,
 		CanDelete: server.CanDecom,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[sv], error) {
 			s, err := f.Servers.Find(ctx, a, ref)
@@ -197,7 +198,8 @@ func (f *Face) services() resource.Resource[models.Service] {
 				return f.deleteService(ctx, a, ref)
 			},
 		}},
-		List: f.Servers.ListServices, Find: f.Servers.FindService,
+		Offers: f.offersOnServices,
+		List:   f.Servers.ListServices, Find: f.Servers.FindService,
 		CanDelete: server.CanDeleteService, Delete: f.deleteService,
 	}
 }

@@ -63,6 +63,10 @@ func New(s *store.Store, d Dispatcher, log *slog.Logger) *Service {
 // one that runs none: canceling a job that waits is the business of its kind.
 func (s *Service) Register(t models.JobType, k Kind) { s.kinds[t] = k }
 
+// Kind gives what Register was told of a type, for kinds that put themselves in
+// front of another; Base without it.
+func (s *Service) Kind(t models.JobType) Kind { return s.kind(t) }
+
 // OnEnd has fn called in every transaction in which a job, leaf or parent, ends.
 func (s *Service) OnEnd(fn Hook) { s.onEnd = append(s.onEnd, fn) }
 
