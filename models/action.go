@@ -300,8 +300,8 @@ type OrchestrationAction struct {
 	Description string
 	ActionID    ID
 	Trigger     Trigger `gorm:"column:trigger_point"`
-	Condition   string // empty: always
-	Priority    int    // lower is earlier
+	Condition   string  // empty: always
+	Priority    int     // lower is earlier
 	Enabled     bool
 }
 
@@ -362,6 +362,7 @@ type RunArgs struct {
 	Trigger  Trigger `json:"trigger,omitempty"`    // none: somebody asked for it
 	JobID    ID      `json:"job,omitempty"`        // that it comes before or after
 	Params   []Param `json:"parameters,omitempty"` // what whoever asked for it said
+	Facts    string  `json:"facts,omitempty"`      // what was known of an order then, as JSON
 }
 
 // ActionItem asks for an action to be run on a server or a service.

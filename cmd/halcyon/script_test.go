@@ -39,6 +39,9 @@ import (
 //	reachable                       gives it back
 //	stop                            ends the workers: what is queued stays queued
 //	unzip                           shows the files of the zip that came
+//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on
+//	received                        shows what it got since the last time
+//	quiet                           fails when a canary is in the log
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
 // and "status" for the status of the answer.
@@ -51,8 +54,8 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				c := newCloud(tb, open(tb), shortBackoff)
-				env.Values[keyCloud{}] = &player{cloud: c}
+				c := newCloud(tb, open(tb), shortBackoff, allowLoopback)
+				env.Values[keyCloud{}] = &player{cloud: c, receiver: newReceiver(tb)}
 				now := time.Now().UTC()
 				env.Setenv("EXPIRES", now.AddDate(0, 0, 90).Format(time.DateOnly))
 				env.Setenv("V2", "/api/v2")
@@ -65,6 +68,7 @@ func TestScripts(t *testing.T) {
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "stop": played((*player).stop),
+				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
 			},
 		})
 	})
@@ -80,8 +84,9 @@ type keyCloud struct{}
 
 // player plays one script.
 type player struct {
-	cloud *cloud
-	last  *answer
+	cloud    *cloud
+	receiver *receiver
+	last     *answer
 }
 
 func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []string) error) func(*testscript.TestScript, bool, []string) {

@@ -2,6 +2,8 @@ package action
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -31,10 +33,10 @@ type OrderFacts struct {
 	Status       string      `json:"status"`
 	Summary      string      `json:"summary"`
 	Rate         float64     `json:"rate"`      // what it adds by the month
-	Servers      int64       `json:"servers"`   // that it makes, as their CPUs and MB of memory are
-	CPUs         int64       `json:"cpus"`      //
-	MemoryMB     int64       `json:"memory_mb"` //
-	Environments []string    `json:"environments"`
+	Servers      int64       `json:"servers"` // that it makes; this and the next are known at trigger points of orders alone
+	CPUs         int64       `json:"cpus"`
+	MemoryMB     int64       `json:"memory_mb"`
+	Environments []string    `json:"environments"` // names of those that it touches
 	Items        []ItemFacts `json:"items"`
 }
 
@@ -261,6 +263,13 @@ func (n names) service(svc *models.Service) *ServiceFacts {
 
 // factsOf reads what a job is about.
 func (s *Service) factsOf(ctx context.Context, tx *store.Tx, j *models.Job) (*Facts, error) {
+	if r := j.Args.Run; r != nil && r.Facts != "" {
+		f := &Facts{}
+		if err := json.Unmarshal([]byte(r.Facts), f); err != nil {
+			return nil, fmt.Errorf("facts of job %s: %w", j.ID, err)
+		}
+		return f, nil
+	}
 	n := names{ctx, s.dir}
 	f := &Facts{Group: n.group(j.GroupID), User: n.user(j.OwnerID)}
 	if j.OrderID != 0 {

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,7 +33,13 @@ func (s *Service) Consults(ctx context.Context) (bool, error) {
 // Decide implements order.Hooks.
 func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *order.Plan, c *order.Consultation) (order.Verdict, error) {
 	v := order.Verdict{}
-	m := moment{at: t, facts: func() (*Facts, error) { return s.orderFacts(tx, o, p), nil }}
+	m := moment{at: t, facts: func() (*Facts, error) {
+		f := s.orderFacts(tx, o, p)
+		if o.CreatedAt.Equal(tx.Now) {
+			f.Order.ID = "" // it may get another one when it has been agreed to
+		}
+		return f, nil
+	}}
 	err := s.each(tx, m, func(h hook, f *Facts) error {
 		if h.action.Kind == models.ActionWebhook {
 			return s.consult(tx, c, t, h, f)
@@ -119,11 +126,7 @@ func title(by models.Named) string {
 // orderFacts gives what is known of an order.
 func (s *Service) orderFacts(tx *store.Tx, o *models.Order, p *order.Plan) *Facts {
 	n := names{tx.Statement.Context, s.dir}
-	f := &Facts{Order: n.order(o, p), Group: n.group(o.GroupID), User: n.user(o.OwnerID)}
-	if o.CreatedAt.Equal(tx.Now) {
-		f.Order.ID = "" // it may get another one when it has been agreed to
-	}
-	return f
+	return &Facts{Order: n.order(o, p), Group: n.group(o.GroupID), User: n.user(o.OwnerID)}
 }
 
 // consultTime is how long those who have to agree to an order may take: whoever
@@ -153,8 +156,15 @@ func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *mode
 		at: t, facts: func() (*Facts, error) { return s.orderFacts(tx, o, p), nil },
 		undecided: noted(tx, models.ObjectOrder, o.ID),
 	}
-	return s.each(tx, m, func(h hook, _ *Facts) error {
-		_, err := s.insert(tx, t, h, job.Spec{OrderID: o.ID, OwnerID: o.OwnerID, GroupID: o.GroupID})
+	return s.each(tx, m, func(h hook, f *Facts) error {
+		// The order goes on while the job waits: it tells what is the case now.
+		known, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		spec := job.Spec{OrderID: o.ID, OwnerID: o.OwnerID, GroupID: o.GroupID}
+		spec.Args.Run = &models.RunArgs{Facts: string(known)}
+		_, err = s.insert(tx, t, h, spec)
 		return err
 	})
 }
@@ -162,7 +172,11 @@ func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *mode
 // insert starts a job for a hook.
 func (s *Service) insert(tx *store.Tx, t models.Trigger, h hook, spec job.Spec) (*models.Job, error) {
 	spec.Type, spec.Action = models.JobAction, h.action.Name
-	spec.Args = models.JobArgs{Run: &models.RunArgs{ActionID: h.action.ID, By: h.by, Trigger: t}}
+	r := models.RunArgs{ActionID: h.action.ID, By: h.by, Trigger: t}
+	if spec.Args.Run != nil {
+		r.Facts = spec.Args.Run.Facts
+	}
+	spec.Args = models.JobArgs{Run: &r}
 	return s.jobs.InsertTx(tx, spec)
 }
 
