@@ -353,7 +353,11 @@ func (k run) Retryable(tx *store.Tx, j *models.Job) error {
 	if r.Trigger != "" || j.ServerID == 0 {
 		return nil
 	}
-	return k.inner.Started(tx, j)
+	sv, err := store.First[models.Server](tx.Select("id", "status").Where("id = ?", j.ServerID))
+	if err == nil && sv.Status != models.ServerActive {
+		return fault.Conflictf("Only servers that are in 'ACTIVE' state can be acted upon. Current state of server is %s", sv.Status)
+	}
+	return err
 }
 
 // Retried implements job.Kind.

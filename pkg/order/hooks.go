@@ -128,8 +128,13 @@ func (s *Service) consulted(ctx context.Context, fn func(tx *store.Tx, c *Consul
 	return s.store.InTx(ctx, func(tx *store.Tx) error { return fn(tx, c) })
 }
 
-// Use has the hooks happen. Without it nothing does.
-func (s *Service) Use(h Hooks) { s.hooks = h }
+// Use has the hooks happen; nil is for none, which is how it begins.
+func (s *Service) Use(h Hooks) {
+	if h == nil {
+		h = noHooks{}
+	}
+	s.hooks = h
+}
 
 // noHooks is nothing to happen.
 type noHooks struct{}
