@@ -69,6 +69,9 @@ func (*Membership) GlobalPrefix() string { return "MEM" }
 // MaxName is how many characters the name of a row may have.
 const MaxName = 255
 
+// ValidName is a 400 unless a name is one that people may choose.
+func ValidName(name string) error { return validName(name) }
+
 // validName is the rule for names that people choose.
 func validName(name string) error {
 	switch {

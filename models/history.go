@@ -19,6 +19,13 @@ const (
 	ObjectIPPool      = "ip-pool"
 	ObjectMembership  = "membership"
 	ObjectQuota       = "quota"
+
+	ObjectAction              = "action"
+	ObjectServerAction        = "server-action"
+	ObjectServiceAction       = "service-action"
+	ObjectOrchestrationAction = "orchestration-action"
+	ObjectRule                = "rule"
+	ObjectApplication         = "application"
 )
 
 // History is one thing that happened to one object. Rows are never changed.

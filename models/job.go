@@ -116,7 +116,13 @@ type JobArgs struct {
 	Params   []Param `json:"params,omitempty"` // what the server's parameters become
 	Expires  string  `json:"expires,omitempty"`
 	SizeID   ID      `json:"size,omitempty"`
+
+	Run          *RunArgs `json:"run,omitempty"`          // of a JobAction that runs what administrators have defined
+	Applications []ID     `json:"applications,omitempty"` // to be put on a server when it is there
 }
+
+// Triggered reports whether a trigger started the job, and nobody asked for it.
+func (j *Job) Triggered() bool { return j.Args.Run != nil && j.Args.Run.Trigger != "" }
 
 // Rate is what a server costs by the month, by what for.
 type Rate struct {

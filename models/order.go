@@ -93,10 +93,11 @@ const (
 	ItemMod    ItemKind = "mod"
 	ItemDecom  ItemKind = "decom"
 	ItemScale  ItemKind = "scale"
+	ItemAction ItemKind = "action"
 )
 
 // ItemKinds are all of them, in wire order.
-var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom, ItemScale}
+var ItemKinds = []ItemKind{ItemDeploy, ItemProv, ItemMod, ItemDecom, ItemScale, ItemAction}
 
 // OrderItem is one line of an order. Exactly the member of its kind is set.
 type OrderItem struct {
@@ -110,6 +111,7 @@ type OrderItem struct {
 	Mod         *ModItem    `gorm:"serializer:json"`
 	Decom       *DecomItem  `gorm:"serializer:json"`
 	Scale       *ScaleItem  `gorm:"serializer:json"`
+	Action      *ActionItem `gorm:"serializer:json"`
 	Rate        Money       // per month, as priced last
 }
 
@@ -143,7 +145,7 @@ type ProvItem struct {
 	OSBuildID         ID       `json:"os_build,omitempty"`
 	Parameters        []Param  `json:"parameters,omitempty"`
 	Preconfigurations []string `json:"preconfigurations,omitempty"`
-	Applications      []string `json:"applications,omitempty"`
+	Applications      []string `json:"applications,omitempty"` // ids, once the order has been checked
 }
 
 // ModItem asks for a server to be changed.

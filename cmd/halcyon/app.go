@@ -14,6 +14,7 @@ import (
 	"halcyon/hal"
 	v2 "halcyon/handlers/v2"
 	"halcyon/models"
+	"halcyon/pkg/action"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/backend"
 	"halcyon/pkg/catalog"
@@ -33,6 +34,7 @@ import (
 	"halcyon/pkg/store"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
+	"halcyon/pkg/webhook"
 )
 
 // app is everything wired together. It is the same for every command; they
@@ -51,6 +53,7 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
+	actions   *action.Service
 	quotas    *quota.Service
 
 	idempotency *idempotency.Service
@@ -76,6 +79,7 @@ type settings struct {
 	lease         time.Duration
 	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
 	backoffMax    time.Duration
+	webhookAllow  webhook.Allowed // private networks that webhooks may call
 	clock         func() time.Time
 	log           *slog.Logger
 	audit         func(what string) // see v2.Config
@@ -130,6 +134,12 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.jobs = job.New(a.store, dispatcher, c.log)
 	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
 	a.orders = order.New(a.store, a.catalog, a.jobs)
+	a.actions = action.New(action.Config{
+		Store: a.store, Directory: a.directory, Jobs: a.jobs,
+		Sender: webhook.New(c.webhookAllow), Seal: a.box.Seal, Open: a.box.Open,
+	})
+	a.actions.Use(a.orders)
+	a.orders.Use(a.actions)
 	a.history = history.New(a.store)
 	a.idempotency = idempotency.New(a.store, a.box.Seal, a.box.Open)
 	a.quotas = quota.New(a.store)
@@ -140,7 +150,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas, Actions: a.actions,
 		Idempotency: a.idempotency,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)

@@ -96,7 +96,7 @@ func simulatedVCenter(username, password string) demo.VCenter {
 // fill makes the demo's content, or, when it is there, tells it where the vCenter
 // is now.
 func (a *app) fill(ctx context.Context, vc demo.VCenter) error {
-	d := &demo.Demo{Tenancy: a.tenancy, Catalog: a.catalog, Orders: a.orders, Directory: a.directory, Now: a.store.Now}
+	d := &demo.Demo{Tenancy: a.tenancy, Catalog: a.catalog, Orders: a.orders, Actions: a.actions, Directory: a.directory, Now: a.store.Now}
 	empty, err := a.tenancy.Empty(ctx)
 	if err != nil {
 		return err

@@ -185,7 +185,7 @@ func (m *matrix) cell(r web.Route, actor, tenant string) string {
 
 // tenanted reports whether what the route is about belongs to a tenant.
 func tenanted(r web.Route) bool {
-	for _, p := range []string{"roles", "resource-handlers", "ip-pools", "os-builds", "perf-types", "docs", "user"} {
+	for _, p := range []string{"roles", "resource-handlers", "ip-pools", "os-builds", "perf-types", "docs", "user", "actions", "server-actions", "service-actions", "orchestration-actions", "rules", "applications"} {
 		if strings.HasPrefix(r.Path, "/api/v2/"+p+"/") {
 			return false
 		}
@@ -276,7 +276,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 }
 
 // versioned are tables whose rows count their changes.
-var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "quotas"}
+var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications"}
 
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
@@ -412,6 +412,27 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 		q := &models.Quota{GroupID: g.ID, Kind: models.QuotaServers, NewLimit: &most}
 		return must(m, q, m.app.quotas.Quotas.Create(context.Background(), access.System("test"), q)).ID
 	},
+	"actions": func(m *matrix, _, _ string) models.ID { return m.act() },
+	"server-actions": func(m *matrix, _, _ string) models.ID {
+		x := &models.ServerAction{Name: m.name("offer"), ActionID: m.act(), Enabled: true}
+		return must(m, x, m.app.actions.ServerActions.Create(context.Background(), access.System("test"), x)).ID
+	},
+	"service-actions": func(m *matrix, _, _ string) models.ID {
+		x := &models.ServiceAction{Name: m.name("offer"), ActionID: m.act(), Enabled: true}
+		return must(m, x, m.app.actions.ServiceActions.Create(context.Background(), access.System("test"), x)).ID
+	},
+	"orchestration-actions": func(m *matrix, _, _ string) models.ID {
+		x := &models.OrchestrationAction{Name: m.name("hook"), ActionID: m.act(), Trigger: models.PostDecom}
+		return must(m, x, m.app.actions.OrchestrationActions.Create(context.Background(), access.System("test"), x)).ID
+	},
+	"rules": func(m *matrix, _, _ string) models.ID {
+		x := &models.Rule{Name: m.name("rule"), ActionID: m.act(), Trigger: models.PostDecom, Condition: "false"}
+		return must(m, x, m.app.actions.Rules.Create(context.Background(), access.System("test"), x)).ID
+	},
+	"applications": func(m *matrix, _, _ string) models.ID {
+		x := &models.Application{Name: m.name("application"), ActionID: m.act()}
+		return must(m, x, m.app.actions.Applications.Create(context.Background(), access.System("test"), x)).ID
+	},
 	"orders":   (*matrix).order,
 	"jobs":     (*matrix).job,
 	"servers":  (*matrix).server,
@@ -430,6 +451,13 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 		}
 		return id
 	},
+}
+
+// act makes an action that changes a label, and little else.
+func (m *matrix) act() models.ID {
+	m.t.Helper()
+	x := &models.Action{Name: m.name("action"), Kind: models.ActionBuiltIn, BuiltIn: models.BuiltInAddLabel, Settings: []models.Param{{Name: "label", Value: "x"}}}
+	return must(m, x, m.app.actions.Actions.Create(context.Background(), access.System("test"), x)).ID
 }
 
 // order makes a cart with one item of each kind, or an order in the state in which
@@ -451,12 +479,13 @@ func (m *matrix) order(tenant, action string) models.ID {
 	}}
 	items := []models.OrderItem{prov}
 	if action == "" {
-		gone, kept := m.server(tenant, ""), m.server(tenant, "")
+		gone, kept, marked := m.server(tenant, ""), m.server(tenant, ""), m.server(tenant, "")
 		items = append(items,
 			models.OrderItem{OrderID: id, Kind: models.ItemDeploy, Position: 1, BlueprintID: 1, Deploy: &models.DeployItem{
 				BlueprintID: 1, Arguments: []models.BuildItemArgs{{Item: "Server", EnvironmentID: env, Parameters: []models.Param{{Name: "vm-size", Value: "small"}}}},
 			}},
 			models.OrderItem{OrderID: id, Kind: models.ItemMod, Position: 1, Mod: &models.ModItem{ServerID: kept, Parameters: []models.Param{{Name: "mem_size", Value: "2 GB"}}}},
+			models.OrderItem{OrderID: id, Kind: models.ItemAction, Position: 1, Action: &models.ActionItem{ServerID: marked, ActionID: 1}},
 			models.OrderItem{OrderID: id, Kind: models.ItemDecom, Position: 1, Decom: &models.DecomItem{ServerIDs: []models.ID{gone}}},
 		)
 	}

@@ -43,6 +43,9 @@ import (
 //	keep FILE                       writes the body of the last answer into a file
 //	pack ZIP FILE                   makes a bundle with the file as its manifest
 //	upload ACTOR PATH FILE          sends a file as the field file of a form
+//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on
+//	received                        shows what it got since the last time
+//	quiet                           fails when a canary is in the log
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
 // and "status" for the status of the answer.
@@ -55,8 +58,8 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				c := newCloud(tb, open(tb), shortBackoff)
-				env.Values[keyCloud{}] = &player{cloud: c}
+				c := newCloud(tb, open(tb), shortBackoff, allowLoopback)
+				env.Values[keyCloud{}] = &player{cloud: c, receiver: newReceiver(tb)}
 				now := time.Now().UTC()
 				env.Setenv("EXPIRES", now.AddDate(0, 0, 90).Format(time.DateOnly))
 				env.Setenv("V2", "/api/v2")
@@ -70,6 +73,7 @@ func TestScripts(t *testing.T) {
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "stop": played((*player).stop),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
+				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
 			},
 		})
 	})
@@ -85,8 +89,9 @@ type keyCloud struct{}
 
 // player plays one script.
 type player struct {
-	cloud *cloud
-	last  *answer
+	cloud    *cloud
+	receiver *receiver
+	last     *answer
 }
 
 func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []string) error) func(*testscript.TestScript, bool, []string) {

@@ -19,6 +19,7 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/web"
+	"halcyon/pkg/webhook"
 )
 
 // databaseFlags say where everything is kept.
@@ -36,6 +37,8 @@ type jobFlags struct {
 	Workers int           `help:"Jobs at a time in this process; 0 for none." default:"8"`
 	Poll    time.Duration `help:"How often workers look for jobs." default:"100ms"`
 	Lease   time.Duration `help:"How long a step stays with a worker that shows no sign of life." default:"15s"`
+
+	WebhookAllow []string `help:"Private networks that webhooks may call, such as 10.1.0.0/16; all others that are not public are refused." placeholder:"CIDR"`
 }
 
 // apiFlags say how the API behaves.
@@ -79,7 +82,9 @@ func (c *serveCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	c.jobFlags.apply(&s)
+	if err := c.jobFlags.apply(&s); err != nil {
+		return err
+	}
 	if err := c.apiFlags.apply(&s); err != nil {
 		return err
 	}
@@ -94,7 +99,11 @@ func (c *serveCmd) Run(env *environment) error {
 	return a.serve(env.ctx, c.apiFlags, func(context.Context, string) error { return nil })
 }
 
-func (j *jobFlags) apply(s *settings) { s.workers, s.poll, s.lease = j.Workers, j.Poll, j.Lease }
+func (j *jobFlags) apply(s *settings) (err error) {
+	s.workers, s.poll, s.lease = j.Workers, j.Poll, j.Lease
+	s.webhookAllow, err = webhook.ParseAllowed(j.WebhookAllow)
+	return err
+}
 
 func (f *apiFlags) apply(s *settings) error {
 	if err := web.CheckOrigins(f.CORSOrigin); err != nil {
@@ -242,7 +251,9 @@ func (c *workerCmd) Run(env *environment) error {
 	if c.Workers <= 0 {
 		return fmt.Errorf("a worker with --workers=%d would do nothing", c.Workers)
 	}
-	c.apply(&s)
+	if err := c.apply(&s); err != nil {
+		return err
+	}
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err
@@ -338,6 +349,7 @@ func (c *configCmd) Run(env *environment) error {
 		{"workers", fmt.Sprint(c.Workers)},
 		{"poll", c.Poll.String()},
 		{"lease", c.Lease.String()},
+		{"webhook-allow", strings.Join(c.WebhookAllow, ",")},
 		{"listen", c.Listen},
 		{"tls-cert", c.TLSCert},
 		{"tls-key", c.TLSKey},

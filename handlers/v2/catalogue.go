@@ -413,9 +413,9 @@ func readBuildItems(n *body.Node, r *resource.Refs) func(*models.Blueprint) {
 	return func(b *models.Blueprint) { b.Items = items }
 }
 
-func blueprintInputs(b *models.Blueprint) hal.Value { return inputList(b.Inputs) }
+func blueprintInputs(b *models.Blueprint) hal.Value { return inputValues(b.Inputs) }
 
-func inputList(inputs []models.Input) hal.Value {
+func inputValues(inputs []models.Input) hal.Value {
 	list := make([]hal.Value, len(inputs))
 	for i, in := range inputs {
 		props := []hal.Prop{{Name: "name", Value: hal.String(in.Name)}, {Name: "type", Value: hal.String(string(in.Type))}}
@@ -442,6 +442,11 @@ func inputList(inputs []models.Input) hal.Value {
 }
 
 func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
+	inputs := inputList(n)
+	return func(b *models.Blueprint) { b.Inputs = inputs }
+}
+
+func inputList(n *body.Node) []models.Input {
 	var inputs []models.Input
 	for _, x := range n.List() {
 		in := models.Input{
@@ -462,5 +467,5 @@ func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
 		x.Done()
 		inputs = append(inputs, in)
 	}
-	return func(b *models.Blueprint) { b.Inputs = inputs }
+	return inputs
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/pkg/action"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
@@ -36,6 +37,7 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Actions   *action.Service
 	Quotas    *quota.Service
 
 	Idempotency *idempotency.Service
@@ -84,6 +86,12 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.osBuilds()),
 		resource.Define(f.sizes()),
 		resource.Define(f.blueprints()),
+		resource.Define(f.applications()),
+		resource.Define(f.actions()),
+		resource.Define(f.serverActions()),
+		resource.Define(f.serviceActions()),
+		resource.Define(f.orchestrationActions()),
+		resource.Define(f.rules()),
 		resource.Define(f.orders()),
 		resource.Define(f.jobs()),
 		resource.Define(f.servers()),

@@ -54,6 +54,8 @@ func readItem(kind models.ItemKind, n *body.Node, refs *resource.Refs, was model
 		it.Decom = readDecom(n, refs, copied(was.Decom))
 	case models.ItemScale:
 		it.Scale = readScaleItem(n, refs, copied(was.Scale))
+	case models.ItemAction:
+		it.Action = readActionItem(n, refs, copied(was.Action))
 	}
 	// What a document shows and nobody sets may come back with it.
 	for _, shown := range []string{"rate", "_links", "delta"} {
@@ -182,7 +184,10 @@ func readProv(n *body.Node, refs *resource.Refs, d models.ProvItem) *models.Prov
 		d.Preconfigurations = x.Texts()
 	}
 	if x := n.Field("applications"); x.Given() {
-		d.Applications = x.Texts()
+		d.Applications = nil
+		for _, ref := range x.List() {
+			d.Applications = append(d.Applications, ref.Ref())
+		}
 	}
 	return &d
 }
@@ -249,6 +254,8 @@ func itemProps(it *models.OrderItem) []hal.Prop {
 		return decomProps(it.Decom)
 	case models.ItemScale:
 		return scaleProps(it.Scale)
+	case models.ItemAction:
+		return actionProps(it.Action)
 	}
 	return nil
 }
@@ -315,7 +322,7 @@ func provProps(d *models.ProvItem) []hal.Prop {
 	props := serverProps(d.Hostname, d.Quantity, d.EnvironmentID, d.OSBuildID, d.Parameters)
 	return append(props,
 		hal.Prop{Name: "preconfigurations", Value: hal.Strings(d.Preconfigurations)},
-		hal.Prop{Name: "applications", Value: hal.Strings(d.Applications)})
+		hal.Prop{Name: "applications", Value: applicationRefs(d.Applications)})
 }
 
 func modProps(d *models.ModItem) []hal.Prop {

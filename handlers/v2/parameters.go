@@ -31,5 +31,5 @@ func (f *Face) environmentParameters(ctx context.Context, _ access.Actor, e *mod
 			}
 		}
 	}
-	return inputList(inputs), nil
+	return inputValues(inputs), nil
 }

@@ -37,9 +37,10 @@ func (f *Face) root(c echo.Context) error {
 		doc.Links = append(doc.Links, hal.Rel{Name: d.Plural, Links: []hal.Link{{Href: href, Title: d.Noun}}})
 		doc.Props = append(doc.Props, hal.Prop{Name: d.Plural, Value: hal.String(href)})
 		for _, b := range d.Batch {
-			doc.HasActions = true
+			// Here the relation "actions" is the collection of that name, and no list of
+			// what can be done.
 			if b.Can(a) == nil {
-				doc.Actions = append(doc.Actions, hal.Action{Rel: b.Rel, Name: b.Rel, Href: d.Path() + "actions/" + b.Rel, Title: b.Title})
+				doc.Links = append(doc.Links, hal.Rel{Name: "cb:" + b.Rel, Links: []hal.Link{{Href: d.Path() + "actions/" + b.Rel, Title: b.Title}}})
 			}
 		}
 	}
@@ -86,6 +87,11 @@ func (f *Face) relDoc(c echo.Context) error {
 			if b.Rel == rel {
 				docs[d.Plural] = b.Doc + " POST to it."
 			}
+		}
+	}
+	for prefix, on := range map[string]string{"server-action-": "servers", "service-action-": "services"} {
+		if n, ok := strings.CutPrefix(rel, prefix); ok && n != "" && strings.Trim(n, "0123456789") == "" {
+			docs[on] = "Runs an action that administrators have defined; see /" + prefix[:len(prefix)-1] + "s/" + n + ". POST to it."
 		}
 	}
 	for name, doc := range map[string]string{

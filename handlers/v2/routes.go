@@ -75,6 +75,9 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	for _, x := range d.Actions {
 		add(http.MethodPost, one+"/actions/"+x.Path, x.Doc, f.orDryRun(d, x.Path, f.action(d, x)))
 	}
+	if d.Offers != nil {
+		add(http.MethodPost, one+"/actions/:n", "who may run what administrators offer", f.offered(d))
+	}
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, "who sees it: what they see", f.sub(d, s))
 	}

@@ -217,6 +217,25 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 	}
 }
 
+// offered runs an action that administrators have defined.
+func (f *Face) offered(d *resource.Def) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		actions, err := d.Offers(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		for _, x := range actions {
+			if x.Path == c.Param("n") {
+				return f.action(d, x)(c)
+			}
+		}
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		return fault.NotFoundf("Not found.")
+	}
+}
+
 // effect answers what a write led to.
 func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error {
 	switch {

@@ -98,6 +98,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
 			f.modify(),
 		},
+		Offers:   f.offersOnServers,
 		Validity: &resource.Validity{},
 		List:     f.Servers.List, Find: f.Servers.Find,
 		CanDelete: order.CanDecommission,
@@ -193,8 +194,11 @@ func (f *Face) services() resource.Resource[models.Service] {
 				return f.deleteService(ctx, a, ref)
 			},
 		}, f.scaleAction()},
-		Validity: &resource.Validity{},
-		List:     f.Servers.ListServices, Find: f.Servers.FindService,
+		Offers: f.offersOnServices,
+		Validity: &resource.Validity{
+			Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
+		},
+		List: f.Servers.ListServices, Find: f.Servers.FindService,
 		CanDelete: order.CanDeleteService, Delete: f.deleteService,
 	}
 }

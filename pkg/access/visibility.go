@@ -109,7 +109,7 @@ func Visible(table string, a Actor, alias string) Where {
 	}
 	col := func(name string) string { return alias + "." + name }
 	switch table {
-	case "os_builds", "sizes", "roles":
+	case "os_builds", "sizes", "roles", "applications":
 		return All
 	case "groups":
 		return In(col("id"), a.Named())
@@ -127,6 +127,8 @@ func Visible(table string, a Actor, alias string) Where {
 		return Or(
 			usable(fmt.Sprintf("%s = '%s'", col("state"), models.BlueprintActive), "blueprint_groups", "blueprint_id", col("id"), a),
 			In(col("group_id"), a.provider()))
+	case "server_actions", "service_actions":
+		return And(Where{SQL: col("enabled")}, a.runs(strings.TrimSuffix(table, "_actions")+"s"))
 	case "orders":
 		return Or(is(col("owner_id"), a.ID), is(col("recipient_id"), a.ID), In(col("group_id"), a.With(GroupView)),
 			sub("%s IN (SELECT oi.order_id FROM order_items oi WHERE %s)", col("id"), a.offered("oi.blueprint_id")))
@@ -178,6 +180,15 @@ func usable(works, table, ref, id string, a Actor) Where {
 	open := Where{SQL: fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s l WHERE l.%s = %s)", table, ref, id)}
 	ours := sub("%s IN (SELECT l."+ref+" FROM "+table+" l WHERE %s)", id, In("l.group_id", a.Named()))
 	return And(Where{SQL: works}, Or(open, ours))
+}
+
+// runs holds when the actor may run actions on any row of a table of servers or
+// services: on those of their groups, or on their own.
+func (a Actor) runs(table string) Where {
+	if len(a.With(ServerPower)) > 0 || len(a.With(OrderSubmit)) > 0 {
+		return All
+	}
+	return Where{SQL: fmt.Sprintf("EXISTS (SELECT 1 FROM %s o WHERE o.owner_id = %s)", table, a.ID)}
 }
 
 // provider gives the groups whose offerings the actor runs.

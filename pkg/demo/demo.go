@@ -11,6 +11,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/action"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
 	"halcyon/pkg/order"
@@ -40,6 +41,7 @@ type Demo struct {
 	Tenancy   *tenancy.Service
 	Catalog   *catalog.Service
 	Orders    *order.Service
+	Actions   *action.Service
 	Directory *directory.Directory
 	Now       func() time.Time
 }
@@ -95,7 +97,10 @@ func (d *Demo) Seed(ctx context.Context, vc VCenter) error {
 			return err
 		}
 	}
-	return d.catalogue(ctx, sys, vc)
+	if err := d.catalogue(ctx, sys, vc); err != nil {
+		return err
+	}
+	return d.actions(ctx, sys)
 }
 
 func (d *Demo) catalogue(ctx context.Context, sys access.Actor, vc VCenter) error {

@@ -63,6 +63,10 @@ func New(s *store.Store, d Dispatcher, log *slog.Logger) *Service {
 // one that runs none: canceling a job that waits is the business of its kind.
 func (s *Service) Register(t models.JobType, k Kind) { s.kinds[t] = k }
 
+// Kind gives what Register was told of a type, for kinds that put themselves in
+// front of another; Base without it.
+func (s *Service) Kind(t models.JobType) Kind { return s.kind(t) }
+
 // OnEnd has fn called in every transaction in which a job, leaf or parent, ends.
 func (s *Service) OnEnd(fn Hook) { s.onEnd = append(s.onEnd, fn) }
 
@@ -77,16 +81,9 @@ func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	dispatch := j.Type != models.JobDeploy
-	if j.PrerequisiteID != 0 {
-		before, err := lockJob(tx, j.PrerequisiteID)
-		if err != nil {
-			return nil, fmt.Errorf("prerequisite: %w", err)
-		}
-		if !endedWell(before.Status) {
-			j.Status = models.JobPending
-			dispatch = dispatch && before.Ended() // to find out that it cannot begin
-		}
+	dispatch, err := ready(tx, j)
+	if err != nil {
+		return nil, err
 	}
 	if err := store.Insert(tx, j); err != nil {
 		return nil, fmt.Errorf("insert a job: %w", err)
@@ -104,9 +101,28 @@ func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
 	return j, nil
 }
 
-// InsertTreeTx writes a parent and its children, which have no prerequisites, like
-// InsertTx. It gives the children.
-func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*models.Job, error) {
+// ready has a new job wait for its prerequisite, if that is open, and tells whether
+// a worker can look at the job.
+func ready(tx *store.Tx, j *models.Job) (bool, error) {
+	leaf := j.Type != models.JobDeploy
+	if j.PrerequisiteID == 0 {
+		return leaf, nil
+	}
+	before, err := lockJob(tx, j.PrerequisiteID)
+	if err != nil {
+		return false, fmt.Errorf("prerequisite: %w", err)
+	}
+	if endedWell(before.Status) {
+		return leaf, nil
+	}
+	j.Status = models.JobPending
+	return leaf && before.Ended(), nil // to find out that it cannot begin
+}
+
+// InsertTreeTx writes a parent and its children like InsertTx, and gives the
+// children. Before is called for each child when the parent is there, and may insert
+// what the child has to wait for.
+func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, before func(i int, child *Spec) error) ([]*models.Job, error) {
 	top, err := parent.job()
 	if err != nil {
 		return nil, err
@@ -115,10 +131,17 @@ func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*m
 	if err := store.Insert(tx, top); err != nil {
 		return nil, fmt.Errorf("insert a job: %w", err)
 	}
-	jobs := make([]*models.Job, 0, len(children))
-	for _, spec := range children {
+	jobs, awake := make([]*models.Job, 0, len(children)), make([]*models.Job, 0, len(children))
+	for i, spec := range children {
 		spec.ParentID = top.ID
+		if err := before(i, &spec); err != nil {
+			return nil, err
+		}
 		j, err := spec.job()
+		if err != nil {
+			return nil, err
+		}
+		dispatch, err := ready(tx, j)
 		if err != nil {
 			return nil, err
 		}
@@ -126,8 +149,11 @@ func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*m
 			return nil, fmt.Errorf("insert a job: %w", err)
 		}
 		jobs = append(jobs, j)
+		if dispatch {
+			awake = append(awake, j)
+		}
 	}
-	for _, j := range jobs {
+	for _, j := range awake {
 		if err := s.wake(tx, j); err != nil {
 			return nil, err
 		}

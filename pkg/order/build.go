@@ -15,7 +15,7 @@ import (
 
 // idle reports whether the plan needs no job.
 func (p *Plan) idle() bool {
-	return len(p.Services)+len(p.Servers)+len(p.Mods) == 0 &&
+	return len(p.Services)+len(p.Servers)+len(p.Mods)+len(p.Runs) == 0 &&
 		!slices.ContainsFunc(p.Decoms, func(d PlannedDecom) bool { return len(d.Servers) > 0 })
 }
 
@@ -52,6 +52,9 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 		return err
 	}
 	for i, spec := range specs {
+		if err := s.before(tx, o, p.Servers[i].Item, rows[i], nil, &spec); err != nil {
+			return err
+		}
 		j, err := s.jobs.InsertTx(tx, spec)
 		if err != nil {
 			return err
@@ -91,7 +94,9 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error
 	if err != nil {
 		return err
 	}
-	jobs, err := s.jobs.InsertTreeTx(tx, parent, specs)
+	jobs, err := s.jobs.InsertTreeTx(tx, parent, specs, func(i int, spec *job.Spec) error {
+		return s.before(tx, o, p.Item, rows[i], svc, spec)
+	})
 	if err != nil {
 		return err
 	}
@@ -119,6 +124,7 @@ func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, s
 		spec := job.Spec{
 			Type: models.JobProvision, OrderID: o.ID, OrderItemID: p.Item.ID,
 			OwnerID: o.OwnerID, GroupID: o.GroupID, HandlerID: p.Env.HandlerID,
+			Args: models.JobArgs{Applications: p.Applications},
 		}
 		if svc != nil {
 			sv.ServiceID, spec.ServiceID = svc.ID, svc.ID
@@ -132,6 +138,12 @@ func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, s
 		rows, specs = append(rows, sv), append(specs, spec)
 	}
 	return rows, specs, nil
+}
+
+// before starts what has to end well before a server's creation begins.
+func (s *Service) before(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, svc *models.Service, spec *job.Spec) (err error) {
+	spec.PrerequisiteID, err = s.hooks.Before(tx, models.PreProvision, Work{o, it, sv, svc}, *spec)
+	return err
 }
 
 // provisioned ties a server to the job that makes it.

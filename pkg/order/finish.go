@@ -11,6 +11,10 @@ func (s *Service) jobEnded(tx *store.Tx, j *models.Job) error {
 	if j.OrderID == 0 {
 		return nil
 	}
+	// What comes after the job belongs to the order as well.
+	if err := s.hooks.Ended(tx, j); err != nil {
+		return err
+	}
 	o, err := lockID(tx, j.OrderID)
 	if err != nil {
 		return err
@@ -75,8 +79,8 @@ func (s *Service) jobRetried(tx *store.Tx, j *models.Job) error {
 	if err != nil {
 		return err
 	}
-	if o.Status == models.OrderActive {
-		return nil
+	if o.Status == models.OrderActive || o.ApprovedAt == nil {
+		return nil // what follows a submission may fail before anybody has approved
 	}
 	if err := o.MoveTo(models.OrderActive); err != nil {
 		return err

@@ -25,11 +25,12 @@ type Service struct {
 	store   *store.Store
 	catalog *catalog.Service
 	jobs    *job.Service
+	hooks   Hooks
 }
 
 // New makes the engine. It hears from the jobs when they end and begin again.
 func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
-	svc := &Service{store: s, catalog: c, jobs: j}
+	svc := &Service{store: s, catalog: c, jobs: j, hooks: noHooks{}}
 	j.OnEnd(svc.jobEnded)
 	j.OnRetry(svc.jobRetried)
 	return svc
@@ -110,8 +111,10 @@ type Draft struct {
 // so: both or neither.
 func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.Order, error) {
 	var o *models.Order
-	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		o, err = s.create(tx, a, d)
+	err := s.consulted(ctx, func(tx *store.Tx, c *Consultation) (err error) {
+		fresh := d
+		fresh.Items = slices.Clone(d.Items) // the rows of a rehearsal are none
+		o, err = s.create(tx, a, fresh, c)
 		return err
 	})
 	if err != nil {
@@ -143,7 +146,7 @@ func draft(a access.Actor, d Draft) (*models.Order, error) {
 	return o, nil
 }
 
-func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, error) {
+func (s *Service) create(tx *store.Tx, a access.Actor, d Draft, c *Consultation) (*models.Order, error) {
 	o, err := draft(a, d)
 	if err != nil {
 		return nil, err
@@ -170,7 +173,7 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft) (*models.Order, 
 	// The items were written with their price.
 	p.price(o)
 	if d.Submit {
-		return o, s.submit(tx, a, o, p) // which writes the order
+		return o, s.submit(tx, a, o, p, c) // which writes the order
 	}
 	return o, store.Save(tx, o)
 }

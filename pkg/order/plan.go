@@ -20,6 +20,7 @@ type Plan struct {
 	Servers  []PlannedServer // of prov items: they belong to no service
 	Mods     []PlannedMod
 	Decoms   []PlannedDecom
+	Runs     []PlannedRun
 	Rate     models.Money // what the order adds per month; negative when it saves
 	envs     []*models.Environment
 }
@@ -51,6 +52,8 @@ type PlannedServer struct {
 	Rate     models.Rate
 	Expires  string
 	Params   []models.Param
+
+	Applications []models.ID
 }
 
 // PlannedMod is one change of a server.
@@ -66,6 +69,13 @@ type PlannedDecom struct {
 	Servers  []*models.Server
 	Services []*models.Service
 	Scaled   *models.Service // that keeps its other servers
+}
+
+// PlannedRun is the run of an action.
+type PlannedRun struct {
+	Item     *models.OrderItem
+	Name, On string
+	Approval bool // is required, whatever the policy says
 }
 
 // pointerFunc says where in the caller's request an item stands.
@@ -124,6 +134,8 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer po
 			err = p.decom(it, at)
 		case models.ItemScale:
 			err = p.scale(it, at)
+		case models.ItemAction:
+			err = p.action(it, at)
 		}
 		if err != nil {
 			return nil, err
@@ -236,9 +248,6 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 
 func (p *planner) prov(it *models.OrderItem, at string) error {
 	d := it.Prov
-	for i, name := range d.Applications {
-		p.complain(fmt.Sprintf("%s/applications/%d", at, i), "%q does not exist", name)
-	}
 	for i, name := range d.Preconfigurations {
 		p.complain(fmt.Sprintf("%s/preconfigurations/%d", at, i), "%q does not exist", name)
 	}
@@ -246,7 +255,10 @@ func (p *planner) prov(it *models.OrderItem, at string) error {
 	srv := PlannedServer{Item: it, Params: given}
 	quantity := max(d.Quantity, 1)
 	ok, err := p.fit(&srv, want{env: d.EnvironmentID, build: d.OSBuildID, quantity: d.Quantity}, at)
-	if err != nil || !ok {
+	if err != nil {
+		return err
+	}
+	if srv.Applications, err = p.applications(d, srv.OSBuild, at); err != nil || !ok {
 		return err
 	}
 	for n := 1; n <= quantity; n++ {

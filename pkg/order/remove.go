@@ -60,12 +60,12 @@ func (s *Service) DeleteService(ctx context.Context, a access.Actor, ref string)
 // has looked at.
 func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *store.Tx) (Draft, error)) (*models.Order, error) {
 	var o *models.Order
-	err := s.store.InTx(ctx, func(tx *store.Tx) error {
+	err := s.consulted(ctx, func(tx *store.Tx, c *Consultation) error {
 		d, err := draft(tx)
 		if err != nil {
 			return err
 		}
-		o, err = s.create(tx, a, d)
+		o, err = s.create(tx, a, d, c)
 		return err
 	})
 	if err != nil {

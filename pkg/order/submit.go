@@ -42,7 +42,7 @@ func (p *Plan) summary() string {
 		}
 		parts = append(parts, verb+" of "+strings.Join(names, ", "))
 	}
-	var made, changed, removed []string
+	var made, changed, removed, run []string
 	for _, svc := range p.Services {
 		for _, sv := range svc.Servers {
 			made = append(made, sv.Hostname)
@@ -62,12 +62,16 @@ func (p *Plan) summary() string {
 	add("Provisioning", made)
 	add("Modification", changed)
 	add("Deletion", removed)
+	for _, r := range p.Runs {
+		run = append(run, r.Name+" on "+r.On)
+	}
+	add("Run", run)
 	return strings.Join(parts, "; ")
 }
 
 // Submit sends the cart for approval; where none is needed, its jobs begin.
 func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *Consultation) error {
 		if err := CanSubmit(a, o); err != nil {
 			return err
 		}
@@ -78,18 +82,18 @@ func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*mode
 		if err := s.priced(tx, o, p); err != nil {
 			return err
 		}
-		return s.submit(tx, a, o, p)
+		return s.submit(tx, a, o, p, c)
 	})
 }
 
 // decide runs fn on the locked order.
-func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) error) (*models.Order, error) {
+func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order, c *Consultation) error) (*models.Order, error) {
 	var o *models.Order
-	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
+	err := s.consulted(ctx, func(tx *store.Tx, c *Consultation) (err error) {
 		if o, err = lock(tx, a, ref); err != nil {
 			return err
 		}
-		return fn(tx, o)
+		return fn(tx, o, c)
 	})
 	if err != nil {
 		return nil, err
@@ -97,8 +101,12 @@ func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn fun
 	return o, nil
 }
 
-func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
+func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *Consultation) error {
 	if err := CanSubmit(a, o); err != nil {
+		return err
+	}
+	verdict, err := s.hooks.Decide(tx, a, models.PreOrderSubmit, o, p, c)
+	if err != nil {
 		return err
 	}
 	o.SubmittedAt = &tx.Now
@@ -110,19 +118,48 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan)
 	if err != nil {
 		return err
 	}
-	if !auto {
+	if auto, why = verdict.over(p, auto, why); !auto {
 		if err := o.MoveTo(models.OrderPending); err != nil {
 			return err
+		}
+		if why != "" {
+			if err := s.record(tx, a, o, "waiting", why); err != nil {
+				return err
+			}
 		}
 		if err := quota.Keep(tx, o.ID, reservations(o, p)); err != nil {
 			return err
 		}
-		return store.Save(tx, o)
+		if err := store.Save(tx, o); err != nil {
+			return err
+		}
+		return s.hooks.Follow(tx, a, models.PostOrderSubmit, o, p)
 	}
 	if err := s.record(tx, a, o, "approved", why); err != nil {
 		return err
 	}
-	return s.activate(tx, a, o, p)
+	return s.activate(tx, a, o, p, c, models.PostOrderSubmit)
+}
+
+// over gives what rules, and actions that require approval, make of the policy's
+// decision, and why.
+func (v Verdict) over(p *Plan, auto bool, why string) (bool, string) {
+	for _, r := range p.Runs {
+		if r.Approval {
+			return false, r.Name + " requires approval"
+		}
+	}
+	switch v.Approval {
+	case Required:
+		return false, "Approval is required by the rule " + v.By
+	case Granted:
+		return true, "Approved automatically by the rule " + v.By
+	case ByPolicy:
+	}
+	if !auto {
+		return false, ""
+	}
+	return auto, why
 }
 
 // autoApproved says whether the policy approves by itself: the group's, or that
@@ -145,7 +182,7 @@ func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, st
 
 // Approve lets a pending order go on: its jobs begin.
 func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *Consultation) error {
 		if err := CanApprove(a, o); err != nil {
 			return err
 		}
@@ -168,7 +205,7 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 		if err := quota.Free(tx, o.ID); err != nil { // the servers themselves reserve
 			return err
 		}
-		return s.activate(tx, a, o, p)
+		return s.activate(tx, a, o, p, c)
 	})
 }
 
@@ -177,7 +214,7 @@ const maxReason = 4096
 
 // Deny ends a pending order.
 func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *Consultation) error {
 		if err := CanDeny(a, o); err != nil {
 			return err
 		}
@@ -201,7 +238,7 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 // Cancel ends an order. Running jobs are told to stop and to clean up; the order
 // is CANCELED when the last of them has ended.
 func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *Consultation) error {
 		if err := CanCancel(a, o); err != nil {
 			return err
 		}
@@ -244,7 +281,11 @@ func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*mode
 var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
 
 // activate makes services, servers and jobs of the plan: the order's work begins.
-func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
+// What the triggers start comes with that of the approval itself.
+func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *Consultation, after ...models.Trigger) error {
+	if _, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, c); err != nil {
+		return err
+	}
 	if err := o.MoveTo(models.OrderActive); err != nil {
 		return err
 	}
@@ -265,6 +306,16 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 			return err
 		}
 	}
+	for i := range p.Runs {
+		if err := s.hooks.Run(tx, o, p.Runs[i].Item); err != nil {
+			return err
+		}
+	}
+	for _, t := range append(after, models.PostOrderApprove) {
+		if err := s.hooks.Follow(tx, a, t, o, p); err != nil {
+			return err
+		}
+	}
 	if !p.idle() {
 		return nil
 	}
@@ -277,10 +328,19 @@ func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv 
 	if err := server.Occupy(tx, sv.ID, to, args); err != nil {
 		return err
 	}
-	_, err := s.jobs.InsertTx(tx, job.Spec{
+	spec := job.Spec{
 		Type: t, ParentID: parent, OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID,
 		HandlerID: sv.HandlerID, ServerID: sv.ID, ServiceID: sv.ServiceID, Args: args,
-	})
+	}
+	before := models.PreModify
+	if t == models.JobDecom {
+		before = models.PreDecom
+	}
+	var err error
+	if spec.PrerequisiteID, err = s.hooks.Before(tx, before, Work{o, it, sv, nil}, spec); err != nil {
+		return err
+	}
+	_, err = s.jobs.InsertTx(tx, spec)
 	return err
 }
 

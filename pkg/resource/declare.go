@@ -40,6 +40,10 @@ type Resource[T any] struct {
 	Subs      []Sub[T]
 	Batch     []BatchAction // on the collection: /{plural}/actions/{name}
 
+	// Offers gives further actions that administrators have defined, each with a
+	// number as its path; nil for none.
+	Offers func(ctx context.Context) ([]Action[T], error)
+
 	Find func(ctx context.Context, a access.Actor, ref string) (*T, error)
 	List func(ctx context.Context, a access.Actor, s *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[T], error)
 

@@ -37,6 +37,7 @@ type Def struct {
 	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
 	Import func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row any, replaced bool, err error)
 
+	Offers    func(ctx context.Context) ([]*ActionDef, error) // see ActionsOn; nil for none
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
 	CanDelete func(a access.Actor, row any) error
@@ -173,6 +174,19 @@ func Define[T any](r Resource[T]) *Def {
 			return x.Where(ctx, a, row.(*T))
 		}
 		d.Subs = append(d.Subs, s)
+	}
+	if r.Offers != nil {
+		d.Offers = func(ctx context.Context) ([]*ActionDef, error) {
+			list, err := r.Offers(ctx)
+			if err != nil {
+				return nil, err
+			}
+			out := make([]*ActionDef, len(list))
+			for i, x := range list {
+				out[i] = defineAction(x)
+			}
+			return out, nil
+		}
 	}
 	d.load = func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error) {
 		from := r.Table + " t"
@@ -478,6 +492,20 @@ func (d *Def) relation(rel string) *RelationDef {
 		}
 	}
 	return nil
+}
+
+// ActionsOn gives all actions that there are on rows of the resource: the declared
+// ones, and then those that administrators have defined. Which of them the caller
+// may run on a certain row is for their Can to say.
+func (d *Def) ActionsOn(ctx context.Context) ([]*ActionDef, error) {
+	if d.Offers == nil {
+		return d.Actions, nil
+	}
+	more, err := d.Offers(ctx)
+	if err != nil || len(more) == 0 {
+		return d.Actions, err
+	}
+	return slices.Concat(d.Actions, more), nil
 }
 
 // Action finds an action by the last segment of its href.

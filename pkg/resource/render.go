@@ -56,6 +56,10 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 	rels := len(d.Relations) + len(d.Subs) + 3
 	on.rels, on.props, on.links = cut(on.rels, rels), cut(on.props, len(d.Fields)), cut(on.links, rels)
 	doc := &hal.Document{Links: on.rels[:0], Props: on.props[:0], HasActions: len(d.Actions) > 0}
+	actions, err := d.ActionsOn(ctx)
+	if err != nil {
+		return nil, err
+	}
 	to := single{links: on.links[:0]}
 	doc.Links = append(doc.Links, hal.Rel{Name: "self", Links: to.one(self)})
 	if err := r.relations(ctx, a, d, row, doc, &to); err != nil {
@@ -72,12 +76,12 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		})})
 	}
 	doc.Links = append(doc.Links, hal.Rel{Name: "collection", Only: hal.InHAL, Links: to.one(hal.Link{Href: d.path, Title: "List of " + d.Noun})})
-	for _, x := range d.Actions {
+	for _, x := range actions {
 		if x.Can(a, row) != nil {
 			continue
 		}
 		if doc.Actions == nil {
-			doc.Actions = make([]hal.Action, 0, len(d.Actions))
+			doc.Actions = make([]hal.Action, 0, len(actions))
 		}
 		doc.Actions = append(doc.Actions, x.link(self))
 	}

@@ -27,11 +27,16 @@ func (s *Service) act(tx *store.Tx, a access.Actor, sv *models.Server, owner mod
 	if err != nil {
 		return nil, err
 	}
-	sv.ActionJobID = j.ID
-	if err := save(tx, sv); err != nil {
+	if err := Engage(tx, sv, j); err != nil {
 		return nil, err
 	}
 	return j, history.Add(tx, a, models.ObjectServer, sv.ID, action, "Job id "+j.ID.String(), nil, nil)
+}
+
+// Engage gives a server that is locked to the job of an action, until that ends.
+func Engage(tx *store.Tx, sv *models.Server, j *models.Job) error {
+	sv.ActionJobID = j.ID
+	return save(tx, sv)
 }
 
 // underway gives the job that does already what the actor asks for, nil when
@@ -49,8 +54,8 @@ func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, re
 
 // actionBegan is told of every job that is tried again.
 func (s *Service) actionBegan(tx *store.Tx, j *models.Job) error {
-	if j.Type != models.JobAction || j.ServerID == 0 {
-		return nil
+	if j.Type != models.JobAction || j.ServerID == 0 || j.Triggered() {
+		return nil // what a trigger starts is a part of what has the server already
 	}
 	sv, err := lock(tx, j.ServerID)
 	if err != nil || sv.ActionJobID == j.ID {
@@ -68,8 +73,14 @@ func (s *Service) actionEnded(tx *store.Tx, j *models.Job) error {
 	if j.Type != models.JobAction || j.ServerID == 0 {
 		return nil
 	}
-	sv, err := lock(tx, j.ServerID)
-	if err != nil || sv.ActionJobID != j.ID {
+	return Disengage(tx, j.ServerID, j.ID)
+}
+
+// Disengage takes the server from the job, if that has it: what is left of the job
+// leaves the server to others.
+func Disengage(tx *store.Tx, id, of models.ID) error {
+	sv, err := lock(tx, id)
+	if err != nil || sv.ActionJobID != of {
 		return err
 	}
 	sv.ActionJobID = 0
@@ -103,7 +114,7 @@ func (k action) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	return []string{"record"}, k.again(sv)
 }
 
-// busy says what works on the living servers of a service, "" when nothing does.
+// busy says what works on a service or on its living servers, "" when nothing does.
 func busy(tx *store.Tx, service models.ID) (string, error) {
 	rows, err := store.Find[models.Server](tx.Select("id", "hostname", "status", "action_job_id").
 		Where("service_id = ? AND (action_job_id IS NOT NULL AND status <> ? OR status IN ?)", service, models.ServerHistorical,
@@ -113,11 +124,21 @@ func busy(tx *store.Tx, service models.ID) (string, error) {
 	}
 	switch {
 	case len(rows) == 0:
-		return "", nil
+		return acted(tx, service)
 	case rows[0].ActionJobID != 0:
 		return fmt.Sprintf("Job id %s is still at work on its server %s.", rows[0].ActionJobID, rows[0].Hostname), nil
 	}
 	return fmt.Sprintf("Its server %s is being worked on. Current state of server is %s", rows[0].Hostname, rows[0].Status), nil
+}
+
+// acted says which action works on a service as a whole, "" when none does.
+func acted(tx *store.Tx, service models.ID) (string, error) {
+	jobs, err := store.Find[models.Job](tx.Select("id", "type").
+		Where("service_id = ? AND server_id IS NULL AND type = ? AND status IN ?", service, models.JobAction, openJobs).Order("id").Limit(1))
+	if err != nil || len(jobs) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("Job id %s (%s) is still at work on this service.", jobs[0].ID, jobs[0].Type.Title()), nil
 }
 
 // Occupy moves a server into a state in which it is worked on, and reserves what

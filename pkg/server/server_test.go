@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -280,7 +281,11 @@ func TestManyServersAtOnce(t *testing.T) {
 		if r.cloud.Len() != 12 || len(strings.Fields(r.addresses(t))) != 12 {
 			t.Errorf("%d machines, addresses %s", r.cloud.Len(), r.addresses(t))
 		}
-		if n := first.Stats().Succeeded + r.engine.Stats().Succeeded; n != 12 {
+		// They are counted after the commits that were waited for.
+		count := func() int64 { return first.Stats().Succeeded + r.engine.Stats().Succeeded }
+		for end := time.Now().Add(10 * time.Second); count() != 12 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		}
+		if n := count(); n != 12 {
 			t.Errorf("%d successes", n)
 		}
 	})

@@ -247,10 +247,10 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 			done()
 			return nil
 		}
+		if u != nil && !joins {
+			u.restart() // nothing was done: no transaction stays open while others are asked
+		}
 		if again := retryable(err); again && !joins && try < tries && ctx.Err() == nil {
-			if u != nil {
-				u.restart()
-			}
 			s.log.DebugContext(ctx, "transaction runs again", "try", try, "error", err)
 			time.Sleep(time.Duration(try*try) * 5 * time.Millisecond)
 			continue

@@ -1,0 +1,203 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/ext"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+)
+
+// The limits of a condition. The cost is CEL's own count of what an evaluation
+// does, the same on every machine; the time is for what the count misses.
+const (
+	maxConditionText = 4096
+	maxConditionCost = 100_000
+	maxConditionTime = 100 * time.Millisecond
+)
+
+// scope says which variables a condition has.
+type scope int
+
+const (
+	scopeOrder         scope = iota // trigger points of orders
+	scopeServer                     // trigger points of servers
+	scopeServerAction               // what is offered on servers
+	scopeServiceAction              // what is offered on services
+	scopes
+)
+
+// scopeOf gives the scope of the conditions at a trigger point.
+func scopeOf(t models.Trigger) scope {
+	if t.OfOrder() {
+		return scopeOrder
+	}
+	return scopeServer
+}
+
+// variables are what conditions can ask about, by scope.
+var variables = [scopes][]string{
+	scopeOrder:         {"order", "group", "user"},
+	scopeServer:        {"order", "item", "server", "service", "group", "environment", "user"},
+	scopeServerAction:  {"server", "group", "environment", "user"},
+	scopeServiceAction: {"service", "group", "user"},
+}
+
+// kinds are the types of the variables.
+var kinds = map[string]string{
+	"order": "action.OrderFacts", "item": "action.ItemFacts", "server": "action.ServerFacts", "service": "action.ServiceFacts",
+	"group": "action.GroupFacts", "environment": "action.EnvironmentFacts", "user": "action.UserFacts",
+}
+
+// conditions compiles CEL expressions, each text once, and evaluates them. It is
+// safe for concurrent use.
+type conditions struct {
+	envs [scopes]func() (*cel.Env, error)
+
+	mu       sync.RWMutex
+	programs map[source]cel.Program
+	compiled atomic.Int64 // how often something was compiled
+}
+
+// source is what a program is compiled from: the text is its own version.
+type source struct {
+	scope scope
+	text  string
+}
+
+// keptPrograms is how many programs are kept. Conditions are few; those that an
+// administrator tries out are forgotten with the rest when there are too many.
+const keptPrograms = 1024
+
+func newConditions() *conditions {
+	c := &conditions{programs: map[source]cel.Program{}}
+	for sc := range scopes {
+		c.envs[sc] = sync.OnceValues(func() (*cel.Env, error) { return newEnv(sc) })
+	}
+	return c
+}
+
+func newEnv(sc scope) (*cel.Env, error) {
+	opts := []cel.EnvOption{
+		ext.NativeTypes(ext.ParseStructTag("json"), reflect.TypeFor[OrderFacts](), reflect.TypeFor[ItemFacts](), reflect.TypeFor[ServerFacts](),
+			reflect.TypeFor[ServiceFacts](), reflect.TypeFor[GroupFacts](), reflect.TypeFor[EnvironmentFacts](), reflect.TypeFor[UserFacts]()),
+		cel.CrossTypeNumericComparisons(true), // order.rate > 100
+		cel.ParserExpressionSizeLimit(maxConditionText),
+		cel.ParserRecursionLimit(64),
+	}
+	for _, name := range variables[sc] {
+		opts = append(opts, cel.Variable(name, cel.ObjectType(kinds[name])))
+	}
+	return cel.NewEnv(opts...)
+}
+
+// check compiles a condition. It is a 400 at /condition, with position and
+// message, when that does not work.
+func (c *conditions) check(sc scope, text string) error {
+	if len(text) > maxConditionText {
+		return fault.InvalidField("/condition", "has more than %d bytes", maxConditionText)
+	}
+	_, err := c.program(sc, text)
+	return err
+}
+
+// program gives the compiled form of a text.
+func (c *conditions) program(sc scope, text string) (cel.Program, error) {
+	at := source{sc, text}
+	c.mu.RLock()
+	p := c.programs[at]
+	c.mu.RUnlock()
+	if p != nil {
+		return p, nil
+	}
+	p, err := c.compile(sc, text)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.programs) >= keptPrograms {
+		clear(c.programs)
+	}
+	c.programs[at] = p
+	return p, nil
+}
+
+func (c *conditions) compile(sc scope, text string) (cel.Program, error) {
+	env, err := c.envs[sc]()
+	if err != nil {
+		return nil, fmt.Errorf("CEL environment: %w", err)
+	}
+	c.compiled.Add(1)
+	ast, issues := env.Compile(text)
+	if issues != nil && issues.Err() != nil {
+		return nil, complaint(sc, issues)
+	}
+	if !ast.OutputType().IsExactType(types.BoolType) {
+		return nil, fault.InvalidField("/condition", "is %s, not true or false", ast.OutputType())
+	}
+	return env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxConditionCost), cel.InterruptCheckFrequency(64))
+}
+
+// complaint says where a text does not compile, and why.
+func complaint(sc scope, issues *cel.Issues) error {
+	first := issues.Errors()[0]
+	message := strings.Join(strings.Fields(first.Message), " ")
+	if len(message) > 300 {
+		message = strings.ToValidUTF8(message[:300], "") + " …"
+	}
+	at := "does not compile"
+	if loc := first.Location; loc != nil && loc.Line() > 0 {
+		at = fmt.Sprintf("does not compile at line %d, column %d", loc.Line(), loc.Column()+1)
+	}
+	err := fault.InvalidField("/condition", "%s: %s", at, message)
+	err.Detail = "Variables: " + strings.Join(variables[sc], ", ") + "."
+	return err
+}
+
+// errCondition is why a condition could not be decided, in words for people.
+type errCondition struct{ reason string }
+
+func (e *errCondition) Error() string { return e.reason }
+
+// holds evaluates a condition. The empty one holds. An errCondition says that it
+// could not be decided within the limits.
+func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts) (bool, error) {
+	if text == "" {
+		return true, nil
+	}
+	p, err := c.program(sc, text)
+	if err != nil {
+		if fault.Is(err, fault.Invalid) { // it was written by a version that knew more variables
+			return false, &errCondition{fault.From(err).Message}
+		}
+		return false, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, maxConditionTime)
+	defer cancel()
+	v, _, err := p.ContextEval(bounded, f.activation(sc))
+	if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case bounded.Err() != nil || strings.Contains(err.Error(), "cost limit exceeded") || errors.Is(err, context.DeadlineExceeded):
+			return false, &errCondition{"its condition takes too long"}
+		}
+		return false, &errCondition{"its condition failed: " + strings.Join(strings.Fields(err.Error()), " ")}
+	}
+	b, ok := v.Value().(bool)
+	if !ok {
+		return false, &errCondition{"its condition is neither true nor false"}
+	}
+	return b, nil
+}

@@ -1,0 +1,307 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/order"
+	"halcyon/pkg/store"
+)
+
+// Facts are what conditions ask about, and what webhooks are told: each member is
+// a variable of conditions, and a member of a webhook's data, under the same name
+// and with the same members. docs/actions.md describes them.
+type Facts struct {
+	Order       *OrderFacts       `json:"order,omitempty"`
+	Item        *ItemFacts        `json:"item,omitempty"`
+	Server      *ServerFacts      `json:"server,omitempty"`
+	Service     *ServiceFacts     `json:"service,omitempty"`
+	Group       *GroupFacts       `json:"group,omitempty"`
+	Environment *EnvironmentFacts `json:"environment,omitempty"`
+	User        *UserFacts        `json:"user,omitempty"`
+}
+
+// OrderFacts are an order's.
+type OrderFacts struct {
+	ID           string      `json:"id"` // empty while the order is being checked
+	Name         string      `json:"name"`
+	Status       string      `json:"status"`
+	Summary      string      `json:"summary"`
+	Rate         float64     `json:"rate"`    // what it adds by the month
+	Servers      int64       `json:"servers"` // that it makes; this and the next are known at trigger points of orders alone
+	CPUs         int64       `json:"cpus"`
+	MemoryMB     int64       `json:"memory_mb"`
+	Environments []string    `json:"environments"` // names of those that it touches
+	Items        []ItemFacts `json:"items"`
+}
+
+// ItemFacts are those of one item of an order.
+type ItemFacts struct {
+	Kind         string            `json:"kind"`      // deploy, prov, mod, decom, action
+	Name         string            `json:"name"`      // of a deploy item's service
+	Blueprint    string            `json:"blueprint"` // of a deploy item
+	Quantity     int64             `json:"quantity"`  // of a prov item
+	Rate         float64           `json:"rate"`
+	Parameters   map[string]string `json:"parameters"`
+	Applications []string          `json:"applications"` // ids
+}
+
+// ServerFacts are a server's.
+type ServerFacts struct {
+	ID          string            `json:"id"`
+	Hostname    string            `json:"hostname"`
+	Status      string            `json:"status"`
+	PowerStatus string            `json:"power_status"`
+	IP          string            `json:"ip"`
+	CPUs        int64             `json:"cpus"`
+	MemoryMB    int64             `json:"memory_mb"`
+	DiskGB      int64             `json:"disk_gb"`
+	OSFamily    string            `json:"os_family"`
+	OSBuild     string            `json:"os_build"`
+	Size        string            `json:"size"`
+	Tier        string            `json:"tier"`
+	Rate        float64           `json:"rate"`
+	ExpiresOn   string            `json:"expires_on"`
+	Labels      []string          `json:"labels"`
+	Parameters  map[string]string `json:"parameters"`
+}
+
+// ServiceFacts are a deployed blueprint's.
+type ServiceFacts struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Status     string            `json:"status"`
+	Blueprint  string            `json:"blueprint"`
+	Parameters map[string]string `json:"parameters"`
+}
+
+// GroupFacts are a group's.
+type GroupFacts struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// EnvironmentFacts are an environment's.
+type EnvironmentFacts struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// UserFacts are those of who ordered, or who runs the action.
+type UserFacts struct {
+	ID       string `json:"id"`
+	Username string `json:"username"`
+	Email    string `json:"email"`
+}
+
+// activation gives the values of a scope's variables. What there is none of has
+// empty members.
+func (f *Facts) activation(sc scope) map[string]any {
+	vars := make(map[string]any, len(variables[sc]))
+	for _, name := range variables[sc] {
+		switch name {
+		case "order":
+			vars[name] = value(f.Order)
+		case "item":
+			vars[name] = value(f.Item)
+		case "server":
+			vars[name] = value(f.Server)
+		case "service":
+			vars[name] = value(f.Service)
+		case "group":
+			vars[name] = value(f.Group)
+		case "environment":
+			vars[name] = value(f.Environment)
+		case "user":
+			vars[name] = value(f.User)
+		}
+	}
+	return vars
+}
+
+func value[T any](p *T) *T {
+	if p == nil {
+		return new(T)
+	}
+	return p
+}
+
+// amount gives money as conditions compare it. The quotient is the number nearest
+// to the decimal one, as is a literal in a condition: 28.8 equals 28.8.
+func amount(m models.Money) float64 { return float64(m) / float64(models.Unit) }
+
+func parameters(lists ...[]models.Param) map[string]string {
+	out := map[string]string{}
+	for _, list := range lists {
+		for _, p := range list {
+			out[models.InputKey(p.Name)] = p.Value
+		}
+	}
+	return out
+}
+
+// names looks titles up in the directory, without a query.
+type names struct {
+	ctx context.Context
+	dir *directory.Directory
+}
+
+var everything = access.System("halcyon")
+
+func (n names) of(table string, id models.ID) string {
+	if id == 0 {
+		return ""
+	}
+	titles, err := n.dir.Titles(n.ctx)
+	if err != nil {
+		return "" // whatever needs the database next says so
+	}
+	defer titles.Release()
+	name, _ := titles.Title(everything, table, id)
+	return name
+}
+
+func (n names) group(id models.ID) *GroupFacts {
+	g, err := n.dir.Group(n.ctx, id)
+	if err != nil {
+		return nil
+	}
+	return &GroupFacts{ID: g.ID.String(), Name: g.Name, Type: g.Type}
+}
+
+func (n names) environment(id models.ID) *EnvironmentFacts {
+	if id == 0 {
+		return nil
+	}
+	return &EnvironmentFacts{ID: id.String(), Name: n.of(directory.Environment, id)}
+}
+
+func (n names) user(id models.ID) *UserFacts {
+	u, err := n.dir.UserByID(n.ctx, id)
+	if err != nil {
+		return nil
+	}
+	return &UserFacts{ID: u.ID.String(), Username: u.Username, Email: u.Email}
+}
+
+func (n names) order(o *models.Order, p *order.Plan) *OrderFacts {
+	f := &OrderFacts{
+		ID: o.ID.String(), Name: o.Name, Status: string(o.Status), Summary: o.Summary, Rate: amount(o.Rate),
+		Environments: []string{}, Items: []ItemFacts{},
+	}
+	for i := range o.Items {
+		f.Items = append(f.Items, *n.item(&o.Items[i]))
+	}
+	if p == nil {
+		return f
+	}
+	add := func(list []order.PlannedServer) {
+		for i := range list {
+			f.Servers++
+			f.CPUs += int64(list[i].CPUs)
+			f.MemoryMB += int64(list[i].MemoryMB)
+		}
+	}
+	for i := range p.Services {
+		add(p.Services[i].Servers)
+	}
+	add(p.Servers)
+	seen := map[models.ID]bool{}
+	for _, env := range p.Environments() {
+		if !seen[env.ID] {
+			seen[env.ID] = true
+			f.Environments = append(f.Environments, env.Name)
+		}
+	}
+	return f
+}
+
+func (n names) item(it *models.OrderItem) *ItemFacts {
+	f := &ItemFacts{Kind: string(it.Kind), Rate: amount(it.Rate), Parameters: map[string]string{}, Applications: []string{}}
+	switch it.Kind {
+	case models.ItemDeploy:
+		f.Name, f.Blueprint = it.Deploy.Name, n.of(directory.Blueprints, it.Deploy.BlueprintID)
+		lists := [][]models.Param{it.Deploy.Parameters}
+		for _, arg := range it.Deploy.Arguments {
+			lists = append(lists, arg.Parameters)
+		}
+		f.Parameters = parameters(lists...)
+	case models.ItemProv:
+		f.Name, f.Quantity, f.Parameters = it.Prov.Hostname, int64(max(it.Prov.Quantity, 1)), parameters(it.Prov.Parameters)
+		f.Applications = append(f.Applications, it.Prov.Applications...)
+	case models.ItemMod:
+		f.Parameters = parameters(it.Mod.Parameters)
+	case models.ItemAction:
+		f.Name, f.Parameters = it.Action.Name, parameters(it.Action.Parameters)
+	case models.ItemDecom:
+	}
+	return f
+}
+
+func (n names) server(sv *models.Server) *ServerFacts {
+	return &ServerFacts{
+		ID: sv.ID.String(), Hostname: sv.Hostname, Status: string(sv.Status), PowerStatus: string(sv.PowerStatus), IP: sv.IP,
+		CPUs: int64(sv.CPUs), MemoryMB: int64(sv.MemoryMB), DiskGB: int64(sv.DiskGB),
+		OSFamily: sv.OSFamily, OSBuild: n.of(directory.OSBuilds, sv.OSBuildID), Size: n.of(directory.Sizes, sv.SizeID), Tier: sv.Tier,
+		Rate: amount(sv.Rate), ExpiresOn: sv.ExpiresOn,
+		Labels: append([]string{}, sv.Labels...), Parameters: parameters(sv.Parameters),
+	}
+}
+
+func (n names) service(svc *models.Service) *ServiceFacts {
+	return &ServiceFacts{
+		ID: svc.ID.String(), Name: svc.Name, Status: string(svc.Status),
+		Blueprint: n.of(directory.Blueprints, svc.BlueprintID), Parameters: parameters(svc.Parameters),
+	}
+}
+
+// factsOf reads what a job is about.
+func (s *Service) factsOf(ctx context.Context, tx *store.Tx, j *models.Job) (*Facts, error) {
+	if r := j.Args.Run; r != nil && r.Facts != "" {
+		f := &Facts{}
+		if err := json.Unmarshal([]byte(r.Facts), f); err != nil {
+			return nil, fmt.Errorf("facts of job %s: %w", j.ID, err)
+		}
+		return f, nil
+	}
+	n := names{ctx, s.dir}
+	f := &Facts{Group: n.group(j.GroupID), User: n.user(j.OwnerID)}
+	if j.OrderID != 0 {
+		o, err := store.First[models.Order](tx.Where("id = ?", j.OrderID))
+		if err != nil {
+			return nil, err
+		}
+		if o.Items, err = store.Find[models.OrderItem](tx.Where("order_id = ?", o.ID).Order("id")); err != nil {
+			return nil, err
+		}
+		f.Order = n.order(o, nil)
+		for i := range o.Items {
+			if o.Items[i].ID == j.OrderItemID {
+				f.Item = n.item(&o.Items[i])
+			}
+		}
+	}
+	if j.ServerID != 0 {
+		sv, err := store.First[models.Server](tx.Where("id = ?", j.ServerID))
+		if err != nil {
+			return nil, err
+		}
+		f.Server, f.Environment = n.server(sv), n.environment(sv.EnvironmentID)
+	}
+	if j.ServiceID != 0 {
+		svc, err := store.First[models.Service](tx.Where("id = ?", j.ServiceID))
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return nil, err
+		}
+		if svc != nil {
+			f.Service = n.service(svc)
+		}
+	}
+	return f, nil
+}

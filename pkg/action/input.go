@@ -1,0 +1,60 @@
+package action
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+)
+
+// given checks what the caller says against the action's inputs and gives its
+// canonical form, with the defaults of what was not said.
+func given(x *models.Action, said []models.Param, now time.Time) ([]models.Param, error) {
+	var bad []fault.Field
+	out := []models.Param{}
+	complain := func(name, reason string) {
+		bad = append(bad, fault.Field{Pointer: "/parameters/" + name, Reason: reason})
+	}
+	known := make([]string, len(x.Inputs))
+	for i, in := range x.Inputs {
+		known[i] = in.Name
+	}
+	for _, p := range said {
+		i := slices.IndexFunc(x.Inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(p.Name) })
+		if i < 0 {
+			complain(p.Name, "is no parameter that is known here")
+			continue
+		}
+		if p.Value == "" {
+			continue // absent
+		}
+		v, err := x.Inputs[i].Parse(p.Value, now)
+		if err != nil {
+			complain(p.Name, err.Error())
+			continue
+		}
+		out = append(out, models.Param{Name: x.Inputs[i].Name, Value: v})
+	}
+	for _, in := range x.Inputs {
+		if v, _ := models.ParamValue(said, in.Name); v != "" {
+			continue
+		}
+		switch {
+		case in.Default != "":
+			out = append(out, models.Param{Name: in.Name, Value: in.Default})
+		case in.Required:
+			complain(in.Name, "is required")
+		}
+	}
+	if err := fault.InvalidFields(bad); err != nil {
+		e := fault.From(err)
+		e.Detail = "Known parameters: none."
+		if len(known) > 0 {
+			e.Detail = "Known parameters: " + strings.Join(known, ", ") + "."
+		}
+		return nil, e
+	}
+	return out, nil
+}

@@ -1,0 +1,374 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/order"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/server"
+	"halcyon/pkg/store"
+)
+
+// run is what jobs of the type action do: those that run what is defined here, and,
+// through inner, those of the servers' own actions.
+type run struct {
+	*Service
+	inner job.Kind
+}
+
+// machineActions are the built-in actions that are also servers' own.
+var machineActions = map[models.BuiltIn]string{
+	models.BuiltInPowerOn:  server.ActionPowerOn,
+	models.BuiltInPowerOff: server.ActionPowerOff,
+	models.BuiltInReboot:   server.ActionReboot,
+	models.BuiltInRefresh:  server.ActionRefresh,
+	models.BuiltInSnapshot: server.ActionSnapshot,
+}
+
+// Steps implements job.Kind.
+func (k run) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.Step, error) {
+	r := j.Args.Run
+	if r == nil {
+		return k.inner.Steps(ctx, read, j)
+	}
+	x, err := store.First[models.Action](read.Where("id = ?", r.ActionID))
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.Conflictf("The action %s was deleted.", j.Action)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if x.Kind == models.ActionWebhook {
+		f, err := k.factsOf(ctx, read, j)
+		if err != nil {
+			return nil, err
+		}
+		kind := string(r.Trigger)
+		if kind == "" || r.By.Kind == models.ByApplication {
+			kind = strings.ReplaceAll(r.By.Kind, "-", "_")
+		}
+		body, err := payload(kind, read.Now, x, r.By, j, r.Params, f)
+		if err != nil {
+			return nil, err
+		}
+		return []job.Step{k.deliver(x, j, body)}, nil
+	}
+	targets, err := targetsOf(read, j)
+	if err != nil {
+		return nil, err
+	}
+	var steps []job.Step
+	for i := range targets {
+		list, err := k.builtIn(ctx, read, j, x, &targets[i])
+		if err != nil {
+			return nil, err
+		}
+		if j.ServerID == 0 {
+			list = scoped(list, targets[i].ID)
+		}
+		steps = append(steps, list...)
+	}
+	return steps, nil
+}
+
+// targetsOf gives the servers that a job works on: its own, or those of its service
+// that are there.
+func targetsOf(read *store.Tx, j *models.Job) ([]models.Server, error) {
+	if j.ServerID != 0 {
+		return store.Find[models.Server](read.Where("id = ?", j.ServerID))
+	}
+	return store.Find[models.Server](read.Where("service_id = ? AND status = ?", j.ServiceID, models.ServerActive).Order("id"))
+}
+
+// scoped gives steps on one server of several memos and names of their own.
+func scoped(list []job.Step, id models.ID) []job.Step {
+	prefix := "server " + id.String() + " "
+	within := func(memo provider.Memo, do func(own provider.Memo)) {
+		own := provider.Memo{}
+		for k, v := range memo {
+			if key, ok := strings.CutPrefix(k, prefix); ok {
+				own[key] = v
+			}
+		}
+		do(own)
+		maps.DeleteFunc(memo, func(k, _ string) bool { return strings.HasPrefix(k, prefix) })
+		for k, v := range own {
+			memo[prefix+k] = v
+		}
+	}
+	out := make([]job.Step, len(list))
+	for i, step := range list {
+		out[i] = job.Step{Step: provider.Step{Name: step.Name + "-" + id.String(), Title: step.Title}}
+		if step.Run != nil {
+			out[i].Run = func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
+				within(memo, func(own provider.Memo) { wait, err = step.Run(ctx, own) })
+				return wait, err
+			}
+		}
+		if step.Apply != nil {
+			out[i].Apply = func(tx *store.Tx, j *models.Job, memo provider.Memo) (err error) {
+				within(memo, func(own provider.Memo) { err = step.Apply(tx, j, own) })
+				return err
+			}
+		}
+	}
+	return out
+}
+
+// builtIn gives the steps of a built-in action on one server.
+func (k run) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *models.Action, sv *models.Server) ([]job.Step, error) {
+	if action, ok := machineActions[x.BuiltIn]; ok {
+		own := *j
+		own.Action, own.ServerID, own.Args = action, sv.ID, models.JobArgs{}
+		if action == server.ActionSnapshot {
+			if own.Args.Name = k.setting(x, j, "name"); own.Args.Name == "" {
+				own.Args.Name = "halcyon-" + j.CreatedAt.UTC().Format("20060102-150405")
+			}
+		}
+		return k.inner.Steps(ctx, read, &own)
+	}
+	switch x.BuiltIn {
+	case models.BuiltInDecommission:
+		return []job.Step{k.decommission(j, sv)}, nil
+	case models.BuiltInAddLabel, models.BuiltInAddNote, models.BuiltInSetParameter, models.BuiltInSetExpiration:
+		return []job.Step{k.write(x, j, sv)}, nil
+	case models.BuiltInRefuse, models.BuiltInRequireApproval, models.BuiltInApprove, models.BuiltInPowerOn, models.BuiltInPowerOff,
+		models.BuiltInReboot, models.BuiltInRefresh, models.BuiltInSnapshot:
+	}
+	return nil, fault.Invalidf("%s cannot run on servers.", x.BuiltIn)
+}
+
+// setting gives what a built-in action is told: by who runs it, if they were asked.
+func (k run) setting(x *models.Action, j *models.Job, name string) string {
+	if v, ok := models.ParamValue(j.Args.Run.Params, name); ok {
+		return v
+	}
+	v, _ := models.ParamValue(x.Settings, name)
+	return v
+}
+
+// write is the step that changes what we know of a server.
+func (k run) write(x *models.Action, j *models.Job, sv *models.Server) job.Step {
+	return job.Step{
+		Step: provider.Step{Name: string(x.BuiltIn), Title: x.Name + " on " + sv.Hostname},
+		Apply: func(tx *store.Tx, j *models.Job, _ provider.Memo) error {
+			row, err := store.First[models.Server](tx.ForUpdate().Where("id = ?", sv.ID))
+			if err != nil {
+				return err
+			}
+			_, required := x.BuiltIn.Settings()
+			for _, name := range required {
+				if k.setting(x, j, name) == "" {
+					return fault.Conflictf("%s was told no %s.", x.BuiltIn, name)
+				}
+			}
+			before, after := map[string]any{}, map[string]any{}
+			switch x.BuiltIn {
+			case models.BuiltInAddLabel:
+				label := k.setting(x, j, "label")
+				if slices.Contains(row.Labels, label) {
+					return nil
+				}
+				before["labels"] = row.Labels
+				row.Labels = append(slices.Clone(row.Labels), label)
+				after["labels"] = row.Labels
+			case models.BuiltInAddNote:
+				before["notes"] = row.Notes
+				row.Notes = strings.TrimPrefix(row.Notes+"\n"+k.setting(x, j, "note"), "\n")
+				after["notes"] = row.Notes
+			case models.BuiltInSetParameter:
+				before["parameters"] = row.Parameters
+				row.Parameters = withParam(row.Parameters, k.setting(x, j, "name"), k.setting(x, j, "value"))
+				after["parameters"] = row.Parameters
+			case models.BuiltInSetExpiration:
+				days, err := strconv.Atoi(k.setting(x, j, "days"))
+				if err != nil || days < 1 {
+					return fault.Conflictf("%q is no number of days.", k.setting(x, j, "days"))
+				}
+				before["expires_on"] = row.ExpiresOn
+				row.ExpiresOn = tx.Now.AddDate(0, 0, days).Format(time.DateOnly)
+				after["expires_on"] = row.ExpiresOn
+			case models.BuiltInRefuse, models.BuiltInRequireApproval, models.BuiltInApprove, models.BuiltInPowerOn, models.BuiltInPowerOff,
+				models.BuiltInReboot, models.BuiltInRefresh, models.BuiltInSnapshot, models.BuiltInDecommission:
+				return fault.Invalidf("%s writes nothing.", x.BuiltIn)
+			}
+			if err := store.Save(tx, row); err != nil {
+				return err
+			}
+			return history.Add(tx, everything, models.ObjectServer, row.ID, "changed", title(j.Args.Run.By)+", job id "+j.ID.String(), before, after)
+		},
+	}
+}
+
+func withParam(params []models.Param, name, value string) []models.Param {
+	out := slices.Clone(params)
+	i := slices.IndexFunc(out, func(p models.Param) bool { return models.InputKey(p.Name) == models.InputKey(name) })
+	if i < 0 {
+		return append(out, models.Param{Name: name, Value: value})
+	}
+	out[i].Value = value
+	return out
+}
+
+// memoOrder is the order that a decommission has made.
+const memoOrder = "order"
+
+// decommission is the step that orders the removal of a server, on behalf of the
+// job's owner. The order's name has it found again when a process died after it
+// was made.
+func (k run) decommission(j *models.Job, sv *models.Server) job.Step {
+	return job.Step{Step: provider.Step{
+		Name: "decommission", Title: "Ordering the removal of " + sv.Hostname,
+		Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
+			if memo[memoOrder] != "" {
+				return 0, nil
+			}
+			name := fmt.Sprintf("Removal of %s by job id %s", sv.Hostname, j.ID)
+			made, err := store.Find[models.Order](k.store.Read(ctx).Where("owner_id = ? AND name = ?", j.OwnerID, name).Order("id").Limit(1))
+			if err != nil {
+				return 0, err
+			}
+			if len(made) > 0 {
+				memo[memoOrder] = made[0].ID.String()
+				return 0, nil
+			}
+			a, err := k.actor(ctx, j.OwnerID)
+			if err != nil {
+				return 0, err
+			}
+			// The order's own job is to have the server.
+			err = k.store.InTx(ctx, func(tx *store.Tx) error { return server.Disengage(tx, sv.ID, j.ID) })
+			if err != nil {
+				return 0, err
+			}
+			o, err := k.orders.Create(ctx, a, order.Draft{
+				Name: name, GroupID: sv.GroupID, Submit: true,
+				Items: []models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{EnvironmentID: sv.EnvironmentID, ServerIDs: []models.ID{sv.ID}}}},
+			})
+			if err != nil {
+				return 0, err
+			}
+			memo[memoOrder] = o.ID.String()
+			return 0, nil
+		},
+	}}
+}
+
+func (s *Service) actor(ctx context.Context, id models.ID) (access.Actor, error) {
+	u, err := s.dir.UserByID(ctx, id)
+	if err != nil {
+		return access.Actor{}, err
+	}
+	return s.dir.Actor(ctx, u, "")
+}
+
+// Cleanup implements job.Kind. What a webhook or a built-in action has done stays
+// done.
+func (k run) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
+	if j.Args.Run == nil {
+		return k.inner.Cleanup(ctx, read, j, memo)
+	}
+	return nil, nil
+}
+
+// Started implements job.Kind.
+func (k run) Started(tx *store.Tx, j *models.Job) error {
+	r := j.Args.Run
+	if r == nil || r.Trigger == "" && j.ServerID != 0 {
+		return k.inner.Started(tx, j) // the server has to be there
+	}
+	return nil
+}
+
+// Succeeded implements job.Kind.
+func (k run) Succeeded(tx *store.Tx, j *models.Job, memo provider.Memo) error {
+	r := j.Args.Run
+	if r == nil {
+		return k.inner.Succeeded(tx, j, memo)
+	}
+	lines := []string{title(r.By) + " ran " + j.Action + "."}
+	if r.By.Kind == models.ByApplication {
+		lines[0] = r.By.Name + " is installed."
+	}
+	if memo[memoStatus] != "" {
+		lines = append(lines, "The receiver answered "+memo[memoStatus]+".")
+	}
+	for _, key := range slices.Sorted(maps.Keys(memo)) {
+		if key == memoOrder || strings.HasSuffix(key, " "+memoOrder) {
+			lines = append(lines, "Order id "+memo[key]+" removes the server.")
+		}
+	}
+	if memo[memoMessage] != "" {
+		lines = append(lines, memo[memoMessage])
+	}
+	j.Output = strings.Join(lines, "\n")
+	return k.tell(tx, j, "ran", "Job id "+j.ID.String())
+}
+
+// Failed implements job.Kind.
+func (k run) Failed(tx *store.Tx, j *models.Job, memo provider.Memo, reason string) error {
+	if j.Args.Run == nil {
+		return k.inner.Failed(tx, j, memo, reason)
+	}
+	return k.tell(tx, j, "failed", reason)
+}
+
+// Canceled implements job.Kind.
+func (k run) Canceled(tx *store.Tx, j *models.Job, memo provider.Memo) error {
+	if j.Args.Run == nil {
+		return k.inner.Canceled(tx, j, memo)
+	}
+	return k.tell(tx, j, "canceled", "Job id "+j.ID.String())
+}
+
+// tell writes into the history of what the job was about how it ended.
+func (k run) tell(tx *store.Tx, j *models.Job, how, message string) error {
+	object, id := models.ObjectOrder, j.OrderID
+	switch {
+	case j.ServerID != 0:
+		object, id = models.ObjectServer, j.ServerID
+	case j.ServiceID != 0:
+		object, id = models.ObjectService, j.ServiceID
+	}
+	r := j.Args.Run
+	return history.Add(tx, everything, object, id, strings.ReplaceAll(r.By.Kind, "-", " ")+" "+how, r.By.Name+": "+message, nil, nil)
+}
+
+// Retryable implements job.Retryable: what somebody asked for needs the server as
+// it was.
+func (k run) Retryable(tx *store.Tx, j *models.Job) error {
+	r := j.Args.Run
+	if r == nil {
+		if inner, ok := k.inner.(job.Retryable); ok {
+			return inner.Retryable(tx, j)
+		}
+		return nil
+	}
+	if r.Trigger != "" || j.ServerID == 0 {
+		return nil
+	}
+	sv, err := store.First[models.Server](tx.Select("id", "status").Where("id = ?", j.ServerID))
+	if err == nil && sv.Status != models.ServerActive {
+		return fault.Conflictf("Only servers that are in 'ACTIVE' state can be acted upon. Current state of server is %s", sv.Status)
+	}
+	return err
+}
+
+// Retried implements job.Kind.
+func (k run) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
+	if j.Args.Run == nil {
+		return k.inner.Retried(tx, j)
+	}
+	return nil, nil
+}

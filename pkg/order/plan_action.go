@@ -1,0 +1,140 @@
+package order
+
+import (
+	"fmt"
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+	"halcyon/pkg/server"
+	"halcyon/pkg/store"
+)
+
+// This file plans what administrators have defined: actions to be run, and
+// applications to be put on servers.
+
+// Environments gives the environments that the order touches, as often as it does.
+func (p *Plan) Environments() []*models.Environment { return p.envs }
+
+// action plans the run of an action on a server or a service.
+func (p *planner) action(it *models.OrderItem, at string) error {
+	d := it.Action
+	var sv *models.Server
+	var svc *models.Service
+	var err error
+	switch {
+	case d.ServerID != 0 && d.ServiceID != 0:
+		p.complain(at+"/service", "is not for an action on a server")
+		return nil
+	case d.ServerID != 0:
+		if sv, err = p.server(d.ServerID, 0, at+"/server", server.CanRun); err != nil || sv == nil {
+			return err
+		}
+		env, err := store.First[models.Environment](p.tx.Where("id = ?", sv.EnvironmentID))
+		if err != nil {
+			return p.missing(err, at+"/server", "is in no environment")
+		}
+		p.plan.envs = append(p.plan.envs, env)
+	case d.ServiceID != 0:
+		if svc, err = p.service(d.ServiceID, at+"/service", server.CanRunService); err != nil || svc == nil {
+			return err
+		}
+	default:
+		p.complain(at+"/server", "is required, unless a service is given")
+		return nil
+	}
+	asks, err := p.hooks.Offered(p.tx, p.actor, d, sv, svc)
+	if err != nil {
+		f := fault.From(err)
+		switch f.Code {
+		case fault.Invalid:
+			for _, x := range f.Fields {
+				p.complain(at+x.Pointer, "%s", x.Reason)
+			}
+			if p.detail == "" {
+				p.detail = f.Detail
+			}
+			return nil
+		case fault.Conflict:
+			p.complain(at+"/action", "%s", strings.TrimSuffix(f.Message, "."))
+			return nil
+		case fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.Precondition, fault.Limited, fault.Unavailable, fault.Internal:
+		}
+		return err
+	}
+	target := PlannedRun{Item: it, Approval: asks, Name: d.Name}
+	if sv != nil {
+		target.On = sv.Hostname
+	} else {
+		target.On = svc.Name
+	}
+	p.plan.Runs = append(p.plan.Runs, target)
+	return nil
+}
+
+// service gives a service that an item wants something done with.
+func (p *planner) service(id models.ID, at string, can func(access.Actor, *models.Service) error) (*models.Service, error) {
+	svc, err := query.Find[models.Service](p.tx, &query.Schema{Name: "service", Plural: "services", Table: "services", Prefix: "RSC"}, p.actor, id.String())
+	if err != nil {
+		return nil, p.missing(err, at, "does not exist")
+	}
+	if p.order.GroupID == 0 {
+		p.order.GroupID = svc.GroupID
+		if err := CanOrderFor(p.actor, svc.GroupID); err != nil {
+			return nil, err
+		}
+	}
+	if svc.GroupID != p.order.GroupID {
+		p.complain(at, "%s belongs to another group than the order", svc.Name)
+		return nil, nil
+	}
+	if err := can(p.actor, svc); err != nil {
+		if fault.Is(err, fault.Forbidden) {
+			return nil, err
+		}
+		p.complain(at, "%s", strings.TrimSuffix(fault.From(err).Message, "."))
+		return nil, nil
+	}
+	return svc, nil
+}
+
+// applications resolves what a prov item calls applications.
+func (p *planner) applications(d *models.ProvItem, build *models.OSBuild, at string) ([]models.ID, error) {
+	if len(d.Applications) == 0 {
+		return nil, nil
+	}
+	const most = 32
+	if len(d.Applications) > most {
+		p.complain(at+"/applications", "are more than %d", most)
+		return nil, nil
+	}
+	refs := make([]string, len(d.Applications))
+	for i, ref := range d.Applications {
+		refs[i] = tail(ref)
+	}
+	ids, wrong, known, err := p.hooks.FitApplications(p.tx, refs, build)
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.Applications {
+		if reason := wrong[i]; reason != "" {
+			p.complain(fmt.Sprintf("%s/applications/%d", at, i), "%s", reason)
+		}
+	}
+	if len(wrong) > 0 {
+		if p.detail == "" {
+			p.detail = "Known applications: none."
+			if len(known) > 0 {
+				p.detail = "Known applications: " + strings.Join(known, ", ") + "."
+			}
+		}
+		return nil, nil
+	}
+	d.Applications = make([]string, len(ids))
+	for i, id := range ids {
+		d.Applications[i] = id.String()
+	}
+	return ids, nil
+}
