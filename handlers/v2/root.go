@@ -2,13 +2,10 @@ package v2
 
 import (
 	"net/http"
-	"sort"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
-	"halcyon/pkg/fault"
 	"halcyon/pkg/web"
 )
 
@@ -23,6 +20,7 @@ func (f *Face) root(c echo.Context) error {
 		{Name: "self", Links: []hal.Link{{Href: Base + "/", Title: "Halcyon API"}}},
 		{Name: "cb:user", Links: []hal.Link{{Href: Base + "/user", Title: a.Username}}},
 		{Name: "cb:current-order", Links: []hal.Link{{Href: Base + "/user/current-order", Title: "Current order"}}},
+		{Name: "service-doc", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
 		{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}},
 	}}
 	for _, d := range f.reg.Defs() {
@@ -58,56 +56,10 @@ func (f *Face) user(c echo.Context) error {
 	return f.show(c, http.StatusOK, d, row)
 }
 
-// relDoc says what a link relation means, and on which resources it is found.
-func (f *Face) relDoc(c echo.Context) error {
-	rel := c.Param("rel")
-	docs := map[string]string{}
-	for _, d := range f.reg.Defs() {
-		for _, r := range d.Relations {
-			if strings.TrimPrefix(r.Rel, "cb:") == rel {
-				docs[d.Plural] = r.Doc
-			}
-		}
-		for _, s := range d.Subs {
-			if s.Rel != "" && strings.TrimPrefix(s.Rel, "cb:") == rel {
-				docs[d.Plural] = s.Doc
-			}
-		}
-		for _, x := range d.Actions {
-			if x.Rel == rel {
-				docs[d.Plural] = x.Doc + " POST to it."
-			}
-		}
-		for _, b := range d.Batch {
-			if b.Rel == rel {
-				docs[d.Plural] = b.Doc + " POST to it."
-			}
-		}
-	}
-	for name, doc := range map[string]string{
-		"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
-		"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token. POST to it.",
-	} {
-		if rel == name {
-			docs["root"] = doc
-		}
-	}
-	if len(docs) == 0 {
-		return fault.NotFoundf("Not found.")
-	}
-	on := make([]string, 0, len(docs))
-	for name := range docs {
-		on = append(on, name)
-	}
-	sort.Strings(on)
-	props := make([]hal.Prop, len(on))
-	for i, name := range on {
-		props[i] = hal.Prop{Name: name, Value: hal.String(docs[name])}
-	}
-	return f.send(c, http.StatusOK, &hal.Document{
-		Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: Base + "/docs/rels/" + rel, Title: rel}}}},
-		Props: []hal.Prop{{Name: "name", Value: hal.String(rel)}, {Name: "on", Value: hal.Object(props)}},
-	})
+// rootRels are the relations of documents that no declaration makes.
+var rootRels = map[string]string{
+	"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
+	"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token. POST to it.",
 }
 
 // problems explain the types of problem documents.
@@ -124,16 +76,4 @@ var problems = map[string]string{
 	"method-not-allowed":     "The resource does not answer this method. Allow lists those that it does.",
 	"too-large":              "The body is larger than 1 MiB.",
 	"unsupported-media-type": "The body is of a type that is not read: send application/json, application/hal+json or a form.",
-}
-
-func (f *Face) problemDoc(c echo.Context) error {
-	name := c.Param("problem")
-	text, ok := problems[name]
-	if !ok {
-		return fault.NotFoundf("Not found.")
-	}
-	return f.send(c, http.StatusOK, &hal.Document{
-		Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: Base + "/docs/problems/" + name, Title: name}}}},
-		Props: []hal.Prop{{Name: "name", Value: hal.String(name)}, {Name: "doc", Value: hal.String(text)}},
-	})
 }
