@@ -115,6 +115,7 @@ func (c *cloud) inspect(t *testing.T, actor string, v visit) []string {
 	if err != nil || head.status != a.status || head.header.Get("Content-Type") != a.header.Get("Content-Type") {
 		t.Errorf("%s: HEAD %s: %v %+v", actor, v.url, err, head)
 	}
+	c.options(t, actor, v.url)
 	if a.kind() != "application/hal+json" {
 		return nil
 	}
@@ -135,7 +136,7 @@ func canonical(url string) string {
 	}
 	path, query, _ := strings.Cut(url, "?")
 	if query == "" {
-		if strings.HasSuffix(path, "-items/") || path == "/api/v2/" || !strings.HasSuffix(path, "/") || !isList(path) {
+		if strings.HasSuffix(path, "-items/") || path == "/api/v2/" || strings.HasPrefix(path, "/api/v2/docs/") || !strings.HasSuffix(path, "/") || !isList(path) {
 			return url
 		}
 		return url + "?page=1"
