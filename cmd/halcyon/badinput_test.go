@@ -182,7 +182,7 @@ func TestBadInput(t *testing.T) {
 		{"groups", `{"name": "` + strings.Repeat("x", 5000) + `"}`, "name"},
 		{"groups", `{"name": "X", "auto-approval": "maybe"}`, "/auto-approval"},
 		{"roles", `{"name": "r", "permissions": ["rule.the.world"]}`, "permissions"},
-		{"roles", `{"name": "r", "permissions": "order.submit"}`, "/permissions"},
+		{"roles", `{"name": "r", "permissions": 7}`, "/permissions"},
 		{"roles", `{"name": "r", "built-in": true}`, "/built-in"},
 		{"memberships", `{}`, "/user"},
 		{"memberships", `{"user": 2, "group": 2, "role": 99}`, "/role"},

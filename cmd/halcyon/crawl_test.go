@@ -55,7 +55,7 @@ type crawler struct {
 
 	tables   []string
 	problems map[string]bool // types that were seen
-	done     map[string]bool // templates that were sent
+	done     map[string]bool // templates that were sent, and explanations that were read
 }
 
 // crawl follows everything from the root.
@@ -66,6 +66,12 @@ func (c *crawler) crawl(actor string) {
 	seen := map[string]bool{"/api/v2/": true}
 	for i := 0; i < len(queue) && i < mostPages; i++ {
 		for _, found := range c.look(queue[i]) {
+			if strings.HasPrefix(found, "/api/v2/docs/") { // which are the same for all
+				if c.done[found] {
+					continue
+				}
+				c.done[found] = true
+			}
 			if !seen[found] {
 				seen[found] = true
 				queue = append(queue, visit{found, queue[i].url})
@@ -108,7 +114,10 @@ type options struct {
 // that it names.
 func (c *crawler) look(v visit) []string {
 	c.t.Helper()
-	c.options(c.t, c.actor, v.url)
+	if path, _, _ := strings.Cut(v.url, "?"); !c.done[path] { // whoever asks
+		c.done[path] = true
+		c.options(c.t, c.actor, v.url)
+	}
 	a := c.request(call{path: v.url, accept: formsType})
 	if isAction(v.url) {
 		if a.status != http.StatusMethodNotAllowed {
@@ -372,17 +381,19 @@ func (c *crawler) undo(a *answer) {
 		return
 	}
 	c.inTx(func(tx *store.Tx) error {
-		// Rows refer to each other in circles.
-		off := "PRAGMA defer_foreign_keys = ON"
-		if tx.Dialect() == store.Postgres {
-			off = "SET LOCAL session_replication_role = replica"
-		}
-		statements := []string{off}
+		var statements []string
 		for _, name := range c.tables {
 			statements = append(statements, "DELETE FROM "+name)
 		}
 		for _, name := range c.tables {
 			statements = append(statements, "INSERT INTO "+name+" SELECT * FROM kept_"+name)
+		}
+		// Rows refer to each other in circles.
+		if tx.Dialect() == store.Postgres {
+			all := strings.Join(statements, "; ")
+			statements = []string{"SET LOCAL session_replication_role = replica", "SET LOCAL synchronous_commit = off", "DO $$ BEGIN " + all + "; END $$"}
+		} else {
+			statements = append([]string{"PRAGMA defer_foreign_keys = ON"}, statements...)
 		}
 		for _, s := range statements {
 			if err := tx.Exec(s).Error; err != nil {
