@@ -63,35 +63,35 @@ func TestNamesAreOnlyNames(t *testing.T) {
 func (c *cloud) plant(t *testing.T) []string {
 	t.Helper()
 	var made []string
-	make := func(actor, path string, body map[string]any) string {
+	make := func(path string, body map[string]any) string {
 		t.Helper()
 		data, err := json.Marshal(body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := c.want(t, http.StatusCreated, call{actor: actor, method: "POST", path: path, body: string(data)})
+		a := c.want(t, http.StatusCreated, call{actor: "admin", method: "POST", path: path, body: string(data)})
 		made = append(made, a.header.Get("Location"))
 		return a.header.Get("Location")
 	}
 	type m = map[string]any
-	group := make("admin", "/api/v2/groups/", m{"name": evil, "type": evil, "description": evil, "auto-approval": true})
-	make("admin", "/api/v2/users/", m{"username": "<script>alert(1)<&'\"", "first-name": evil, "last-name": evil, "email": "<script>@alert"})
-	make("admin", "/api/v2/roles/", m{"name": evil, "label": evil, "description": evil, "permissions": []string{"group.view"}})
-	handler := make("admin", "/api/v2/resource-handlers/", m{"name": evil, "description": evil, "type": "vsphere", "url": c.vc.URL, "username": evil})
-	env := make("admin", "/api/v2/environments/", m{"name": evil, "description": evil, "resource-handler": handler, "folder": evil})
-	build := make("admin", "/api/v2/os-builds/", m{"name": evil, "os-family": evil, "templates": []m{{"resource-handler": handler, "template": evil}}})
-	size := make("admin", "/api/v2/perf-types/", m{"name": evil, "description": evil, "cpu-cnt": 1, "mem-size": "1 GB"})
-	make("admin", "/api/v2/ip-pools/", m{"name": evil, "network": evil, "first-ip": "192.0.2.1", "last-ip": "192.0.2.9", "prefix": 24, "resource-handler": handler})
-	blueprint := make("admin", "/api/v2/blueprints/", m{
+	group := make("/api/v2/groups/", m{"name": evil, "type": evil, "description": evil, "auto-approval": true})
+	make("/api/v2/users/", m{"username": "<script>alert(1)<&'\"", "first-name": evil, "last-name": evil, "email": "<script>@alert"})
+	make("/api/v2/roles/", m{"name": evil, "label": evil, "description": evil, "permissions": []string{"group.view"}})
+	handler := make("/api/v2/resource-handlers/", m{"name": evil, "description": evil, "type": "vsphere", "url": c.vc.URL, "username": evil})
+	env := make("/api/v2/environments/", m{"name": evil, "description": evil, "resource-handler": handler, "folder": evil})
+	build := make("/api/v2/os-builds/", m{"name": evil, "os-family": evil, "templates": []m{{"resource-handler": handler, "template": evil}}})
+	size := make("/api/v2/perf-types/", m{"name": evil, "description": evil, "cpu-cnt": 1, "mem-size": "1 GB"})
+	make("/api/v2/ip-pools/", m{"name": evil, "network": evil, "first-ip": "192.0.2.1", "last-ip": "192.0.2.9", "prefix": 24, "resource-handler": handler})
+	blueprint := make("/api/v2/blueprints/", m{
 		"name": evil, "description": evil,
 		"build-items": []m{{"name": "<script>alert", "os-build": build, "perf-type": size}},
 		"inputs":      []m{{"name": "<script>alert&", "label": evil, "description": evil, "options": []string{evil, "other"}, "default": evil}},
 	})
-	make("admin", "/api/v2/orders/", m{"name": evil, "group": group, "submit-now": true, "items": m{"deploy-items": []m{{
+	make("/api/v2/orders/", m{"name": evil, "group": group, "submit-now": true, "items": m{"deploy-items": []m{{
 		"blueprint": blueprint, "service-name": evil, "environment": env, "resource-parameters": m{"<script>alert&": evil},
 	}}}})
 	// The form takes its members' names from the blueprint.
-	make("admin", blueprint+"/actions/order", m{"group": group, "environment": env, "<script>alert&": evil, "name": evil, "service-name": evil})
+	make(blueprint+"/actions/order", m{"group": group, "environment": env, "<script>alert&": evil, "name": evil, "service-name": evil})
 	c.want(t, http.StatusBadRequest, call{actor: "admin", method: "POST", path: blueprint + "/actions/order", body: `{"<script>alert(1)": "x"}`})
 	return made
 }
