@@ -86,20 +86,21 @@ func appendOptions(dst []byte, p *TemplateProperty) []byte {
 		dst = appendOptional(dst, "valueField", p.ValueField)
 	}
 	if !p.Multiple {
-		dst = append(appendComma(dst), `"maxItems":1`...)
+		// Without selectedValues: clients send back a list where they find one.
+		return append(appendComma(dst), `"maxItems":1`...)
 	}
 	selected := p.Selected
 	if len(selected) == 0 && p.Value != "" {
 		selected = []string{p.Value}
 	}
-	if len(selected) > 0 {
-		dst = append(appendKey(dst, "selectedValues"), '[')
-		for _, v := range selected {
-			dst = AppendString(appendComma(dst), v)
-		}
-		dst = append(dst, ']')
+	if len(selected) == 0 {
+		return dst
 	}
-	return dst
+	dst = append(appendKey(dst, "selectedValues"), '[')
+	for _, v := range selected {
+		dst = AppendString(appendComma(dst), v)
+	}
+	return append(dst, ']')
 }
 
 // appendFlag appends a member that is false when missing.

@@ -286,7 +286,7 @@ func (a *answer) check() error {
 	if a.status >= 400 {
 		return a.checkFault()
 	}
-	if a.kind() == "application/hal+json" {
+	if a.kind() == "application/hal+json" || a.kind() == "application/prs.hal-forms+json" {
 		return validHAL(a.body)
 	}
 	return nil

@@ -306,6 +306,8 @@ func (m *matrix) target(r web.Route, tenant string) (string, bool) {
 	}
 	parts := strings.Split(strings.Trim(rest, "/"), "/")
 	switch {
+	case parts[0] == "docs" && !strings.Contains(rest, ":"):
+		return "", true
 	case parts[0] == "docs":
 		return map[string]string{"rels": "submit", "problems": "invalid"}[parts[1]], true
 	case !strings.Contains(r.Path, ":"):

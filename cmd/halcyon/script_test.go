@@ -62,6 +62,9 @@ func TestScripts(t *testing.T) {
 				env.Values[keyCloud{}] = &player{cloud: c, receiver: newReceiver(tb)}
 				now := time.Now().UTC()
 				env.Setenv("EXPIRES", now.AddDate(0, 0, 90).Format(time.DateOnly))
+				env.Setenv("TODAY", now.Format(time.DateOnly))
+				env.Setenv("FORMS", formsType)
+				env.Setenv("FORM", "application/x-www-form-urlencoded")
 				env.Setenv("V2", "/api/v2")
 				env.Setenv("JSON", "application/json")
 				env.Setenv("VCENTER", c.vc.URL)
@@ -151,6 +154,7 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 	if e := ts.Getenv("EXPIRES"); e != "" {
 		out = strings.ReplaceAll(out, e, "EXPIRES")
 	}
+	out = strings.ReplaceAll(out, `"`+ts.Getenv("TODAY")+`"`, `"TODAY"`)
 	_, err = io.WriteString(ts.Stdout(), out)
 	return err
 }

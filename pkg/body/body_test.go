@@ -1,6 +1,7 @@
 package body_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,4 +74,58 @@ func FuzzParse(f *testing.F) {
 		n.Done()
 		_ = n.Faults().Err()
 	})
+}
+
+// What forms send: one name several times, JSON in a text, a list with commas.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	n, err := body.ParseForm([]byte(`groups=1&groups=2&dns=10.0.0.1,+10.0.0.2,&items=[{"name":"a"}]&broken=[1&behind=1+2`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := n.Field("groups").Texts(); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("groups are %q", got)
+	}
+	if got := n.Field("dns").Texts(); !slices.Equal(got, []string{"10.0.0.1", "10.0.0.2"}) {
+		t.Errorf("dns is %q", got)
+	}
+	items := n.Field("items")
+	items.Unpack()
+	if list := items.List(); len(list) != 1 || list[0].Field("name").Text() != "a" || list[0].Field("name").Pointer() != "/items/0/name" {
+		t.Errorf("items are %v", list)
+	}
+	for _, name := range []string{"broken", "behind"} {
+		x := n.Field(name)
+		x.Unpack()
+		if x.Present() {
+			t.Errorf("%s was read", name)
+		}
+	}
+	var at []string
+	for _, f := range fault.From(n.Faults().Err()).Fields {
+		at = append(at, f.Pointer)
+	}
+	if !slices.Equal(at, []string{"/broken", "/behind"}) {
+		t.Errorf("complaints are about %q", at)
+	}
+}
+
+// Documents say some things under two names, and may come back so.
+func TestSaidTwice(t *testing.T) {
+	t.Parallel()
+	for text, wrong := range map[string]bool{
+		`{"service-name": "x", "resource-name": "x"}`: false,
+		`{"service-name": "x", "resource-name": "y"}`: true,
+		`{"service-name": "x", "resource-name": ""}`:  false,
+		`{"service-name": [], "resource-name": []}`:   true,
+	} {
+		n, err := body.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Field("service-name", "resource-name")
+		if got := n.Faults().Err() != nil; got != wrong {
+			t.Errorf("%s: %v", text, n.Faults().Err())
+		}
+	}
 }

@@ -227,7 +227,7 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 	}
 	given = p.defaults(svc.Blueprint.Inputs, given, bad, at+"/parameters")
 	srv := PlannedServer{Item: svc.Item, Tier: b.Name, Params: given}
-	w := want{env: cmp.Or(arg.EnvironmentID, svc.Item.Deploy.EnvironmentID), build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity}
+	w := want{env: cmp.Or(arg.EnvironmentID, svc.Item.Deploy.EnvironmentID), build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity, wrong: bad}
 	ok, err := p.fit(&srv, w, at)
 	if err != nil || !ok {
 		return err
@@ -251,10 +251,12 @@ func (p *planner) prov(it *models.OrderItem, at string) error {
 	for i, name := range d.Preconfigurations {
 		p.complain(fmt.Sprintf("%s/preconfigurations/%d", at, i), "%q does not exist", name)
 	}
+	before := len(p.bad)
 	given := p.params(provInputs, d.Parameters, at+"/parameters")
+	bad := wrong(p.bad[before:])
 	srv := PlannedServer{Item: it, Params: given}
 	quantity := max(d.Quantity, 1)
-	ok, err := p.fit(&srv, want{env: d.EnvironmentID, build: d.OSBuildID, quantity: d.Quantity}, at)
+	ok, err := p.fit(&srv, want{env: d.EnvironmentID, build: d.OSBuildID, quantity: d.Quantity, wrong: bad}, at)
 	if err != nil {
 		return err
 	}
@@ -355,6 +357,14 @@ func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []st
 type want struct {
 	env, build, defaultBuild, defaultSize models.ID
 	quantity                              int
+	wrong                                 []string // keys of parameters that were complained of
+}
+
+// missized reports whether something about the size was complained of.
+func (w *want) missized() bool {
+	return slices.ContainsFunc(w.wrong, func(key string) bool {
+		return key == models.KeyVMSize || key == models.KeyCPUCnt || key == models.KeyMemSize
+	})
 }
 
 // fit finds environment, OS build, size and price of a planned server. It gives
@@ -431,10 +441,12 @@ func (p *planner) fitBuild(srv *PlannedServer, w want, at string) error {
 }
 
 func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
+	before := len(p.bad)
 	size, err := p.size(srv.Params, w.defaultSize, at)
 	if err != nil {
 		return err
 	}
+	w.wrong = append(w.wrong, wrong(p.bad[before:])...)
 	if size != nil {
 		if srv.Env != nil && len(srv.Env.SizeIDs) > 0 && !slices.Contains(srv.Env.SizeIDs, size.ID) {
 			p.complain(at+"/parameters/vm-size", "%s is not allowed in %s", size.Name, srv.Env.Name)
@@ -444,7 +456,7 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
 	}
 	cpus, mem := amounts(srv.Params)
 	if size == nil && (cpus == 0 || mem == 0) {
-		if len(p.bad) == 0 || !strings.HasSuffix(p.bad[len(p.bad)-1].Pointer, "vm-size") {
+		if !w.missized() {
 			p.complain(at+"/parameters/vm-size", "is required, unless both cpu-cnt and mem_size are given")
 		}
 		return nil

@@ -218,7 +218,6 @@ func TestInvalid(t *testing.T) {
 					{Pointer: params + "/mem_size", Reason: `"2 bananas" is no amount of memory such as 2 GB`},
 					{Pointer: params + "/sw-stack", Reason: `"Play" is none of Dev, Test, Prod`},
 					{Pointer: params + "/expiration-date", Reason: "2001-01-31 is in the past"},
-					{Pointer: params + "/vm-size", Reason: "is required, unless both cpu-cnt and mem_size are given"},
 				},
 			},
 			"too much of it": {
@@ -465,5 +464,39 @@ func TestApproversCannotBeAvoided(t *testing.T) {
 		none := access.Actor{ID: r.alice.ID, Username: "alice"}
 		_, err = r.orders.Create(ctx, none, order.Draft{Items: []models.OrderItem{mod(sv.ID, "mem_size", "2 GB")}})
 		wants(t, err, fault.Forbidden, "You may not order for this group.")
+	})
+}
+
+// A required parameter whose value is wrong is complained of once, wherever the
+// value stands, and one that is missing where it belongs.
+func TestWrongIsNotMissing(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		r := newRig(t, s)
+		bp := &models.Blueprint{
+			Name: "Floors", State: models.BlueprintActive,
+			Inputs: []models.Input{{Name: "floor", Type: models.InputInteger, Required: true, Maximum: new(int64(9))}},
+			Items:  []models.BlueprintItem{{Name: "A", Type: "server", Quantity: 1, OSBuildID: 1, SizeID: 1}, {Name: "B", Type: "server", Quantity: 1, OSBuildID: 1, SizeID: 1}},
+		}
+		if err := r.catalog.Blueprints.Create(t.Context(), access.System("test"), bp); err != nil {
+			t.Fatal(err)
+		}
+		const at = "/items/deploy-items/0"
+		for name, c := range map[string]struct {
+			all, first []models.Param
+			want       []fault.Field
+		}{
+			"for all":     {all: []models.Param{{Name: "floor", Value: "33"}}, want: []fault.Field{{Pointer: at + "/resource-parameters/floor", Reason: "33 is more than 9"}}},
+			"for one":     {first: []models.Param{{Name: "FLOOR", Value: "x"}}, want: []fault.Field{{Pointer: at + "/blueprint-items-arguments/build-item-A/parameters/FLOOR", Reason: `"x" is no whole number`}, {Pointer: at + "/blueprint-items-arguments/build-item-B/parameters/floor", Reason: "is required"}}},
+			"none at all": {want: []fault.Field{{Pointer: at + "/blueprint-items-arguments/build-item-A/parameters/floor", Reason: "is required"}, {Pointer: at + "/blueprint-items-arguments/build-item-B/parameters/floor", Reason: "is required"}}},
+		} {
+			item := models.OrderItem{Kind: models.ItemDeploy, Deploy: &models.DeployItem{
+				BlueprintID: bp.ID, EnvironmentID: simple, Parameters: c.all, Arguments: []models.BuildItemArgs{{Item: "A", Parameters: c.first}},
+			}}
+			_, err := r.orders.Create(t.Context(), r.alice, order.Draft{GroupID: foo, Items: []models.OrderItem{item}})
+			if diff := cmp.Diff(c.want, fault.From(err).Fields); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
 	})
 }

@@ -159,7 +159,7 @@ func (c *compiler) exists(h *Hop, from string, terms []pending) access.Where {
 		column, simple = simpleJoin(h.Join)
 	}
 	if simple && !slices.ContainsFunc(terms, func(p pending) bool {
-		return len(p.hops) > 0 || p.term.Any != nil || !p.term.Field.isID() || p.overRelation()
+		return len(p.hops) > 0 || p.term.Any != nil || !p.term.Field.isID() || p.term.byNumber() || p.overRelation()
 	}) {
 		parts := make([]access.Where, len(terms))
 		for i, p := range terms {
@@ -332,6 +332,9 @@ func (c *compiler) intHole() string {
 // field is the condition on a field of the row at hand.
 func (c *compiler) field(alias string, t *Term) access.Where {
 	f := t.Field
+	if t.byNumber() {
+		return c.int(alias+".id", t)
+	}
 	if f.isID() {
 		return c.ownRef(alias, refs(t))
 	}

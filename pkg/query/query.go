@@ -42,7 +42,7 @@ var (
 	timeLookups = []Lookup{Exact, In, Gt, Gte, Lt, Lte, Range, IsNull, OnDate, Year, Month, Day}
 	dateLookups = []Lookup{Exact, In, Gt, Gte, Lt, Lte, Range, IsNull, Year, Month, Day}
 	refLookups  = []Lookup{Exact, In, IsNull}
-	idLookups   = []Lookup{Exact, In}
+	idLookups   = intLookups
 	allLookups  = []Lookup{Exact, IExact, Contains, IContains, StartsWith, IStartsWith, EndsWith, IEndsWith, In, Gt, Gte, Lt, Lte, Range, IsNull, OnDate, Year, Month, Day}
 )
 
@@ -73,6 +73,17 @@ func (f *Field) Lookups() []Lookup {
 const idName = "id"
 
 func (f *Field) isID() bool { return f.Name == idName && f.Column == "id" }
+
+// byNumber reports whether the term compares the number of the row itself, rather
+// than naming a row in whatever form.
+func (t *Term) byNumber() bool {
+	//exhaustive:ignore
+	switch t.Lookup {
+	case Gt, Gte, Lt, Lte, Range:
+		return t.Field.isID()
+	}
+	return false
+}
 
 // ID gives the field that every schema has without declaring it.
 func (s *Schema) ID() *Field {

@@ -116,6 +116,9 @@ func (v *Value) parse(f *Field, l Lookup, text string) (reason, detail string) {
 	case Date:
 		return v.parseDate(text)
 	case Ref:
+		if (&Term{Field: f, Lookup: l}).byNumber() {
+			return v.parseInt(text, 1)
+		}
 		ref, reason := parseRef(f.Target, text)
 		v.Ref = ref
 		return reason, ""

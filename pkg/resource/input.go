@@ -134,12 +134,12 @@ func (in *Input) outOfBounds(text string) string {
 	switch under, over := hasLow && v.Cmp(low) < 0, hasHigh && v.Cmp(high) > 0; {
 	case !under && !over:
 		return ""
+	case under && in.Min == "0":
+		return "is negative"
 	case hasLow && hasHigh:
 		return fmt.Sprintf("%s is not between %s and %s", text, in.Min, in.Max)
 	case over:
 		return fmt.Sprintf("%s is more than %s", text, in.Max)
-	case in.Min == "0":
-		return "is negative"
 	}
 	return fmt.Sprintf("%s is less than %s", text, in.Min)
 }

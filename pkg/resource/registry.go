@@ -149,6 +149,12 @@ func (r *Refs) ID(n *body.Node, target *Def) models.ID {
 	}
 	row, err := query.Find[struct{ ID models.ID }](r.reg.store.Read(r.ctx), target.Schema, r.actor, text, query.Columns("id"))
 	if err != nil {
+		if ids := r.named(target, text); len(ids) == 1 {
+			return ids[0]
+		} else if len(ids) > 1 {
+			n.Complain("%q is the name of several of the %s: give an id", text, strings.ReplaceAll(target.Plural, "-", " "))
+			return 0
+		}
 		if fault.Is(err, fault.NotFound) {
 			n.Complain("%q is neither the id nor the href of any of the %s that you see", n.Ref(), strings.ReplaceAll(target.Plural, "-", " "))
 		} else {
@@ -157,6 +163,23 @@ func (r *Refs) ID(n *body.Node, target *Def) models.ID {
 		return 0
 	}
 	return row.ID
+}
+
+// named gives the rows of this very name that the actor sees, of what the directory
+// keeps.
+func (r *Refs) named(target *Def, name string) (ids []models.ID) {
+	if target.Schema.Names == nil {
+		return nil
+	}
+	err := target.Schema.Names(r.ctx, r.actor, func(id models.ID, have string) {
+		if have == name {
+			ids = append(ids, id)
+		}
+	})
+	if err != nil {
+		return nil // it is as if there were none: ids are asked of the database
+	}
+	return ids
 }
 
 // kept looks a number up in what the directory keeps, which saves an order most of
