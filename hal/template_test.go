@@ -36,7 +36,7 @@ func TestTemplates(t *testing.T) {
 	  {"name":"hostname","prompt":"Host name","type":"text","required":true,"placeholder":"web1","regex":"^[a-z]{1,15}\\d$","minLength":2,"maxLength":15},
 	  {"name":"quantity","type":"number","value":"1","min":1,"max":10.5},
 	  {"name":"expires","type":"date","readOnly":true,"min":"2026-01-01","max":"2026-12-31"},
-	  {"name":"size","value":"small","options":{"inline":[{"prompt":"Small","value":"small"},{"prompt":"large","value":"large"}],"maxItems":1,"selectedValues":["small"]}},
+	  {"name":"size","value":"small","options":{"inline":[{"prompt":"Small","value":"small"},{"prompt":"large","value":"large"}],"maxItems":1}},
 	  {"name":"os-build","options":{"link":{"href":"/api/v2/os-builds/","type":"application/hal+json"},"promptField":"name","valueField":"id","maxItems":1}},
 	  {"name":"labels","options":{"inline":[{"prompt":"A","value":"a"}]}},
 	  {"name":"groups","options":{"inline":[{"prompt":"1","value":"1"},{"prompt":"2","value":"2"},{"prompt":"3","value":"3"}],"selectedValues":["1","3"]}},

@@ -27,7 +27,7 @@ if [ ! -e "$cache/complete" ]; then
 	touch "$new/complete"
 	chmod 755 "$new"
 	# Whoever is first wins; both have the same.
-	mv -T "$new" "$cache" 2>/dev/null || true
+	mv -T "$new" "$cache" 2>/dev/null || rm -rf "$new"
 fi
 
 export HALCYON_TEST_NPM=$cache

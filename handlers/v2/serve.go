@@ -240,7 +240,7 @@ func (f *Face) offered(d *resource.Def) echo.HandlerFunc {
 func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error {
 	switch {
 	case e.Order != 0:
-		return f.started(c, "orders", e.Order)
+		return f.ordered(c, e.Order)
 	case e.Job != 0:
 		return f.started(c, "jobs", e.Job)
 	case e.Other.Of != "":

@@ -173,6 +173,9 @@ func (f *Face) services() resource.Resource[models.Service] {
 			resource.One("blueprint", "blueprints", "blueprint_id", func(s *svc) models.ID { return s.BlueprintID }, "What it was deployed from."),
 			resource.One("owner", "users", "owner_id", func(s *svc) models.ID { return s.OwnerID }, "Whose it is."),
 			resource.One("group", "groups", "group_id", func(s *svc) models.ID { return s.GroupID }, "Group that it belongs to."),
+			resource.Path("resource-type", func(base string, _ *svc) (hal.Link, bool) {
+				return hal.Link{Href: base + "/resources/service/", Title: "service"}, true
+			}, "Kind of resource."),
 			resource.One("order", "orders", "order_id", func(s *svc) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
 			resource.Many[svc]("servers", "servers", "{to}.service_id = {from}.id", "Its servers, each with its tier.").
 				ExtraFrom(func(target any) []hal.Prop {
@@ -216,11 +219,6 @@ func (f *Face) resources() resource.Resource[models.Service] {
 	r.Name, r.Plural, r.Noun = "resource", "resources", "Resources"
 	r.Path, r.Slash = "resources/service", true
 	r.Doc = "A deployed blueprint: what /services/ has, where clients of later versions look for it."
-	r.Relations = append([]resource.Relation[models.Service]{
-		resource.Path("resource-type", func(base string, _ *models.Service) (hal.Link, bool) {
-			return hal.Link{Href: base + "/resources/service/", Title: "service"}, true
-		}, "Kind of resource."),
-	}, r.Relations...)
 	return r
 }
 

@@ -57,7 +57,7 @@ func (p *planner) mod(it *models.OrderItem, at string) error {
 		return err
 	}
 	before := len(p.bad)
-	given := p.params(modInputs, d.Parameters, at+"/parameters")
+	given := p.params(modInputs, withoutGB(d.Parameters), at+"/parameters")
 	env, err := store.First[models.Environment](p.tx.Where("id = ?", sv.EnvironmentID))
 	if err != nil {
 		return err
@@ -112,10 +112,25 @@ func (p *planner) mod(it *models.OrderItem, at string) error {
 	return nil
 }
 
+// withoutGB takes the unit from a size of a disk that is given as servers show it:
+// "20 GB".
+func withoutGB(list []models.Param) []models.Param {
+	list = slices.Clone(list)
+	for i, x := range list {
+		if models.InputKey(x.Name) != models.InputKey("disk_size") {
+			continue
+		}
+		if number, ok := strings.CutSuffix(strings.ToUpper(x.Value), "GB"); ok && strings.TrimSpace(number) != "" {
+			list[i].Value = strings.TrimSpace(number)
+		}
+	}
+	return list
+}
+
 func (p *planner) modDisk(m *PlannedMod, d *models.ModItem, given []models.Param, at string) error {
 	text, has := models.ParamValue(given, "disk_size")
 	if !has {
-		if d.DiskUUID != "" {
+		if _, bad := models.ParamValue(d.Parameters, "disk_size"); d.DiskUUID != "" && !bad {
 			p.complain(at+"/parameters/disk_size", "is required with disk-uuid")
 		}
 		return nil
