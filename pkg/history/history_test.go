@@ -38,9 +38,12 @@ func list(t *testing.T, s *store.Store, a access.Actor, w access.Where) []*model
 func TestAddKeepsWhoAndWhat(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		add(t, s, models.ObjectOrder, 5, map[string]any{"Name": "a<b"}, nil)
+		add(t, s, models.ObjectOrder, 5, map[string]any{"Name": "a<b"}, []string{"b"})
 		add(t, s, models.ObjectOrder, 6, nil, nil)
 		add(t, s, models.ObjectServer, 5, nil, nil)
+		if e := list(t, s, access.System("test"), history.Of(models.ObjectOrder, 6))[0]; e.Before != "" || e.After != "" {
+			t.Errorf("before is %q, after is %q, and there was nothing", e.Before, e.After)
+		}
 		rows := list(t, s, access.System("test"), history.Of(models.ObjectOrder, 5))
 		if len(rows) != 1 {
 			t.Fatalf("%d events of one object", len(rows))
@@ -49,7 +52,7 @@ func TestAddKeepsWhoAndWhat(t *testing.T) {
 		if e.ActorID != 3 || e.ActorName != "ada" || e.Event != "changed" || e.Message != "So it was." || e.CreatedAt.IsZero() {
 			t.Errorf("the event is %+v", e)
 		}
-		if e.Before != `{"Name":"a\u003cb"}` || e.After != "" {
+		if e.Before != `{"Name":"a\u003cb"}` || e.After != `["b"]` {
 			t.Errorf("before is %s, after is %s", e.Before, e.After)
 		}
 	})
