@@ -3,6 +3,7 @@ package v2
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -112,11 +113,11 @@ func (f *Face) importing(d *resource.Def) echo.HandlerFunc {
 		}
 		content, err := bundle.Read(data, d.Name)
 		if err != nil {
-			return err
+			return first(err)
 		}
 		row, replaced, err := d.Import(ctx, a, content, replace)
 		if err != nil {
-			return err
+			return first(err)
 		}
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
 		if replaced {
@@ -124,6 +125,19 @@ func (f *Face) importing(d *resource.Def) echo.HandlerFunc {
 		}
 		return f.show(c, http.StatusCreated, d, row)
 	}
+}
+
+// first leaves the first hundred of what is wrong with a file: a small zip can hold
+// more mistakes than an answer should.
+func first(err error) error {
+	const most = 100
+	e := fault.From(err)
+	if len(e.Fields) <= most {
+		return err
+	}
+	few := fault.From(fault.InvalidFields(e.Fields[:most]))
+	few.Detail = fmt.Sprintf("%d more are wrong as well.", len(e.Fields)-most)
+	return few
 }
 
 // onlyPost answers what is there for POST alone.

@@ -248,7 +248,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 					})
 				}
 				return hal.List(list)
-			}, "Template in each resource handler; for administrators.").
+			}, "Template in each resource handler; for administrators.").Filled().
 				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
 				Set(func(n *body.Node, r *resource.Refs) func(*build) {
 					var list []models.OSBuildTemplate
@@ -266,7 +266,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 					return func(o *build) { o.Templates = list }
 				}),
 		}, resource.Identity(key)...),
-		List: f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find,
+		List: f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find, Fill: f.Catalog.FillOSBuilds,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.OSBuilds.Create,
 		CanUpdate: f.Catalog.OSBuilds.CanUpdate, Update: f.Catalog.OSBuilds.Update,
 		CanDelete: f.Catalog.OSBuilds.CanDelete, Delete: deleting[build](f.Catalog.OSBuilds.Delete),
@@ -330,7 +330,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 					return func(b *blueprint) { b.State = v }
 				}),
 			resource.Bool("is-orderable", func(b *blueprint) bool { return b.State == models.BlueprintActive }, "Whether it can be ordered now.").From("state"),
-			resource.Value("build-items", buildItems, "Tiers of servers.").Set(readBuildItems),
+			resource.Value("build-items", buildItems, "Tiers of servers.").Filled().Set(readBuildItems),
 			resource.Value("inputs", blueprintInputs, "What an order can say.").From("inputs").Set(readInputs),
 			linked("groups", "Groups that may order it, with those below them; none for all.", func(b *blueprint) *[]models.ID { return &b.GroupIDs }),
 		}, resource.Identity(key)...),
@@ -353,6 +353,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
 		CanDelete: f.Catalog.Blueprints.CanDelete, Delete: deleting[blueprint](f.Catalog.Blueprints.Delete),
+		Fill:   f.Catalog.FillBlueprints,
 		Bundle: &resource.Bundle[blueprint]{Export: f.Catalog.ExportBlueprint, Import: f.Catalog.ImportBlueprint},
 	}
 }

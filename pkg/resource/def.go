@@ -46,6 +46,7 @@ type Def struct {
 	key       func(row any) *models.Row
 	title     func(row any) string
 	titleFrom []string
+	fill      func(ctx context.Context, rows []any) error
 	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
 }
 
@@ -83,6 +84,7 @@ type FieldDef struct {
 	Listed, OnDemand       bool
 	Required, Editable     bool
 	omit, hidden, listOnly bool
+	filled                 bool
 	only                   hal.Shapes
 	reads                  []string
 	value                  func(row any) hal.Value
@@ -174,6 +176,9 @@ func Define[T any](r Resource[T]) *Def {
 		}
 		return out, nil
 	}
+	if r.Fill != nil {
+		d.fill = fillAny(r.Fill)
+	}
 	d.Find = func(ctx context.Context, a access.Actor, ref string) (any, error) {
 		row, err := r.Find(ctx, a, ref)
 		if err != nil {
@@ -195,6 +200,21 @@ func Define[T any](r Resource[T]) *Def {
 	defineWrites(d, r)
 	defineBundle(d, r)
 	return d
+}
+
+func fillAny[T any](fill func(ctx context.Context, rows []*T) error) func(ctx context.Context, rows []any) error {
+	return func(ctx context.Context, rows []any) error {
+		list := make([]*T, 0, len(rows))
+		for _, row := range rows {
+			if row != nil {
+				list = append(list, row.(*T))
+			}
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		return fill(ctx, list)
+	}
 }
 
 func defineBundle[T any](d *Def, r Resource[T]) {
@@ -283,7 +303,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		omit: f.omit, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
+		omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -481,6 +501,9 @@ func (d *Def) check() error {
 			complain("field %s is there twice", f.Name)
 		}
 		seen[f.Name] = true
+		if f.filled && d.fill == nil {
+			complain("field %s is filled, and nothing fills it", f.Name)
+		}
 		if f.Listed && len(f.reads) == 0 {
 			complain("field %s is listed, but says no column that it reads", f.Name)
 		}

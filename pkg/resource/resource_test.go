@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,10 +27,12 @@ type (
 	group = models.Group
 	size  = models.Size
 	order = models.Order
+
+	service = models.Service
 )
 
-// kiosk serves three declared resources: groups, sizes, and orders, which belong to
-// a group.
+// kiosk serves declared resources: groups, sizes, orders, which belong to a group,
+// and services, which belong to an order.
 type kiosk struct {
 	t      *testing.T
 	store  *store.Store
@@ -37,6 +40,9 @@ type kiosk struct {
 	groups record.Table[group, *group]
 	sizes  record.Table[size, *size]
 	orders record.Table[order, *order]
+
+	services record.Table[service, *service]
+	fills    atomic.Int64
 }
 
 // ada may do everything, vera sees everything, and otto sees what is his own.
@@ -55,9 +61,10 @@ func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	x.sizes.Validate = func(_ *store.Tx, z *size) error { return z.Validate() }
 	x.orders = table[order](s, "orders", "ORD")
 	x.orders.Validate = func(*store.Tx, *order) error { return nil }
+	x.services = table[service](s, "services", "SVC")
 	var err error
 	x.reg, err = resource.NewRegistry("/api/test", s, directory.New(s),
-		resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(x.declareOrders()))
+		resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(x.declareOrders()), resource.Define(x.declareServices()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +133,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 				v := n.String()
 				return func(z *size) { z.Description = "secret " + v }
 			}),
+			resource.Value("length", func(z *size) hal.Value { return hal.Int(int64(z.GPUs)) }, "Length of the name.").Filled(),
 			resource.Fetched("orders", x.countOrders, "How many orders there are."),
 		}, resource.Identity(key)...),
 		Actions: []resource.Action[size]{
@@ -152,6 +160,13 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 		CanDelete: x.sizes.CanDelete,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[size], error) {
 			return resource.Outcome[size]{}, x.sizes.Delete(ctx, a, ref)
+		},
+		Fill: func(_ context.Context, rows []*size) error {
+			x.fills.Add(1)
+			for _, z := range rows {
+				z.GPUs = len(z.Name)
+			}
+			return nil
 		},
 		Bundle: &resource.Bundle[size]{
 			Export: func(context.Context, access.Actor, string) (bundle.Manifest, error) {
@@ -205,6 +220,19 @@ func (x *kiosk) declareOrders() resource.Resource[order] {
 			return o, nil
 		},
 		CanUpdate: x.orders.CanUpdate, Update: x.orders.Update,
+	}
+}
+
+func (x *kiosk) declareServices() resource.Resource[service] {
+	key := func(v *service) *models.Row { return &v.Row }
+	return resource.Resource[service]{
+		Name: "service", Plural: "services", Noun: "Services", Table: "services", Prefix: "SVC", Doc: "A service.",
+		Key: key, Title: func(v *service) string { return v.Name }, TitleFrom: []string{"name"},
+		Fields: []resource.Field[service]{resource.ID(key)},
+		Relations: []resource.Relation[service]{
+			resource.One("order", "orders", "order_id", func(v *service) models.ID { return v.OrderID }, "Order."),
+		},
+		List: x.services.List, Find: x.services.Find,
 	}
 }
 
@@ -271,7 +299,7 @@ func TestItem(t *testing.T) {
 			`"collection":{"href":"/api/test/perf-types/","title":"List of Perf Types"},`+
 			`"cb:praise":{"href":"/api/test/perf-types/1/actions/praise","title":"Praise 'large'"},`+
 			`"actions":[{"href":"/api/test/perf-types/1/actions/praise","name":"praise","title":"Praise 'large'","praise":{"href":"/api/test/perf-types/1/actions/praise","title":"Praise 'large'"}}]},`+
-			`"name":"large","id":"1","cpu-cnt":2,"mem-size":"1.2500 GB","rate":"28.50/month","note":"Dear.","orders":1,`+ids+`}`)
+			`"name":"large","id":"1","cpu-cnt":2,"mem-size":"1.2500 GB","rate":"28.50/month","note":"Dear.","length":0,"orders":1,`+ids+`}`)
 		if got := x.item(otto, "perf-types", large.ID); strings.Contains(got, "note") || strings.Contains(got, "cb:export") || !strings.Contains(got, "cb:praise") {
 			t.Errorf("otto sees %s", got)
 		}
@@ -311,6 +339,32 @@ func TestLinksGoWhereTheActorSees(t *testing.T) {
 	})
 }
 
+// TestLinksToRowsThatNobodyRemembers does the same for rows that the directory does
+// not keep: otto has a service of an order that is ada's.
+func TestLinksToRowsThatNobodyRemembers(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		x := newKiosk(t, s)
+		mine := x.insert(&order{Status: models.OrderCart, OwnerID: otto.ID})
+		hers := x.insert(&order{Status: models.OrderCart, OwnerID: ada.ID})
+		for _, c := range []struct {
+			who   access.Actor
+			order models.ID
+			seen  bool
+		}{{otto, mine, true}, {otto, hers, false}, {vera, hers, true}} {
+			v := x.insert(&service{Name: "S", Status: models.ServiceActive, OwnerID: otto.ID, OrderID: c.order})
+			link := fmt.Sprintf(`"order":{"href":"/api/test/orders/%s","title":"Order id %s"}`, c.order, c.order)
+			if got := x.item(c.who, "services", v); strings.Contains(got, link) != c.seen || strings.Contains(got, `"order"`) != c.seen {
+				t.Errorf("%s sees %s", c.who.Username, got)
+			}
+			got, err := x.list(c.who, "services", "attributes=order,order.id&order=-id&page_size=1")
+			if want := fmt.Sprintf(`"order.id":%q`, c.order); err != nil || strings.Contains(got, link) != c.seen || strings.Contains(got, want) != c.seen {
+				t.Errorf("%s lists %s, %v", c.who.Username, got, err)
+			}
+		}
+	})
+}
+
 func TestListsAreShort(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -329,6 +383,7 @@ func TestListsAreShort(t *testing.T) {
 		}{
 			{otto, "perf-types", "", one("perf-types", small, `"name":"small","id":"1"`), ""},
 			{otto, "perf-types", "attributes=cpu_cnt,rate", one("perf-types", small, `"name":"small","id":"1","cpu_cnt":1,"rate":"0.00/month"`), ""},
+			{otto, "perf-types", "attributes=length", one("perf-types", small, `"name":"small","id":"1","length":5`), ""},
 			{vera, "perf-types", "attributes=note", one("perf-types", small, `"name":"small","id":"1","note":"Cheap."`), ""},
 			{otto, "orders", "", one("orders", mine, `"id":"1"`), ""},
 			{otto, "orders", "attributes=group.name", one("orders", mine, `"id":"1","group.name":null`), ""},
@@ -350,6 +405,10 @@ func TestListsAreShort(t *testing.T) {
 				t.Errorf("%s?%s: %v", c.plural, c.raw, err)
 			}
 			same(t, c.who.Username+"'s "+c.plural+"?"+c.raw, got, c.want)
+		}
+		x.insert(&size{Name: "large", CPUs: 1, MemoryMB: 512})
+		if _, err := x.list(ada, "perf-types", "attributes=length"); err != nil || x.fills.Load() != 2 {
+			t.Errorf("two lists, of one and of two, were filled %d times, %v", x.fills.Load(), err)
 		}
 	})
 }
@@ -508,7 +567,8 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 			r.CanUpdate = nil
 			r.Bundle = &resource.Bundle[order]{Export: func(context.Context, access.Actor, string) (bundle.Manifest, error) { return bundle.Manifest{}, nil }}
 		},
-		"nocolumn": func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
+		"nothing fills it": func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
+		"nocolumn":         func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
 	} {
 		r := x.declareOrders()
 		spoil(&r)
