@@ -140,10 +140,22 @@ func first(err error) error {
 	return few
 }
 
-// onlyPost answers what is there for POST alone.
-func onlyPost(c echo.Context) error {
-	c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, POST")
-	return fault.Wrap(fault.Invalid, web.ErrMethodNotAllowed, "Method %q not allowed.", c.Request().Method)
+// besideImport keeps the routes of items from taking the import for an id, which the
+// router does for all methods but POST.
+func besideImport(add func(method, path, doc string, handle echo.HandlerFunc), one string) func(method, path, doc string, handle echo.HandlerFunc) {
+	return func(method, path, doc string, handle echo.HandlerFunc) {
+		if path != one {
+			add(method, path, doc, handle)
+			return
+		}
+		add(method, path, doc, func(c echo.Context) error {
+			if c.Param("id") != importPath {
+				return handle(c)
+			}
+			c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, POST")
+			return fault.Wrap(fault.Invalid, web.ErrMethodNotAllowed, "Method %q not allowed.", c.Request().Method)
+		})
+	}
 }
 
 // replaceExisting reads the one query parameter of an import.
