@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"mime/multipart"
@@ -153,6 +154,7 @@ func TestBadBundles(t *testing.T) {
 		{"content is a list", one(`{"schema-version": 1, "kind": "blueprint", "content": []}`), "content"},
 		{"unknown member outside", one(with(`"kind"`, `"author": "me", "kind"`)), "author"},
 		{"unknown member", one(with(`"state"`, `"colour": "red", "state"`)), "/content/colour"},
+		{"a thousand unknown members", one(with(`"state"`, many(1000)+`"state"`)), "900 more"},
 		{"unknown member of an item", one(with(`"build-items": []`, `"build-items": [{"name": "a", "colour": 1}]`)), "/content/build-items/0/colour"},
 		{"twice a member", one(with(`"state"`, `"name": "x", "state"`)), "/content/name"},
 		{"no name", one(with("Wine Press", "")), "/content/name"},
@@ -235,6 +237,15 @@ func TestBadBundles(t *testing.T) {
 			t.Errorf("something was written\n%s", diff(before, after))
 		}
 	})
+}
+
+// many gives members of an object that nobody knows.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"unknown-%d": 1, `, i)
+	}
+	return b.String()
 }
 
 // TestBundleTravels takes a blueprint to another installation, in which everything

@@ -3,6 +3,7 @@ package v2
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -112,11 +113,11 @@ func (f *Face) importing(d *resource.Def) echo.HandlerFunc {
 		}
 		content, err := bundle.Read(data, d.Name)
 		if err != nil {
-			return err
+			return first(err)
 		}
 		row, replaced, err := d.Import(ctx, a, content, replace)
 		if err != nil {
-			return err
+			return first(err)
 		}
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
 		if replaced {
@@ -126,10 +127,35 @@ func (f *Face) importing(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// onlyPost answers what is there for POST alone.
-func onlyPost(c echo.Context) error {
-	c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, POST")
-	return fault.Wrap(fault.Invalid, web.ErrMethodNotAllowed, "Method %q not allowed.", c.Request().Method)
+// first leaves the first hundred of what is wrong with a file: a small zip can hold
+// more mistakes than an answer should.
+func first(err error) error {
+	const most = 100
+	e := fault.From(err)
+	if len(e.Fields) <= most {
+		return err
+	}
+	few := fault.From(fault.InvalidFields(e.Fields[:most]))
+	few.Detail = fmt.Sprintf("%d more are wrong as well.", len(e.Fields)-most)
+	return few
+}
+
+// besideImport keeps the routes of items from taking the import for an id, which the
+// router does for all methods but POST.
+func besideImport(add func(method, path, doc string, handle echo.HandlerFunc), one string) func(method, path, doc string, handle echo.HandlerFunc) {
+	return func(method, path, doc string, handle echo.HandlerFunc) {
+		if path != one {
+			add(method, path, doc, handle)
+			return
+		}
+		add(method, path, doc, func(c echo.Context) error {
+			if c.Param("id") != importPath {
+				return handle(c)
+			}
+			c.Response().Header().Set(echo.HeaderAllow, "OPTIONS, POST")
+			return fault.Wrap(fault.Invalid, web.ErrMethodNotAllowed, "Method %q not allowed.", c.Request().Method)
+		})
+	}
 }
 
 // replaceExisting reads the one query parameter of an import.

@@ -246,7 +246,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 					})
 				}
 				return hal.List(list)
-			}, "Template in each resource handler; for administrators.").
+			}, "Template in each resource handler; for administrators.").Filled().
 				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
 				Nested(`[{"resource-handler": "1", "template": "debian-12"}]`).
 				Set(func(n *body.Node, r *resource.Refs) func(*build) {
@@ -266,7 +266,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 				}),
 		}, resource.Identity(key)...),
 		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find,
+		List:     f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find, Fill: f.Catalog.FillOSBuilds,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.OSBuilds.Create,
 		CanUpdate: f.Catalog.OSBuilds.CanUpdate, Update: f.Catalog.OSBuilds.Update,
 		CanDelete: f.Catalog.OSBuilds.CanDelete, Delete: deleting[build](f.Catalog.OSBuilds.Delete),
@@ -333,7 +333,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 					return func(b *blueprint) { b.State = v }
 				}),
 			resource.Bool("is-orderable", func(b *blueprint) bool { return b.State == models.BlueprintActive }, "Whether it can be ordered now.").From("state"),
-			resource.Value("build-items", buildItems, "Tiers of servers.").Set(readBuildItems).
+			resource.Value("build-items", buildItems, "Tiers of servers.").Filled().Set(readBuildItems).
 				Nested(`[{"name": "Server", "quantity": 1, "os-build": "1", "perf-type": "1", "hostname": "server-{order}-{n}"}]`).Begin(`[{"name": "Server", "quantity": 1}]`),
 			resource.Value("inputs", blueprintInputs, "What an order can say.").From("inputs").Set(readInputs).
 				Nested(`[{"name": "vm-size", "type": "size", "required": true}]`),
@@ -367,6 +367,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
 		CanDelete: f.Catalog.Blueprints.CanDelete, Delete: deleting[blueprint](f.Catalog.Blueprints.Delete),
 		Unused: f.Catalog.Blueprints.Unused,
+		Fill:   f.Catalog.FillBlueprints,
 		Bundle: &resource.Bundle[blueprint]{Export: f.Catalog.ExportBlueprint, Import: f.Catalog.ImportBlueprint},
 	}
 }

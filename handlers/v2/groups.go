@@ -27,7 +27,7 @@ func (f *Face) groups() resource.Resource[models.Group] {
 				SetText(func(g *group, v string) { g.Description = v }),
 			resource.Bool("auto-approval", func(g *group) bool { return g.AutoApproval }, "Whether orders of the group are approved without asking.").On("auto_approval").
 				SetBool(func(g *group, v bool) { g.AutoApproval = v }),
-			resource.Rate("rate", func(g *group) models.Money { return g.Rate }, "What the group's servers cost by the month; for those who see them.").
+			resource.Rate("rate", func(g *group) models.Money { return g.Rate }, "What the group's servers cost by the month; for those who see them.").Filled().
 				SeenBy(func(a access.Actor, g *group) bool { return a.GlobalViewer || a.Can(access.GroupView, g.ID) }, nil),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[group]{
@@ -64,7 +64,7 @@ func (f *Face) groups() resource.Resource[models.Group] {
 		Validity: &resource.Validity{
 			Also: []string{"SELECT sum(s.rate) FROM servers s WHERE s.group_id = {row}.id AND s.status <> '" + string(models.ServerHistorical) + "'"},
 		},
-		List: f.Tenancy.Groups.List, Find: f.Tenancy.Groups.Find,
+		List: f.Tenancy.Groups.List, Find: f.Tenancy.Groups.Find, Fill: f.Tenancy.FillGroups,
 		Create:    f.Tenancy.Groups.Create,
 		CanCreate: f.Tenancy.CanCreateAnyGroup,
 		CanUpdate: f.Tenancy.Groups.CanUpdate, Update: f.Tenancy.Groups.Update,

@@ -64,6 +64,9 @@ func (f *Face) Routes() []web.Route {
 func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc), d *resource.Def) {
 	all := strings.TrimSuffix(d.Path(), "/")
 	one := all + "/:id"
+	if d.Import != nil {
+		add = besideImport(add, one)
+	}
 	add(http.MethodGet, all, "signed in: what they see", f.collection(d))
 	add(http.MethodGet, one, "who sees it", f.item(d))
 	if d.Create != nil {

@@ -70,9 +70,6 @@ func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 
 func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if d.Import != nil && c.Param("id") == importPath {
-			return onlyPost(c) // the router took the import for an id
-		}
 		if err := onlyQuery(c, "attributes"); err != nil {
 			return err
 		}

@@ -116,8 +116,13 @@ func TestSizesAreCounted(t *testing.T) {
 		binary.LittleEndian.PutUint32(out[at+field:], size)
 		return out
 	}
-	bomb := pack(`{"a": "` + strings.Repeat("x", 64<<20))
-	small := pack(`{"a": "` + strings.Repeat("x", 2<<20))
+	long := func(size int) []byte {
+		return pack(`{"schema-version": 1, "kind": "wine", "content": {"name": "` + strings.Repeat("x", size) + `"}}`)
+	}
+	bomb, small := long(64<<20), long(2<<20)
+	if _, err := bundle.Read(long(1<<19), "wine"); err != nil {
+		t.Errorf("one within the limits: %v", err)
+	}
 	for name, data := range map[string][]byte{
 		"honest":                   bomb,
 		"says that it is small":    lie(bomb, unpacked, 100),

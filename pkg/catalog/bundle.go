@@ -152,9 +152,10 @@ func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *body.N
 // finder finds what a file refers to by name, complains of what is not here, and
 // keeps the first error. Pointers are relative to the row's own.
 type finder struct {
-	tx  *store.Tx
-	bad body.Faults
-	err error
+	tx    *store.Tx
+	bad   body.Faults
+	err   error
+	known map[string]map[place]models.ID // what ids has read
 }
 
 // blueprint makes the row what the file says.
@@ -200,39 +201,58 @@ func (f *finder) input(in models.Input, at string) models.Input {
 
 // named gives the id of the row of that name, 0 for no name.
 func (f *finder) named(table, kind, name, at string) models.ID {
-	if name == "" || f.err != nil {
+	if name == "" {
 		return 0
 	}
-	row, err := store.First[struct{ ID models.ID }](f.tx.Table(table).Select("id").Where("name = ?", name))
-	if fault.Is(err, fault.NotFound) {
+	id, ok := f.ids(table, "0")[place{0, name}]
+	if !ok {
 		f.bad.Add(at, "there is no %s %s here", kind, shown(name))
-		return 0
 	}
-	if f.err = err; err != nil {
-		return 0
-	}
-	return row.ID
+	return id
 }
 
 // group gives the id of the group to which the names lead, 0 for no names.
 func (f *finder) group(way []string, at string) models.ID {
 	var id models.ID
 	for _, name := range way {
-		if f.err != nil {
-			return 0
-		}
-		row, err := store.First[struct{ ID models.ID }](f.tx.Table("groups").Select("id").
-			Where("coalesce(parent_id, 0) = ? AND name = ?", int64(id), name))
-		if fault.Is(err, fault.NotFound) {
+		below, ok := f.ids("groups", "coalesce(parent_id, 0)")[place{id, name}]
+		if !ok {
 			f.bad.Add(at, "there is no group %s here", shown(strings.Join(way, " / ")))
 			return 0
 		}
-		if f.err = err; err != nil {
-			return 0
-		}
-		id = row.ID
+		id = below
 	}
 	return id
+}
+
+// place is where a name is unique: below a parent, or, in most tables, everywhere.
+type place struct {
+	parent models.ID
+	name   string
+}
+
+// ids gives the names of a table, read once: a file can hold more of them than
+// there are rows.
+func (f *finder) ids(table, parent string) map[place]models.ID {
+	if known, ok := f.known[table]; ok {
+		return known
+	}
+	var rows []struct {
+		ID, Parent models.ID
+		Name       string
+	}
+	if err := f.tx.Table(table).Select("id, " + parent + " AS parent, name").Scan(&rows).Error; err != nil && f.err == nil {
+		f.err = store.Fault(err)
+	}
+	known := make(map[place]models.ID, len(rows))
+	for _, r := range rows {
+		known[place{r.Parent, r.Name}] = r.ID
+	}
+	if f.known == nil {
+		f.known = map[string]map[place]models.ID{}
+	}
+	f.known[table] = known
+	return known
 }
 
 // shown writes a stranger's text into a message.

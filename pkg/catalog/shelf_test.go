@@ -15,13 +15,13 @@ import (
 	"halcyon/pkg/tenancy"
 )
 
-// shop is a catalogue in one process; two of them may share a database.
-type shop struct {
+// goods is a catalogue in one process; two of them may share a database.
+type goods struct {
 	store   *store.Store
 	catalog *catalog.Service
 }
 
-func newShop(t *testing.T, url string, listen bool) shop {
+func newGoods(t *testing.T, url string, listen bool) goods {
 	t.Helper()
 	s := storetest.Open(t, url)
 	if err := tenancy.Bootstrap(t.Context(), s); err != nil {
@@ -31,7 +31,7 @@ func newShop(t *testing.T, url string, listen bool) shop {
 		s.Listen()
 		eventually(t, "signals are heard", s.SignalsLive)
 	}
-	return shop{s, catalog.New(s, directory.New(s), nil, func(p string) (string, error) { return p, nil })}
+	return goods{s, catalog.New(s, directory.New(s), nil, func(p string) (string, error) { return p, nil })}
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -46,7 +46,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 var admin = access.Actor{ID: 1, Username: "admin", SuperAdmin: true}
 
 // size asks as an order does.
-func (x shop) size(t *testing.T, id models.ID) (size *models.Size, err error) {
+func (x goods) size(t *testing.T, id models.ID) (size *models.Size, err error) {
 	t.Helper()
 	_ = x.store.InTx(t.Context(), func(tx *store.Tx) error {
 		size, err = x.catalog.Size(tx, id)
@@ -55,7 +55,7 @@ func (x shop) size(t *testing.T, id models.ID) (size *models.Size, err error) {
 	return size, err
 }
 
-func (x shop) change(t *testing.T, id models.ID, cpus int) {
+func (x goods) change(t *testing.T, id models.ID, cpus int) {
 	t.Helper()
 	_, err := x.catalog.Sizes.Update(t.Context(), admin, id.String(), func(s *models.Size) error { s.CPUs = cpus; return nil })
 	if err != nil {
@@ -73,7 +73,7 @@ func eachURL(t *testing.T, fn func(t *testing.T, url string)) {
 	}
 }
 
-func newSize(t *testing.T, x shop) models.ID {
+func newSize(t *testing.T, x goods) models.ID {
 	t.Helper()
 	s := &models.Size{Name: "small", CPUs: 1, MemoryMB: 1024}
 	if err := x.catalog.Sizes.Create(t.Context(), admin, s); err != nil {
@@ -87,10 +87,10 @@ func newSize(t *testing.T, x shop) models.ID {
 func TestChangesReachTheShelf(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
-		here, there := newShop(t, url, true), newShop(t, url, true)
+		here, there := newGoods(t, url, true), newGoods(t, url, true)
 		id := newSize(t, here)
 		for n := 2; n < 6; n++ {
-			for _, x := range []shop{here, there} {
+			for _, x := range []goods{here, there} {
 				if _, err := x.size(t, id); err != nil {
 					t.Fatal(err)
 				}
@@ -117,7 +117,7 @@ func TestChangesReachTheShelf(t *testing.T) {
 func TestNothingIsKeptWithoutSignals(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
-		here, deaf := newShop(t, url, true), newShop(t, url, false)
+		here, deaf := newGoods(t, url, true), newGoods(t, url, false)
 		id := newSize(t, here)
 		for n := 2; n < 5; n++ {
 			here.change(t, id, n)
@@ -133,7 +133,7 @@ func TestNothingIsKeptWithoutSignals(t *testing.T) {
 func TestAnUncommittedChangeIsNotKept(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
-		x := newShop(t, url, true)
+		x := newGoods(t, url, true)
 		id := newSize(t, x)
 		if _, err := x.size(t, id); err != nil {
 			t.Fatal(err)
@@ -166,7 +166,7 @@ func TestAnUncommittedChangeIsNotKept(t *testing.T) {
 func TestAnswersAreCopies(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
-		x := newShop(t, url, true)
+		x := newGoods(t, url, true)
 		id := newSize(t, x)
 		for range 3 {
 			s, err := x.size(t, id)

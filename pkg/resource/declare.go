@@ -73,6 +73,10 @@ type Resource[T any] struct {
 
 	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
 
+	// Fill reads what the fields that are Filled show, for all rows of a list at once.
+	// Find gives rows that have it.
+	Fill func(ctx context.Context, rows []*T) error
+
 	Bundle *Bundle[T] // how rows go out as files and come in; nil: they do not
 }
 
@@ -118,6 +122,7 @@ type Field[T any] struct {
 	demand   bool
 	omit     bool
 	required bool
+	filled   bool
 	scale    int64
 	only     hal.Shapes
 	scope    func(a access.Actor, alias string) access.Where
@@ -150,6 +155,10 @@ func (f Field[T]) OnDemand() Field[T] { f.demand = true; return f }
 
 // OmitEmpty leaves the field out when it is null.
 func (f Field[T]) OmitEmpty() Field[T] { f.omit = true; return f }
+
+// Filled says that the value is not in the row's columns: lists that are asked for it
+// call the resource's Fill.
+func (f Field[T]) Filled() Field[T] { f.filled = true; return f }
 
 // Only limits the field to some representations.
 func (f Field[T]) Only(s hal.Shapes) Field[T] { f.only = s; return f }

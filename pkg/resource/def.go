@@ -53,6 +53,7 @@ type Def struct {
 	key       func(row any) *models.Row
 	title     func(row any) string
 	titleFrom []string
+	fill      func(ctx context.Context, rows []any) error
 	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
 }
 
@@ -93,6 +94,7 @@ type FieldDef struct {
 	Listed, OnDemand       bool
 	Required, Editable     bool
 	omit, hidden, listOnly bool
+	filled                 bool
 	only                   hal.Shapes
 	reads                  []string
 	value                  func(row any) hal.Value
@@ -203,6 +205,9 @@ func Define[T any](r Resource[T]) *Def {
 		}
 		return out, nil
 	}
+	if r.Fill != nil {
+		d.fill = fillAny(r.Fill)
+	}
 	d.Find = func(ctx context.Context, a access.Actor, ref string) (any, error) {
 		row, err := r.Find(ctx, a, ref)
 		if err != nil {
@@ -225,6 +230,21 @@ func Define[T any](r Resource[T]) *Def {
 	defineForms(d, r)
 	defineBundle(d, r)
 	return d
+}
+
+func fillAny[T any](fill func(ctx context.Context, rows []*T) error) func(ctx context.Context, rows []any) error {
+	return func(ctx context.Context, rows []any) error {
+		list := make([]*T, 0, len(rows))
+		for _, row := range rows {
+			if row != nil {
+				list = append(list, row.(*T))
+			}
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		return fill(ctx, list)
+	}
 }
 
 func defineBundle[T any](d *Def, r Resource[T]) {
@@ -310,7 +330,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		omit: f.omit, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
+		omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -535,6 +555,9 @@ func (d *Def) check() error {
 		seen[f.Name] = true
 		if f.bad != nil {
 			complain("field %s: %v", f.Name, f.bad)
+		}
+		if f.filled && d.fill == nil {
+			complain("field %s is filled, and nothing fills it", f.Name)
 		}
 		if f.Listed && len(f.reads) == 0 {
 			complain("field %s is listed, but says no column that it reads", f.Name)

@@ -414,6 +414,11 @@ func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q que
 			continue // it is there
 		}
 		if f := d.field(at.Path[0]); f != nil && len(at.Path) == 1 {
+			if f.filled {
+				if err := d.fill(ctx, rows); err != nil {
+					return err
+				}
+			}
 			for i, row := range rows {
 				if f.see == nil || f.see(a, row) {
 					docs[i].Props = append(docs[i].Props, hal.Prop{Name: at.Asked, Value: f.value(row)})
@@ -486,6 +491,11 @@ func (r *Registry) Append(ctx context.Context, a access.Actor, d *Def, q query.Q
 func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []string, rows []any) ([]hal.Value, error) {
 	values := make([]hal.Value, len(rows))
 	if f := d.field(path[0]); f != nil && len(path) == 1 {
+		if f.filled {
+			if err := d.fill(ctx, rows); err != nil {
+				return nil, err
+			}
+		}
 		for i, row := range rows {
 			if row != nil && (f.see == nil || f.see(a, row)) {
 				values[i] = f.value(row)

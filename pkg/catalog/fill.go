@@ -1,0 +1,44 @@
+package catalog
+
+import (
+	"context"
+
+	"halcyon/models"
+	"halcyon/pkg/store"
+)
+
+// FillBlueprints reads the build items of many blueprints.
+func (c *Service) FillBlueprints(ctx context.Context, rows []*models.Blueprint) error {
+	ids := make([]models.ID, len(rows))
+	at := make(map[models.ID]*models.Blueprint, len(rows))
+	for i, b := range rows {
+		ids[i], at[b.ID], b.Items = b.ID, b, nil
+	}
+	items, err := store.Find[models.BlueprintItem](c.store.Read(ctx).Where("blueprint_id IN ?", ids).Order("blueprint_id, position"))
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		b := at[it.BlueprintID]
+		b.Items = append(b.Items, it)
+	}
+	return nil
+}
+
+// FillOSBuilds reads the templates of many OS builds.
+func (c *Service) FillOSBuilds(ctx context.Context, rows []*models.OSBuild) error {
+	ids := make([]models.ID, len(rows))
+	at := make(map[models.ID]*models.OSBuild, len(rows))
+	for i, o := range rows {
+		ids[i], at[o.ID], o.Templates = o.ID, o, nil
+	}
+	templates, err := store.Find[models.OSBuildTemplate](c.store.Read(ctx).Where("os_build_id IN ?", ids).Order("os_build_id, handler_id"))
+	if err != nil {
+		return err
+	}
+	for _, t := range templates {
+		o := at[t.OSBuildID]
+		o.Templates = append(o.Templates, t)
+	}
+	return nil
+}
