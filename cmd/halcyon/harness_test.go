@@ -257,7 +257,7 @@ func (a *answer) check() error {
 	if a.status >= 500 {
 		return fmt.Errorf("%s: %d", a.call, a.status)
 	}
-	if a.status >= 300 && a.status < 400 {
+	if a.status >= 300 && a.status < 400 && a.status != http.StatusNotModified {
 		return fmt.Errorf("%s: a redirect, %d", a.call, a.status)
 	}
 	if x := leaked.Find(a.body); x != nil {

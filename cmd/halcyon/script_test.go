@@ -30,14 +30,15 @@ import (
 //	                                The actor token sends $TOKEN.
 //	                                BODY is a file, or the body itself when it
 //	                                begins with { or [ or holds a =.
-//	                                Flags in front: -accept=, -type=, -auth=, -raw
+//	                                Flags in front: -accept=, -type=, -auth=, -raw,
+//	                                -header=NAME:VALUE
 //	let NAME POINTER                keeps a part of the last answer in $NAME
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
 //	vm HOSTNAME                     reads the machine from the vCenter itself
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
-//	stop                            ends the workers: what is queued stays queued
+//	rest                            ends the workers: what is queued stays queued
 //	unzip                           shows the files of the zip that came
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 				"http": played((*player).http), "let": played((*player).let), "is": played((*player).is),
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
-				"unzip": played((*player).unzip), "stop": played((*player).stop),
+				"unzip": played((*player).unzip), "rest": played((*player).rest),
 			},
 		})
 	})
@@ -94,7 +95,7 @@ func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []strin
 }
 
 func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
-	r := call{}
+	r := call{header: http.Header{}}
 	raw := false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		name, value, _ := strings.Cut(args[0], "=")
@@ -104,7 +105,10 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		case "-type":
 			r.label = value
 		case "-auth":
-			r.header = http.Header{"Authorization": {value}}
+			r.header.Set("Authorization", value)
+		case "-header":
+			name, value, _ := strings.Cut(value, ":")
+			r.header.Add(name, value)
 		case "-raw":
 			raw = true
 		default:
@@ -113,7 +117,7 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		args = args[1:]
 	}
 	if len(args) < 3 || len(args) > 4 {
-		return errors.New("usage: http [-accept=TYPE] [-type=TYPE] [-auth=HEADER] [-raw] ACTOR METHOD PATH [BODY]")
+		return errors.New("usage: http [-accept=TYPE] [-type=TYPE] [-auth=HEADER] [-header=NAME:VALUE] [-raw] ACTOR METHOD PATH [BODY]")
 	}
 	r.method, r.path = args[1], args[2]
 	as(ts, &r, args[0])
@@ -143,7 +147,10 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 func as(ts *testscript.TestScript, r *call, actor string) {
 	r.actor = actor
 	if actor == "token" {
-		r.header = http.Header{"Authorization": {"Bearer " + ts.Getenv("TOKEN")}}
+		if r.header == nil {
+			r.header = http.Header{}
+		}
+		r.header.Set("Authorization", "Bearer "+ts.Getenv("TOKEN"))
 	}
 }
 
@@ -287,7 +294,7 @@ func (p *player) reachable(*testscript.TestScript, bool, []string) error {
 	return p.move(p.cloud.vc.URL)
 }
 
-func (p *player) stop(*testscript.TestScript, bool, []string) error {
+func (p *player) rest(*testscript.TestScript, bool, []string) error {
 	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return p.cloud.app.engine.Stop(end)

@@ -138,8 +138,7 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 		}
 		v := f.validatorOf(rep, row, *buf)
 		v.set(c)
-		f.remember(c, v, seen)
-		if given && t.match(v.tag) {
+		if f.remember(c, v, seen) || given && t.match(v.tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
 	case method == http.MethodPatch && row != nil:

@@ -38,10 +38,12 @@ func (f *Face) Routes() []web.Route {
 			add(http.MethodGet, items, "who sees the order", f.items(kind))
 			add(http.MethodPost, items, "the cart's owner", f.editing(f.addItem(kind)))
 			add(http.MethodGet, items+"/:n", "who sees the order", f.oneItem(kind))
-			add(http.MethodPatch, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind)))
+			add(http.MethodPatch, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind, patched)))
+			add(http.MethodPut, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind, replaced)))
 			add(http.MethodDelete, items+"/:n", "the cart's owner", f.editing(f.removeItem(kind)))
 		}
 		add(http.MethodPatch, cart, "the cart's owner", f.editing(f.editOrder))
+		add(http.MethodPut, cart, "the cart's owner", f.editing(f.replaceOrder))
 	}
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
 	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
@@ -66,6 +68,9 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	if d.Update != nil {
 		add(http.MethodPatch, one, "who may change it", f.update(d))
 	}
+	if d.Replace != nil {
+		add(http.MethodPut, one, "who may change it", f.replace(d))
+	}
 	if d.Delete != nil {
 		add(http.MethodDelete, one, "who may delete it", f.remove(d))
 	}
@@ -75,7 +80,17 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, "who sees it: what they see", f.sub(d, s))
 	}
+	whole := map[string]echo.HandlerFunc{}
 	for _, b := range d.Batch {
-		add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, f.batch(d, b))
+		whole[b.Rel] = f.batch(d, b)
+	}
+	for _, x := range d.BulkActions() {
+		add(http.MethodPost, all+"/actions/"+x.Path, "for each of several: "+x.Doc, f.bulk(d, x, whole[x.Path]))
+		delete(whole, x.Path)
+	}
+	for _, b := range d.Batch {
+		if handle := whole[b.Rel]; handle != nil {
+			add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, handle)
+		}
 	}
 }
