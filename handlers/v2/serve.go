@@ -183,7 +183,7 @@ func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFun
 			return err
 		}
 		a := web.Actor(c)
-		ctx, _, err := f.aimed(c, d)
+		ctx, err := f.aimed(c, d)
 		if err != nil {
 			return err
 		}
@@ -201,13 +201,12 @@ func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFun
 
 // aimed finds the row that a write is about: what is hidden is not found, whatever
 // the body holds. The context is for the write, and holds it to If-Match.
-func (f *Face) aimed(c echo.Context, d *resource.Def) (context.Context, any, error) {
+func (f *Face) aimed(c echo.Context, d *resource.Def) (context.Context, error) {
 	row, err := d.Find(c.Request().Context(), web.Actor(c), c.Param("id"))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ctx, err := f.expect(c, d, d.RowKey(row))
-	return ctx, row, err
+	return f.expect(c, d, d.RowKey(row))
 }
 
 func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
@@ -215,7 +214,7 @@ func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ctx, _, err := f.aimed(c, d)
+		ctx, err := f.aimed(c, d)
 		if err != nil {
 			return err
 		}
@@ -233,7 +232,7 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 			return err
 		}
 		a := web.Actor(c)
-		ctx, _, err := f.aimed(c, d)
+		ctx, err := f.aimed(c, d)
 		if err != nil {
 			return err
 		}

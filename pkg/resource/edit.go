@@ -41,7 +41,7 @@ func (d *Def) edit(n *body.Node, r *Refs, e edit) (func(row any), error) {
 	for _, f := range d.Fields {
 		x := n.Field(f.Name)
 		if !f.Editable {
-			if x.Given() && !(e.kind == replacing && f.unchanged(x, r, e.row)) {
+			if x.Given() && (e.kind != replacing || !f.unchanged(x, r, e.row)) {
 				x.Complain("cannot be set")
 			}
 			continue

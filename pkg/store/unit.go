@@ -58,13 +58,13 @@ func (u *Unit) within(ctx context.Context, fn func(tx *Tx) error) (err error) {
 			return err
 		}
 	}
-	db := u.tx.DB.WithContext(ctx)
+	db := u.tx.WithContext(ctx)
 	if err := db.Exec("SAVEPOINT part").Error; err != nil {
 		return err
 	}
 	undo := func() error {
 		// Also when the request was given up: the connection has to be left clean.
-		clean := u.tx.DB.WithContext(context.WithoutCancel(ctx))
+		clean := u.tx.WithContext(context.WithoutCancel(ctx))
 		if err := clean.Exec("ROLLBACK TO SAVEPOINT part").Error; err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (u *Unit) Commit(last ...func(tx *Tx) error) error {
 // Rollback drops what the unit did.
 func (u *Unit) Rollback() {
 	if u.tx != nil && !u.ended {
-		_ = u.tx.DB.WithContext(context.WithoutCancel(u.ctx)).Rollback() // the connection's end would do the same
+		_ = u.tx.WithContext(context.WithoutCancel(u.ctx)).Rollback() // the connection's end would do the same
 	}
 	u.ended = true
 }
