@@ -25,6 +25,15 @@ type client struct {
 	http  *http.Client
 	base  string
 	token string
+	tags  *sync.Map // entity tags by path, of a client that asks whether a document has changed; nil for one that does not
+}
+
+// keeping gives a client like this one that keeps documents, and asks only whether
+// they have changed.
+func (c *client) keeping() *client {
+	k := *c
+	k.tags = &sync.Map{}
+	return &k
 }
 
 const concurrency = 8
@@ -53,6 +62,11 @@ func (c *client) do(ctx context.Context, r request, into *bytes.Buffer) error {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	if c.tags != nil {
+		if tag, ok := c.tags.Load(r.path); ok {
+			req.Header.Set("If-None-Match", tag.(string))
+		}
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return err
@@ -61,6 +75,12 @@ func (c *client) do(ctx context.Context, r request, into *bytes.Buffer) error {
 	into.Reset()
 	if _, err := io.Copy(into, resp.Body); err != nil {
 		return err
+	}
+	if c.tags != nil {
+		c.tags.Store(r.path, resp.Header.Get("ETag"))
+		if resp.StatusCode == http.StatusNotModified {
+			return nil
+		}
 	}
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("%s %s: %s: %s", r.method, r.path, resp.Status, into.String())

@@ -326,6 +326,46 @@ func TestBadInput(t *testing.T) {
 			add("path without credentials "+path, call{path: "/api/v2/" + path}, http.StatusUnauthorized, "")
 		}
 	}
+
+	// Conditions and keys that cannot be read, or do not hold.
+	headed := func(c call, header, value string) call {
+		c.header = http.Header{header: {value}}
+		return c
+	}
+	for _, tag := range []string{"", "1", "*, *", `"open`, `W/`, `w/"1-a"`, `"1-a" "2-b"`, `"a b"`, `'1-a'`, ",", strings.Repeat(`"`, 5001)} {
+		add("If-Match "+cut(tag), headed(byAdmin("PATCH", "/api/v2/groups/2", `{"name": "X"}`), "If-Match", tag), http.StatusBadRequest, "If-Match")
+		add("If-None-Match "+cut(tag), headed(call{actor: "alice", path: "/api/v2/groups/2"}, "If-None-Match", tag), http.StatusBadRequest, "If-None-Match")
+	}
+	for _, tag := range []string{`"0-a"`, `"999-a"`, `"-1-a"`, `"1"`, `"x-1"`, `"99999999999999999999-a"`, `W/"999-a", "998-b"`} {
+		for _, c := range []call{
+			byAdmin("PATCH", "/api/v2/groups/2", `{"name": "X"}`), byAdmin("PUT", "/api/v2/groups/2", `{"name": "X"}`), byAdmin("DELETE", "/api/v2/groups/2", ""),
+			posted("/api/v2/orders/1/actions/duplicate", ""), posted("/api/v2/user/current-order/prov-items/", `{}`), posted("/api/v2/servers/1/actions/reboot/", ""),
+		} {
+			add("stale If-Match "+tag+" "+c.method+" "+c.path, headed(c, "If-Match", tag), http.StatusPreconditionFailed, "If-Match")
+		}
+	}
+	for _, key := range []string{"", `""`, strings.Repeat("k", 256), "caf\u00e9", "a\tb"} {
+		add("Idempotency-Key "+cut(key), headed(ordered(`{}`), "Idempotency-Key", key), http.StatusBadRequest, "Idempotency-Key")
+	}
+
+	// Replacements, merges, relations to embed, and several rows at once.
+	add("PUT without what is required", byAdmin("PUT", "/api/v2/perf-types/1", `{"name": "X"}`), http.StatusBadRequest, "/cpu-cnt")
+	add("PUT of another id", byAdmin("PUT", "/api/v2/perf-types/1", `{"name": "X", "cpu-cnt": 1, "mem-size": "1 GB", "id": "2"}`), http.StatusBadRequest, "/id")
+	add("PUT of links that lead elsewhere", byAdmin("PUT", "/api/v2/environments/3", `{"name": "X", "_links": {"group": {"href": "/api/v2/users/1"}}}`), http.StatusBadRequest, "group")
+	add("PUT of an item that is not there", call{actor: "alice", method: "PUT", path: "/api/v2/user/current-order/prov-items/9", body: `{}`}, http.StatusNotFound, "ot found")
+	add("PATCH that takes what is required", byAdmin("PATCH", "/api/v2/perf-types/1", `{"name": null}`), http.StatusBadRequest, "/name")
+	add("embed of nothing known", call{actor: "alice", path: "/api/v2/servers/?embed=nope"}, http.StatusBadRequest, "embed")
+	add("embed of what is hidden", call{actor: "alice", path: "/api/v2/servers/1/?embed=owner,resource-handler"}, http.StatusBadRequest, "embed")
+	add("embed beyond a relation", call{actor: "alice", path: "/api/v2/servers/1/?embed=owner.groups"}, http.StatusBadRequest, "embed")
+	add("embed that is long", call{actor: "alice", path: "/api/v2/servers/?embed=" + strings.Repeat("x", 5000)}, http.StatusBadRequest, "embed")
+	many := "[" + strings.Repeat("1,", 100) + "2]"
+	for body, names := range map[string]string{
+		``: "/items", `{}`: "/items", `[]`: "/items", `{"items": null}`: "/items", `{"items": {}}`: "/items", `{"items": "1"}`: "/items", `[[1]]`: "/items/0",
+		many: "/items", `[1, 1]`: "/items/1", `["1", 1]`: "/items/1", `["999", "999"]`: "/items/1", `[null]`: "/items/0", `[{"id": 1}]`: "/items/0", `[1`: "ends too early", `[1] [2]`: "",
+	} {
+		add("bulk "+cut(body), posted("/api/v2/orders/actions/cancel", body), http.StatusBadRequest, names)
+	}
+
 	add("path elsewhere", call{actor: "alice", path: "/api/v3/orders"}, http.StatusNotFound, "")
 
 	each(t, func(t *testing.T, open func(testing.TB) string) {

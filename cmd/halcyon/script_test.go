@@ -38,7 +38,7 @@ import (
 //	vm HOSTNAME                     reads the machine from the vCenter itself
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
-//	stop                            ends the workers: what is queued stays queued
+//	rest                            ends the workers: what is queued stays queued
 //	unzip                           shows the files of the zip that came
 //	keep FILE                       writes the body of the last answer into a file
 //	pack ZIP FILE                   makes a bundle with the file as its manifest
@@ -74,7 +74,7 @@ func TestScripts(t *testing.T) {
 				"http": played((*player).http), "let": played((*player).let), "is": played((*player).is),
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
-				"unzip": played((*player).unzip), "stop": played((*player).stop),
+				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
 			},
@@ -107,7 +107,7 @@ func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []strin
 }
 
 func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
-	r := call{}
+	r := call{header: http.Header{}}
 	raw := false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		name, value, _ := strings.Cut(args[0], "=")
@@ -316,7 +316,7 @@ func (p *player) reachable(*testscript.TestScript, bool, []string) error {
 	return p.move(p.cloud.vc.URL)
 }
 
-func (p *player) stop(*testscript.TestScript, bool, []string) error {
+func (p *player) rest(*testscript.TestScript, bool, []string) error {
 	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return p.cloud.app.engine.Stop(end)

@@ -40,7 +40,7 @@ func (f *Face) actions() resource.Resource[models.Action] {
 				SetText(func(x *act, v string) { x.BuiltIn = models.BuiltIn(strings.ToLower(v)) }),
 			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").From("settings").
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
-					list := readParams(n)
+					list := readParams(n, nil)
 					return func(x *act) { x.Settings = list }
 				}),
 			resource.Value("inputs", func(x *act) hal.Value { return inputValues(x.Inputs) }, "What whoever runs it is asked for.").From("inputs").
@@ -325,7 +325,7 @@ func offered[T any](kind string, x action.Offer, can func(access.Actor, *T) erro
 // readRunParams reads what an action is told: as members of the body, which is what
 // forms send, or of its member parameters.
 func readRunParams(n *body.Node) []models.Param {
-	out := readParams(n.Field("parameters"))
+	out := readParams(n.Field("parameters"), nil)
 	for _, key := range n.Keys() {
 		if key == "parameters" {
 			continue
@@ -384,7 +384,7 @@ func readActionItem(n *body.Node, refs *resource.Refs, d models.ActionItem) *mod
 		x.Complain("is required")
 	}
 	if x := n.Field("parameters"); x.Given() {
-		d.Parameters = readParams(x)
+		d.Parameters = readParams(x, nil)
 	}
 	n.Field("name") // is shown, and not set
 	return &d

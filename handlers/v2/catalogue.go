@@ -324,7 +324,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 			resource.ID(key),
 			resource.Text("description", func(b *blueprint) string { return b.Description }, "What it deploys.").On("description").
 				SetText(func(b *blueprint, v string) { b.Description = v }),
-			resource.Enum("state", models.BlueprintStates, func(b *blueprint) models.BlueprintState { return b.State }, "Step in the life of the blueprint: only an active one can be ordered.").On("state").
+			resource.Enum("state", models.BlueprintStates, func(b *blueprint) models.BlueprintState { return b.State }, "Step in the life of the blueprint: only an active one can be ordered.").On("state").Default(string(models.BlueprintActive)).
 				Set(func(n *body.Node, _ *resource.Refs) func(*blueprint) {
 					v := models.BlueprintState(n.Text())
 					if i := slices.IndexFunc(models.BlueprintStates, func(s models.BlueprintState) bool { return strings.EqualFold(string(s), string(v)) }); i >= 0 {

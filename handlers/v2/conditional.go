@@ -91,24 +91,26 @@ func readTags(h http.Header, name string) (t tags, given bool, err error) {
 	if rest == "*" {
 		return tags{any: true}, true, nil
 	}
-	for rest = strings.Trim(rest, ", \t"); rest != ""; rest = strings.TrimLeft(rest, ", \t") {
-		rest = strings.TrimPrefix(rest, "W/")
-		end := -1
-		if rest[0:1] == `"` {
-			end = strings.IndexByte(rest[1:], '"')
-		}
-		if end < 0 || strings.ContainsFunc(rest[1:1+end], func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+	for rest = strings.TrimLeft(rest, ", \t"); rest != ""; rest = strings.TrimLeft(rest, ", \t") {
+		tag, after, ok := cutTag(strings.TrimPrefix(rest, "W/"))
+		if rest = strings.TrimLeft(after, " \t"); !ok || rest != "" && rest[0] != ',' {
 			return t, true, fault.InvalidField(name, "is neither * nor a list of entity tags in quotes")
 		}
-		t.list = append(t.list, strings.TrimSuffix(rest[1:1+end], gzipped))
-		if rest = rest[end+2:]; rest != "" && !strings.ContainsAny(rest[:1], ", \t") {
-			return t, true, fault.InvalidField(name, "is neither * nor a list of entity tags in quotes")
-		}
+		t.list = append(t.list, strings.TrimSuffix(tag, gzipped))
 	}
 	if len(t.list) == 0 {
 		return t, true, fault.InvalidField(name, "is empty")
 	}
 	return t, true, nil
+}
+
+// cutTag takes a tag in quotes off the beginning of a text.
+func cutTag(text string) (tag, after string, ok bool) {
+	if !strings.HasPrefix(text, `"`) {
+		return "", "", false
+	}
+	tag, after, ok = strings.Cut(text[1:], `"`)
+	return tag, after, ok && !strings.ContainsFunc(tag, func(r rune) bool { return r <= ' ' || r == 0x7f })
 }
 
 func (t *tags) match(tag string) bool { return t.any || slices.Contains(t.list, tag) }
@@ -144,8 +146,7 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 		}
 		v := f.validatorOf(rep, row, *buf)
 		v.set(c)
-		f.remember(c, v, seen)
-		if given && t.match(v.tag) {
+		if f.remember(c, v, seen) || given && t.match(v.tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
 	case method == http.MethodPatch && row != nil:

@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"slices"
 	"strings"
 
 	"halcyon/hal"
@@ -38,8 +39,35 @@ func readDraft(n *body.Node, refs *resource.Refs) (order.Draft, error) {
 	return d, n.Faults().Err()
 }
 
-// readItem reads one item. Members that the body does not mention stay as they
-// were: that is what a PATCH of an item means.
+// readReplacement reads the cart as it shall be: what a draft has, but for what
+// only a new order has. What its document shows may come back with it.
+func readReplacement(n *body.Node, refs *resource.Refs, d *resource.Def, o *models.Order) (order.Draft, error) {
+	links := n.Field("_links")
+	of := func(rel string) *body.Node {
+		if x := n.Field(rel); x.Given() {
+			return x
+		}
+		return links.Field(rel)
+	}
+	draft := order.Draft{
+		Name:    n.Field("name").TextUpTo(maxName),
+		GroupID: refs.To(of("group"), "groups"), RecipientID: refs.To(of("recipient"), "users"),
+	}
+	items := n.Field("items")
+	for _, kind := range models.ItemKinds {
+		for _, x := range items.Field(itemMember(kind)).List() {
+			draft.Items = append(draft.Items, readItem(kind, x, refs, models.OrderItem{}))
+		}
+	}
+	items.Done()
+	d.Unchanged(n, refs, o, "name", "items")
+	n.Done()
+	return draft, n.Faults().Err()
+}
+
+// readItem reads one item into what it was: a merge patch (RFC 7396). Members that
+// the body does not mention stay as they were, null takes one away; lists are
+// replaced as a whole. A new item, and one that is replaced, was nothing before.
 func readItem(kind models.ItemKind, n *body.Node, refs *resource.Refs, was models.OrderItem) models.OrderItem {
 	it := was
 	it.Kind = kind
@@ -73,48 +101,85 @@ func copied[T any](p *T) T {
 	return *p
 }
 
-func readDeploy(n *body.Node, refs *resource.Refs, d models.DeployItem) *models.DeployItem {
-	if x := n.Field("blueprint"); x.Present() {
-		d.BlueprintID = refs.To(x, "blueprints")
-	} else if d.BlueprintID == 0 {
-		x.Complain("is required")
+// readRequired reads a reference that has to be there, now or before.
+func readRequired(n *body.Node, refs *resource.Refs, plural string, was models.ID) models.ID {
+	if n.Present() {
+		return refs.To(n, plural)
 	}
+	if was == 0 || n.Given() {
+		n.Complain("is required")
+	}
+	return was
+}
+
+// readOptional reads a reference, null being none.
+func readOptional(n *body.Node, refs *resource.Refs, plural string, was models.ID) models.ID {
+	if !n.Given() {
+		return was
+	}
+	return refs.To(n, plural)
+}
+
+func readDeploy(n *body.Node, refs *resource.Refs, d models.DeployItem) *models.DeployItem {
+	d.BlueprintID = readRequired(n.Field("blueprint"), refs, "blueprints", d.BlueprintID)
 	if x := n.Field("service-name", "resource-name"); x.Given() {
 		d.Name = x.TextUpTo(maxName)
 	}
 	if x := n.Field("environment"); x.Given() {
 		d.EnvironmentID = refs.To(x, "environments")
 	}
-	if x := n.Field("resource-parameters", "parameters"); x.Given() {
-		x.Unpack()
-		d.Parameters = readParams(x)
-	}
-	if x := n.Field("blueprint-items-arguments"); x.Given() {
-		x.Unpack()
-		d.Arguments = nil
-		for _, key := range x.Keys() {
-			d.Arguments = append(d.Arguments, readBuildItemArgs(key, x.At(key), refs))
-		}
-	}
+	d.Parameters = readParams(n.Field("resource-parameters", "parameters"), d.Parameters)
+	d.Arguments = readArguments(n.Field("blueprint-items-arguments"), refs, d.Arguments)
 	return &d
 }
 
-func readBuildItemArgs(key string, n *body.Node, refs *resource.Refs) models.BuildItemArgs {
-	arg := models.BuildItemArgs{
-		Item:          strings.TrimPrefix(strings.ReplaceAll(key, "build_item_", buildItem), buildItem),
-		EnvironmentID: refs.To(n.Field("environment"), "environments"),
-		OSBuildID:     refs.To(n.Field("os-build"), "os-builds"),
-		Parameters:    readParams(n.Field("parameters")),
+func readArguments(n *body.Node, refs *resource.Refs, was []models.BuildItemArgs) []models.BuildItemArgs {
+	switch {
+	case !n.Given():
+		return was
+	case !n.Present():
+		return nil
 	}
-	arg.Hostname, arg.Quantity = readAttributes(n.Field("attributes"))
-	n.Done()
-	return arg
+	n.Unpack()
+	out := slices.Clone(was)
+	for _, key := range n.Keys() {
+		x := n.At(key)
+		item := strings.TrimPrefix(strings.ReplaceAll(key, "build_item_", buildItem), buildItem)
+		i := slices.IndexFunc(was, func(a models.BuildItemArgs) bool { return a.Item == item })
+		if !x.Present() && i >= 0 {
+			out = slices.DeleteFunc(out, func(a models.BuildItemArgs) bool { return a.Item == item })
+			continue
+		}
+		if i < 0 {
+			out = append(out, readBuildItemArgs(x, refs, models.BuildItemArgs{Item: item}))
+			continue
+		}
+		i = slices.IndexFunc(out, func(a models.BuildItemArgs) bool { return a.Item == item })
+		out[i] = readBuildItemArgs(x, refs, was[i])
+	}
+	return out
 }
 
-func readAttributes(n *body.Node) (hostname string, quantity int) {
-	hostname = n.Field("hostname").Text()
+func readBuildItemArgs(n *body.Node, refs *resource.Refs, a models.BuildItemArgs) models.BuildItemArgs {
+	a.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", a.EnvironmentID)
+	a.OSBuildID = readOptional(n.Field("os-build"), refs, "os-builds", a.OSBuildID)
+	a.Parameters = readParams(n.Field("parameters"), a.Parameters)
+	a.Hostname, a.Quantity = readAttributes(n.Field("attributes"), a.Hostname, a.Quantity)
+	n.Done()
+	return a
+}
+
+func readAttributes(n *body.Node, hostname string, quantity int) (string, int) {
+	if n.Given() && !n.Present() {
+		return "", 0
+	}
+	if x := n.Field("hostname"); x.Given() {
+		hostname = x.Text()
+	}
 	if q := n.Field("quantity"); q.Present() {
 		quantity = readQuantity(q)
+	} else if q.Given() {
+		quantity = 0
 	}
 	n.Done()
 	return hostname, quantity
@@ -124,12 +189,17 @@ func readQuantity(n *body.Node) int {
 	return int(min(n.IntFrom(1), 1<<30)) // the service knows how many are too many
 }
 
-// readParams reads named values, which may be strings, numbers or booleans.
-func readParams(n *body.Node) []models.Param {
-	var out []models.Param
-	if !n.Present() {
+// readParams reads named values, which may be strings, numbers or booleans, over
+// those that there were; null takes one away.
+func readParams(n *body.Node, was []models.Param) []models.Param {
+	switch {
+	case !n.Given():
+		return was
+	case !n.Present():
 		return nil
 	}
+	n.Unpack()
+	out := slices.Clone(was)
 	said := map[string]string{}
 	for _, key := range n.Keys() {
 		x := n.At(key)
@@ -137,37 +207,54 @@ func readParams(n *body.Node) []models.Param {
 			x.Complain("says again what %s said", twin)
 		}
 		said[models.InputKey(key)] = key
-		v := ""
-		for _, p := range out {
-			if models.InputKey(p.Name) == models.InputKey(key) {
-				x.Complain("says again what %s said", p.Name)
-			}
-		}
-		if x.IsObject() {
-			if v = x.Ref(); v == "" {
-				x.Complain("is an object; a value or a link is needed")
-			}
-		} else {
-			v = x.Text()
-		}
 		if len(key) > 128 {
 			x.Complain("has a name of more than 128 bytes")
 		}
-		out = append(out, models.Param{Name: key, Value: v})
+		i := slices.IndexFunc(out, func(p models.Param) bool { return models.InputKey(p.Name) == models.InputKey(key) })
+		if x.Null() {
+			if i >= 0 {
+				out = slices.Delete(out, i, i+1)
+			}
+			continue
+		}
+		p := models.Param{Name: key, Value: readParam(x)}
+		if i >= 0 {
+			out[i] = p
+		} else {
+			out = append(out, p)
+		}
 	}
 	return out
 }
 
+// overlaid gives params with those of over in their place or behind them.
+func overlaid(params, over []models.Param) []models.Param {
+	for _, x := range over {
+		i := slices.IndexFunc(params, func(p models.Param) bool { return models.InputKey(p.Name) == models.InputKey(x.Name) })
+		if i < 0 {
+			params = append(params, x)
+		} else {
+			params[i] = x
+		}
+	}
+	return params
+}
+
+func readParam(n *body.Node) string {
+	if !n.IsObject() {
+		return n.Text()
+	}
+	v := n.Ref()
+	if v == "" {
+		n.Complain("is an object; a value or a link is needed")
+	}
+	return v
+}
+
 func readProv(n *body.Node, refs *resource.Refs, d models.ProvItem) *models.ProvItem {
-	if x := n.Field("environment"); x.Given() {
-		d.EnvironmentID = refs.To(x, "environments")
-	}
-	if x := n.Field("os-build"); x.Given() {
-		d.OSBuildID = refs.To(x, "os-builds")
-	}
-	if x := n.Field("attributes"); x.Given() {
-		d.Hostname, d.Quantity = readAttributes(x)
-	}
+	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
+	d.OSBuildID = readOptional(n.Field("os-build"), refs, "os-builds", d.OSBuildID)
+	d.Hostname, d.Quantity = readAttributes(n.Field("attributes"), d.Hostname, d.Quantity)
 	// Forms have no other way than to say these side by side.
 	if x := n.Field("hostname"); x.Given() {
 		d.Hostname = x.Text()
@@ -176,10 +263,7 @@ func readProv(n *body.Node, refs *resource.Refs, d models.ProvItem) *models.Prov
 		d.Quantity = readQuantity(x)
 	}
 	d.Quantity = max(d.Quantity, 1)
-	if x := n.Field("parameters"); x.Given() {
-		d.Parameters = readParams(x)
-	}
-	d.Parameters = append(d.Parameters, flatParams(n, provInputs())...)
+	d.Parameters = overlaid(readParams(n.Field("parameters"), d.Parameters), flatParams(n, provInputs()))
 	if x := n.Field("preconfigurations"); x.Given() {
 		d.Preconfigurations = x.Texts()
 	}
@@ -193,18 +277,9 @@ func readProv(n *body.Node, refs *resource.Refs, d models.ProvItem) *models.Prov
 }
 
 func readMod(n *body.Node, refs *resource.Refs, d models.ModItem) *models.ModItem {
-	if x := n.Field("server"); x.Present() {
-		d.ServerID = refs.To(x, "servers")
-	} else if d.ServerID == 0 {
-		x.Complain("is required")
-	}
-	if x := n.Field("environment"); x.Given() {
-		d.EnvironmentID = refs.To(x, "environments")
-	}
-	if x := n.Field("parameters"); x.Given() {
-		d.Parameters = readParams(x)
-	}
-	d.Parameters = append(d.Parameters, flatParams(n, order.ModInputs())...)
+	d.ServerID = readRequired(n.Field("server"), refs, "servers", d.ServerID)
+	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
+	d.Parameters = overlaid(readParams(n.Field("parameters"), d.Parameters), flatParams(n, order.ModInputs()))
 	if x := n.Field("disk-uuid"); x.Given() {
 		d.DiskUUID = x.Text()
 	}
@@ -212,9 +287,7 @@ func readMod(n *body.Node, refs *resource.Refs, d models.ModItem) *models.ModIte
 }
 
 func readDecom(n *body.Node, refs *resource.Refs, d models.DecomItem) *models.DecomItem {
-	if x := n.Field("environment"); x.Given() {
-		d.EnvironmentID = refs.To(x, "environments")
-	}
+	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
 	if x := n.Field("servers"); x.Given() {
 		d.ServerIDs = refs.Each(x, "servers")
 	}

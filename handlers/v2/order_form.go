@@ -92,7 +92,7 @@ func readOrderForm(b *models.Blueprint, n *body.Node, refs *resource.Refs) order
 	for i := range b.Inputs {
 		in := &b.Inputs[i]
 		if x := n.Field(inputMember(in), "parameters."+in.Name); x.Present() {
-			item.Parameters = append(item.Parameters, models.Param{Name: in.Name, Value: paramText(x)})
+			item.Parameters = append(item.Parameters, models.Param{Name: in.Name, Value: readParam(x)})
 		}
 	}
 	n.Done()
@@ -112,13 +112,6 @@ func readTier(b *models.Blueprint, it *models.BlueprintItem, n *body.Node, refs 
 		arg.OSBuildID = refs.To(n.Field(tierMembers(b, it, "os-build")...), "os-builds")
 	}
 	return arg
-}
-
-func paramText(x *body.Node) string {
-	if x.IsObject() {
-		return x.Ref()
-	}
-	return x.Text()
 }
 
 // formNames lists the members of a blueprint's form.

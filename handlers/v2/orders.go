@@ -205,6 +205,20 @@ func (f *Face) editOrder(c echo.Context, ref string, n *body.Node) (*models.Orde
 	})
 }
 
+// replaceOrder makes the cart what the body says.
+func (f *Face) replaceOrder(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+	ctx, a := c.Request().Context(), web.Actor(c)
+	o, err := f.Orders.Find(ctx, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	d, err := readReplacement(n, f.reg.Refs(ctx, a), f.reg.Def("orders"), o)
+	if err != nil {
+		return nil, err
+	}
+	return f.Orders.Replace(ctx, a, ref, d)
+}
+
 func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
 	return func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
 		ctx, a := c.Request().Context(), web.Actor(c)
@@ -216,7 +230,15 @@ func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n 
 	}
 }
 
-func (f *Face) changeItem(kind models.ItemKind) func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
+// patched and replaced are what is left of an item that is changed by PATCH, and by
+// PUT.
+func patched(it models.OrderItem) models.OrderItem { return it }
+
+func replaced(it models.OrderItem) models.OrderItem {
+	return models.OrderItem{ID: it.ID, OrderID: it.OrderID, Kind: it.Kind, Position: it.Position}
+}
+
+func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) models.OrderItem) func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
 	return func(c echo.Context, ref string, n *body.Node) (*models.Order, error) {
 		ctx, a := c.Request().Context(), web.Actor(c)
 		position, err := position(c)
@@ -237,10 +259,17 @@ func (f *Face) changeItem(kind models.ItemKind) func(c echo.Context, ref string,
 		if was.ID == 0 {
 			return nil, fault.NotFoundf("Not found.")
 		}
-		it := readItem(kind, n, f.reg.Refs(ctx, a), was)
+		it := readItem(kind, n, f.reg.Refs(ctx, a), left(was))
 		if err := n.Faults().Err(); err != nil {
 			return nil, err
 		}
+		// What was merged is what was read: nothing else may come in between.
+		ctx = f.reg.Expecting(ctx, f.reg.Def("orders"), o.ID, func(version int64) error {
+			if version != o.Version {
+				return fault.Conflictf("It was changed by somebody else meanwhile. Read it again.")
+			}
+			return nil
+		})
 		return f.Orders.ChangeItem(ctx, a, ref, kind, position, func(models.OrderItem) (models.OrderItem, error) { return it, nil })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -75,14 +76,14 @@ func (f *Face) read(c echo.Context) (*body.Node, error) {
 }
 
 // noQuery refuses query parameters where none is known.
-func noQuery(c echo.Context) error { return onlyQuery(c, "") }
+func noQuery(c echo.Context) error { return onlyQuery(c) }
 
-// onlyQuery refuses query parameters but one.
-func onlyQuery(c echo.Context, known string) error {
+// onlyQuery refuses query parameters but those that are known.
+func onlyQuery(c echo.Context, known ...string) error {
 	raw := c.Request().URL.RawQuery
 	for _, pair := range strings.Split(raw, "&") {
 		name, _, _ := strings.Cut(pair, "=")
-		if name == "" || name == known {
+		if name == "" || slices.Contains(known, name) {
 			continue
 		}
 		if len(name) > 64 {

@@ -42,10 +42,12 @@ func (f *Face) Routes() []web.Route {
 			add(http.MethodGet, items, "who sees the order", f.items(kind))
 			add(http.MethodPost, items, "the cart's owner", f.editing(f.addItem(kind)))
 			add(http.MethodGet, items+"/:n", "who sees the order", f.oneItem(kind))
-			add(http.MethodPatch, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind)))
+			add(http.MethodPatch, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind, patched)))
+			add(http.MethodPut, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind, replaced)))
 			add(http.MethodDelete, items+"/:n", "the cart's owner", f.editing(f.removeItem(kind)))
 		}
 		add(http.MethodPatch, cart, "the cart's owner", f.editing(f.editOrder))
+		add(http.MethodPut, cart, "the cart's owner", f.editing(f.replaceOrder))
 	}
 	add(http.MethodGet, Base+"/blueprints/:id/sample-order", "who may order it", f.sampleOrder)
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
@@ -75,6 +77,9 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	if d.Update != nil {
 		add(http.MethodPatch, one, "who may change it", f.update(d))
 	}
+	if d.Replace != nil {
+		add(http.MethodPut, one, "who may change it", f.replace(d))
+	}
 	if d.Delete != nil {
 		add(http.MethodDelete, one, "who may delete it", f.remove(d))
 	}
@@ -91,7 +96,17 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 		add(http.MethodGet, one+"/export", "who may change it", f.export(d))
 		add(http.MethodPost, all+"/import", "who may create", f.importing(d))
 	}
+	whole := map[string]echo.HandlerFunc{}
 	for _, b := range d.Batch {
-		add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, f.batch(d, b))
+		whole[b.Rel] = f.batch(d, b)
+	}
+	for _, x := range d.BulkActions() {
+		add(http.MethodPost, all+"/actions/"+x.Path, "for each of several: "+x.Doc, f.bulk(d, x, whole[x.Path]))
+		delete(whole, x.Path)
+	}
+	for _, b := range d.Batch {
+		if handle := whole[b.Rel]; handle != nil {
+			add(http.MethodPost, all+"/actions/"+b.Rel, b.Doc, handle)
+		}
 	}
 }

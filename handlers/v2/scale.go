@@ -75,7 +75,7 @@ func readScale(n *body.Node, d *models.ScaleItem) {
 		x.Complain("is required")
 	}
 	if x := n.Field("parameters"); x.Given() {
-		d.Parameters = readParams(x)
+		d.Parameters = readParams(x, nil)
 	}
 }
 

@@ -3,6 +3,8 @@ package v2
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,13 +28,17 @@ func (f *Face) collection(d *resource.Def) echo.HandlerFunc {
 // page answers a page of a list, narrowed by opts.
 func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...query.ListOption) error {
 	ctx, a := c.Request().Context(), web.Actor(c)
-	q, err := query.Parse(c.Request().URL.RawQuery, d.Schema, a, query.Options{
-		Attribute: func(path []string) bool { return d.Attribute(a, path) },
-	})
+	q, embed, err := asking(c, d)
 	if err != nil {
 		return err
 	}
-	rows, err := d.List(ctx, a, q, append(opts, d.ListOptions(q)...)...)
+	columns, forms := d.ListOptions(q), p.Path == "" && f.representation(c) == hal.AsHALForms
+	if forms {
+		columns = nil // the guards look at the whole row
+	} else if columns != nil {
+		columns = append(columns, query.Columns(embed.Columns()...))
+	}
+	rows, err := d.List(ctx, a, q, append(opts, columns...)...)
 	if err != nil {
 		return err
 	}
@@ -43,13 +49,48 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 	if err != nil {
 		return err
 	}
+	if embed != nil {
+		docs := make([]*hal.Document, len(rows.Rows))
+		for i := range docs {
+			docs[i] = &doc.Embedded[0].Docs[i]
+		}
+		if err := f.reg.Embed(ctx, a, d, embed, rows.Rows, docs); err != nil {
+			return err
+		}
+	}
 	if p.Path == "" {
 		f.offers(a, d, doc)
 		if err := f.listTemplates(c, d, doc); err != nil {
 			return err
 		}
 	}
+	if forms {
+		doc.Templates = append(doc.Templates, f.bulkTemplates(a, d, rows.Rows)...)
+	}
 	return f.send(c, http.StatusOK, doc)
+}
+
+const paramEmbed = "embed"
+
+// asking reads what the query string asks of a resource.
+func asking(c echo.Context, d *resource.Def) (query.Query, resource.Embed, error) {
+	a := web.Actor(c)
+	q, err := query.Parse(c.Request().URL.RawQuery, d.Schema, a, query.Options{
+		Extra:     []string{paramEmbed},
+		Attribute: func(path []string) bool { return d.Attribute(a, path) },
+	})
+	if err != nil {
+		return q, nil, err
+	}
+	text := strings.Join(q.Extra[paramEmbed], ",")
+	embed, err := d.ParseEmbed(a, text)
+	if err == nil && embed != nil {
+		if q.Kept != "" {
+			q.Kept += "&"
+		}
+		q.Kept += paramEmbed + "=" + url.QueryEscape(text)
+	}
+	return q, embed, err
 }
 
 // offers adds what the caller may do with the collection itself.
@@ -70,7 +111,7 @@ func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 
 func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := onlyQuery(c, "attributes"); err != nil {
+		if err := onlyQuery(c, "attributes", paramEmbed); err != nil {
 			return err
 		}
 		seen, err := f.sight(c, d)
@@ -85,9 +126,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		q, err := query.Parse(c.Request().URL.RawQuery, d.Schema, a, query.Options{
-			Attribute: func(path []string) bool { return d.Attribute(a, path) },
-		})
+		q, embed, err := asking(c, d)
 		if err != nil {
 			return err
 		}
@@ -98,6 +137,9 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 			return err
 		}
 		if err := f.reg.Append(ctx, a, d, q, row, doc); err != nil {
+			return err
+		}
+		if err := f.reg.Embed(ctx, a, d, embed, []any{row}, []*hal.Document{doc}); err != nil {
 			return err
 		}
 		return f.sendTagged(c, http.StatusOK, doc, d.RowKey(row), seen)
@@ -141,6 +183,8 @@ func (f *Face) create(d *resource.Def) echo.HandlerFunc {
 
 func (f *Face) update(d *resource.Def) echo.HandlerFunc { return f.change(d, d.Update) }
 
+func (f *Face) replace(d *resource.Def) echo.HandlerFunc { return f.change(d, d.Replace) }
+
 // change is what PATCH and PUT have in common.
 func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -148,7 +192,7 @@ func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFun
 			return err
 		}
 		a := web.Actor(c)
-		ctx, _, err := f.aimed(c, d)
+		ctx, err := f.aimed(c, d)
 		if err != nil {
 			return err
 		}
@@ -166,13 +210,12 @@ func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFun
 
 // aimed finds the row that a write is about: what is hidden is not found, whatever
 // the body holds. The context is for the write, and holds it to If-Match.
-func (f *Face) aimed(c echo.Context, d *resource.Def) (context.Context, any, error) {
+func (f *Face) aimed(c echo.Context, d *resource.Def) (context.Context, error) {
 	row, err := d.Find(c.Request().Context(), web.Actor(c), c.Param("id"))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ctx, err := f.expect(c, d, d.RowKey(row))
-	return ctx, row, err
+	return f.expect(c, d, d.RowKey(row))
 }
 
 func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
@@ -180,7 +223,7 @@ func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
 		if err := noQuery(c); err != nil {
 			return err
 		}
-		ctx, _, err := f.aimed(c, d)
+		ctx, err := f.aimed(c, d)
 		if err != nil {
 			return err
 		}
@@ -198,7 +241,7 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 			return err
 		}
 		a := web.Actor(c)
-		ctx, _, err := f.aimed(c, d)
+		ctx, err := f.aimed(c, d)
 		if err != nil {
 			return err
 		}

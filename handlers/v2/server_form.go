@@ -33,7 +33,7 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 	if err := order.CanModify(a, s); err != nil {
 		return none, err
 	}
-	params := readParams(n.Field("parameters"))
+	params := readParams(n.Field("parameters"), nil)
 	params = append(params, flatParams(n, order.ModInputs())...)
 	disk := n.Field("disk-uuid").Text()
 	n.Done()
@@ -58,7 +58,7 @@ func flatParams(n *body.Node, inputs []models.Input) []models.Param {
 	var list []models.Param
 	for i := range inputs {
 		if x := n.Field(inputs[i].Name); x.Present() {
-			list = append(list, models.Param{Name: inputs[i].Name, Value: paramText(x)})
+			list = append(list, models.Param{Name: inputs[i].Name, Value: readParam(x)})
 		}
 	}
 	return list

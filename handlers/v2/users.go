@@ -43,7 +43,7 @@ func (f *Face) users() resource.Resource[models.User] {
 				SetBool(func(u *user, v bool) { u.SuperAdmin = v }),
 			resource.Bool("is-global-viewer", func(u *user) bool { return u.GlobalViewer }, "Whether the user sees everything.").On("global_viewer").
 				SetBool(func(u *user, v bool) { u.GlobalViewer = v }),
-			resource.Bool("is-active", func(u *user) bool { return u.Active }, "Whether the user can sign in.").On("active").
+			resource.Bool("is-active", func(u *user) bool { return u.Active }, "Whether the user can sign in.").On("active").Default("true").
 				SetBool(func(u *user, v bool) { u.Active = v }),
 			resource.WriteOnly[user]("password", "New password.").As("password").
 				Set(func(n *body.Node, _ *resource.Refs) func(*user) {

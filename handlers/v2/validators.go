@@ -125,21 +125,8 @@ func (f *Face) unchanged(c echo.Context, now *sighting) (bool, error) {
 		c.Set(keyKnown, e)
 		return false, nil
 	}
-	t, given, err := readTags(c.Request().Header, headerNoneMatch)
-	switch {
-	case err != nil:
+	if has, err := e.heldBy(c); !has || err != nil {
 		return false, err
-	case given:
-		if !t.match(e.tag) {
-			return false, nil
-		}
-	default:
-		// The row's own date says nothing of what else the document shows. Since
-		// when it is known to be this, it does.
-		since, err := http.ParseTime(c.Request().Header.Get(echo.HeaderIfModifiedSince))
-		if err != nil || since.Before(e.at) {
-			return false, nil
-		}
 	}
 	h := c.Response().Header()
 	varying(h)
@@ -148,18 +135,37 @@ func (f *Face) unchanged(c echo.Context, now *sighting) (bool, error) {
 	return true, c.NoContent(http.StatusNotModified)
 }
 
+// heldBy reports whether the caller has the document.
+func (e *known) heldBy(c echo.Context) (bool, error) {
+	t, given, err := readTags(c.Request().Header, headerNoneMatch)
+	if err != nil || given {
+		return err == nil && t.match(e.tag), err
+	}
+	// The row's own date says nothing of what else the document shows. Since when it
+	// is known to be this, it does.
+	since, err := http.ParseTime(c.Request().Header.Get(echo.HeaderIfModifiedSince))
+	return err == nil && !since.Before(e.at), nil
+}
+
 const keyKnown = "halcyon.known"
 
-// remember keeps what a document is known by, and what it was made from.
-func (f *Face) remember(c echo.Context, v validator, seen *sighting) {
+// remember keeps what a document is known by, and what it was made from. It reports
+// whether the caller would have been told that nothing has changed.
+func (f *Face) remember(c echo.Context, v validator, seen *sighting) bool {
 	if seen == nil {
-		return
+		return false
 	}
-	if was, ok := c.Get(keyKnown).(known); ok && was.tag != v.tag {
+	was, ok := c.Get(keyKnown).(known)
+	if ok && was.tag != v.tag {
 		// Unless it changed just now, which the next look would find.
 		if now, err := f.sight(c, seen.of); err == nil && now != nil && now.same(seen) {
 			f.cfg.Audit(strings.Join([]string{c.Request().URL.Path, was.tag, v.tag, seen.stamp}, " "))
 		}
 	}
 	f.seen.put(keyOf(c, f.representation(c)), known{*seen, v})
+	if !ok || was.tag != v.tag {
+		return false
+	}
+	has, err := was.heldBy(c)
+	return has && err == nil
 }

@@ -224,6 +224,56 @@ func (n *Node) Present() bool {
 	return !ok || s != ""
 }
 
+// Or gives the value, and the text in its place when there is none.
+func (n *Node) Or(text string) *Node {
+	if text == "" || n.Present() {
+		return n
+	}
+	return &Node{value: text, present: true, pointer: n.pointer, faults: n.faults}
+}
+
+// Same reports whether the value is that of a JSON text, the order of members
+// aside.
+func (n *Node) Same(doc []byte) bool {
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	v, err := read(dec, "", 0)
+	return err == nil && same(n.value, v)
+}
+
+func same(a, b any) bool {
+	switch x := a.(type) {
+	case *object:
+		y, ok := b.(*object)
+		if !ok || len(x.keys) != len(y.keys) {
+			return false
+		}
+		for k, v := range x.values {
+			w, ok := y.values[k]
+			if !ok || !same(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		y, ok := b.([]any)
+		return ok && slices.EqualFunc(x, y, same)
+	}
+	switch b.(type) {
+	case *object, []any:
+		return false
+	}
+	return a == b
+}
+
+// Copy gives the value as if nobody had looked at it, with complaints of its own.
+func (n *Node) Copy() *Node {
+	return &Node{value: n.value, present: n.present, pointer: n.pointer, faults: &Faults{}}
+}
+
+// Null reports whether the member was written as null.
+func (n *Node) Null() bool { return n.present && n.value == nil }
+
 // Given reports whether the member was written at all, be it null or "".
 func (n *Node) Given() bool { return n.present }
 
@@ -254,7 +304,8 @@ func (n *Node) Field(names ...string) *Node {
 			n.used[spelling] = true
 			here := &Node{value: v, present: true, pointer: n.pointer + "/" + escape(spelling), faults: n.faults}
 			if found.Present() {
-				if here.Present() && !here.same(found) {
+				// Documents have some members under two names: they may come back so.
+				if here.Present() && !same(here.value, found.value) {
 					here.Complain("says again what %s said", fault.Name(found.pointer))
 				}
 				continue
@@ -263,14 +314,6 @@ func (n *Node) Field(names ...string) *Node {
 		}
 	}
 	return found
-}
-
-// same reports whether both hold the same text. Documents say some things under two
-// names, and come back as they were.
-func (n *Node) same(other *Node) bool {
-	x, ok := n.Scalar()
-	y, too := other.Scalar()
-	return ok && too && x == y
 }
 
 // Keys gives the names of an object's members, in the order of the body.

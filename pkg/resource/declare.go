@@ -123,6 +123,7 @@ type Field[T any] struct {
 	omit     bool
 	required bool
 	filled   bool
+	fallback string
 	scale    int64
 	only     hal.Shapes
 	scope    func(a access.Actor, alias string) access.Where
@@ -165,6 +166,10 @@ func (f Field[T]) Only(s hal.Shapes) Field[T] { f.only = s; return f }
 
 // Required makes a create without the field fail.
 func (f Field[T]) Required() Field[T] { f.required = true; return f }
+
+// Default says what the field is when a body says null, or replaces the row and
+// does not mention it: the text of a value, as a body would have it.
+func (f Field[T]) Default(text string) Field[T] { f.fallback = text; return f }
 
 // Scaled says that the column holds value × scale, as money and memory do.
 func (f Field[T]) Scaled(scale int64) Field[T] { f.scale = scale; return f }

@@ -12,7 +12,6 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
 	"halcyon/pkg/bundle"
-	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
 )
@@ -29,13 +28,14 @@ type Def struct {
 	Subs                                   []*SubDef
 	Batch                                  []BatchAction
 
-	Find   func(ctx context.Context, a access.Actor, ref string) (any, error)
-	List   func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
-	Create func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
-	Update WriteFunc
-	Delete func(ctx context.Context, a access.Actor, ref string) (Effect, error)
-	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
-	Import func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row any, replaced bool, err error)
+	Find    func(ctx context.Context, a access.Actor, ref string) (any, error)
+	List    func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
+	Create  func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
+	Update  WriteFunc // PATCH: what the body does not mention stays
+	Replace WriteFunc // PUT: what the body does not mention goes back to its default
+	Delete  func(ctx context.Context, a access.Actor, ref string) (Effect, error)
+	Export  func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
+	Import  func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row any, replaced bool, err error)
 
 	Offers    func(ctx context.Context) ([]*ActionDef, error) // see ActionsOn; nil for none
 	CanCreate func(a access.Actor) error
@@ -55,6 +55,7 @@ type Def struct {
 	titleFrom []string
 	fill      func(ctx context.Context, rows []any) error
 	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
+	tied      func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
@@ -93,6 +94,7 @@ type FieldDef struct {
 	Values                 []string
 	Listed, OnDemand       bool
 	Required, Editable     bool
+	fallback               string
 	omit, hidden, listOnly bool
 	filled                 bool
 	only                   hal.Shapes
@@ -208,6 +210,17 @@ func Define[T any](r Resource[T]) *Def {
 	if r.Fill != nil {
 		d.fill = fillAny(r.Fill)
 	}
+	d.tied = func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
+		rows, from, err := query.Tied[T](tx, tie, ids, columns, most)
+		if err != nil {
+			return nil, nil, err
+		}
+		out := make([]any, len(rows))
+		for i, row := range rows {
+			out[i] = row
+		}
+		return out, from, nil
+	}
 	d.Find = func(ctx context.Context, a access.Actor, ref string) (any, error) {
 		row, err := r.Find(ctx, a, ref)
 		if err != nil {
@@ -285,7 +298,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 					return nil, err
 				}
 			}
-			apply, err := d.edit(n, refs, true)
+			apply, err := d.edit(n, refs, edit{kind: creating})
 			if err != nil {
 				return nil, err
 			}
@@ -298,26 +311,29 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 		}
 	}
 	if r.Update != nil {
-		d.Update = func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *body.Node) (any, error) {
-			row, err := r.Find(ctx, a, ref)
-			if err != nil {
-				return nil, err
-			}
-			if r.CanUpdate != nil {
-				if err := r.CanUpdate(a, row); err != nil {
+		write := func(kind editKind) WriteFunc {
+			return func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *body.Node) (any, error) {
+				row, err := r.Find(ctx, a, ref)
+				if err != nil {
 					return nil, err
 				}
+				if r.CanUpdate != nil {
+					if err := r.CanUpdate(a, row); err != nil {
+						return nil, err
+					}
+				}
+				apply, err := d.edit(n, refs, edit{kind: kind, row: row})
+				if err != nil {
+					return nil, err
+				}
+				row, err = r.Update(ctx, a, ref, func(t *T) error { apply(t); return nil })
+				if err != nil {
+					return nil, err
+				}
+				return row, nil
 			}
-			apply, err := d.edit(n, refs, false)
-			if err != nil {
-				return nil, err
-			}
-			row, err = r.Update(ctx, a, ref, func(t *T) error { apply(t); return nil })
-			if err != nil {
-				return nil, err
-			}
-			return row, nil
 		}
+		d.Update, d.Replace = write(patching), write(replacing)
 	}
 	if r.Delete != nil {
 		d.Delete = func(ctx context.Context, a access.Actor, ref string) (Effect, error) {
@@ -330,7 +346,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
+		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -428,57 +444,6 @@ func (d *Def) RowKey(row any) *models.Row { return d.key(row) }
 
 // TitleOf gives what a row is called.
 func (d *Def) TitleOf(row any) string { return d.title(row) }
-
-// edit reads a body into what changes a row. Every member must be an editable
-// field or relation; creating also asks for the required ones.
-func (d *Def) edit(n *body.Node, r *Refs, create bool) (func(row any), error) {
-	var changes []func(any)
-	for _, f := range d.Fields {
-		if !f.Editable {
-			if x := n.Field(f.Name); x.Given() {
-				x.Complain("cannot be set")
-			}
-			continue
-		}
-		x := n.Field(f.Name)
-		switch {
-		case x.Given():
-			if f.Required && !x.Present() {
-				x.Complain("may not be empty")
-				continue
-			}
-			changes = append(changes, f.set(x, r))
-		case create && f.Required:
-			x.Complain("is required")
-		}
-	}
-	for _, rel := range d.Relations {
-		if rel.set == nil {
-			continue
-		}
-		x := n.Field(rel.Rel)
-		switch {
-		case x.Present():
-			id := r.ID(x, rel.target)
-			changes = append(changes, func(row any) { rel.set(row, id) })
-		case rel.Required && (create || x.Given()):
-			x.Complain("is required")
-		case x.Given():
-			changes = append(changes, func(row any) { rel.set(row, 0) })
-		}
-	}
-	n.Done()
-	if err := n.Faults().Err(); err != nil {
-		e := fault.From(err)
-		e.Detail = "Members: " + strings.Join(d.editable(), ", ") + "."
-		return nil, e
-	}
-	return func(row any) {
-		for _, c := range changes {
-			c(row)
-		}
-	}, nil
-}
 
 func (d *Def) editable() []string {
 	var names []string

@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-func names(t *testing.T, tx *store.Tx) []string {
+func groupNames(t *testing.T, tx *store.Tx) []string {
 	t.Helper()
 	var list []string
 	if err := tx.Model(&models.Group{}).Order("id").Pluck("name", &list).Error; err != nil {
@@ -25,7 +25,7 @@ func names(t *testing.T, tx *store.Tx) []string {
 func TestHeldRowsAreNeverMissed(t *testing.T) {
 	t.Parallel()
 	for name, look := range map[string]func(t *testing.T, tx *store.Tx) int{
-		"gorm": func(t *testing.T, tx *store.Tx) int { return len(names(t, tx)) },
+		"gorm": func(t *testing.T, tx *store.Tx) int { return len(groupNames(t, tx)) },
 		"one row": func(t *testing.T, tx *store.Tx) (n int) {
 			if err := tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n); err != nil {
 				t.Error(err)
@@ -137,7 +137,7 @@ func TestSaveOfAHeldRow(t *testing.T) {
 			if err := store.Save(tx, g, "name"); err != nil {
 				return err
 			}
-			if got := names(t, tx); !slices.Contains(got, "later") || slices.Contains(got, "early") {
+			if got := groupNames(t, tx); !slices.Contains(got, "later") || slices.Contains(got, "early") {
 				t.Errorf("the groups are %q", got)
 			}
 			g.Name = "last"
@@ -190,7 +190,7 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 					t.Errorf("the error is %v", err)
 				}
 				read := s.Read(t.Context())
-				if got := names(t, read); slices.Contains(got, "free") {
+				if got := groupNames(t, read); slices.Contains(got, "free") {
 					t.Errorf("the groups are %q", got)
 				}
 				var n int64
@@ -246,7 +246,7 @@ func TestPanicInATransaction(t *testing.T) {
 				})
 			}()
 		}
-		if got := names(t, s.Read(t.Context())); slices.Contains(got, "gone") {
+		if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "gone") {
 			t.Errorf("the groups are %q", got)
 		}
 	})

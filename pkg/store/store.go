@@ -219,7 +219,7 @@ type Tx struct {
 // has written.
 func (s *Store) Read(ctx context.Context) *Tx {
 	if u := s.unit(ctx); u != nil && u.tx != nil {
-		return &Tx{DB: u.tx.DB.WithContext(ctx), Now: u.tx.Now, store: s}
+		return &Tx{DB: u.tx.WithContext(ctx), Now: u.tx.Now, store: s}
 	}
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
 }

@@ -58,7 +58,7 @@ func (u *Unit) within(ctx context.Context, fn func(tx *Tx) error) error {
 			return err
 		}
 	}
-	db := u.tx.DB.WithContext(ctx)
+	db := u.tx.WithContext(ctx)
 	if err := db.Exec("SAVEPOINT part").Error; err != nil {
 		return err
 	}
@@ -164,6 +164,15 @@ type keyExpectation struct{}
 // with its error: what the caller takes for granted is held against the state
 // that is changed, and not against one of a moment ago.
 func Expecting(ctx context.Context, check func(tx *Tx) error) context.Context {
+	if outer, _ := ctx.Value(keyExpectation{}).(*expectation); outer != nil && !outer.met.Load() {
+		inner := check
+		check = func(tx *Tx) error {
+			if err := outer.check(tx); err != nil {
+				return err
+			}
+			return inner(tx)
+		}
+	}
 	return context.WithValue(ctx, keyExpectation{}, &expectation{check: check})
 }
 

@@ -84,6 +84,7 @@ func New(c Config) *echo.Echo {
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
+			bounded(e, r.Path)
 			if r.Method == http.MethodGet {
 				e.Add(http.MethodHead, r.Path, r.Handle)
 			}
@@ -94,6 +95,15 @@ func New(c Config) *echo.Echo {
 		e.HEAD(path, handle)
 	}
 	return e
+}
+
+// bounded keeps a parameter at the end of a path to one segment. Without anything
+// below it echo has it take all that follows, so that /sizes/actions/delete would
+// also be the size with the id actions/delete.
+func bounded(e *echo.Echo, path string) {
+	if i := strings.LastIndex(path, "/:"); i >= 0 && !strings.Contains(path[i+1:], "/") {
+		e.Any(path+"/-", echo.NotFoundHandler)
+	}
 }
 
 type server struct {

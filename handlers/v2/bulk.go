@@ -1,0 +1,234 @@
+package v2
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// bulk serves an action on several rows of a collection: {"items": [href or id…]},
+// with what the action's own body has beside it, or the bare list. Each row is
+// acted on by itself, in a transaction of its own, and one answer says what came
+// of each. Without items it is the collection's own action, where there is one.
+func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		n, err := f.readBulk(c)
+		if err != nil {
+			return err
+		}
+		items := n.Field("items")
+		if whole != nil && !items.Given() {
+			return whole(c)
+		}
+		if err := expectNothing(c); err != nil {
+			return err
+		}
+		list, err := f.picked(c, d, items)
+		if err != nil {
+			return err
+		}
+		doc := &hal.Document{Links: []hal.Rel{
+			{Name: "self", Links: []hal.Link{{Href: d.Path() + "actions/" + x.Path, Title: x.Title + " several " + d.Noun}}},
+			{Name: "collection", Only: hal.InHAL, Links: []hal.Link{{Href: d.Path(), Title: "List of " + d.Noun}}},
+		}}
+		results := make([]hal.Value, len(list))
+		started := map[string][]hal.Link{}
+		failed := 0
+		for i, it := range list {
+			var e resource.Effect
+			err := it.err
+			if err == nil {
+				own := n.Copy()
+				own.Field("items")
+				e, err = x.Do(c.Request().Context(), web.Actor(c), it.id.String(), own)
+			}
+			switch {
+			case err != nil:
+				if fault.Is(err, fault.Unavailable) && c.Request().Header.Get(headerIdempotencyKey) != "" {
+					return err // nothing is kept, and all of it may come again
+				}
+				failed++
+				results[i] = f.failure(c, d, it, err)
+			default:
+				results[i] = f.success(c, d, it, e, started)
+			}
+		}
+		for _, plural := range []string{"jobs", "orders"} {
+			if links := started[plural]; links != nil {
+				doc.Links = append(doc.Links, hal.Rel{Name: plural, Many: true, Links: links})
+			}
+		}
+		doc.Props = []hal.Prop{
+			{Name: "total", Value: hal.Int(int64(len(list)))},
+			{Name: "succeeded", Value: hal.Int(int64(len(list) - failed))},
+			{Name: "failed", Value: hal.Int(int64(failed))},
+			{Name: "results", Value: hal.List(results)},
+		}
+		return f.send(c, http.StatusOK, doc)
+	}
+}
+
+// readBulk reads the body, a bare list being the items. The request can be read
+// once more afterwards.
+func (f *Face) readBulk(c echo.Context) (*body.Node, error) {
+	data, err := web.ReadBody(c)
+	if err != nil {
+		return nil, err
+	}
+	r := c.Request()
+	if list := bytes.TrimSpace(data); len(list) > 0 && list[0] == '[' && json.Valid(list) {
+		data = append(append([]byte(`{"items":`), list...), '}')
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	n, err := f.read(c)
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return n, err
+}
+
+// pick is one of the rows that a request names.
+type pick struct {
+	asked string // how the request calls it
+	id    models.ID
+	title string
+	err   error // the caller sees no such row
+}
+
+// picked finds the rows that the request names. It is Invalid when it names none,
+// too many, or one twice; a row that is not there is that row's own affair.
+func (f *Face) picked(c echo.Context, d *resource.Def, items *body.Node) ([]pick, error) {
+	if !items.Present() {
+		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
+	}
+	nodes := items.List()
+	switch {
+	case items.IsList() && len(nodes) == 0:
+		items.Complain("is empty")
+	case len(nodes) > resource.BulkLimit:
+		items.Complain("has %d entries, at most %d are allowed", len(nodes), resource.BulkLimit)
+		nodes = nil
+	}
+	list := make([]pick, len(nodes))
+	for i, x := range nodes {
+		if list[i].asked = x.Ref(); !x.Present() {
+			x.Complain("is empty")
+		}
+	}
+	if err := items.Faults().Err(); err != nil {
+		return nil, err
+	}
+	byID, byText := map[models.ID]int{}, map[string]int{}
+	for i := range list {
+		it := &list[i]
+		row, err := d.Find(c.Request().Context(), web.Actor(c), it.asked)
+		first, twice := byText[it.asked]
+		switch {
+		case fault.Is(err, fault.NotFound):
+			it.err = err
+		case err != nil:
+			return nil, err
+		default:
+			it.id, it.title = d.RowKey(row).ID, d.TitleOf(row)
+			if !twice {
+				first, twice = byID[it.id]
+			}
+			if !twice {
+				byID[it.id] = i
+			}
+		}
+		if twice {
+			nodes[i].Complain("is what items.%d says already", first)
+		}
+		byText[it.asked] = i
+	}
+	return list, items.Faults().Err()
+}
+
+// success says what came of a row's action.
+func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.Effect, started map[string][]hal.Link) hal.Value {
+	props := []hal.Prop{{Name: "href", Value: hal.String(d.Href(it.id))}, {Name: "title", Value: hal.String(it.title)}}
+	add := func(status int, more ...hal.Prop) hal.Value {
+		props = append(props, hal.Prop{Name: "status", Value: hal.Int(int64(status))})
+		return hal.Object(append(props, more...))
+	}
+	goesOn := func(member, plural string, id models.ID, row any) hal.Value {
+		to := f.reg.Def(plural)
+		l := hal.Link{Href: to.Href(id), Title: to.TitleOf(row)}
+		started[plural] = append(started[plural], l)
+		return add(f.statusFor(c, http.StatusAccepted), hal.Prop{Name: member, Value: hal.LinkValue(l)})
+	}
+	switch {
+	case e.Order != 0:
+		return goesOn("order", "orders", e.Order, &models.Order{Row: models.Row{ID: e.Order}})
+	case e.Job != 0:
+		return goesOn("job", "jobs", e.Job, &models.Job{Row: models.Row{ID: e.Job}})
+	case e.Row == nil:
+		return add(http.StatusNoContent)
+	}
+	if id := d.RowKey(e.Row).ID; id != it.id {
+		return add(http.StatusOK, hal.Prop{Name: d.Name, Value: hal.LinkValue(hal.Link{Href: d.Href(id), Title: d.TitleOf(e.Row)})})
+	}
+	return add(http.StatusOK)
+}
+
+// failure says why a row's action was refused: what the action by itself would
+// have answered.
+func (f *Face) failure(c echo.Context, d *resource.Def, it pick, err error) hal.Value {
+	status := web.Status(err)
+	if status >= http.StatusInternalServerError {
+		f.cfg.Log.ErrorContext(c.Request().Context(), "an item of a bulk action failed", "item", it.asked, "error", err)
+	}
+	e := fault.From(err)
+	props := []hal.Prop{{Name: "href", Value: hal.String(it.asked)}}
+	if it.id != 0 {
+		props = []hal.Prop{{Name: "href", Value: hal.String(d.Href(it.id))}, {Name: "title", Value: hal.String(it.title)}}
+	}
+	props = append(props,
+		hal.Prop{Name: "status", Value: hal.Int(int64(status))},
+		hal.Prop{Name: "error", Value: hal.String(e.Message)},
+		hal.Prop{Name: "type", Value: hal.String(Base + "/docs/problems/" + problemType(err))},
+	)
+	if len(e.Fields) > 0 {
+		list := make([]hal.Value, len(e.Fields))
+		for i, x := range e.Fields {
+			list[i] = hal.Object([]hal.Prop{{Name: "pointer", Value: hal.String(x.Pointer)}, {Name: "reason", Value: hal.String(x.Reason)}})
+		}
+		props = append(props, hal.Prop{Name: "errors", Value: hal.List(list)})
+	}
+	return hal.Object(props)
+}
+
+// bulkTemplates offers the bulk actions that the caller may run on at least one of
+// the rows of a page.
+func (f *Face) bulkTemplates(a access.Actor, d *resource.Def, rows []any) []hal.Template {
+	var list []hal.Template
+	for _, x := range d.BulkActions() {
+		for _, row := range rows {
+			if x.Can(a, row) != nil {
+				continue
+			}
+			list = append(list, hal.Template{
+				Key: x.Rel, Title: x.Title + " several", Method: http.MethodPost, Target: d.Path() + "actions/" + x.Path,
+				Properties: []hal.TemplateProperty{{
+					Name: "items", Prompt: d.Noun, Required: true, Multiple: true,
+					OptionsLink: hal.Link{Href: d.Path()}, PromptField: "name", ValueField: "id",
+				}},
+			})
+			break
+		}
+	}
+	return list
+}

@@ -1,0 +1,36 @@
+package resource
+
+import (
+	"context"
+
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+)
+
+// BulkLimit is how many rows one request can act on.
+const BulkLimit = 100
+
+// BulkActions are the actions that can be had for several rows at once: all there
+// are, and deletion.
+func (d *Def) BulkActions() []*ActionDef {
+	list := d.Actions
+	if d.Delete == nil || d.Action("delete") != nil {
+		return list
+	}
+	return append(list[:len(list):len(list)], &ActionDef{
+		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.",
+		Can: func(a access.Actor, row any) error {
+			if d.CanDelete == nil {
+				return nil
+			}
+			return d.CanDelete(a, row)
+		},
+		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error) {
+			n.Done()
+			if err := n.Faults().Err(); err != nil {
+				return Effect{}, err
+			}
+			return d.Delete(ctx, a, ref)
+		},
+	})
+}

@@ -1,0 +1,163 @@
+package resource
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+)
+
+// embedLimit is how many resources of a to-many relation are embedded in each
+// document. The links are as many as ever.
+const embedLimit = 100
+
+// Embed are the relations whose targets shall be embedded.
+type Embed []*RelationDef
+
+// ParseEmbed reads the value of embed=: rels of the resource, with commas between
+// them. One that is not known to the caller is Invalid, with those that are.
+func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
+	var list Embed
+	for name := range strings.SplitSeq(text, ",") {
+		name = strings.ReplaceAll(strings.TrimSpace(name), "_", "-")
+		if name == "" {
+			continue
+		}
+		i := slices.IndexFunc(d.Relations, func(r *RelationDef) bool {
+			return strings.TrimPrefix(r.Rel, "cb:") == strings.TrimPrefix(name, "cb:") && r.embeddable(a)
+		})
+		if i < 0 {
+			if len(name) > 64 {
+				name = name[:64]
+			}
+			known := d.Embeddable(a)
+			e := fault.InvalidField("embed", "%q is no relation that can be embedded here", strings.ToValidUTF8(name, "?"))
+			e.Detail = "There is nothing to embed."
+			if len(known) > 0 {
+				e.Detail = "Known: " + strings.Join(known, ", ") + "."
+			}
+			return nil, e
+		}
+		if !slices.Contains(list, d.Relations[i]) {
+			list = append(list, d.Relations[i])
+		}
+	}
+	return list, nil
+}
+
+// Embeddable gives the rels that the caller can have embedded, in their order.
+func (d *Def) Embeddable(a access.Actor) []string {
+	var names []string
+	for _, r := range d.Relations {
+		if r.embeddable(a) {
+			names = append(names, strings.TrimPrefix(r.Rel, "cb:"))
+		}
+	}
+	return names
+}
+
+func (rel *RelationDef) embeddable(a access.Actor) bool {
+	return rel.target != nil && !rel.hidden && (rel.target.Hidden == nil || !rel.target.Hidden(a))
+}
+
+// Columns gives the columns that the rows need for it.
+func (e Embed) Columns() []string {
+	var columns []string
+	for _, rel := range e {
+		if !rel.Many {
+			columns = append(columns, rel.Column)
+		}
+	}
+	return columns
+}
+
+// Embed puts what the relations lead to into the documents of the rows, in its
+// short form and as far as the actor sees it: one query for each relation. Where
+// a document does not have the link, it gets it.
+func (r *Registry) Embed(ctx context.Context, a access.Actor, d *Def, e Embed, rows []any, docs []*hal.Document) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	for _, rel := range e {
+		found, err := r.embedded(ctx, a, d, rel, rows)
+		if err != nil {
+			return err
+		}
+		for i, row := range rows {
+			list := found[d.key(row).ID]
+			docs[i].Embedded = append(docs[i].Embedded, hal.Embedded{Rel: rel.Rel, Many: rel.Many, Docs: list})
+			if !slices.ContainsFunc(docs[i].Links, func(l hal.Rel) bool { return l.Name == rel.Rel }) {
+				x := rel.form()
+				for j := range list {
+					x.Links = append(x.Links, list[j].Links[0].Links...)
+				}
+				docs[i].Links = append(docs[i].Links, x)
+			}
+		}
+	}
+	return nil
+}
+
+// embedded gives the short documents that a relation leads to, by the row's id.
+func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *RelationDef, rows []any) (map[models.ID][]hal.Document, error) {
+	t, tx := rel.target, r.store.Read(ctx)
+	columns := slices.Compact(slices.Sorted(slices.Values(t.Columns(query.Query{}))))
+	found := make(map[models.ID][]hal.Document, len(rows))
+	if rel.Many {
+		ids := make([]models.ID, len(rows))
+		for i, row := range rows {
+			ids[i] = d.key(row).ID
+		}
+		slices.Sort(ids)
+		tie := query.Tie{From: d.Table, To: t.Table, Join: rel.Join, Visible: access.Visible(t.Table, a, "t")}
+		targets, from, err := t.tied(tx, tie, slices.Compact(ids), columns, embedLimit)
+		if err != nil {
+			return nil, err
+		}
+		for i, target := range targets {
+			found[from[i]] = append(found[from[i]], t.short(a, target))
+		}
+		return found, nil
+	}
+	var ids []models.ID
+	for _, row := range rows {
+		if id := rel.id(row); id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	slices.Sort(ids)
+	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Table, a, "t"))
+	targets, err := t.load(tx, qualify(columns), w, "")
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[models.ID]any, len(targets))
+	for _, target := range targets {
+		byID[t.key(target).ID] = target
+	}
+	for _, row := range rows {
+		if target := byID[rel.id(row)]; target != nil {
+			found[d.key(row).ID] = []hal.Document{t.short(a, target)}
+		}
+	}
+	return found, nil
+}
+
+// short gives a row's document in the form that lists have.
+func (d *Def) short(a access.Actor, row any) hal.Document {
+	doc := hal.Document{Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: d.Href(d.key(row).ID), Title: d.title(row)}}}}}
+	for _, f := range d.Fields {
+		if f.Listed && (f.see == nil || f.see(a, row)) {
+			doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: f.value(row), Only: f.only})
+		}
+	}
+	return doc
+}
