@@ -496,7 +496,7 @@ func (m *economy) lose() {
 	}
 	if id := m.any("servers", "status = 'ACTIVE' AND backend_ref <> ''"); id != 0 {
 		m.vanish(m.t, id)
-		_, err := m.rig.servers.SyncVMs(m.t.Context(), m.admin, 1)
+		_, err := m.servers.SyncVMs(m.t.Context(), m.admin, 1)
 		m.refusable(err)
 	}
 }
