@@ -297,7 +297,10 @@ func TestBadInput(t *testing.T) {
 	}
 	add("attributes of an item", call{actor: "alice", path: "/api/v2/orders/1?attributes=nope"}, http.StatusBadRequest, "attributes")
 	add("query of an item", call{actor: "alice", path: "/api/v2/orders/1?page=1"}, http.StatusBadRequest, "page")
-	add("query of a write", posted("/api/v2/orders/?dry-run=1", `{}`), http.StatusBadRequest, "dry-run")
+	add("query of a write", posted("/api/v2/orders/?force=1", `{}`), http.StatusBadRequest, "force")
+	add("dry run that is neither on nor off", posted("/api/v2/orders/?dry-run=2", `{}`), http.StatusBadRequest, "dry-run")
+	add("query beside a dry run", posted("/api/v2/orders/?dry-run=1&force=1", `{}`), http.StatusBadRequest, "force")
+	add("dry run of what has none", posted("/api/v2/orders/1/actions/approve?dry-run=1", `{}`), http.StatusBadRequest, "dry-run")
 	add("query of an action", posted("/api/v2/orders/1/actions/duplicate?now=1", `{}`), http.StatusBadRequest, "now")
 	add("query of the root", call{actor: "alice", path: "/api/v2/?x=1"}, http.StatusBadRequest, "x")
 	add("query of a token", call{method: "POST", path: "/api/v2/api-token-auth/?x=1", body: `{}`}, http.StatusBadRequest, "x")

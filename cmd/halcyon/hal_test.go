@@ -45,6 +45,9 @@ func lively(t testing.TB, url string) *cloud {
 	} {
 		c.want(t, http.StatusOK, call{actor: "alice", method: "POST", path: "/api/v2/user/current-order/" + kind + "-items", body: item})
 	}
+	for _, limit := range []string{`{"group": 4, "kind": "money", "limit": "500"}`, `{"group": 5, "environment": 4, "kind": "disk", "limit": 100}`, `{"environment": 3, "kind": "cpu", "limit": 50}`} {
+		c.want(t, http.StatusCreated, call{actor: "admin", method: "POST", path: "/api/v2/quotas/", body: limit})
+	}
 	own := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 3, "submit-now": true, "items": {"prov-items": [{"environment": 4, "os-build": 1, "parameters": {"vm-size": "small"}}]}}`})
 	c.want(t, http.StatusOK, call{actor: "bob", method: "POST", path: own.header.Get("Location") + "/actions/deny", body: `{"reason": "No."}`})
 	c.want(t, http.StatusOK, call{actor: "carol", path: "/api/v2/user/current-order"})

@@ -44,17 +44,24 @@ func (r *rig) used(t tester, q *models.Quota) int64 {
 	return row.Used
 }
 
-// sums holds every counter against the sum of what is reserved, and what is
-// reserved against what there is.
+// sums fails the test when something about the counters is wrong.
 func (r *rig) sums(t tester) {
 	t.Helper()
-	read := r.store.Read(t.Context())
-	var wrong []struct{ ID, Used, Reserved int64 }
-	if err := read.Raw(quota.Mismatch).Scan(&wrong).Error; err != nil {
+	if err := r.drift(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// drift holds every counter against the sum of what is reserved, and what is
+// reserved against what there is.
+func (r *rig) drift(ctx context.Context) error {
+	read := r.store.Read(ctx)
+	var wrong []struct{ ID, Used, Reserved int64 }
+	if err := read.Raw(quota.Mismatch).Scan(&wrong).Error; err != nil {
+		return err
+	}
 	if len(wrong) > 0 {
-		t.Fatalf("quotas whose counter is not the sum: %+v", wrong)
+		return fmt.Errorf("quotas whose counter is not the sum: %+v", wrong)
 	}
 	var lost []string
 	err := read.Raw(`SELECT 'server ' || id || ' ' || status FROM servers WHERE CASE
@@ -63,12 +70,10 @@ func (r *rig) sums(t tester) {
 			WHEN status = 'MODIFY' THEN reserved_servers <> 1 OR reserved_cpus < cpus OR reserved_memory_mb < memory_mb OR reserved_disk_gb < disk_gb OR reserved_rate < rate
 			ELSE reserved_servers NOT IN (0, 1) END
 		UNION ALL SELECT 'order ' || o.id || ' ' || o.status FROM orders o JOIN reservations x ON x.order_id = o.id WHERE o.status <> 'PENDING'`).Scan(&lost).Error
-	if err != nil {
-		t.Fatal(err)
+	if err == nil && len(lost) > 0 {
+		err = fmt.Errorf("these have not reserved what they take: %v", lost)
 	}
-	if len(lost) > 0 {
-		t.Fatalf("these have not reserved what they take: %v", lost)
-	}
+	return err
 }
 
 // What is reserved follows a server from its order to its end.
@@ -491,7 +496,7 @@ func (m *economy) lose() {
 	}
 	if id := m.any("servers", "status = 'ACTIVE' AND backend_ref <> ''"); id != 0 {
 		m.vanish(m.t, id)
-		_, err := m.rig.servers.SyncVMs(m.t.Context(), m.admin, 1)
+		_, err := m.servers.SyncVMs(m.t.Context(), m.admin, 1)
 		m.refusable(err)
 	}
 }
