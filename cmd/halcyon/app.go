@@ -52,6 +52,8 @@ type app struct {
 	engine    *job.Engine
 	web       *echo.Echo
 	face      *v2.Face
+
+	leaseSweep time.Duration
 }
 
 // settings are what the parts need to know.
@@ -68,6 +70,8 @@ type settings struct {
 	lease         time.Duration
 	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
 	backoffMax    time.Duration
+	leases        server.LeasePolicy
+	leaseSweep    time.Duration // how often leases are looked at; 0 for never
 	clock         func() time.Time
 	log           *slog.Logger
 }
@@ -120,6 +124,10 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.jobs = job.New(a.store, dispatcher, c.log)
 	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
+	if c.leases.Expired != "" {
+		a.servers.Leases = c.leases
+	}
+	a.leaseSweep = c.leaseSweep
 	a.orders = order.New(a.store, a.catalog, a.jobs)
 	a.history = history.New(a.store)
 	if c.workers > 0 {

@@ -21,6 +21,7 @@ import (
 type demoCmd struct {
 	Listen string `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
 	Data   string `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
+	leaseFlags
 }
 
 // Run runs the demo until it is told to stop.
@@ -51,6 +52,9 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	}
 	api := apiFlags{Listen: c.Listen, TokenLifetime: 5 * time.Minute, ShutdownTimeout: 10 * time.Second}
 	s.workers, s.poll, s.lease, s.tokenLifetime = 8, 100*time.Millisecond, 15*time.Second, api.TokenLifetime
+	if err := c.leaseFlags.apply(&s); err != nil {
+		return err
+	}
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err

@@ -48,6 +48,11 @@ func lively(t testing.TB, url string) *cloud {
 	own := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 3, "submit-now": true, "items": {"prov-items": [{"environment": 4, "os-build": 1, "parameters": {"vm-size": "small"}}]}}`})
 	c.want(t, http.StatusOK, call{actor: "bob", method: "POST", path: own.header.Get("Location") + "/actions/deny", body: `{"reason": "No."}`})
 	c.want(t, http.StatusOK, call{actor: "carol", path: "/api/v2/user/current-order"})
+	leased := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 2, "submit-now": true, "items": {"deploy-items": [
+		{"blueprint": 2, "resource-parameters": {"expiration-date": "2999-12-31"}, "blueprint-items-arguments": {"build-item-Web": {"environment": 3}, "build-item-Database": {"environment": 2}}}]}}`})
+	until(t, "the order of what expires", func() bool {
+		return c.ask(t, call{actor: "alice", path: leased.header.Get("Location")}).text(t, "/status") == "SUCCESS"
+	})
 	c.stopWorkers(t)
 	return c
 }

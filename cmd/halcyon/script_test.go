@@ -11,7 +11,9 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +40,8 @@ import (
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	stop                            ends the workers: what is queued stays queued
+//	later DAYS                      sets the installation's clock forward
+//	leases                          looks at the leases, as the server does now and then
 //	unzip                           shows the files of the zip that came
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
@@ -51,8 +55,10 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				c := newCloud(tb, open(tb), shortBackoff)
-				env.Values[keyCloud{}] = &player{cloud: c}
+				p := &player{}
+				c := newCloud(tb, open(tb), shortBackoff, func(s *settings) { s.clock = p.clock })
+				p.cloud = c
+				env.Values[keyCloud{}] = p
 				now := time.Now().UTC()
 				env.Setenv("EXPIRES", now.AddDate(0, 0, 90).Format(time.DateOnly))
 				env.Setenv("V2", "/api/v2")
@@ -65,6 +71,7 @@ func TestScripts(t *testing.T) {
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "stop": played((*player).stop),
+				"later": played((*player).later), "leases": played((*player).leases),
 			},
 		})
 	})
@@ -82,6 +89,28 @@ type keyCloud struct{}
 type player struct {
 	cloud *cloud
 	last  *answer
+	ahead atomic.Int64 // how far the installation's clock is before the wall's
+}
+
+func (p *player) clock() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) }
+
+// later is for what happens days from now.
+func (p *player) later(_ *testscript.TestScript, _ bool, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: later DAYS")
+	}
+	days, err := strconv.Atoi(args[0])
+	p.ahead.Add(int64(days) * int64(24*time.Hour))
+	return err
+}
+
+func (p *player) leases(ts *testscript.TestScript, _ bool, _ []string) error {
+	done, err := p.cloud.app.servers.SweepLeases(context.Background())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(ts.Stdout(), "warned %d, switched off %d, removed %d\n", done.Warned, done.SwitchedOff, done.Removed)
+	return err
 }
 
 func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []string) error) func(*testscript.TestScript, bool, []string) {

@@ -68,6 +68,7 @@ type serveCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	leaseFlags
 	AdminPasswordFile string `help:"File with the password of the user admin, who is made on an empty database; without it a random one is printed once." type:"path" placeholder:"FILE"`
 }
 
@@ -79,6 +80,9 @@ func (c *serveCmd) Run(env *environment) error {
 	}
 	c.jobFlags.apply(&s)
 	c.apiFlags.apply(&s)
+	if err := c.leaseFlags.apply(&s); err != nil {
+		return err
+	}
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err
@@ -169,6 +173,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		}
 	}
 	go a.housekeeping(ctx)
+	go a.endLeases(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	url := scheme + "://" + listener.Addr().String()
@@ -306,6 +311,7 @@ type configCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	leaseFlags
 }
 
 // Run shows the settings.
@@ -330,6 +336,11 @@ func (c *configCmd) Run(env *environment) error {
 		{"token-lifetime", c.TokenLifetime.String()},
 		{"prefer-representation", c.PreferRepresentation},
 		{"shutdown-timeout", c.ShutdownTimeout.String()},
+		{"lease-warnings", strings.Trim(fmt.Sprint(c.LeaseWarnings), "[]")},
+		{"lease-expired-action", c.LeaseExpiredAction},
+		{"lease-grace", fmt.Sprint(c.LeaseGrace)},
+		{"lease-maximum", fmt.Sprint(c.LeaseMaximum)},
+		{"lease-sweep", c.LeaseSweep.String()},
 	} {
 		if _, err := fmt.Fprintf(env.stdout, "%-22s %s\n", line[0], line[1]); err != nil {
 			return err

@@ -73,7 +73,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").From("rate", "hardware_rate", "software_rate", "extra_rate"),
 			resource.Value("tech-specific-details", func(s *sv) hal.Value { return params(s.TechDetails) }, "What the back end says of it.").From("tech_details"),
 			resource.Text("tier", func(s *sv) string { return s.Tier }, "Build item of the blueprint that it was made of.").On("tier"),
-			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Day on which it expires.").On("expires_on"),
+			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Last day of its lease.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[sv]{
 			resource.One("owner", "users", "owner_id", func(s *sv) models.ID { return s.OwnerID }, "Whose it is."),
@@ -95,6 +95,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			act("power-off", "Power off", "poweroff", "power_off", "Switches it off.", server.ActionPowerOff, server.CanPowerOff),
 			act("reboot", "Reboot", "reboot", "reboot", "Starts it anew.", server.ActionReboot, server.CanReboot),
 			act("refresh-info", "Refresh info", "refresh-info", "refresh_info", "Reads it anew from the back end.", server.ActionRefresh, server.CanRefresh),
+			f.extendServer(),
 			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
 		},
 		List: f.Servers.List, Find: f.Servers.Find,
@@ -165,6 +166,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 			resource.Enum("status", models.ServiceStatuses, func(s *svc) models.ServiceStatus { return s.Status }, "Step in the life of the service.").On("status").Listed(),
 			resource.Time("install-date", func(s *svc) *time.Time { return s.InstalledAt }, "When all of it was there.").On("installed_at"),
 			resource.Value("parameters", func(s *svc) hal.Value { return params(s.Parameters) }, "What its order said for all of it.").From("parameters"),
+			resource.Date("expiration-date", func(s *svc) string { return s.ExpiresOn }, "Last day of the lease that lasts longest of its servers'; none when one has no end.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[svc]{
 			resource.One("blueprint", "blueprints", "blueprint_id", func(s *svc) models.ID { return s.BlueprintID }, "What it was deployed from."),
@@ -190,7 +192,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 				}
 				return f.deleteService(ctx, a, ref)
 			},
-		}, f.scaleAction()},
+		}, f.scaleAction(), f.extendService()},
 		List: f.Servers.ListServices, Find: f.Servers.FindService,
 		CanDelete: order.CanDeleteService, Delete: f.deleteService,
 	}

@@ -332,7 +332,7 @@ func (s *Service) scaleUp(tx *store.Tx, o *models.Order, p *PlannedService) erro
 			return err
 		}
 	}
-	return nil
+	return server.Follow(tx, p.Service.ID)
 }
 
 // scaling makes the job whose parts change a service, and keeps others from

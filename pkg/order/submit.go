@@ -286,7 +286,7 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error
 			return err
 		}
 	}
-	return nil
+	return server.Follow(tx, svc.ID)
 }
 
 func (s *Service) provision(tx *store.Tx, o *models.Order, p *PlannedServer, svc *models.Service, parent *models.Job) error {

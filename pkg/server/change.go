@@ -285,9 +285,9 @@ func (k modify) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
 	switch a.Expires {
 	case "":
 	case models.Never:
-		sv.ExpiresOn = ""
+		sv.Lease("")
 	default:
-		sv.ExpiresOn = a.Expires
+		sv.Lease(a.Expires)
 	}
 	j.Output = fmt.Sprintf("Server %s (ID %s) was modified.", sv.Hostname, sv.ID)
 	return settle(tx, sv, "modified", "Job id "+j.ID.String())

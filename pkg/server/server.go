@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/google/uuid"
+
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/backend"
@@ -27,8 +29,12 @@ const (
 
 // Service acts on servers.
 type Service struct {
+	// Leases is set before the service is used.
+	Leases LeasePolicy
+
 	store *store.Store
 	jobs  *job.Service
+	id    string // of this process, in the duties that it holds
 }
 
 // New makes the service, and registers what the jobs about servers do.
@@ -42,7 +48,7 @@ func New(s *store.Store, jobs *job.Service, pool *backend.Pool, log *slog.Logger
 	jobs.Register(models.JobModify, modify{machines: m})
 	jobs.Register(models.JobAction, action{machines: m})
 	jobs.Register(models.JobSyncVMs, newSync(m))
-	svc := &Service{store: s, jobs: jobs}
+	svc := &Service{Leases: DefaultLeases, store: s, jobs: jobs, id: uuid.NewString()}
 	jobs.OnEnd(svc.actionEnded)
 	jobs.OnRetry(svc.actionBegan)
 	return svc
@@ -105,6 +111,9 @@ func unoccupied(sv *models.Server) error {
 func CanPowerOn(a access.Actor, sv *models.Server) error {
 	if err := switchable(a, sv, "power on", "powered on"); err != nil {
 		return err
+	}
+	if sv.LeaseExpiredAt != nil {
+		return fault.Conflictf("The lease ended on %s, and the server was switched off. Extend the lease first.", sv.ExpiresOn)
 	}
 	if sv.PowerStatus == models.PowerOn {
 		return fault.Conflictf("The server is on already. Current power status of server is %s", sv.PowerStatus)
