@@ -276,7 +276,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 }
 
 // versioned are tables whose rows count their changes.
-var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services"}
+var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots"}
 
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
@@ -409,6 +409,9 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"jobs":     (*matrix).job,
 	"servers":  (*matrix).server,
 	"services": (*matrix).service,
+	"snapshots": func(m *matrix, tenant, _ string) models.ID {
+		return m.insert(&models.Snapshot{ServerID: m.server(tenant, ""), Name: m.name("snapshot"), BackendRef: m.name("ref"), TakenAt: m.app.store.Now()})
+	},
 	"history": func(m *matrix, tenant, _ string) models.ID {
 		order := m.order(tenant, "")
 		var id models.ID

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/vmware/govmomi"
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/view"
 	"github.com/vmware/govmomi/vim25/mo"
 
@@ -37,6 +38,7 @@ import (
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
 //	vm HOSTNAME                     reads the machine from the vCenter itself
+//	takesnapshot HOSTNAME NAME      takes a snapshot in the vCenter itself
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	stop                            ends the workers: what is queued stays queued
@@ -71,7 +73,7 @@ func TestScripts(t *testing.T) {
 				"until": played((*player).until), "vm": played((*player).vm),
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "stop": played((*player).stop),
-				"later": played((*player).later), "leases": played((*player).leases),
+				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 			},
 		})
 	})
@@ -282,16 +284,49 @@ func (p *player) vm(ts *testscript.TestScript, neg bool, args []string) error {
 	return err
 }
 
-// machines reads all machines over the vSphere API.
-func (c *cloud) machines() ([]mo.VirtualMachine, error) {
+// takesnapshot is an operator at the vCenter.
+func (p *player) takesnapshot(_ *testscript.TestScript, _ bool, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: takesnapshot HOSTNAME NAME")
+	}
+	list, err := p.cloud.machines()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	vc, err := p.cloud.operator(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = vc.Logout(ctx) }()
+	for _, m := range list {
+		if strings.HasPrefix(m.Name, args[0]) {
+			task, err := object.NewVirtualMachine(vc.Client, m.Self).CreateSnapshot(ctx, args[1], "Taken by an operator", false, false)
+			if err != nil {
+				return err
+			}
+			return task.Wait(ctx)
+		}
+	}
+	return fmt.Errorf("%s is not in the vCenter", args[0])
+}
+
+// operator signs in to the vCenter.
+func (c *cloud) operator(ctx context.Context) (*govmomi.Client, error) {
 	u, err := url.Parse(c.sim.URL())
 	if err != nil {
 		return nil, err
 	}
 	u.User = url.UserPassword(c.vc.Username, c.vc.Password)
-	vc, err := govmomi.NewClient(ctx, u, true)
+	return govmomi.NewClient(ctx, u, true)
+}
+
+// machines reads all machines over the vSphere API.
+func (c *cloud) machines() ([]mo.VirtualMachine, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	vc, err := c.operator(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
 				args := models.JobArgs{}
 				if action == server.ActionSnapshot {
-					args.Name = n.Field("name").Text()
+					args = readSnapshot(n)
 				}
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -41,6 +41,8 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			},
 		}
 	}
+	snapshot := act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name, which no other snapshot of the server may have, a description, and whether it holds the memory as well.", server.ActionSnapshot, server.CanSnapshot)
+	snapshot.Form = snapshotForm
 	return resource.Resource[sv]{
 		Name: "server", Plural: "servers", Noun: "Servers", Table: "servers", Prefix: "SVR",
 		Doc:   "A machine, whether it was ordered here or found in a back end.",
@@ -89,6 +91,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		Subs: []resource.Sub[sv]{
 			relatedJobs("server_id", func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
 			historySub(models.ObjectServer, func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
+			snapshotsSub(),
 		},
 		Actions: []resource.Action[sv]{
 			act("power-on", "Power on", "poweron", "power_on", "Switches it on.", server.ActionPowerOn, server.CanPowerOn),
@@ -96,7 +99,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			act("reboot", "Reboot", "reboot", "reboot", "Starts it anew.", server.ActionReboot, server.CanReboot),
 			act("refresh-info", "Refresh info", "refresh-info", "refresh_info", "Reads it anew from the back end.", server.ActionRefresh, server.CanRefresh),
 			f.extendServer(),
-			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
+			snapshot,
 		},
 		List: f.Servers.List, Find: f.Servers.Find,
 		CanDelete: order.CanDecommission,

@@ -147,6 +147,8 @@ func Visible(table string, a Actor, alias string) Where {
 			seen = append(seen, Where{SQL: in, Args: w.Args})
 		}
 		return Or(seen...)
+	case "snapshots":
+		return sub("%s IN (SELECT s.id FROM servers s WHERE %s)", col("server_id"), Visible("servers", a, "s"))
 	case "servers", "jobs":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)),
 			sub("%s IN (SELECT sv.id FROM services sv WHERE %s)", col("service_id"), a.offered("sv.blueprint_id")))

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -348,9 +349,8 @@ func (k action) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 		steps = job.Steps(p.Power(sv.BackendRef, provider.OpPowerOff)...)
 	case ActionReboot:
 		steps = job.Steps(p.Power(sv.BackendRef, provider.OpReboot)...)
-	case ActionSnapshot:
-		steps = job.Steps(p.Snapshot(sv.BackendRef, j.Args.Name)...)
-	case ActionRefresh:
+	case ActionSnapshot, ActionRevert, ActionRemoveSnapshot, ActionRefresh:
+		steps = k.snapshotSteps(p, sv, j)
 	default:
 		return nil, fault.Invalidf("There is no action %q.", j.Action)
 	}
@@ -367,7 +367,11 @@ func (k action) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ pr
 	if err != nil {
 		return nil, err
 	}
-	return []job.Step{k.recordStep(p, sv, sv.BackendRef)}, nil
+	steps := []job.Step{k.recordStep(p, sv, sv.BackendRef)}
+	if slices.Contains([]string{ActionSnapshot, ActionRevert, ActionRemoveSnapshot}, j.Action) {
+		steps = append(steps, k.snapshotsStep(p, sv))
+	}
+	return steps, nil
 }
 
 // Started implements job.Kind.
@@ -393,6 +397,10 @@ func (k action) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
 		did = "was refreshed and is " + string(sv.PowerStatus)
 	case ActionSnapshot:
 		did = "has the snapshot " + j.Args.Name
+	case ActionRevert:
+		did = "is back at the snapshot " + j.Args.Name + " and " + string(sv.PowerStatus)
+	case ActionRemoveSnapshot:
+		did = "has lost the snapshot " + j.Args.Name
 	}
 	j.Output = fmt.Sprintf("Server %s (ID %s) %s.", sv.Hostname, sv.ID, did)
 	return nil

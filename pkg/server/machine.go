@@ -198,6 +198,9 @@ func claim(tx *store.Tx, sv *models.Server, ref string) error {
 			return err
 		}
 		o.BackendRef, o.PowerStatus = "", models.PowerUnknown
+		if err := forgetSnapshots(tx, o.ID); err != nil {
+			return err
+		}
 		if err := settle(tx, o, "merged", "It is "+sv.Hostname+", which was being made when it was found."); err != nil {
 			return err
 		}
@@ -278,6 +281,9 @@ func retire(tx *store.Tx, sv *models.Server) error {
 		return err
 	}
 	sv.PowerStatus = models.PowerUnknown
+	if err := forgetSnapshots(tx, sv.ID); err != nil {
+		return err
+	}
 	return release(tx, sv.ID)
 }
 

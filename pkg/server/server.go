@@ -191,8 +191,8 @@ var guards = map[string]func(access.Actor, *models.Server) error{
 
 var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
 
-// Act runs an action on a server as a job. Of args only a snapshot's Name counts,
-// which may be empty. An action that is asked for again while it is at work is
+// Act runs an action on a server as a job. Of args only what a snapshot is to be like
+// counts: Name, which may be empty, Text and Memory. An action that is asked for again while it is at work is
 // that same job.
 func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action string, args models.JobArgs) (*models.Job, error) {
 	guard, ok := guards[action]
@@ -205,19 +205,20 @@ func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action 
 		if err != nil {
 			return err
 		}
+		mine := models.JobArgs{}
 		if err := guard(a, sv); err != nil {
-			if out = underway(tx, a, sv, action, err); out != nil {
+			if out = underway(tx, a, sv, action, mine, err); out != nil {
 				return nil
 			}
 			return err
 		}
-		args := models.JobArgs{Name: args.Name}
-		if action != ActionSnapshot {
-			args.Name = ""
-		} else if args.Name == "" {
-			args.Name = "halcyon-" + tx.Now.Format("20060102-150405")
+		if action == ActionSnapshot {
+			mine = models.JobArgs{Text: args.Text, Memory: args.Memory}
+			if mine.Name, err = named(tx, sv.ID, args.Name); err != nil {
+				return err
+			}
 		}
-		out, err = s.act(tx, a, sv, a.ID, action, args)
+		out, err = s.act(tx, a, sv, a.ID, action, mine)
 		return err
 	})
 	if err != nil {
