@@ -52,7 +52,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	}
 	api := apiFlags{Listen: c.Listen, TokenLifetime: 5 * time.Minute, ShutdownTimeout: 10 * time.Second}
 	s.workers, s.poll, s.lease, s.tokenLifetime = 8, 100*time.Millisecond, 15*time.Second, api.TokenLifetime
-	if err := c.leaseFlags.apply(&s); err != nil {
+	if err := c.apply(&s); err != nil {
 		return err
 	}
 	a, err := newApp(env.ctx, s)

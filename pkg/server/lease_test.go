@@ -32,8 +32,11 @@ func TestLeasePolicies(t *testing.T) {
 		t.Error(err)
 	}
 	for _, p := range []LeasePolicy{
-		{}, {Expired: "explode"}, {Expired: ExpiredPowerOff, Warnings: []int{3, 0}},
-		{Expired: ExpiredPowerOff, Grace: -1}, {Expired: ExpiredPowerOff, Maximum: -1},
+		{},
+		{Expired: "explode"},
+		{Expired: ExpiredPowerOff, Warnings: []int{3, 0}},
+		{Expired: ExpiredPowerOff, Grace: -1},
+		{Expired: ExpiredPowerOff, Maximum: -1},
 	} {
 		if err := p.Validate(); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%+v: %v", p, err)
