@@ -112,6 +112,9 @@ type JobArgs struct {
 	DiskUUID string  `json:"disk_uuid,omitempty"`
 	DiskGB   int     `json:"disk_gb,omitempty"`
 	Name     string  `json:"name,omitempty"`   // of a snapshot
+	Text     string  `json:"text,omitempty"`   // its description
+	Memory   bool    `json:"memory,omitempty"` // it holds what the machine has in its memory, too
+	Ref      string  `json:"ref,omitempty"`    // of a snapshot that is there, as the back end calls it
 	Rate     *Rate   `json:"rate,omitempty"`   // what the server costs afterwards
 	Params   []Param `json:"params,omitempty"` // what the server's parameters become
 	Expires  string  `json:"expires,omitempty"`

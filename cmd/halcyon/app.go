@@ -61,6 +61,8 @@ type app struct {
 	engine *job.Engine
 	web    *echo.Echo
 	face   *v2.Face
+
+	leaseSweep time.Duration
 }
 
 // settings are what the parts need to know.
@@ -80,6 +82,8 @@ type settings struct {
 	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
 	backoffMax    time.Duration
 	webhookAllow  webhook.Allowed // private networks that webhooks may call
+	leases        server.LeasePolicy
+	leaseSweep    time.Duration // how often leases are looked at; 0 for never
 	clock         func() time.Time
 	log           *slog.Logger
 	audit         func(what string) // see v2.Config
@@ -133,6 +137,10 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.jobs = job.New(a.store, dispatcher, c.log)
 	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
+	if c.leases.Expired != "" {
+		a.servers.Leases = c.leases
+	}
+	a.leaseSweep = c.leaseSweep
 	a.orders = order.New(a.store, a.catalog, a.jobs)
 	a.actions = action.New(action.Config{
 		Store: a.store, Directory: a.directory, Jobs: a.jobs,

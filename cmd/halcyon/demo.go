@@ -22,6 +22,7 @@ type demoCmd struct {
 	Listen     string   `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
 	CORSOrigin []string `name:"cors-origin" help:"Other origins whose scripts may call the API, such as those of a HAL browser; * for all." placeholder:"ORIGIN"`
 	Data       string   `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
+	leaseFlags
 }
 
 // Run runs the demo until it is told to stop.
@@ -55,6 +56,9 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		return err
 	}
 	s.workers, s.poll, s.lease = 8, 100*time.Millisecond, 15*time.Second
+	if err := c.apply(&s); err != nil {
+		return err
+	}
 	a, err := newApp(env.ctx, s)
 	if err != nil {
 		return err

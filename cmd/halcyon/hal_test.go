@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/demo"
 	"halcyon/pkg/directory"
 	"halcyon/pkg/resource"
@@ -51,6 +53,15 @@ func lively(t testing.TB, url string) *cloud {
 	own := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 3, "submit-now": true, "items": {"prov-items": [{"environment": 4, "os-build": 1, "parameters": {"vm-size": "small"}}]}}`})
 	c.want(t, http.StatusOK, call{actor: "bob", method: "POST", path: own.header.Get("Location") + "/actions/deny", body: `{"reason": "No."}`})
 	c.want(t, http.StatusOK, call{actor: "carol", path: "/api/v2/user/current-order"})
+	leased := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 2, "submit-now": true, "items": {"deploy-items": [
+		{"blueprint": 2, "resource-parameters": {"expiration-date": "2999-12-31"}, "blueprint-items-arguments": {"build-item-Web": {"environment": 3}, "build-item-Database": {"environment": 2}}}]}}`})
+	until(t, "the order of what expires", func() bool {
+		return c.ask(t, call{actor: "alice", path: leased.header.Get("Location")}).text(t, "/status") == "SUCCESS"
+	})
+	snapshot := c.want(t, http.StatusAccepted, call{actor: "alice", method: "POST", path: "/api/v2/servers/1/actions/snapshot/", body: `{"name": "before"}`})
+	until(t, "snapshot", func() bool {
+		return c.ask(t, call{actor: "alice", path: snapshot.header.Get("Location")}).text(t, "/status") == "SUCCESS"
+	})
 	c.stopWorkers(t)
 	return c
 }
@@ -216,6 +227,7 @@ func TestOffersAreKept(t *testing.T) {
 				for _, href := range strings.Fields(hrefs) {
 					k, r := c.tryActions(t, u, d, href)
 					kept, refused = kept+k, refused+r
+					c.tryDelete(t, u, d, href)
 				}
 			}
 		}
@@ -266,9 +278,23 @@ func (c *cloud) tryActions(t *testing.T, actor string, d *resource.Def, href str
 	return kept, refused
 }
 
-// filledIn gives the body of who sends an action's form as it comes, "" where there
-// is none.
-func (c *cloud) filledIn(t *testing.T, actor string, d *resource.Def, x *resource.ActionDef, href string, offered bool) string {
+// tryDelete holds the guard of DELETE, from which templates are made, against what
+// DELETE answers.
+func (c *cloud) tryDelete(t *testing.T, actor string, d *resource.Def, href string) {
+	t.Helper()
+	if !slices.Contains([]string{"servers", "services", "resources", "snapshots"}, d.Plural) {
+		return // what administrators keep is in use or not, which no row knows of itself
+	}
+	a, row := c.seen(t, actor, d, href)
+	refusal := d.CanDelete(a, row)
+	got := c.ask(t, call{actor: actor, method: "DELETE", path: href})
+	if (refusal == nil) != (got.status < 300) {
+		t.Errorf("%s: DELETE of %s: the guard says %v, the answer %d %s", actor, href, refusal, got.status, got.body)
+	}
+}
+
+// seen gives a user as an actor, and the row that they see at an address.
+func (c *cloud) seen(t *testing.T, actor string, d *resource.Def, href string) (access.Actor, any) {
 	t.Helper()
 	ctx := context.Background()
 	user, err := c.app.directory.UserByName(ctx, actor)
@@ -279,11 +305,19 @@ func (c *cloud) filledIn(t *testing.T, actor string, d *resource.Def, x *resourc
 	if err != nil {
 		t.Fatal(err)
 	}
-	row, err := d.Find(ctx, a, href[strings.LastIndex(strings.TrimSuffix(href, "/"), "/")+1:len(strings.TrimSuffix(href, "/"))])
+	row, err := d.Find(ctx, a, path.Base(href))
 	if err != nil {
 		t.Fatal(err)
 	}
-	form, err := x.Form(ctx, a, row)
+	return a, row
+}
+
+// filledIn gives the body of who sends an action's form as it comes, "" where there
+// is none.
+func (c *cloud) filledIn(t *testing.T, actor string, d *resource.Def, x *resource.ActionDef, href string, offered bool) string {
+	t.Helper()
+	a, row := c.seen(t, actor, d, href)
+	form, err := x.Form(context.Background(), a, row)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -276,7 +276,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 }
 
 // versioned are tables whose rows count their changes.
-var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications"}
+var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications"}
 
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
@@ -439,6 +439,9 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"jobs":     (*matrix).job,
 	"servers":  (*matrix).server,
 	"services": (*matrix).service,
+	"snapshots": func(m *matrix, tenant, _ string) models.ID {
+		return m.insert(&models.Snapshot{ServerID: m.server(tenant, ""), Name: m.name("snapshot"), BackendRef: m.name("ref"), TakenAt: m.app.store.Now()})
+	},
 	"history": func(m *matrix, tenant, _ string) models.ID {
 		order := m.order(tenant, "")
 		var id models.ID
@@ -504,21 +507,26 @@ func (m *matrix) server(tenant, action string) models.ID {
 	if action == "poweron" {
 		power = models.PowerOff
 	}
+	expires := ""
+	if action == "extend" {
+		expires = "2999-12-31"
+	}
 	env := map[string]models.ID{"acme": 3, "globex": 4}[tenant]
 	return m.insert(&models.Server{
-		Hostname: m.name("server"), Status: models.ServerActive, PowerStatus: power, CPUs: 1, MemoryMB: 1024,
+		ExpiresOn: expires, Hostname: m.name("server"), Status: models.ServerActive, PowerStatus: power, CPUs: 1, MemoryMB: 1024,
 		OwnerID: m.owners[tenant], GroupID: m.groups[tenant], EnvironmentID: env, HandlerID: 1, BackendRef: m.name("vm"),
 		OSBuildID: 1, AddedAt: m.app.store.Now(), Labels: []string{}, Parameters: []models.Param{},
 	})
 }
 
-func (m *matrix) service(tenant, _ string) models.ID {
+func (m *matrix) service(tenant, action string) models.ID {
 	m.t.Helper()
 	id := m.insert(&models.Service{
 		Name: m.name("service"), Status: models.ServiceActive, BlueprintID: 1,
 		OwnerID: m.owners[tenant], GroupID: m.groups[tenant], Parameters: []models.Param{},
+		ExpiresOn: map[string]string{"extend": "2999-12-31"}[action],
 	})
-	server := m.server(tenant, "")
+	server := m.server(tenant, action)
 	err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error {
 		return store.Fault(tx.Model(&models.Server{}).Where("id = ?", server).Update("service_id", id).Error)
 	})

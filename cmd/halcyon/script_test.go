@@ -11,12 +11,15 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/vmware/govmomi"
+	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/view"
 	"github.com/vmware/govmomi/vim25/mo"
 
@@ -36,9 +39,12 @@ import (
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
 //	vm HOSTNAME                     reads the machine from the vCenter itself
+//	takesnapshot HOSTNAME NAME      takes a snapshot in the vCenter itself
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	rest                            ends the workers: what is queued stays queued
+//	later DAYS                      sets the installation's clock forward
+//	leases                          looks at the leases, as the server does now and then
 //	unzip                           shows the files of the zip that came
 //	keep FILE                       writes the body of the last answer into a file
 //	pack ZIP FILE                   makes a bundle with the file as its manifest
@@ -58,8 +64,10 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				c := newCloud(tb, open(tb), shortBackoff, allowLoopback)
-				env.Values[keyCloud{}] = &player{cloud: c, receiver: newReceiver(tb)}
+				p := &player{receiver: newReceiver(tb)}
+				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, func(s *settings) { s.clock = p.clock })
+				p.cloud = c
+				env.Values[keyCloud{}] = p
 				now := time.Now().UTC()
 				env.Setenv("EXPIRES", now.AddDate(0, 0, 90).Format(time.DateOnly))
 				env.Setenv("TODAY", now.Format(time.DateOnly))
@@ -77,6 +85,7 @@ func TestScripts(t *testing.T) {
 				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
+				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 			},
 		})
 	})
@@ -92,9 +101,31 @@ type keyCloud struct{}
 
 // player plays one script.
 type player struct {
-	cloud    *cloud
 	receiver *receiver
+	cloud    *cloud
 	last     *answer
+	ahead    atomic.Int64 // how far the installation's clock is before the wall's
+}
+
+func (p *player) clock() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) }
+
+// later is for what happens days from now.
+func (p *player) later(_ *testscript.TestScript, _ bool, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: later DAYS")
+	}
+	days, err := strconv.Atoi(args[0])
+	p.ahead.Add(int64(days) * int64(24*time.Hour))
+	return err
+}
+
+func (p *player) leases(ts *testscript.TestScript, _ bool, _ []string) error {
+	done, err := p.cloud.app.servers.SweepLeases(context.Background())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(ts.Stdout(), "warned %d, switched off %d, removed %d\n", done.Warned, done.SwitchedOff, done.Removed)
+	return err
 }
 
 func played(fn func(p *player, ts *testscript.TestScript, neg bool, args []string) error) func(*testscript.TestScript, bool, []string) {
@@ -282,16 +313,49 @@ func (p *player) vm(ts *testscript.TestScript, neg bool, args []string) error {
 	return err
 }
 
-// machines reads all machines over the vSphere API.
-func (c *cloud) machines() ([]mo.VirtualMachine, error) {
+// takesnapshot is an operator at the vCenter.
+func (p *player) takesnapshot(_ *testscript.TestScript, _ bool, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: takesnapshot HOSTNAME NAME")
+	}
+	list, err := p.cloud.machines()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	vc, err := p.cloud.operator(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = vc.Logout(ctx) }()
+	for _, m := range list {
+		if strings.HasPrefix(m.Name, args[0]) {
+			task, err := object.NewVirtualMachine(vc.Client, m.Self).CreateSnapshot(ctx, args[1], "Taken by an operator", false, false)
+			if err != nil {
+				return err
+			}
+			return task.Wait(ctx)
+		}
+	}
+	return fmt.Errorf("%s is not in the vCenter", args[0])
+}
+
+// operator signs in to the vCenter.
+func (c *cloud) operator(ctx context.Context) (*govmomi.Client, error) {
 	u, err := url.Parse(c.sim.URL())
 	if err != nil {
 		return nil, err
 	}
 	u.User = url.UserPassword(c.vc.Username, c.vc.Password)
-	vc, err := govmomi.NewClient(ctx, u, true)
+	return govmomi.NewClient(ctx, u, true)
+}
+
+// machines reads all machines over the vSphere API.
+func (c *cloud) machines() ([]mo.VirtualMachine, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	vc, err := c.operator(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ type serveCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	leaseFlags
 	AdminPasswordFile string `help:"File with the password of the user admin, who is made on an empty database; without it a random one is printed once." type:"path" placeholder:"FILE"`
 }
 
@@ -86,6 +87,9 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	if err := c.apiFlags.apply(&s); err != nil {
+		return err
+	}
+	if err := c.leaseFlags.apply(&s); err != nil {
 		return err
 	}
 	a, err := newApp(env.ctx, s)
@@ -187,6 +191,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		}
 	}
 	go a.housekeeping(ctx)
+	go a.endLeases(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	url := scheme + "://" + listener.Addr().String()
@@ -331,6 +336,7 @@ type configCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	leaseFlags
 }
 
 // Run shows the settings.
@@ -357,6 +363,11 @@ func (c *configCmd) Run(env *environment) error {
 		{"prefer-representation", c.PreferRepresentation},
 		{"cors-origin", strings.Join(c.CORSOrigin, ",")},
 		{"shutdown-timeout", c.ShutdownTimeout.String()},
+		{"lease-warnings", strings.Trim(fmt.Sprint(c.LeaseWarnings), "[]")},
+		{"lease-expired-action", c.LeaseExpiredAction},
+		{"lease-grace", fmt.Sprint(c.LeaseGrace)},
+		{"lease-maximum", fmt.Sprint(c.LeaseMaximum)},
+		{"lease-sweep", c.LeaseSweep.String()},
 	} {
 		if _, err := fmt.Fprintf(env.stdout, "%-22s %s\n", line[0], line[1]); err != nil {
 			return err

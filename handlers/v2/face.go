@@ -95,6 +95,7 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.orders()),
 		resource.Define(f.jobs()),
 		resource.Define(f.servers()),
+		resource.Define(f.snapshots()),
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),

@@ -23,7 +23,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
 				args := models.JobArgs{}
 				if action == server.ActionSnapshot {
-					args.Name = n.Field("name").Text()
+					args = readSnapshot(n)
 				}
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -41,6 +41,8 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			},
 		}
 	}
+	snapshot := act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name, which no other snapshot of the server may have, a description, and whether it holds the memory as well.", server.ActionSnapshot, server.CanSnapshot)
+	snapshot.Form = snapshotForm
 	return resource.Resource[sv]{
 		Name: "server", Plural: "servers", Noun: "Servers", Table: "servers", Prefix: "SVR",
 		Doc:   "A machine, whether it was ordered here or found in a back end.",
@@ -73,7 +75,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").From("rate", "hardware_rate", "software_rate", "extra_rate"),
 			resource.Value("tech-specific-details", func(s *sv) hal.Value { return params(s.TechDetails) }, "What the back end says of it.").From("tech_details"),
 			resource.Text("tier", func(s *sv) string { return s.Tier }, "Build item of the blueprint that it was made of.").On("tier"),
-			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Day on which it expires.").On("expires_on"),
+			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Last day of its lease.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[sv]{
 			resource.One("owner", "users", "owner_id", func(s *sv) models.ID { return s.OwnerID }, "Whose it is."),
@@ -89,14 +91,16 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		Subs: []resource.Sub[sv]{
 			relatedJobs("server_id", func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
 			historySub(models.ObjectServer, func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
+			snapshotsSub(),
 		},
 		Actions: []resource.Action[sv]{
 			act("power-on", "Power on", "poweron", "power_on", "Switches it on.", server.ActionPowerOn, server.CanPowerOn),
 			act("power-off", "Power off", "poweroff", "power_off", "Switches it off.", server.ActionPowerOff, server.CanPowerOff),
 			act("reboot", "Reboot", "reboot", "reboot", "Starts it anew.", server.ActionReboot, server.CanReboot),
 			act("refresh-info", "Refresh info", "refresh-info", "refresh_info", "Reads it anew from the back end.", server.ActionRefresh, server.CanRefresh),
-			act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name.", server.ActionSnapshot, server.CanSnapshot),
+			snapshot,
 			f.modify(),
+			f.extendServer(),
 		},
 		Offers:   f.offersOnServers,
 		Validity: &resource.Validity{},
@@ -168,6 +172,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 			resource.Enum("status", models.ServiceStatuses, func(s *svc) models.ServiceStatus { return s.Status }, "Step in the life of the service.").On("status").Listed(),
 			resource.Time("install-date", func(s *svc) *time.Time { return s.InstalledAt }, "When all of it was there.").On("installed_at"),
 			resource.Value("parameters", func(s *svc) hal.Value { return params(s.Parameters) }, "What its order said for all of it.").From("parameters"),
+			resource.Date("expiration-date", func(s *svc) string { return s.ExpiresOn }, "Last day of the lease that lasts longest of its servers'; none when one has no end.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[svc]{
 			resource.One("blueprint", "blueprints", "blueprint_id", func(s *svc) models.ID { return s.BlueprintID }, "What it was deployed from."),
@@ -196,7 +201,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 				}
 				return f.deleteService(ctx, a, ref)
 			},
-		}, f.scaleAction()},
+		}, f.scaleAction(), f.extendService()},
 		Offers: f.offersOnServices,
 		Validity: &resource.Validity{
 			Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},

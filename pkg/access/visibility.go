@@ -159,6 +159,8 @@ func Visible(table string, a Actor, alias string) Where {
 			return Or(Where{SQL: col(column) + " IS NULL"}, sub("%s IN (SELECT o.id FROM "+table+" o WHERE %s)", col(column), w))
 		}
 		return And(within("group_id", "groups"), within("environment_id", "environments"))
+	case "snapshots":
+		return sub("%s IN (SELECT s.id FROM servers s WHERE %s)", col("server_id"), Visible("servers", a, "s"))
 	case "servers", "jobs":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)),
 			sub("%s IN (SELECT sv.id FROM services sv WHERE %s)", col("service_id"), a.offered("sv.blueprint_id")))

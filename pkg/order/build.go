@@ -7,6 +7,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/job"
 	"halcyon/pkg/quota"
+	"halcyon/pkg/server"
 	"halcyon/pkg/store"
 )
 
@@ -83,7 +84,7 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error
 		svc = &models.Service{
 			Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
 			OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
-			ItemKey: fmt.Sprintf("deploy/%d", p.Item.Position), Parameters: p.Params,
+			ItemKey: fmt.Sprintf("deploy/%d", p.Item.Position), Parameters: p.Params, ExpiresOn: p.lease(),
 		}
 		if err := store.Insert(tx, svc); err != nil {
 			return err
@@ -105,7 +106,24 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error
 			return err
 		}
 	}
-	return nil
+	if p.Service == nil {
+		return nil
+	}
+	return server.Follow(tx, svc.ID)
+}
+
+// lease is the last day of a new service's lease: that of the server that lasts
+// longest.
+func (p *PlannedService) lease() string {
+	last := ""
+	for i := range p.Servers {
+		day := p.Servers[i].Expires
+		if day == "" {
+			return ""
+		}
+		last = max(last, day)
+	}
+	return last
 }
 
 // servers writes planned servers, and gives the jobs that will make them.

@@ -35,8 +35,16 @@ type Provider interface {
 	// Power brings the machine into a power state. Being there already is success,
 	// and a reboot leaves the machine running whatever it was before.
 	Power(ref string, op PowerOp) []Step
-	// Snapshot takes a snapshot under that name. One with that name is success.
-	Snapshot(ref, name string) []Step
+	// Snapshots gives the machine's snapshots, the oldest first.
+	Snapshots(ctx context.Context, ref string) ([]Snapshot, error)
+	// Snapshot takes a snapshot. One with that name is success.
+	Snapshot(ref string, spec SnapshotSpec) []Step
+	// Revert brings the machine back to one of its snapshots: NotFound when it has
+	// none with that Ref. The snapshot stays.
+	Revert(ref, snapshot string) []Step
+	// RemoveSnapshot removes one of the machine's snapshots, and none of those that
+	// were taken after it. One that is gone already is success.
+	RemoveSnapshot(ref, snapshot string) []Step
 	// Destroy removes whatever carries the tag (or has the ref, when it is not
 	// empty): running, half made, or already gone, which is success. A machine with
 	// the ref that carries another tag is left alone: a back end that is set up anew
@@ -190,6 +198,23 @@ type Change struct {
 	MemoryMB int
 	DiskUUID string // grow this disk …
 	DiskGB   int    // … to this size
+}
+
+// SnapshotSpec describes the snapshot to take.
+type SnapshotSpec struct {
+	Name        string
+	Description string
+	Memory      bool // with what a running machine has in its memory
+}
+
+// Snapshot is a snapshot as the back end sees it.
+type Snapshot struct {
+	Ref         string // the back end's own id
+	Name        string
+	Description string
+	Created     time.Time // zero when it is not known
+	SizeMB      int64     // 0 when it is not known
+	Current     bool      // the one that was taken, or gone back to, last
 }
 
 // Config is what a handler's row says about its back end.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -286,9 +287,9 @@ func (k modify) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
 	switch a.Expires {
 	case "":
 	case models.Never:
-		sv.ExpiresOn = ""
+		sv.Lease("")
 	default:
-		sv.ExpiresOn = a.Expires
+		sv.Lease(a.Expires)
 	}
 	j.Output = fmt.Sprintf("Server %s (ID %s) was modified.", sv.Hostname, sv.ID)
 	return settle(tx, sv, "modified", "Job id "+j.ID.String())
@@ -357,9 +358,8 @@ func (k action) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 		steps = job.Steps(p.Power(sv.BackendRef, provider.OpPowerOff)...)
 	case ActionReboot:
 		steps = job.Steps(p.Power(sv.BackendRef, provider.OpReboot)...)
-	case ActionSnapshot:
-		steps = job.Steps(p.Snapshot(sv.BackendRef, j.Args.Name)...)
-	case ActionRefresh:
+	case ActionSnapshot, ActionRevert, ActionRemoveSnapshot, ActionRefresh:
+		steps = k.snapshotSteps(p, sv, j)
 	default:
 		return nil, fault.Invalidf("There is no action %q.", j.Action)
 	}
@@ -376,7 +376,11 @@ func (k action) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ pr
 	if err != nil {
 		return nil, err
 	}
-	return []job.Step{k.recordStep(p, sv, sv.BackendRef)}, nil
+	steps := []job.Step{k.recordStep(p, sv, sv.BackendRef)}
+	if slices.Contains([]string{ActionSnapshot, ActionRevert, ActionRemoveSnapshot}, j.Action) {
+		steps = append(steps, k.snapshotsStep(p, sv))
+	}
+	return steps, nil
 }
 
 // Started implements job.Kind.
@@ -402,6 +406,10 @@ func (k action) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
 		did = "was refreshed and is " + string(sv.PowerStatus)
 	case ActionSnapshot:
 		did = "has the snapshot " + j.Args.Name
+	case ActionRevert:
+		did = "is back at the snapshot " + j.Args.Name + " and " + string(sv.PowerStatus)
+	case ActionRemoveSnapshot:
+		did = "has lost the snapshot " + j.Args.Name
 	}
 	j.Output = fmt.Sprintf("Server %s (ID %s) %s.", sv.Hostname, sv.ID, did)
 	return nil

@@ -73,7 +73,11 @@ func settle(tx *store.Tx, sv *models.Server, event, message string) error {
 	return follow(tx, sv.ServiceID)
 }
 
-// follow brings a service to where its servers are.
+// Follow brings a service to where its servers are: its state, and how long its lease
+// lasts.
+func Follow(tx *store.Tx, id models.ID) error { return follow(tx, id) }
+
+// follow is Follow; 0 is no service.
 func follow(tx *store.Tx, id models.ID) error {
 	if id == 0 {
 		return nil
@@ -82,17 +86,23 @@ func follow(tx *store.Tx, id models.ID) error {
 	if err != nil {
 		return fmt.Errorf("load service %s: %w", id, err)
 	}
-	servers, err := store.Find[models.Server](tx.Select("id", "status").Where("service_id = ?", id))
+	servers, err := store.Find[models.Server](tx.Select("id", "status", "expires_on").Where("service_id = ?", id))
 	if err != nil {
 		return fmt.Errorf("servers of service %s: %w", id, err)
 	}
-	to := serviceStatus(servers)
-	if to == svc.Status || to == "" {
-		return nil
+	lease := leaseOf(servers, svc.ExpiresOn)
+	leased := lease == svc.ExpiresOn
+	if !leased {
+		svc.ExpiresOn, svc.LeaseWarned = lease, 0
 	}
+	to := serviceStatus(servers)
 	was := svc.Status
-	if err := svc.MoveTo(to); err != nil {
-		return nil // an active service stays so while one of its servers is made anew
+	// An active service stays so while one of its servers is made anew.
+	if to == was || to == "" || svc.MoveTo(to) != nil {
+		if leased {
+			return nil
+		}
+		return store.Save(tx, svc)
 	}
 	if to == models.ServiceActive && svc.InstalledAt == nil {
 		now := tx.Now
@@ -191,6 +201,9 @@ func claim(tx *store.Tx, sv *models.Server, ref string) error {
 			return err
 		}
 		o.BackendRef, o.PowerStatus = "", models.PowerUnknown
+		if err := forgetSnapshots(tx, o.ID); err != nil {
+			return err
+		}
 		if err := settle(tx, o, "merged", "It is "+sv.Hostname+", which was being made when it was found."); err != nil {
 			return err
 		}
@@ -271,6 +284,9 @@ func retire(tx *store.Tx, sv *models.Server) error {
 		return err
 	}
 	sv.PowerStatus = models.PowerUnknown
+	if err := forgetSnapshots(tx, sv.ID); err != nil {
+		return err
+	}
 	return release(tx, sv.ID)
 }
 

@@ -41,12 +41,12 @@ func Engage(tx *store.Tx, sv *models.Server, j *models.Job) error {
 
 // underway gives the job that does already what the actor asks for, nil when
 // refused is about anything else. No two snapshots are the same.
-func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, refused error) *models.Job {
+func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, args models.JobArgs, refused error) *models.Job {
 	if sv.ActionJobID == 0 || action == ActionSnapshot || !fault.Is(refused, fault.Conflict) {
 		return nil
 	}
 	j, err := store.First[models.Job](tx.Where("id = ? AND action = ?", sv.ActionJobID, action))
-	if err != nil || j.OwnerID != a.ID || j.Ended() {
+	if err != nil || j.OwnerID != a.ID || j.Args.Ref != args.Ref || j.Ended() {
 		return nil
 	}
 	return j
@@ -111,7 +111,7 @@ func (k action) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 		return nil, err
 	}
 	// What it saw of the machine is out of date.
-	return []string{"record"}, k.again(sv)
+	return []string{"record", "record-snapshots"}, k.again(sv)
 }
 
 // busy says what works on a service or on its living servers, "" when nothing does.

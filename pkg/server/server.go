@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/google/uuid"
+
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/backend"
@@ -27,8 +29,12 @@ const (
 
 // Service acts on servers.
 type Service struct {
+	// Leases is set before the service is used.
+	Leases LeasePolicy
+
 	store *store.Store
 	jobs  *job.Service
+	id    string // of this process, in the duties that it holds
 }
 
 // New makes the service, and registers what the jobs about servers do.
@@ -42,7 +48,7 @@ func New(s *store.Store, jobs *job.Service, pool *backend.Pool, log *slog.Logger
 	jobs.Register(models.JobModify, modify{machines: m})
 	jobs.Register(models.JobAction, action{machines: m})
 	jobs.Register(models.JobSyncVMs, newSync(m))
-	svc := &Service{store: s, jobs: jobs}
+	svc := &Service{Leases: DefaultLeases, store: s, jobs: jobs, id: uuid.NewString()}
 	jobs.OnEnd(svc.actionEnded)
 	jobs.OnRetry(svc.actionBegan)
 	return svc
@@ -105,6 +111,9 @@ func unoccupied(sv *models.Server) error {
 func CanPowerOn(a access.Actor, sv *models.Server) error {
 	if err := switchable(a, sv, "power on", "powered on"); err != nil {
 		return err
+	}
+	if sv.LeaseExpiredAt != nil {
+		return fault.Conflictf("The lease ended on %s, and the server was switched off. Extend the lease first.", sv.ExpiresOn)
 	}
 	if sv.PowerStatus == models.PowerOn {
 		return fault.Conflictf("The server is on already. Current power status of server is %s", sv.PowerStatus)
@@ -182,8 +191,8 @@ var guards = map[string]func(access.Actor, *models.Server) error{
 
 var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
 
-// Act runs an action on a server as a job. Of args only a snapshot's Name counts,
-// which may be empty. An action that is asked for again while it is at work is
+// Act runs an action on a server as a job. Of args only what a snapshot is to be like
+// counts: Name, which may be empty, Text and Memory. An action that is asked for again while it is at work is
 // that same job.
 func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action string, args models.JobArgs) (*models.Job, error) {
 	guard, ok := guards[action]
@@ -196,19 +205,20 @@ func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action 
 		if err != nil {
 			return err
 		}
+		mine := models.JobArgs{}
 		if err := guard(a, sv); err != nil {
-			if out = underway(tx, a, sv, action, err); out != nil {
+			if out = underway(tx, a, sv, action, mine, err); out != nil {
 				return nil
 			}
 			return err
 		}
-		args := models.JobArgs{Name: args.Name}
-		if action != ActionSnapshot {
-			args.Name = ""
-		} else if args.Name == "" {
-			args.Name = "halcyon-" + tx.Now.Format("20060102-150405")
+		if action == ActionSnapshot {
+			mine = models.JobArgs{Text: args.Text, Memory: args.Memory}
+			if mine.Name, err = named(tx, sv.ID, args.Name); err != nil {
+				return err
+			}
 		}
-		out, err = s.act(tx, a, sv, a.ID, action, args)
+		out, err = s.act(tx, a, sv, a.ID, action, mine)
 		return err
 	})
 	if err != nil {

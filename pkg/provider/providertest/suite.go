@@ -480,14 +480,84 @@ func testPower(t *testing.T, f Fixture) {
 }
 
 func testSnapshot(t *testing.T, f Fixture) {
-	m := create(t, f, f.spec())
-	run(t, f.Provider.Snapshot(m.Ref, "before the upgrade"))
-	run(t, f.Provider.Snapshot(m.Ref, "after the upgrade"))
-	run(t, f.Other.Snapshot(m.Ref, "before the upgrade"))
-	err := RunSteps(t.Context(), f.Provider.Snapshot(m.Ref, ""), provider.Memo{})
+	spec := f.spec()
+	m := create(t, f, spec)
+	if list := snapshots(t, f.Provider, m.Ref); len(list) != 0 {
+		t.Errorf("a new machine has the snapshots %+v", list)
+	}
+	run(t, f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{Name: "before the upgrade", Description: "All was well & <good>."}))
+	run(t, f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{Name: "after the upgrade", Memory: true}))
+	run(t, f.Other.Snapshot(m.Ref, provider.SnapshotSpec{Name: "before the upgrade"})) // it is there
+	err := RunSteps(t.Context(), f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{}), provider.Memo{})
 	mustFail(t, err, fault.Invalid, f.Secret)
-	err = RunSteps(t.Context(), f.Provider.Snapshot("vm-999999999", "x"), provider.Memo{})
+	err = RunSteps(t.Context(), f.Provider.Snapshot("vm-999999999", provider.SnapshotSpec{Name: "x"}), provider.Memo{})
 	mustFail(t, err, fault.NotFound, f.Secret)
+	_, err = f.Provider.Snapshots(t.Context(), "vm-999999999")
+	mustFail(t, err, fault.NotFound, f.Secret)
+	type seen struct {
+		Name, Description string
+		Current           bool
+	}
+	look := func(want ...seen) []provider.Snapshot {
+		t.Helper()
+		list := snapshots(t, f.Other, m.Ref)
+		var got []seen
+		for _, s := range list {
+			got = append(got, seen{s.Name, s.Description, s.Current})
+			if s.Ref == "" {
+				t.Errorf("the snapshot %s has no ref", s.Name)
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("snapshots (-want +got):\n%s", d)
+		}
+		return list
+	}
+	list := look(seen{"before the upgrade", "All was well & <good>.", false}, seen{"after the upgrade", "", true})
+	if t.Failed() {
+		return
+	}
+	before, after := list[0].Ref, list[1].Ref
+	memo := run(t, f.Provider.Revert(m.Ref, before))
+	if err := RunSteps(t.Context(), f.Other.Revert(m.Ref, before), memo); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	look(seen{"before the upgrade", "All was well & <good>.", true}, seen{"after the upgrade", "", false})
+	if now := inspect(t, f, m.Ref); now.Tag != spec.Tag || now.CPUs != spec.CPUs {
+		t.Errorf("the machine that went back is %+v", now)
+	}
+	for range 2 { // then it is gone
+		run(t, f.Provider.RemoveSnapshot(m.Ref, before))
+	}
+	left := snapshots(t, f.Provider, m.Ref)
+	if len(left) != 1 || left[0].Ref != after {
+		t.Errorf("after the removal of the first: %+v", left)
+	}
+	err = RunSteps(t.Context(), f.Provider.Revert(m.Ref, before), provider.Memo{})
+	mustFail(t, err, fault.NotFound, f.Secret)
+	// A snapshot of one machine is none of another's.
+	other := create(t, f, f.spec())
+	err = RunSteps(t.Context(), f.Provider.Revert(other.Ref, after), provider.Memo{})
+	mustFail(t, err, fault.NotFound, f.Secret)
+	run(t, f.Provider.RemoveSnapshot(other.Ref, after))
+	if left := snapshots(t, f.Provider, m.Ref); len(left) != 1 {
+		t.Errorf("another machine's removal left %+v", left)
+	}
+	run(t, f.Provider.RemoveSnapshot(m.Ref, after))
+	if left := snapshots(t, f.Provider, m.Ref); len(left) != 0 {
+		t.Errorf("after the removal of all: %+v", left)
+	}
+	run(t, f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{Name: "a new beginning"}))
+	look(seen{"a new beginning", "", true})
+}
+
+func snapshots(t *testing.T, p provider.Provider, ref string) []provider.Snapshot {
+	t.Helper()
+	list, err := p.Snapshots(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 func testList(t *testing.T, f Fixture) {
@@ -603,11 +673,14 @@ func everything(ctx context.Context, f Fixture, p provider.Provider) map[string]
 	_, errs["List"] = p.List(ctx, "", 10)
 	_, errs["Find"] = p.Find(ctx, uuid.NewString())
 	_, errs["Inspect"] = p.Inspect(ctx, "vm-1")
+	_, errs["Snapshots"] = p.Snapshots(ctx, "vm-1")
 	for name, steps := range map[string][]provider.Step{
 		"Create":   p.Create(f.spec()),
 		"Modify":   p.Modify("vm-1", provider.Change{CPUs: 2}),
 		"Power":    p.Power("vm-1", provider.OpPowerOn),
-		"Snapshot": p.Snapshot("vm-1", "x"),
+		"Snapshot": p.Snapshot("vm-1", provider.SnapshotSpec{Name: "x"}),
+		"Revert":   p.Revert("vm-1", "snapshot-1"),
+		"Remove":   p.RemoveSnapshot("vm-1", "snapshot-1"),
 		"Destroy":  p.Destroy("vm-1", uuid.NewString()),
 	} {
 		errs[name] = RunSteps(ctx, steps, provider.Memo{})

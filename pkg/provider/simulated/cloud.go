@@ -60,8 +60,18 @@ type record struct {
 	provider.Machine
 	Ready     time.Time     `json:",omitzero"` // when its clone has ended
 	Want      provider.Spec // what it is made for
-	Snapshots []string      `json:",omitempty"`
+	Snapshots []saved       `json:"Saved,omitempty"`
+	Taken     int           `json:",omitempty"` // snapshots so far
 	Gone      bool          `json:",omitempty"`
+}
+
+// saved is a snapshot, and what the machine was like.
+type saved struct {
+	provider.Snapshot
+	Memory    bool
+	CPUs, RAM int
+	Power     provider.PowerState
+	Disks     []provider.Disk
 }
 
 // Trouble is what a failure does.

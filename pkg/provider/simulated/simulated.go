@@ -326,19 +326,6 @@ func (p *Provider) Power(ref string, op provider.PowerOp) []provider.Step {
 	})}
 }
 
-// Snapshot notes a snapshot.
-func (p *Provider) Snapshot(ref, name string) []provider.Step {
-	return []provider.Step{p.change("snapshot", "Taking the snapshot "+name, p.fixed(ref), func(r *record) error {
-		if name == "" {
-			return fault.Invalidf("A snapshot needs a name.")
-		}
-		if !slices.Contains(r.Snapshots, name) {
-			r.Snapshots = append(r.Snapshots, name)
-		}
-		return nil
-	})}
-}
-
 // Destroy removes a machine, also one whose tag was not written yet: its name
 // ends in the tag's beginning.
 func (p *Provider) Destroy(ref, tag string) []provider.Step {

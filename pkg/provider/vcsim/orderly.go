@@ -1,6 +1,7 @@
 package vcsim
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,6 +21,32 @@ func orderly(model *simulator.Model) {
 	registry := model.Map()
 	registry.Put(&index{registry.SearchIndex(), model.ServiceContent.RootFolder})
 	registry.AddHandler(&turns{})
+	registry.Handler = beforeRemoval
+}
+
+// beforeRemoval is told of every call. The simulator panics when it removes the
+// current snapshot and that has none before it: so there is no current one by then.
+func beforeRemoval(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+	if call.Name != "RemoveSnapshot_Task" || ctx.Session == nil {
+		return nil, nil
+	}
+	snapshot, ok := ctx.Map.Get(call.This).(*simulator.VirtualMachineSnapshot)
+	if !ok {
+		return nil, nil
+	}
+	vm, ok := ctx.Map.Get(snapshot.Vm).(*simulator.VirtualMachine)
+	if !ok {
+		return nil, nil
+	}
+	ctx.WithLock(vm, func() {
+		if vm.Snapshot == nil || vm.Snapshot.CurrentSnapshot == nil || *vm.Snapshot.CurrentSnapshot != call.This {
+			return
+		}
+		if slices.ContainsFunc(vm.Snapshot.RootSnapshotList, func(s types.VirtualMachineSnapshotTree) bool { return s.Snapshot == call.This }) {
+			vm.Snapshot.CurrentSnapshot = nil
+		}
+	})
+	return nil, nil
 }
 
 // turns has clones made one after the other. Those of one template are anyway.

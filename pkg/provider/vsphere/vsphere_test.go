@@ -197,7 +197,7 @@ func TestTroubleAtEveryCall(t *testing.T) {
 		again = insist(t, p.Create(spec), memo)
 		again += insist(t, p.Modify(memo[provider.MemoRef], provider.Change{CPUs: 4}), provider.Memo{})
 		again += insist(t, p.Power(memo[provider.MemoRef], provider.OpPowerOff), provider.Memo{})
-		again += insist(t, p.Snapshot(memo[provider.MemoRef], "s"), provider.Memo{})
+		again += insist(t, p.Snapshot(memo[provider.MemoRef], provider.SnapshotSpec{Name: "s"}), provider.Memo{})
 		if n := proxy.Left("*"); n == 0 {
 			met = true
 			m, err := p.Find(t.Context(), spec.Tag)

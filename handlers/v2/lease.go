@@ -1,0 +1,98 @@
+package v2
+
+import (
+	"context"
+	"strings"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/server"
+)
+
+const extendDoc = "Makes the lease longer. The body gives its new last day (expiration-date), or by how many days it is longer (days); power-on also switches on what was switched off when the lease had ended. Who manages the group may take the end off it (never)."
+
+func (f *Face) extendServer() resource.Action[models.Server] {
+	type sv = models.Server
+	return resource.Action[sv]{
+		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtend,
+		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
+			s, err := f.Servers.Find(ctx, a, ref)
+			if err != nil {
+				return resource.Outcome[sv]{}, err
+			}
+			if err := f.Servers.CanExtend(a, s); err != nil {
+				return resource.Outcome[sv]{}, err // whoever may not learns nothing of the body
+			}
+			e, err := readExtension(n)
+			if err != nil {
+				return resource.Outcome[sv]{}, err
+			}
+			s, j, err := f.Servers.Extend(ctx, a, ref, e)
+			if err != nil {
+				return resource.Outcome[sv]{}, err
+			}
+			if j != nil {
+				return resource.Outcome[sv]{Job: j.ID}, nil
+			}
+			return resource.Outcome[sv]{Row: s}, nil
+		},
+		Form: func(_ context.Context, a access.Actor, s *sv) ([]hal.TemplateProperty, error) {
+			return f.extendForm(a, s.GroupID, s.ExpiresOn, s.LeaseExpiredAt != nil && s.PowerStatus == models.PowerOff), nil
+		},
+	}
+}
+
+func (f *Face) extendService() resource.Action[models.Service] {
+	type svc = models.Service
+	return resource.Action[svc]{
+		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtendService,
+		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
+			s, err := f.Servers.FindService(ctx, a, ref)
+			if err != nil {
+				return resource.Outcome[svc]{}, err
+			}
+			if err := f.Servers.CanExtendService(a, s); err != nil {
+				return resource.Outcome[svc]{}, err
+			}
+			e, err := readExtension(n)
+			if err != nil {
+				return resource.Outcome[svc]{}, err
+			}
+			s, err = f.Servers.ExtendService(ctx, a, ref, e)
+			return resource.Outcome[svc]{Row: s}, err
+		},
+		Form: func(_ context.Context, a access.Actor, s *svc) ([]hal.TemplateProperty, error) {
+			return f.extendForm(a, s.GroupID, s.ExpiresOn, true), nil
+		},
+	}
+}
+
+func readExtension(n *body.Node) (server.Extension, error) {
+	e := server.Extension{PowerOn: n.Field("power-on").Bool()}
+	if x := n.Field("expiration-date"); x.Present() {
+		if e.Day = x.Text(); strings.EqualFold(e.Day, models.Never) {
+			e.Day = models.Never
+		}
+	}
+	if x := n.Field("days"); x.Present() {
+		e.Days = int(min(x.IntFrom(1), 1<<30)) // the service knows how many are too many
+	}
+	n.Done()
+	return e, n.Faults().Err()
+}
+
+func (f *Face) extendForm(a access.Actor, group models.ID, expires string, off bool) []hal.TemplateProperty {
+	next, last := f.Servers.Suggested(a, group, expires)
+	date := hal.TemplateProperty{Name: "expiration-date", Prompt: "Last day", Type: "date", Required: true, Value: next, Min: expires, Max: last}
+	if next == models.Never {
+		date.Type, date.Min, date.Max = "text", "", ""
+	}
+	form := []hal.TemplateProperty{date}
+	if off {
+		form = append(form, hal.TemplateProperty{Name: "power-on", Prompt: "Switch on again", Type: "checkbox"})
+	}
+	return form
+}

@@ -1,0 +1,102 @@
+package v2
+
+import (
+	"context"
+	"time"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/query"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/server"
+)
+
+// The most that a vCenter takes of a snapshot's name, and that we take of what is
+// said about it.
+const (
+	maxSnapshotName = 80
+	maxSnapshotText = 1024
+)
+
+func (f *Face) snapshots() resource.Resource[models.Snapshot] {
+	type snapshot = models.Snapshot
+	key := func(s *snapshot) *models.Row { return &s.Row }
+	started := func(j *models.Job, err error) (resource.Outcome[snapshot], error) {
+		if err != nil {
+			return resource.Outcome[snapshot]{}, err
+		}
+		return resource.Outcome[snapshot]{Job: j.ID}, nil
+	}
+	return resource.Resource[snapshot]{
+		Name: "snapshot", Plural: "snapshots", Noun: "Snapshots", Table: "snapshots", Prefix: "SNP",
+		Doc: "A state of a server that it can be brought back to.",
+		Key: key, Title: func(s *snapshot) string { return s.Name }, TitleFrom: []string{"name"},
+		Fields: []resource.Field[snapshot]{
+			resource.Text("name", func(s *snapshot) string { return s.Name }, "Name.").On("name").Listed(),
+			resource.ID(key),
+			resource.Text("description", func(s *snapshot) string { return s.Description }, "What was said of it.").On("description").Listed(),
+			resource.Time("created", func(s *snapshot) *time.Time { return &s.TakenAt }, "When it was taken.").On("taken_at").Listed(),
+			resource.Value("size", snapshotSize, "What it takes in the back end, where that is known.").From("size_mb").Listed(),
+			resource.Bool("current", func(s *snapshot) bool { return s.Current }, "Whether it was the last that was taken, or gone back to.").On("current").Listed(),
+			resource.Text("global-id", func(s *snapshot) string { return s.GlobalID }, "Id that tells the kind as well.").On("global_id"),
+			resource.Text("uuid", func(s *snapshot) string { return s.UUID }, "Id that is unique everywhere.").On("uuid"),
+		},
+		Relations: []resource.Relation[snapshot]{
+			resource.One("server", "servers", "server_id", func(s *snapshot) models.ID { return s.ServerID }, "Server whose state it is."),
+		},
+		Actions: []resource.Action[snapshot]{{
+			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert,
+			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[snapshot], error) {
+				n.Done()
+				if err := n.Faults().Err(); err != nil {
+					return resource.Outcome[snapshot]{}, err
+				}
+				return started(f.Servers.Revert(ctx, a, ref))
+			},
+		}},
+		List: f.Servers.ListSnapshots, Find: f.Servers.FindSnapshot,
+		CanDelete: server.CanRemoveSnapshot,
+		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[snapshot], error) {
+			return started(f.Servers.RemoveSnapshot(ctx, a, ref))
+		},
+	}
+}
+
+func snapshotSize(s *models.Snapshot) hal.Value {
+	if s.SizeMB == 0 {
+		return hal.Null()
+	}
+	return hal.String(resource.GB(int(s.SizeMB)))
+}
+
+// snapshotsSub are the snapshots of one server.
+func snapshotsSub() resource.Sub[models.Server] {
+	return resource.Sub[models.Server]{
+		Path: "snapshots", Rel: "cb:snapshots", Alias: "snapshots", Of: "snapshots", Doc: "States that it can be brought back to.",
+		Title: func(s *models.Server) string { return "Snapshots Of " + s.Hostname },
+		Where: func(_ context.Context, _ access.Actor, s *models.Server) (access.Where, error) {
+			return access.Where{SQL: query.Root + ".server_id = " + s.ID.String()}, nil
+		},
+	}
+}
+
+// readSnapshot reads what a snapshot is to be like.
+func readSnapshot(n *body.Node) models.JobArgs {
+	return models.JobArgs{
+		Name: n.Field("name").TextUpTo(maxSnapshotName), Text: n.Field("description").TextUpTo(maxSnapshotText),
+		Memory: n.Field("memory").Bool(),
+	}
+}
+
+func snapshotForm(_ context.Context, _ access.Actor, s *models.Server) ([]hal.TemplateProperty, error) {
+	form := []hal.TemplateProperty{
+		{Name: "name", Prompt: "Name", Type: "text", MaxLength: maxSnapshotName},
+		{Name: "description", Prompt: "Description", Type: "text", MaxLength: maxSnapshotText},
+	}
+	if s.PowerStatus == models.PowerOn {
+		form = append(form, hal.TemplateProperty{Name: "memory", Prompt: "With its memory", Type: "checkbox"})
+	}
+	return form, nil
+}

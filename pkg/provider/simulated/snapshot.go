@@ -1,0 +1,92 @@
+package simulated
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/provider"
+)
+
+// Snapshots gives a machine's snapshots.
+func (p *Provider) Snapshots(ctx context.Context, ref string) (list []provider.Snapshot, err error) {
+	err = p.call(ctx, "snapshots", func() error {
+		r, err := p.machine(ref)
+		if err != nil {
+			return err
+		}
+		list = make([]provider.Snapshot, len(r.Snapshots))
+		for i, s := range r.Snapshots {
+			list[i] = s.Snapshot
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Snapshot notes what the machine is like.
+func (p *Provider) Snapshot(ref string, spec provider.SnapshotSpec) []provider.Step {
+	return []provider.Step{p.change("snapshot", "Taking the snapshot "+spec.Name, p.fixed(ref), func(r *record) error {
+		if spec.Name == "" {
+			return fault.Invalidf("A snapshot needs a name.")
+		}
+		if slices.ContainsFunc(r.Snapshots, func(s saved) bool { return s.Name == spec.Name }) {
+			return nil
+		}
+		r.Taken++
+		s := saved{
+			Snapshot: provider.Snapshot{
+				Ref: fmt.Sprintf("%s-snapshot-%d", r.Ref, r.Taken), Name: spec.Name, Description: spec.Description,
+			},
+			CPUs: r.CPUs, RAM: r.MemoryMB, Power: provider.PowerOff, Disks: slices.Clone(r.Disks),
+		}
+		if spec.Memory && r.Power == provider.PowerOn {
+			s.Memory, s.Power, s.SizeMB = true, provider.PowerOn, int64(r.MemoryMB)
+		}
+		if clock := p.cloud.options.Clock; clock != nil {
+			s.Created = clock().UTC()
+		}
+		r.Snapshots = append(r.Snapshots, s)
+		r.mark(s.Ref)
+		return nil
+	})}
+}
+
+// mark makes one of the snapshots the current one.
+func (r *record) mark(ref string) {
+	for i := range r.Snapshots {
+		r.Snapshots[i].Current = r.Snapshots[i].Ref == ref
+	}
+}
+
+// Revert makes the machine what it was like.
+func (p *Provider) Revert(ref, snapshot string) []provider.Step {
+	return []provider.Step{p.change("revert", "Going back to the snapshot", p.fixed(ref), func(r *record) error {
+		i := slices.IndexFunc(r.Snapshots, func(s saved) bool { return s.Ref == snapshot })
+		if i < 0 {
+			return fault.NotFoundf("The machine %s has no snapshot %s.", ref, snapshot)
+		}
+		s := r.Snapshots[i]
+		r.CPUs, r.MemoryMB, r.Power, r.Disks = s.CPUs, s.RAM, s.Power, slices.Clone(s.Disks)
+		r.mark(snapshot)
+		return nil
+	})}
+}
+
+// RemoveSnapshot forgets what the machine was like. The one before it becomes the
+// current one when it was.
+func (p *Provider) RemoveSnapshot(ref, snapshot string) []provider.Step {
+	return []provider.Step{p.change("remove-snapshot", "Removing the snapshot", p.fixed(ref), func(r *record) error {
+		i := slices.IndexFunc(r.Snapshots, func(s saved) bool { return s.Ref == snapshot })
+		if i < 0 {
+			return nil
+		}
+		current := r.Snapshots[i].Current
+		r.Snapshots = slices.Delete(r.Snapshots, i, i+1)
+		if current && i > 0 {
+			r.mark(r.Snapshots[i-1].Ref)
+		}
+		return nil
+	})}
+}

@@ -1,0 +1,265 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/job"
+	"halcyon/pkg/store"
+)
+
+// This file ends the leases of servers. A server's expiration date is the last day of
+// its lease. History warns of it some days before; on the day after, the server is
+// switched off, and removed some days later, or removed at once.
+
+// What happens to a server whose lease has ended.
+const (
+	ExpiredPowerOff     = "power_off"    // switched off, and removed after the grace
+	ExpiredDecommission = "decommission" // removed at once
+)
+
+// LeasePolicy says how leases end, and how long they may be. Its numbers are days.
+type LeasePolicy struct {
+	Warnings []int  // before the end; each is given once
+	Expired  string // ExpiredPowerOff, or ExpiredDecommission
+	Grace    int    // from when a server was switched off until it is removed
+	Maximum  int    // from today to the end of an extended lease; 0 for no limit
+}
+
+// DefaultLeases is the policy of an installation that says nothing else.
+var DefaultLeases = LeasePolicy{Warnings: []int{7, 3, 1}, Expired: ExpiredPowerOff, Grace: 14}
+
+// Validate checks what somebody has configured.
+func (p LeasePolicy) Validate() error {
+	for _, w := range p.Warnings {
+		if w < 1 {
+			return fault.InvalidField("/lease-warnings", "%d is not a number of days above 0", w)
+		}
+	}
+	switch {
+	case p.Expired != ExpiredPowerOff && p.Expired != ExpiredDecommission:
+		return fault.InvalidField("/lease-expired-action", "%q is neither %s nor %s", p.Expired, ExpiredPowerOff, ExpiredDecommission)
+	case p.Grace < 0:
+		return fault.InvalidField("/lease-grace", "%d is less than 0", p.Grace)
+	case p.Maximum < 0:
+		return fault.InvalidField("/lease-maximum", "%d is less than 0", p.Maximum)
+	}
+	return nil
+}
+
+// LeaseSweep counts what a sweep did to servers and services.
+type LeaseSweep struct {
+	Warned, SwitchedOff, Removed int
+}
+
+// dutyLeases is the sweep, which one process does for all.
+const dutyLeases = "leases"
+
+// holdLeases is how long a process that died keeps others from the sweep.
+const holdLeases = 5 * time.Minute
+
+// SweepLeases gives the warnings that are due and deals with the leases that have
+// ended, unless another process is doing that. What cannot be done now, since
+// something else works on the server, is done by a later sweep. An error about one
+// server keeps none of the others from it.
+func (s *Service) SweepLeases(ctx context.Context) (LeaseSweep, error) {
+	var done LeaseSweep
+	mine, err := s.store.Hold(ctx, dutyLeases, s.id, holdLeases)
+	if err != nil || !mine {
+		return done, err
+	}
+	errs := []error{
+		s.eachLease(ctx, "servers", []any{models.ServerActive, models.ServerProvFailed}, func(id models.ID) error { return s.sweepServer(ctx, id, &done) }),
+		s.eachLease(ctx, "services", []any{models.ServiceActive, models.ServiceProvFailed}, func(id models.ID) error { return s.sweepService(ctx, id, &done) }),
+	}
+	_, err = s.store.Hold(ctx, dutyLeases, s.id, 0)
+	return done, errors.Join(append(errs, err)...)
+}
+
+// eachLease calls fn for all rows in those states whose leases end soon, or have
+// ended, as long as the duty is this process's.
+func (s *Service) eachLease(ctx context.Context, table string, states []any, fn func(models.ID) error) error {
+	const batch = 200
+	var errs []error
+	soon := day(s.store.Now().AddDate(0, 0, slices.Max(append(s.Leases.Warnings, 0))))
+	for last := models.ID(0); ; {
+		var ids []models.ID
+		err := s.store.Read(ctx).Table(table).Where("expires_on <> '' AND expires_on <= ? AND status IN ? AND id > ?", soon, states, int64(last)).
+			Order("id").Limit(batch).Pluck("id", &ids).Error
+		if err != nil {
+			return fmt.Errorf("leases of %s: %w", table, store.Fault(err))
+		}
+		for _, id := range ids {
+			if err := fn(id); err != nil {
+				errs = append(errs, fmt.Errorf("lease of %s %s: %w", table, id, err))
+			}
+			last = id
+		}
+		if len(ids) < batch {
+			return errors.Join(errs...)
+		}
+		if mine, err := s.store.Hold(ctx, dutyLeases, s.id, holdLeases); err != nil || !mine {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+}
+
+// day is the date of an instant.
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// daysLeft counts the days from today to the last day of a lease: 0 on that day, and
+// less when it has ended.
+func daysLeft(expires string, now time.Time) int {
+	last, err := time.Parse(time.DateOnly, expires)
+	if err != nil {
+		return 0 // no date: nothing happens to it
+	}
+	return int(last.Sub(now.UTC().Truncate(24*time.Hour)) / (24 * time.Hour))
+}
+
+// sweepServer counts only what is committed.
+func (s *Service) sweepServer(ctx context.Context, id models.ID, total *LeaseSweep) error {
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		sv, err := lock(tx, id)
+		if err != nil {
+			return err
+		}
+		if sv.ExpiresOn == "" || state(sv, "", models.ServerActive, models.ServerProvFailed) != nil {
+			return nil
+		}
+		left := daysLeft(sv.ExpiresOn, tx.Now)
+		switch {
+		case left >= 0:
+			due := s.Leases.due(left, sv.LeaseWarned)
+			if due == 0 {
+				return nil
+			}
+			sv.LeaseWarned = due
+			if err := save(tx, sv); err != nil {
+				return err
+			}
+			tx.OnCommit(func() { total.Warned++ })
+			return warn(tx, models.ObjectServer, sv.ID, sv.ExpiresOn, left)
+		case sv.ActionJobID != 0:
+			return nil
+		case s.Leases.Expired == ExpiredDecommission || sv.LeaseExpiredAt != nil && daysLeft(day(*sv.LeaseExpiredAt), tx.Now) <= -s.Leases.Grace:
+			tx.OnCommit(func() { total.Removed++ })
+			return s.remove(tx, sv)
+		}
+		return s.expire(tx, sv, total)
+	})
+}
+
+// due gives the warning that is to be given so many days before the end, 0 for none.
+// Of those that were missed only the last is made up for.
+func (p LeasePolicy) due(left, warned int) int {
+	due := 0
+	for _, w := range p.Warnings {
+		if left <= w && (due == 0 || w < due) {
+			due = w
+		}
+	}
+	if warned != 0 && warned <= due {
+		return 0
+	}
+	return due
+}
+
+func warn(tx *store.Tx, kind string, id models.ID, expires string, left int) error {
+	when := fmt.Sprintf("in %d days", left)
+	switch left {
+	case 0:
+		when = "today"
+	case 1:
+		when = "tomorrow"
+	}
+	return history.Add(tx, system, kind, id, "lease_warning", fmt.Sprintf("The last day of the lease is %s, %s.", expires, when), nil, nil)
+}
+
+// expire switches a server off, and remembers when. One that is on again, since that
+// failed or at the back end, is switched off again.
+func (s *Service) expire(tx *store.Tx, sv *models.Server, total *LeaseSweep) error {
+	first := sv.LeaseExpiredAt == nil
+	if first {
+		now := tx.Now
+		sv.LeaseExpiredAt = &now
+		text := fmt.Sprintf("The last day of the lease was %s. The server is removed on %s.", sv.ExpiresOn, day(now.AddDate(0, 0, s.Leases.Grace)))
+		if err := history.Add(tx, system, models.ObjectServer, sv.ID, "lease_expired", text, nil, nil); err != nil {
+			return err
+		}
+	}
+	if sv.PowerStatus != models.PowerOff && idle(sv, "") == nil {
+		tx.OnCommit(func() { total.SwitchedOff++ })
+		_, err := s.act(tx, system, sv, sv.OwnerID, ActionPowerOff, models.JobArgs{})
+		return err // which has saved the row
+	}
+	if first {
+		return save(tx, sv)
+	}
+	return nil
+}
+
+// remove begins the removal of a server, by a job without an order: nobody asked.
+func (s *Service) remove(tx *store.Tx, sv *models.Server) error {
+	if err := sv.MoveTo(models.ServerDecom); err != nil {
+		return err
+	}
+	if err := save(tx, sv); err != nil {
+		return err
+	}
+	j, err := s.jobs.InsertTx(tx, job.Spec{
+		Type: models.JobDecom, OwnerID: sv.OwnerID, GroupID: sv.GroupID,
+		HandlerID: sv.HandlerID, ServerID: sv.ID, ServiceID: sv.ServiceID,
+	})
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("The last day of the lease was %s. Job id %s", sv.ExpiresOn, j.ID)
+	return history.Add(tx, system, models.ObjectServer, sv.ID, "lease_ended", text, nil, nil)
+}
+
+// sweepService warns of the end of a service, which comes with that of its servers.
+func (s *Service) sweepService(ctx context.Context, id models.ID, total *LeaseSweep) error {
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		svc, err := store.First[models.Service](tx.ForUpdate().Where("id = ?", id))
+		if err != nil || svc.ExpiresOn == "" || svc.Status == models.ServiceHistorical {
+			return err
+		}
+		left := daysLeft(svc.ExpiresOn, tx.Now)
+		due := s.Leases.due(left, svc.LeaseWarned)
+		if left < 0 || due == 0 {
+			return nil
+		}
+		svc.LeaseWarned = due
+		if err := store.Save(tx, svc); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { total.Warned++ })
+		return warn(tx, models.ObjectService, svc.ID, svc.ExpiresOn, left)
+	})
+}
+
+// leaseOf gives the last day of the longest of the servers' leases, "" when one has
+// no end, and was when no server is left.
+func leaseOf(servers []models.Server, was string) string {
+	last, any := "", false
+	for i := range servers {
+		switch sv := &servers[i]; {
+		case sv.Status == models.ServerHistorical:
+		case sv.ExpiresOn == "":
+			return ""
+		default:
+			last, any = max(last, sv.ExpiresOn), true
+		}
+	}
+	if !any {
+		return was
+	}
+	return last
+}

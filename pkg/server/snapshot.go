@@ -1,0 +1,236 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/job"
+	"halcyon/pkg/provider"
+	"halcyon/pkg/query"
+	"halcyon/pkg/store"
+)
+
+// This file keeps the snapshots of servers. The back end has them; our rows follow
+// what it lists, whenever a job about snapshots or refresh_info has looked.
+
+// The actions about a snapshot that is there.
+const (
+	ActionRevert         = "revert_snapshot"
+	ActionRemoveSnapshot = "remove_snapshot"
+)
+
+var snapshotSchema = &query.Schema{Name: "snapshot", Plural: "snapshots", Table: "snapshots", Prefix: "SNP"}
+
+// ListSnapshots gives a page of the snapshots of the servers that the actor sees.
+func (s *Service) ListSnapshots(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Snapshot], error) {
+	return query.List[models.Snapshot](s.store.Read(ctx), sch, a, q, opts...)
+}
+
+// FindSnapshot gives a snapshot with its server.
+func (s *Service) FindSnapshot(ctx context.Context, a access.Actor, ref string) (*models.Snapshot, error) {
+	return findSnapshot(s.store.Read(ctx), a, ref)
+}
+
+func findSnapshot(tx *store.Tx, a access.Actor, ref string) (*models.Snapshot, error) {
+	sn, err := query.Find[models.Snapshot](tx, snapshotSchema, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	sn.Server, err = FindTx(tx, a, sn.ServerID.String())
+	return sn, err
+}
+
+// CanRevert guards going back to a snapshot: what the machine did since is lost, so
+// that it is for who may change the server.
+func CanRevert(a access.Actor, sn *models.Snapshot) error {
+	if err := manageable(a, sn.Server, "go back to the snapshots of"); err != nil {
+		return err
+	}
+	return idle(sn.Server, "brought back to a snapshot")
+}
+
+// CanRemoveSnapshot guards the removal of a snapshot.
+func CanRemoveSnapshot(a access.Actor, sn *models.Snapshot) error {
+	if err := manageable(a, sn.Server, "remove the snapshots of"); err != nil {
+		return err
+	}
+	return idle(sn.Server, "relieved of a snapshot")
+}
+
+// Revert brings a server back to a snapshot, as a job.
+func (s *Service) Revert(ctx context.Context, a access.Actor, ref string) (*models.Job, error) {
+	return s.actOn(ctx, a, ref, ActionRevert, CanRevert)
+}
+
+// RemoveSnapshot removes a snapshot, as a job. Those that were taken later stay.
+func (s *Service) RemoveSnapshot(ctx context.Context, a access.Actor, ref string) (*models.Job, error) {
+	return s.actOn(ctx, a, ref, ActionRemoveSnapshot, CanRemoveSnapshot)
+}
+
+func (s *Service) actOn(ctx context.Context, a access.Actor, ref, action string, guard func(access.Actor, *models.Snapshot) error) (*models.Job, error) {
+	var out *models.Job
+	err := s.store.InTx(ctx, func(tx *store.Tx) error {
+		sn, err := findSnapshot(tx, a, ref)
+		if err != nil {
+			return err
+		}
+		if sn.Server, err = lock(tx, sn.ServerID); err != nil {
+			return err
+		}
+		args := models.JobArgs{Name: sn.Name, Ref: sn.BackendRef}
+		if err := guard(a, sn); err != nil {
+			if out = underway(tx, a, sn.Server, action, args, err); out != nil {
+				return nil
+			}
+			return err
+		}
+		out, err = s.act(tx, a, sn.Server, a.ID, action, args)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// named gives a new snapshot its name: the one that was asked for, which no other
+// snapshot of the server may have, or one of the moment that none has.
+func named(tx *store.Tx, server models.ID, asked string) (string, error) {
+	rows, err := store.Find[models.Snapshot](tx.Select("id", "name").Where("server_id = ?", server))
+	if err != nil {
+		return "", fmt.Errorf("snapshots of server %s: %w", server, err)
+	}
+	taken := func(name string) bool {
+		return slices.ContainsFunc(rows, func(sn models.Snapshot) bool { return sn.Name == name })
+	}
+	if asked != "" {
+		if taken(asked) {
+			return "", fault.InvalidField("/name", "%q is the name of another snapshot of this server", asked)
+		}
+		return asked, nil
+	}
+	moment := "halcyon-" + tx.Now.Format("20060102-150405")
+	name := moment
+	for n := 2; taken(name); n++ {
+		name = moment + "-" + strconv.Itoa(n)
+	}
+	return name, nil
+}
+
+// snapshotSteps are what an action does about snapshots, and then a look at what
+// there is.
+func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.Job) []job.Step {
+	var steps []job.Step
+	switch j.Action {
+	case ActionSnapshot:
+		steps = append(steps, unnamed(p, sv, j.Args.Name))
+		steps = append(steps, job.Steps(p.Snapshot(sv.BackendRef, provider.SnapshotSpec{
+			Name: j.Args.Name, Description: j.Args.Text, Memory: j.Args.Memory,
+		})...)...)
+	case ActionRevert:
+		steps = job.Steps(p.Revert(sv.BackendRef, j.Args.Ref)...)
+	case ActionRemoveSnapshot:
+		steps = job.Steps(p.RemoveSnapshot(sv.BackendRef, j.Args.Ref)...)
+	}
+	return append(steps, k.snapshotsStep(p, sv))
+}
+
+// unnamed makes sure, before the job's own snapshot is taken, that the machine has
+// none of that name: somebody may have taken one at the back end.
+func unnamed(p provider.Provider, sv *models.Server, name string) job.Step {
+	const looked = "snapshot.looked"
+	return job.Step{Step: provider.Step{
+		Name: "look-snapshots", Title: "Looking at the snapshots of " + sv.Hostname,
+		Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
+			if memo[looked] != "" {
+				return 0, nil
+			}
+			list, err := p.Snapshots(ctx, sv.BackendRef)
+			if err != nil {
+				return 0, err
+			}
+			if slices.ContainsFunc(list, func(sn provider.Snapshot) bool { return sn.Name == name }) {
+				return 0, fault.Conflictf("The machine has a snapshot %q already, which was not taken here. Refresh the server's info to see it.", name)
+			}
+			memo[looked] = "yes"
+			return 0, nil
+		},
+	}}
+}
+
+// snapshotsStep writes what snapshots the machine has into our rows.
+func (m machines) snapshotsStep(p provider.Provider, sv *models.Server) job.Step {
+	var seen []provider.Snapshot
+	return job.Step{
+		Step: provider.Step{
+			Name: "record-snapshots", Title: "Reading what snapshots " + sv.Hostname + " has",
+			Run: func(ctx context.Context, _ provider.Memo) (_ time.Duration, err error) {
+				seen, err = p.Snapshots(ctx, sv.BackendRef)
+				return 0, err
+			},
+		},
+		Apply: func(tx *store.Tx, _ *models.Job, _ provider.Memo) error {
+			if _, err := lock(tx, sv.ID); err != nil { // one at a time
+				return err
+			}
+			return observeSnapshots(tx, sv.ID, seen)
+		},
+	}
+}
+
+// observeSnapshots makes the rows of a server's snapshots what the back end says.
+func observeSnapshots(tx *store.Tx, server models.ID, seen []provider.Snapshot) error {
+	rows, err := store.Find[models.Snapshot](tx.ForUpdate().Where("server_id = ?", server))
+	if err != nil {
+		return fmt.Errorf("snapshots of server %s: %w", server, err)
+	}
+	byRef := map[string]*models.Snapshot{}
+	for i := range rows {
+		byRef[rows[i].BackendRef] = &rows[i]
+	}
+	for _, s := range seen {
+		row := byRef[s.Ref]
+		delete(byRef, s.Ref)
+		fresh := row == nil
+		if fresh {
+			row = &models.Snapshot{ServerID: server, BackendRef: s.Ref, TakenAt: tx.Now}
+			if !s.Created.IsZero() {
+				row.TakenAt = s.Created.UTC().Truncate(time.Microsecond)
+			}
+		}
+		changed := false
+		put(&changed, &row.Name, s.Name)
+		put(&changed, &row.Description, s.Description)
+		put(&changed, &row.SizeMB, s.SizeMB)
+		put(&changed, &row.Current, s.Current)
+		switch {
+		case fresh:
+			err = store.Insert(tx, row)
+		case changed:
+			err = store.Save(tx, row)
+		}
+		if err != nil {
+			return fmt.Errorf("snapshot %s of server %s: %w", s.Ref, server, err)
+		}
+	}
+	for _, gone := range byRef {
+		if err := store.Fault(tx.Delete(gone).Error); err != nil {
+			return fmt.Errorf("forget snapshot %s: %w", gone.ID, err)
+		}
+	}
+	return nil
+}
+
+// forgetSnapshots is for a server without a machine.
+func forgetSnapshots(tx *store.Tx, server models.ID) error {
+	if err := tx.Where("server_id = ?", server).Delete(&models.Snapshot{}).Error; err != nil {
+		return fmt.Errorf("forget the snapshots of server %s: %w", server, store.Fault(err))
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Hold makes a duty, which one process does for all of them, the holder's for so
+// long, and reports whether it is: not while another holder has it. Holding it again
+// makes it longer; with 0 it is given back.
+func (s *Store) Hold(ctx context.Context, duty, holder string, length time.Duration) (bool, error) {
+	mine := false
+	err := s.InTx(ctx, func(tx *Tx) error {
+		res := tx.Exec(`INSERT INTO duties (name, holder, held_until) VALUES (?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
+			WHERE duties.holder = excluded.holder OR duties.held_until <= ?`, duty, holder, tx.Now.Add(length), tx.Now)
+		mine = res.RowsAffected == 1
+		return res.Error
+	})
+	if err != nil {
+		return false, fmt.Errorf("hold the duty %s: %w", duty, err)
+	}
+	return mine, nil
+}
