@@ -111,7 +111,7 @@ func TestApprovalNeedsWhoMayOrder(t *testing.T) {
 		wants(t, err, fault.Forbidden, "You may not order for this group.")
 		// She owns a server, and so sees what is offered on servers, but nothing on services.
 		sees := func(a access.Actor, table string) (n int64) {
-			if err := s.Read(t.Context()).Table(table+" t").Where(where(access.Visible(table, a, "t"))).Count(&n).Error; err != nil {
+			if err := s.Read(t.Context()).Table(table + " t").Where(where(access.Visible(table, a, "t"))).Count(&n).Error; err != nil {
 				t.Fatal(err)
 			}
 			return n

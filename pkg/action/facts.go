@@ -32,7 +32,7 @@ type OrderFacts struct {
 	Name         string      `json:"name"`
 	Status       string      `json:"status"`
 	Summary      string      `json:"summary"`
-	Rate         float64     `json:"rate"`      // what it adds by the month
+	Rate         float64     `json:"rate"`    // what it adds by the month
 	Servers      int64       `json:"servers"` // that it makes; this and the next are known at trigger points of orders alone
 	CPUs         int64       `json:"cpus"`
 	MemoryMB     int64       `json:"memory_mb"`
