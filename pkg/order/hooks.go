@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"strconv"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -162,7 +163,7 @@ func (noHooks) Run(*store.Tx, *models.Order, *models.OrderItem) error { return n
 func (noHooks) FitApplications(_ *store.Tx, refs []string, _ *models.OSBuild) ([]models.ID, map[int]string, []string, error) {
 	wrong := map[int]string{}
 	for i, ref := range refs {
-		wrong[i] = ref + " does not exist"
+		wrong[i] = strconv.Quote(ref) + " does not exist"
 	}
 	return nil, wrong, nil, nil
 }

@@ -255,10 +255,10 @@ func TestInvalid(t *testing.T) {
 			"what is not known of servers without a blueprint": {
 				[]models.OrderItem{{Kind: models.ItemProv, Prov: &models.ProvItem{EnvironmentID: simple, Quantity: 1, Applications: []string{"nginx"}, Preconfigurations: []string{"web"}, Parameters: pairs([]string{"vm-size", "huge"})}}},
 				[]fault.Field{
-					{Pointer: prov1 + "/applications/0", Reason: `"nginx" does not exist`},
 					{Pointer: prov1 + "/preconfigurations/0", Reason: `"web" does not exist`},
 					{Pointer: prov1 + "/os-build", Reason: "is required"},
 					{Pointer: prov1 + "/parameters/vm-size", Reason: `"huge" is no size`},
+					{Pointer: prov1 + "/applications/0", Reason: `"nginx" does not exist`},
 				},
 			},
 			"a host name": {
