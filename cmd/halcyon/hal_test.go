@@ -229,7 +229,7 @@ func TestOffersAreKept(t *testing.T) {
 var excuses = []string{
 	"is still at work on this server", // the server's row says so only when the work changes it
 	"is still at work on this service",
-	"items.decom-items",               // what a cart, or a service, is to remove has changed
+	"items.decom-items", // what a cart, or a service, is to remove has changed
 }
 
 func excused(a *answer) bool {
