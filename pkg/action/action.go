@@ -207,9 +207,16 @@ func attached(tx *store.Tx, id models.ID) (*models.Action, error) {
 	return x, err
 }
 
+// linkMembers are the members of a link. An offer is a member of its own link,
+// beside them, under its name.
+var linkMembers = []string{"href", "name", "title", "templated", "type", "deprecation", "profile", "hreflang"}
+
 func (s *Service) validOffer(tx *store.Tx, name string, action models.ID, condition string, sc scope) error {
 	if err := models.ValidName(name); err != nil {
 		return err
+	}
+	if slices.Contains(linkMembers, name) {
+		return fault.InvalidField("/name", "%q is the name of a member of links", name)
 	}
 	x, err := attached(tx, action)
 	if err != nil {

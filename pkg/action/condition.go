@@ -165,12 +165,12 @@ func complaint(sc scope, issues *cel.Issues) error {
 	return err
 }
 
-// errCondition is why a condition could not be decided, in words for people.
-type errCondition struct{ reason string }
+// undecidedError says why a condition could not be decided, in words for people.
+type undecidedError struct{ reason string }
 
-func (e *errCondition) Error() string { return e.reason }
+func (e *undecidedError) Error() string { return e.reason }
 
-// holds evaluates a condition. The empty one holds. An errCondition says that it
+// holds evaluates a condition. The empty one holds. An undecidedError says that it
 // could not be decided within the limits.
 func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts) (bool, error) {
 	if text == "" {
@@ -179,7 +179,7 @@ func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts)
 	p, err := c.program(sc, text)
 	if err != nil {
 		if fault.Is(err, fault.Invalid) { // it was written by a version that knew more variables
-			return false, &errCondition{fault.From(err).Message}
+			return false, &undecidedError{fault.From(err).Message}
 		}
 		return false, err
 	}
@@ -191,13 +191,13 @@ func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts)
 		case ctx.Err() != nil:
 			return false, ctx.Err()
 		case bounded.Err() != nil || strings.Contains(err.Error(), "cost limit exceeded") || errors.Is(err, context.DeadlineExceeded):
-			return false, &errCondition{"its condition takes too long"}
+			return false, &undecidedError{"its condition takes too long"}
 		}
-		return false, &errCondition{"its condition failed: " + strings.Join(strings.Fields(err.Error()), " ")}
+		return false, &undecidedError{"its condition failed: " + strings.Join(strings.Fields(err.Error()), " ")}
 	}
 	b, ok := v.Value().(bool)
 	if !ok {
-		return false, &errCondition{"its condition is neither true nor false"}
+		return false, &undecidedError{"its condition is neither true nor false"}
 	}
 	return b, nil
 }

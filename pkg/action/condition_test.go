@@ -101,7 +101,7 @@ func TestConditionsThatTakeTooLong(t *testing.T) {
 	}
 	// OptOptimize folds nothing that depends on a variable.
 	_, err := c.holds(t.Context(), scopeOrder, strings.Replace(nested(6), "true", "order.servers > 0", 1), f)
-	var undecided *errCondition
+	var undecided *undecidedError
 	if !errors.As(err, &undecided) || undecided.reason != "its condition takes too long" {
 		t.Errorf("a million rounds: %v", err)
 	}

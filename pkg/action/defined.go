@@ -119,14 +119,14 @@ func read(tx *store.Tx) (*definitions, error) {
 		return nil, err
 	}
 	for _, x := range rules {
-		is.add(x.Trigger, hook{models.Named{Kind: models.ByRule, ID: x.ID, Name: x.Name}, x.Row.Version, x.Priority, x.Condition, byID[x.ActionID]})
+		is.add(x.Trigger, hook{models.Named{Kind: models.ByRule, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
 	}
 	orchestration, err := store.Find[models.OrchestrationAction](on)
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range orchestration {
-		is.add(x.Trigger, hook{models.Named{Kind: models.ByOrchestrationAction, ID: x.ID, Name: x.Name}, x.Row.Version, x.Priority, x.Condition, byID[x.ActionID]})
+		is.add(x.Trigger, hook{models.Named{Kind: models.ByOrchestrationAction, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
 	}
 	for _, list := range is.hooks {
 		// Rules come before orchestration actions of the same priority, and the older

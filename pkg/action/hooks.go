@@ -91,7 +91,7 @@ func (s *Service) each(tx *store.Tx, m moment, do func(h hook, f *Facts) error) 
 	}
 	for _, h := range list {
 		ok, err := s.conditions.holds(ctx, scopeOf(m.at), h.condition, f)
-		var undecided *errCondition
+		var undecided *undecidedError
 		switch {
 		case errors.As(err, &undecided):
 			message := title(h.by) + ": " + undecided.reason + "."

@@ -132,7 +132,7 @@ func (s *Service) canOrder(a access.Actor, x *offer, group models.ID) error {
 // meant is a Conflict unless the offer's condition holds.
 func (s *Service) meant(ctx context.Context, x *offer, sc scope, f *Facts, on string) error {
 	ok, err := s.conditions.holds(ctx, sc, x.condition, f)
-	var undecided *errCondition
+	var undecided *undecidedError
 	switch {
 	case errors.As(err, &undecided):
 		return fault.Conflictf("%s: %s.", title(x.by), undecided.reason)

@@ -206,13 +206,12 @@ func (r *rig) define(t *testing.T, x models.Action) models.ID {
 }
 
 // hook ties an action to a trigger point.
-func (r *rig) hook(t *testing.T, act models.ID, at models.Trigger, condition string) *models.OrchestrationAction {
+func (r *rig) hook(t *testing.T, act models.ID, at models.Trigger, condition string) {
 	t.Helper()
 	x := &models.OrchestrationAction{Name: string(at) + " " + act.String() + " " + condition, ActionID: act, Trigger: at, Condition: condition, Enabled: true}
 	if err := r.OrchestrationActions.Create(t.Context(), root, x); err != nil {
 		t.Fatal(err)
 	}
-	return x
 }
 
 // create makes an order of one server, and submits it.

@@ -142,7 +142,7 @@ func (k run) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *mode
 	case models.BuiltInDecommission:
 		return []job.Step{k.decommission(j, sv)}, nil
 	case models.BuiltInAddLabel, models.BuiltInAddNote, models.BuiltInSetParameter, models.BuiltInSetExpiration:
-		return []job.Step{k.write(x, j, sv)}, nil
+		return []job.Step{k.write(x, sv)}, nil
 	case models.BuiltInRefuse, models.BuiltInRequireApproval, models.BuiltInApprove, models.BuiltInPowerOn, models.BuiltInPowerOff,
 		models.BuiltInReboot, models.BuiltInRefresh, models.BuiltInSnapshot:
 	}
@@ -159,7 +159,7 @@ func (k run) setting(x *models.Action, j *models.Job, name string) string {
 }
 
 // write is the step that changes what we know of a server.
-func (k run) write(x *models.Action, j *models.Job, sv *models.Server) job.Step {
+func (k run) write(x *models.Action, sv *models.Server) job.Step {
 	return job.Step{
 		Step: provider.Step{Name: string(x.BuiltIn), Title: x.Name + " on " + sv.Hostname},
 		Apply: func(tx *store.Tx, j *models.Job, _ provider.Memo) error {

@@ -70,7 +70,7 @@ func TestPermits(t *testing.T) {
 		"fec0::1":                false,
 		"ff02::1":                false,
 	} {
-		if got := (Allowed)(nil).Permits(netip.MustParseAddr(address)); got != want {
+		if got := Allowed(nil).Permits(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %v instead of %v", address, got, want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestCheck(t *testing.T) {
 		"http://127.0.0.1\\@hooks.example.com/":  false,
 		"https://hooks.example.com/?u=127.0.0.1": true,
 	} {
-		err := (Allowed)(nil).Check(url)
+		err := Allowed(nil).Check(url)
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", url, err)
 		}
