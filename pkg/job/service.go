@@ -105,7 +105,7 @@ func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
 }
 
 // InsertTreeTx writes a parent and its children, which have no prerequisites, like
-// InsertTx. It gives the children.
+// InsertTx. It gives the parent and then the children.
 func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*models.Job, error) {
 	top, err := parent.job()
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*m
 	if err := store.Insert(tx, top); err != nil {
 		return nil, fmt.Errorf("insert a job: %w", err)
 	}
-	jobs := make([]*models.Job, 0, len(children))
+	jobs := append(make([]*models.Job, 0, len(children)+1), top)
 	for _, spec := range children {
 		spec.ParentID = top.ID
 		j, err := spec.job()
@@ -127,7 +127,7 @@ func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec) ([]*m
 		}
 		jobs = append(jobs, j)
 	}
-	for _, j := range jobs {
+	for _, j := range jobs[1:] {
 		if err := s.wake(tx, j); err != nil {
 			return nil, err
 		}

@@ -40,8 +40,9 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	if err != nil {
 		return err
 	}
+	made := &models.OrderMade{}
 	for i := range p.Services {
-		if err := s.deploy(tx, o, &p.Services[i]); err != nil {
+		if err := s.deploy(tx, o, &p.Services[i], made); err != nil {
 			return err
 		}
 	}
@@ -57,12 +58,16 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 		if err := provisioned(tx, rows[i], j); err != nil {
 			return err
 		}
+		made.Jobs, made.Servers = append(made.Jobs, j), append(made.Servers, rows[i])
+	}
+	if len(p.Mods)+len(p.Decoms) == 0 {
+		o.Made = made
 	}
 	return nil
 }
 
 // deploy makes a service with its servers, and the job above theirs.
-func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error {
+func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made *models.OrderMade) error {
 	svc := &models.Service{
 		Name: p.Name, Status: models.ServiceProvisioning, BlueprintID: p.Blueprint.ID,
 		OwnerID: recipient(o), GroupID: o.GroupID, OrderID: o.ID,
@@ -82,11 +87,12 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error
 	if err != nil {
 		return err
 	}
-	for i, j := range jobs {
-		if err := provisioned(tx, rows[i], j); err != nil {
+	for i, sv := range rows {
+		if err := provisioned(tx, sv, jobs[i+1]); err != nil {
 			return err
 		}
 	}
+	made.Jobs, made.Servers = append(made.Jobs, jobs...), append(made.Servers, rows...)
 	return nil
 }
 

@@ -101,6 +101,7 @@ type RelationDef struct {
 	extra                      func(target any) []hal.Prop
 	extraFrom                  []string
 	set                        func(row any, id models.ID)
+	known                      func(a access.Actor, row any) ([]any, bool)
 	target                     *Def
 }
 
@@ -292,6 +293,9 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 	}
 	if r.set != nil {
 		d.set = func(row any, id models.ID) { r.set(row.(*T), id) }
+	}
+	if r.known != nil {
+		d.known = func(a access.Actor, row any) ([]any, bool) { return r.known(a, row.(*T)) }
 	}
 	return d
 }
