@@ -256,11 +256,10 @@ func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err er
 	if err != nil {
 		return nil, err
 	}
-	defer x.release()
 	done := false
 	defer func() {
 		if !done {
-			_ = x.Rollback() // fn's error or panic is what counts
+			x.rollback(ctx)
 		}
 	}()
 	db := s.write.Session(&gorm.Session{Context: ctx, NewDB: true})
@@ -268,7 +267,7 @@ func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err er
 	tx = &Tx{DB: db, Now: s.Now(), store: s, writes: true}
 	if err = fn(tx); err == nil {
 		tx.flushSignals()
-		err = x.flush(ctx)
+		err = x.commit(ctx)
 	}
 	if x.err != nil {
 		return nil, x.err // whatever else went wrong did so because of it
@@ -277,7 +276,7 @@ func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err er
 		return nil, err
 	}
 	done = true
-	return tx, x.Commit()
+	return tx, nil
 }
 
 // OnCommit has fn called after the commit, in the order of the calls. What it
@@ -289,13 +288,12 @@ func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
 
 // SQL gives the transaction to libraries that speak database/sql. It panics
 // outside InTx, where there is none.
-func (tx *Tx) SQL() *sql.Tx {
+func (tx *Tx) SQL() (*sql.Tx, error) {
 	s := tx.session()
 	if s == nil {
 		panic("store: SQL outside InTx")
 	}
-	_ = s.flush(tx.Statement.Context) // an error stays, and the transaction will not commit
-	return s.Tx
+	return s.library(tx.Statement.Context)
 }
 
 // ForUpdate locks the rows that the query reads until the transaction ends. On
