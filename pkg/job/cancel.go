@@ -296,9 +296,8 @@ func saveStep(tx *store.Tx, r *models.JobStep) error {
 	if r.Memo == nil {
 		r.Memo = map[string]string{}
 	}
-	err := tx.Model(r).Select("*").Omit("id", "job_id").Updates(r).Error
-	if err != nil {
-		return fmt.Errorf("save step %s of job %s: %w", r.Name, r.JobID, store.Fault(err))
+	if err := store.RewritePart(tx, r); err != nil {
+		return fmt.Errorf("save step %s of job %s: %w", r.Name, r.JobID, err)
 	}
 	return nil
 }
