@@ -292,11 +292,14 @@ func name(a access.Actor) string {
 	return a.Username
 }
 
+// stepColumns are those that ever change.
+var stepColumns = []string{"status", "attempt", "failures", "memo", "lease_owner", "lease_until", "not_before", "started_at", "ended_at"}
+
 func saveStep(tx *store.Tx, r *models.JobStep) error {
 	if r.Memo == nil {
 		r.Memo = map[string]string{}
 	}
-	if err := store.RewritePart(tx, r); err != nil {
+	if err := store.RewritePart(tx, r, stepColumns...); err != nil {
 		return fmt.Errorf("save step %s of job %s: %w", r.Name, r.JobID, err)
 	}
 	return nil

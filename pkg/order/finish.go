@@ -8,10 +8,10 @@ import (
 
 // jobEnded is told of every job that ends, in its transaction.
 func (s *Service) jobEnded(tx *store.Tx, j *models.Job) error {
-	if j.OrderID == 0 {
-		return nil
+	if j.OrderID == 0 || j.ParentID != 0 {
+		return nil // while a part ends, the whole is open: it ends next, if it does
 	}
-	o, err := lockID(tx, j.OrderID)
+	o, err := store.First[models.Order](tx.ForUpdate().Where("id = ?", j.OrderID))
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 	if err := s.record(tx, access.System("halcyon"), o, "ended", string(to)); err != nil {
 		return err
 	}
-	return store.Save(tx, o)
+	return store.Save(tx, o, "status", "ended_at")
 }
 
 // outcome gives an order's status from those of its jobs: the same for all, or a
