@@ -118,6 +118,9 @@ func (e *Engine) advance(ctx, turn context.Context, id models.ID) (time.Duration
 	}
 	for {
 		wait, err = e.run(ctx, t, p.err)
+		for err == nil && wait <= 0 && turn.Err() == nil && !e.draining.Load() && e.along(t) {
+			wait, err = e.run(ctx, t, nil)
+		}
 		following, again, err := e.commit(ctx, turn, t, wait, err)
 		if err != nil || again != next {
 			return again, err
@@ -147,6 +150,8 @@ func (e *Engine) onward(ctx context.Context, kind Kind, t, following *taken) (*t
 	case !same || e.draining.Load():
 		return nil, e.putBack(ctx, following)
 	}
+	// The old list's steps know nothing of what was done.
+	following.list = list
 	following.step = list[slices.IndexFunc(list, func(s Step) bool { return s.Name == following.row.Name })]
 	return following, nil
 }
@@ -254,6 +259,68 @@ type taken struct {
 	memo provider.Memo
 	list []Step           // of the phase; nil when it is not known
 	rest []models.JobStep // the rows of the steps behind this one
+
+	passed []models.JobStep // rows of the steps that were done in one go before this one
+	since  time.Time        // when the lease began
+}
+
+// leased is the row that holds the lease: the first of those that are done in one go.
+func (t *taken) leased() *models.JobStep {
+	if len(t.passed) > 0 {
+		return &t.passed[0]
+	}
+	return &t.row
+}
+
+// along goes over to the next step without recording the result of this one, when
+// the next one says that it may be done in one go with it. What they come to is
+// recorded together.
+func (e *Engine) along(t *taken) bool {
+	if len(t.rest) == 0 || t.row.Position >= cleanupBase || t.step.Apply != nil || e.cfg.Clock().Sub(t.since) > e.cfg.Lease/8 {
+		return false
+	}
+	row := t.rest[0]
+	step := t.list[slices.IndexFunc(t.list, func(s Step) bool { return s.Name == row.Name })]
+	if !step.Along || row.Attempt != 0 || row.Status != models.StepWaiting || row.NotBefore != nil {
+		return false
+	}
+	t.row.Memo = maps.Clone(t.memo)
+	t.passed, t.row, t.step, t.rest = append(t.passed, t.row), row, step, t.rest[1:]
+	return true
+}
+
+// pass records the steps that were done in one go before the one whose outcome is
+// to be recorded, and gives that one's row.
+func (e *Engine) pass(tx *store.Tx, t *taken, j *models.Job, first *models.JobStep) (*models.JobStep, error) {
+	if len(t.passed) == 0 {
+		return first, nil
+	}
+	began := func(r *models.JobStep) error {
+		r.Attempt++
+		r.StartedAt = &tx.Now
+		if r.Title == "" {
+			return nil
+		}
+		return Say(tx, j.ID, "info", r.Title)
+	}
+	for i := range t.passed {
+		r := t.passed[i]
+		if i == 0 {
+			r = *first
+			r.Memo = t.passed[0].Memo
+		} else if err := began(&r); err != nil {
+			return nil, err
+		}
+		r.Status, r.LeaseOwner, r.LeaseUntil, r.Failures, r.EndedAt = models.StepDone, "", nil, 0, &tx.Now
+		if err := saveStep(tx, &r); err != nil {
+			return nil, err
+		}
+	}
+	n := len(t.passed)
+	j.CompletedTasks = min(j.CompletedTasks+n, j.TotalTasks)
+	tx.OnCommit(func() { e.svc.counts.steps.Add(int64(n)) })
+	r := t.row
+	return &r, began(&r)
 }
 
 // take makes the job's current step this worker's, by a lease. Without a step
@@ -321,7 +388,7 @@ func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t 
 				return fmt.Errorf("save job %s: %w", id, err)
 			}
 		}
-		t = &taken{job: j, row: r, step: p.list[at], memo: maps.Clone(r.Memo)}
+		t = &taken{job: j, row: r, step: p.list[at], memo: maps.Clone(r.Memo), since: now}
 		if p.err == nil {
 			t.list, t.rest = p.list, mine[at+1:]
 		}
@@ -501,7 +568,7 @@ func (e *Engine) renew(ctx context.Context, t *taken, cancel context.CancelCause
 		bounded, end := context.WithTimeout(ctx, e.cfg.Lease/2)
 		err := e.store.InTx(bounded, func(tx *store.Tx) error {
 			res := tx.Model(&models.JobStep{}).
-				Where("id = ? AND attempt = ? AND status = ?", t.row.ID, t.row.Attempt, models.StepRunning).
+				Where("id = ? AND attempt = ? AND status = ?", t.leased().ID, t.leased().Attempt, models.StepRunning).
 				UpdateColumn("lease_until", e.cfg.Clock().Add(e.cfg.Lease))
 			mine = res.RowsAffected == 1
 			if res.Error != nil || !mine {
@@ -571,15 +638,18 @@ func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outco
 		if err != nil {
 			return err
 		}
-		r, err := store.First[models.JobStep](tx.ForUpdate().Where("id = ?", t.row.ID))
+		r, err := store.First[models.JobStep](tx.ForUpdate().Where("id = ?", t.leased().ID))
 		if fault.Is(err, fault.NotFound) {
 			return errFenced
 		}
 		if err != nil {
 			return err
 		}
-		if r.Attempt != t.row.Attempt || r.Status != models.StepRunning {
+		if r.Attempt != t.leased().Attempt || r.Status != models.StepRunning {
 			return errFenced
+		}
+		if r, err = e.pass(tx, t, j, r); err != nil {
+			return err
 		}
 		memo := maps.Clone(t.memo)
 		if outcome == nil && t.step.Apply != nil {
@@ -624,7 +694,7 @@ func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outco
 			if err := e.lease(tx, &row, memo); err != nil {
 				return err
 			}
-			following = &taken{job: j, row: row, memo: maps.Clone(row.Memo), list: t.list, rest: t.rest[1:]}
+			following = &taken{job: j, row: row, memo: maps.Clone(row.Memo), list: t.list, rest: t.rest[1:], since: now}
 		}
 		t.job = j
 		return nil
