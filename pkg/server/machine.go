@@ -31,15 +31,15 @@ type machines struct {
 	shelf *shelf.Shelf // every step of every job asks for its place anew
 }
 
-func (k machines) environment(read *store.Tx, id models.ID) (*models.Environment, error) {
-	return shelf.Ask(k.shelf, read, shelf.Question{Kind: "environment", A: id}, func() (*models.Environment, error) {
+func (m machines) environment(read *store.Tx, id models.ID) (*models.Environment, error) {
+	return shelf.Ask(m.shelf, read, shelf.Question{Kind: "environment", A: id}, func() (*models.Environment, error) {
 		return store.First[models.Environment](read.Where("id = ?", id))
 	})
 }
 
 // build gives an OS build with its template in one resource handler.
-func (k machines) build(read *store.Tx, id, handler models.ID) (*models.OSBuild, error) {
-	return shelf.Ask(k.shelf, read, shelf.Question{Kind: "os build", A: id, B: handler}, func() (*models.OSBuild, error) {
+func (m machines) build(read *store.Tx, id, handler models.ID) (*models.OSBuild, error) {
+	return shelf.Ask(m.shelf, read, shelf.Question{Kind: "os build", A: id, B: handler}, func() (*models.OSBuild, error) {
 		return store.First[models.OSBuild](read.Where("id = ?", id).Preload("Templates", "handler_id = ?", handler))
 	})
 }

@@ -55,12 +55,12 @@ func (k provision) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]
 }
 
 // specOf says what the back end has to make, and which pool its address is from.
-func (k machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provider.Spec, *models.IPPool, error) {
+func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provider.Spec, *models.IPPool, error) {
 	none := provider.Spec{}
 	env := &models.Environment{}
 	if sv.EnvironmentID != 0 {
 		var err error
-		if env, err = k.environment(read, sv.EnvironmentID); err != nil {
+		if env, err = m.environment(read, sv.EnvironmentID); err != nil {
 			return none, nil, fmt.Errorf("load environment %s: %w", sv.EnvironmentID, err)
 		}
 	}
@@ -68,7 +68,7 @@ func (k machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHa
 	if sv.OSBuildID == 0 {
 		return none, nil, fault.Invalidf("The server %s has no OS build.", sv.Hostname)
 	}
-	build, err := k.build(read, sv.OSBuildID, h.ID)
+	build, err := m.build(read, sv.OSBuildID, h.ID)
 	if err != nil {
 		return none, nil, fmt.Errorf("load OS build %s: %w", sv.OSBuildID, err)
 	}
