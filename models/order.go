@@ -55,6 +55,7 @@ type Order struct {
 	EndedAt           *time.Time
 	CancelRequestedAt *time.Time  // running work is being stopped
 	Items             []OrderItem `gorm:"foreignKey:OrderID"`
+	Made              *OrderMade  `gorm:"-"` // by the transaction that the row comes from
 
 	Problems []fault.Field `gorm:"-"` // why it cannot go on as it is; as read with the row by who could let it
 }
@@ -81,6 +82,12 @@ func (o *Order) MoveTo(to OrderStatus) error {
 	}
 	o.Status = to
 	return nil
+}
+
+// OrderMade is all that an order has come to so far, by the order of their ids.
+type OrderMade struct {
+	Jobs    []*Job
+	Servers []*Server
 }
 
 // ItemKind says what an order item asks for.

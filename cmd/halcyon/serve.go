@@ -18,6 +18,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/tally"
 	"halcyon/pkg/web"
 	"halcyon/pkg/webhook"
 )
@@ -192,6 +193,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 	}
 	go a.housekeeping(ctx)
 	go a.endLeases(ctx)
+	go tally.Run(ctx, a.store, foldEvery, a.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	url := scheme + "://" + listener.Addr().String()
@@ -212,6 +214,9 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 	}
 	return nil
 }
+
+// foldEvery is how often the numbers of servers are folded: some thousand changes.
+const foldEvery = 5 * time.Second
 
 // housekeeping removes what nobody needs any more.
 func (a *app) housekeeping(ctx context.Context) {
@@ -271,6 +276,7 @@ func (c *workerCmd) Run(env *environment) error {
 		a.store.Close()
 		return err
 	}
+	go tally.Run(env.ctx, a.store, foldEvery, a.log)
 	a.log.Info("ready", "workers", c.Workers, "version", currentVersion())
 	<-env.ctx.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(env.ctx), c.ShutdownTimeout)

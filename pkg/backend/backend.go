@@ -11,6 +11,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
+	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
@@ -22,6 +23,7 @@ const linger = 2 * time.Minute
 // and again when the handler's connection has changed.
 type Pool struct {
 	store  *store.Store
+	shelf  *shelf.Shelf
 	open   map[models.HandlerKind]func(provider.Config) (provider.Provider, error)
 	unseal func(string) (string, error)
 	linger time.Duration
@@ -44,7 +46,7 @@ type entry struct {
 // unseal opens a handler's stored password.
 func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (provider.Provider, error), unseal func(string) (string, error)) *Pool {
 	return &Pool{
-		store: s, open: open, unseal: unseal, linger: linger,
+		store: s, shelf: shelf.New(s, "resource_handlers"), open: open, unseal: unseal, linger: linger,
 		entries: map[models.ID]*entry{}, old: map[provider.Provider]*time.Timer{},
 	}
 }
@@ -52,7 +54,10 @@ func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (prov
 // For gives the handler's provider and its row. It must not be called inside a
 // transaction, since opening may reach out to the back end.
 func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *models.ResourceHandler, error) {
-	h, err := store.First[models.ResourceHandler](p.store.Read(ctx).Where("id = ?", id))
+	read := p.store.Read(ctx)
+	h, err := shelf.Ask(p.shelf, read, shelf.Question{A: id}, func() (*models.ResourceHandler, error) {
+		return store.First[models.ResourceHandler](read.Where("id = ?", id))
+	})
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil, fault.Wrap(fault.NotFound, err, "There is no resource handler any more.")
 	}

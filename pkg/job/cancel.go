@@ -292,13 +292,15 @@ func name(a access.Actor) string {
 	return a.Username
 }
 
+// stepColumns are those that ever change.
+var stepColumns = []string{"status", "attempt", "failures", "memo", "lease_owner", "lease_until", "not_before", "started_at", "ended_at"}
+
 func saveStep(tx *store.Tx, r *models.JobStep) error {
 	if r.Memo == nil {
 		r.Memo = map[string]string{}
 	}
-	err := tx.Model(r).Select("*").Omit("id", "job_id").Updates(r).Error
-	if err != nil {
-		return fmt.Errorf("save step %s of job %s: %w", r.Name, r.JobID, store.Fault(err))
+	if err := store.RewritePart(tx, r, stepColumns...); err != nil {
+		return fmt.Errorf("save step %s of job %s: %w", r.Name, r.JobID, err)
 	}
 	return nil
 }

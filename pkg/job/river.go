@@ -106,7 +106,11 @@ func (r *River) InsertTx(tx *store.Tx, id models.ID, priority int) error {
 			`{"job_id":`+id.String()+`}`, riverKind, river.MaxAttemptsDefault, priority, river.QueueDefault)
 		return nil
 	}
-	_, err := r.client.InsertTx(tx.Statement.Context, tx.SQL(), riverArgs{JobID: id}, &river.InsertOpts{Priority: priority})
+	sql, err := tx.SQL()
+	if err != nil {
+		return err
+	}
+	_, err = r.client.InsertTx(tx.Statement.Context, sql, riverArgs{JobID: id}, &river.InsertOpts{Priority: priority})
 	return err
 }
 

@@ -50,7 +50,7 @@ func (e *Engine) work(ctx context.Context, id models.ID) (again time.Duration) {
 		}
 	}()
 	for {
-		again, err := e.advance(ctx, id)
+		again, err := e.advance(ctx, turn, id)
 		if err != nil {
 			// The database did not take it, or a hook refused: nothing is lost, since
 			// nothing was committed.
@@ -74,8 +74,9 @@ func (e *Engine) work(ctx context.Context, id models.ID) (again time.Duration) {
 	}
 }
 
-// advance brings a job one step further.
-func (e *Engine) advance(ctx context.Context, id models.ID) (time.Duration, error) {
+// advance brings a job further: by a step at least, and until the turn is over when
+// one step leads to the next.
+func (e *Engine) advance(ctx, turn context.Context, id models.ID) (time.Duration, error) {
 	read := e.store.Read(ctx)
 	j, err := store.First[models.Job](read.Where("id = ?", id))
 	if fault.Is(err, fault.NotFound) {
@@ -115,8 +116,65 @@ func (e *Engine) advance(ctx context.Context, id models.ID) (time.Duration, erro
 	if t == nil || err != nil {
 		return wait, err
 	}
-	wait, err = e.run(ctx, t, p.err)
-	return e.commit(ctx, t, wait, err)
+	for {
+		wait, err = e.run(ctx, t, p.err)
+		for err == nil && wait <= 0 && turn.Err() == nil && !e.draining.Load() && e.along(t) {
+			wait, err = e.run(ctx, t, nil)
+		}
+		following, again, err := e.commit(ctx, turn, t, wait, err)
+		if err != nil || again != next {
+			return again, err
+		}
+		t, err = e.onward(ctx, kind, t, following)
+		if t == nil || err != nil {
+			return next, err
+		}
+	}
+}
+
+// onward goes on from a step that is done. The list of steps is asked for anew, as
+// what was done may have changed it: when it has, the step that was taken already
+// is put back, and the job is looked at from its beginning.
+func (e *Engine) onward(ctx context.Context, kind Kind, t, following *taken) (*taken, error) {
+	if t.row.Position >= cleanupBase || t.list == nil {
+		return nil, nil
+	}
+	list, err := kind.Steps(ctx, e.store.Read(ctx), t.job)
+	list = distinct(list)
+	same := err == nil && slices.EqualFunc(list, t.list, func(a, b Step) bool { return a.Name == b.Name && a.Title == b.Title })
+	switch {
+	case following == nil && same && t.last():
+		return nil, e.finish(ctx, kind, t.job.ID, phase{status: models.JobRunning, list: list})
+	case following == nil:
+		return nil, nil
+	case !same || e.draining.Load():
+		return nil, e.putBack(ctx, following)
+	}
+	// The old list's steps know nothing of what was done.
+	following.list = list
+	following.step = list[slices.IndexFunc(list, func(s Step) bool { return s.Name == following.row.Name })]
+	return following, nil
+}
+
+// last reports whether no step of the list comes after this one.
+func (t *taken) last() bool { return t.list[len(t.list)-1].Name == t.row.Name }
+
+// putBack gives up a step that was taken and has not been run.
+func (e *Engine) putBack(ctx context.Context, t *taken) error {
+	return e.store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if _, err := lockJob(tx, t.job.ID); err != nil {
+			return err
+		}
+		r, err := store.First[models.JobStep](tx.ForUpdate().Where("id = ?", t.row.ID))
+		if err != nil {
+			return fmt.Errorf("put step %s of job %s back: %w", t.row.Name, t.job.ID, err)
+		}
+		if r.Attempt != t.row.Attempt || r.Status != models.StepRunning {
+			return nil // somebody has it by now
+		}
+		r.Status, r.LeaseOwner, r.LeaseUntil = models.StepWaiting, "", nil
+		return saveStep(tx, r)
+	})
 }
 
 // phase is what a job is about: its own steps, or its cleanup.
@@ -199,6 +257,70 @@ type taken struct {
 	row  models.JobStep
 	step Step
 	memo provider.Memo
+	list []Step           // of the phase; nil when it is not known
+	rest []models.JobStep // the rows of the steps behind this one
+
+	passed []models.JobStep // rows of the steps that were done in one go before this one
+	since  time.Time        // when the lease began
+}
+
+// leased is the row that holds the lease: the first of those that are done in one go.
+func (t *taken) leased() *models.JobStep {
+	if len(t.passed) > 0 {
+		return &t.passed[0]
+	}
+	return &t.row
+}
+
+// along goes over to the next step without recording the result of this one, when
+// the next one says that it may be done in one go with it. What they come to is
+// recorded together.
+func (e *Engine) along(t *taken) bool {
+	if len(t.rest) == 0 || t.row.Position >= cleanupBase || t.step.Apply != nil || e.cfg.Clock().Sub(t.since) > e.cfg.Lease/8 {
+		return false
+	}
+	row := t.rest[0]
+	step := t.list[slices.IndexFunc(t.list, func(s Step) bool { return s.Name == row.Name })]
+	if !step.Along || row.Attempt != 0 || row.Status != models.StepWaiting || row.NotBefore != nil {
+		return false
+	}
+	t.row.Memo = maps.Clone(t.memo)
+	t.passed, t.row, t.step, t.rest = append(t.passed, t.row), row, step, t.rest[1:]
+	return true
+}
+
+// pass records the steps that were done in one go before the one whose outcome is
+// to be recorded, and gives that one's row.
+func (e *Engine) pass(tx *store.Tx, t *taken, j *models.Job, first *models.JobStep) (*models.JobStep, error) {
+	if len(t.passed) == 0 {
+		return first, nil
+	}
+	began := func(r *models.JobStep) error {
+		r.Attempt++
+		r.StartedAt = &tx.Now
+		if r.Title == "" {
+			return nil
+		}
+		return Say(tx, j.ID, "info", r.Title)
+	}
+	for i := range t.passed {
+		r := t.passed[i]
+		if i == 0 {
+			r = *first
+			r.Memo = t.passed[0].Memo
+		} else if err := began(&r); err != nil {
+			return nil, err
+		}
+		r.Status, r.LeaseOwner, r.LeaseUntil, r.Failures, r.EndedAt = models.StepDone, "", nil, 0, &tx.Now
+		if err := saveStep(tx, &r); err != nil {
+			return nil, err
+		}
+	}
+	n := len(t.passed)
+	j.CompletedTasks = min(j.CompletedTasks+n, j.TotalTasks)
+	tx.OnCommit(func() { e.svc.counts.steps.Add(int64(n)) })
+	r := t.row
+	return &r, began(&r)
 }
 
 // take makes the job's current step this worker's, by a lease. Without a step
@@ -250,7 +372,6 @@ func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t 
 			wait = r.NotBefore.Sub(now)
 			return nil
 		}
-		fresh := r.Attempt == 0
 		memo := provider.Memo{}
 		for _, before := range others {
 			maps.Copy(memo, before.Memo)
@@ -258,30 +379,19 @@ func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t 
 		for _, before := range mine[:at] {
 			maps.Copy(memo, before.Memo)
 		}
-		maps.Copy(memo, r.Memo)
-		until := now.Add(e.cfg.Lease)
-		r.Status, r.LeaseOwner, r.LeaseUntil, r.NotBefore = models.StepRunning, e.id, &until, nil
-		r.Attempt++
-		r.Memo = memo
-		if r.StartedAt == nil {
-			begun := tx.Now
-			r.StartedAt = &begun
-		}
-		if err := saveStep(tx, &r); err != nil {
+		if err := e.lease(tx, &r, memo); err != nil {
 			return err
-		}
-		if fresh && r.Title != "" && r.Name != prepare {
-			if err := Say(tx, id, "info", r.Title); err != nil {
-				return err
-			}
 		}
 		if p.base == 0 && p.err == nil && (j.TotalTasks != len(mine) || j.CompletedTasks != at) {
 			j.TotalTasks, j.CompletedTasks = len(mine), at
-			if err := store.Save(tx, j); err != nil {
+			if err := store.Rewrite(tx, j, "total_tasks", "completed_tasks"); err != nil {
 				return fmt.Errorf("save job %s: %w", id, err)
 			}
 		}
-		t = &taken{job: j, row: r, step: p.list[at], memo: maps.Clone(memo)}
+		t = &taken{job: j, row: r, step: p.list[at], memo: maps.Clone(r.Memo), since: now}
+		if p.err == nil {
+			t.list, t.rest = p.list, mine[at+1:]
+		}
 		return nil
 	})
 	if err != nil {
@@ -291,6 +401,28 @@ func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t 
 		return nil, next, e.finish(ctx, kind, id, p)
 	}
 	return t, wait, nil
+}
+
+// lease makes a waiting step this worker's. Its memo is what came before, and its own.
+func (e *Engine) lease(tx *store.Tx, r *models.JobStep, before provider.Memo) error {
+	fresh := r.Attempt == 0
+	memo := maps.Clone(before)
+	maps.Copy(memo, r.Memo)
+	until := e.cfg.Clock().Add(e.cfg.Lease)
+	r.Status, r.LeaseOwner, r.LeaseUntil, r.NotBefore = models.StepRunning, e.id, &until, nil
+	r.Attempt++
+	r.Memo = memo
+	if r.StartedAt == nil {
+		begun := tx.Now
+		r.StartedAt = &begun
+	}
+	if err := saveStep(tx, r); err != nil {
+		return err
+	}
+	if fresh && r.Title != "" && r.Name != prepare {
+		return Say(tx, r.JobID, "info", r.Title)
+	}
+	return nil
 }
 
 // arrange makes the rows of the steps that have not begun follow the list. It
@@ -436,7 +568,7 @@ func (e *Engine) renew(ctx context.Context, t *taken, cancel context.CancelCause
 		bounded, end := context.WithTimeout(ctx, e.cfg.Lease/2)
 		err := e.store.InTx(bounded, func(tx *store.Tx) error {
 			res := tx.Model(&models.JobStep{}).
-				Where("id = ? AND attempt = ? AND status = ?", t.row.ID, t.row.Attempt, models.StepRunning).
+				Where("id = ? AND attempt = ? AND status = ?", t.leased().ID, t.leased().Attempt, models.StepRunning).
 				UpdateColumn("lease_until", e.cfg.Clock().Add(e.cfg.Lease))
 			mine = res.RowsAffected == 1
 			if res.Error != nil || !mine {
@@ -462,27 +594,28 @@ func (e *Engine) renew(ctx context.Context, t *taken, cancel context.CancelCause
 	}
 }
 
-// commit records what a step came to. It tries for a while when the database is
-// away: meanwhile nobody else has the step, and the back end's answer is worth keeping.
-func (e *Engine) commit(ctx context.Context, t *taken, wait time.Duration, outcome error) (time.Duration, error) {
+// commit records what a step came to, and takes the following one when the turn is
+// not over. It tries for a while when the database is away: meanwhile nobody else
+// has the step, and the back end's answer is worth keeping.
+func (e *Engine) commit(ctx, turn context.Context, t *taken, wait time.Duration, outcome error) (following *taken, again time.Duration, err error) {
 	ctx = context.WithoutCancel(ctx)
 	for try := 1; ; try++ {
 		bounded, cancel := context.WithTimeout(ctx, max(e.cfg.Lease*2/3, 5*time.Second))
-		again, err := e.record(bounded, t, wait, outcome)
+		following, again, err := e.record(bounded, t, wait, outcome, turn.Err() == nil && !e.draining.Load())
 		late := bounded.Err() != nil
 		cancel()
 		var refused *applyError
 		switch {
 		case err == nil:
-			return again, nil
+			return following, again, nil
 		case errors.As(err, &refused) && !late:
 			outcome = store.Fault(refused.err)
 		case errors.Is(err, errFenced):
 			e.svc.counts.fenced.Add(1)
 			e.cfg.Log.WarnContext(ctx, "a late answer was dropped", "job", t.job.ID, "step", t.row.Name)
-			return never, nil
+			return nil, never, nil
 		case late || try == 4:
-			return next, fmt.Errorf("record step %s of job %s: %w", t.row.Name, t.job.ID, err)
+			return nil, next, fmt.Errorf("record step %s of job %s: %w", t.row.Name, t.job.ID, err)
 		default:
 			time.Sleep(time.Duration(try) * 200 * time.Millisecond)
 		}
@@ -498,22 +631,25 @@ type applyError struct{ err error }
 func (e *applyError) Error() string { return e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
-func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outcome error) (again time.Duration, err error) {
+func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outcome error, onward bool) (following *taken, again time.Duration, err error) {
 	err = e.store.InTx(ctx, func(tx *store.Tx) error {
-		again = next
+		following, again = nil, next
 		j, err := lockJob(tx, t.job.ID)
 		if err != nil {
 			return err
 		}
-		r, err := store.First[models.JobStep](tx.ForUpdate().Where("id = ?", t.row.ID))
+		r, err := store.First[models.JobStep](tx.ForUpdate().Where("id = ?", t.leased().ID))
 		if fault.Is(err, fault.NotFound) {
 			return errFenced
 		}
 		if err != nil {
 			return err
 		}
-		if r.Attempt != t.row.Attempt || r.Status != models.StepRunning {
+		if r.Attempt != t.leased().Attempt || r.Status != models.StepRunning {
 			return errFenced
+		}
+		if r, err = e.pass(tx, t, j, r); err != nil {
+			return err
 		}
 		memo := maps.Clone(t.memo)
 		if outcome == nil && t.step.Apply != nil {
@@ -549,12 +685,34 @@ func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outco
 		if err := saveStep(tx, r); err != nil {
 			return err
 		}
-		if err := store.Save(tx, j); err != nil {
-			return fmt.Errorf("save job %s: %w", j.ID, err)
+		if err := e.saveProgress(tx, t, j); err != nil {
+			return err
 		}
+		// A lease begins before its step does: why not with the end of the one before.
+		if onward && r.Status == models.StepDone && j.Status == models.JobRunning && len(t.rest) > 0 && t.rest[0].Status == models.StepWaiting && t.rest[0].NotBefore == nil {
+			row := t.rest[0]
+			if err := e.lease(tx, &row, memo); err != nil {
+				return err
+			}
+			following = &taken{job: j, row: row, memo: maps.Clone(row.Memo), list: t.list, rest: t.rest[1:], since: now}
+		}
+		t.job = j
 		return nil
 	})
-	return again, err
+	return following, again, err
+}
+
+// saveProgress saves what a step has changed of its job: anything, when it has an
+// Apply.
+func (e *Engine) saveProgress(tx *store.Tx, t *taken, j *models.Job) error {
+	var columns []string
+	if t.step.Apply == nil {
+		columns = []string{"completed_tasks", "errors"}
+	}
+	if err := store.Rewrite(tx, j, columns...); err != nil {
+		return fmt.Errorf("save job %s: %w", j.ID, err)
+	}
+	return nil
 }
 
 // failure decides whether a step that failed is tried again.

@@ -119,8 +119,8 @@ func ready(tx *store.Tx, j *models.Job) (bool, error) {
 	return leaf && before.Ended(), nil // to find out that it cannot begin
 }
 
-// InsertTreeTx writes a parent and its children like InsertTx, and gives the
-// children. Before is called for each child when the parent is there, and may insert
+// InsertTreeTx writes a parent and its children like InsertTx, and gives the parent
+// and then the children. Before is called for each child when the parent is there, and may insert
 // what the child has to wait for.
 func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, before func(i int, child *Spec) error) ([]*models.Job, error) {
 	top, err := parent.job()
@@ -131,7 +131,7 @@ func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, befor
 	if err := store.Insert(tx, top); err != nil {
 		return nil, fmt.Errorf("insert a job: %w", err)
 	}
-	jobs, awake := make([]*models.Job, 0, len(children)), make([]*models.Job, 0, len(children))
+	jobs, awake := append(make([]*models.Job, 0, len(children)+1), top), make([]*models.Job, 0, len(children))
 	for i, spec := range children {
 		spec.ParentID = top.ID
 		if err := before(i, &spec); err != nil {
@@ -236,32 +236,36 @@ type lineage struct {
 // lockLineage locks, from the top down, the order, the parents and the job. Only
 // so may a job's status change.
 func lockLineage(tx *store.Tx, id models.ID) (*lineage, error) {
-	var way []models.ID
-	var order models.ID
-	for next := id; next != 0; {
-		if len(way) > 8 {
-			return nil, fmt.Errorf("job %s: its parents go in a circle", id)
-		}
-		j, err := store.First[models.Job](tx.Where("id = ?", next))
-		if err != nil {
-			return nil, fmt.Errorf("load job %s: %w", next, err)
-		}
-		way = append(way, next)
-		order, next = j.OrderID, j.ParentID
+	const deepest = 8
+	var way []struct {
+		ID, OrderID models.ID
+		Level       int
 	}
-	if order != 0 {
+	err := tx.Raw(`WITH RECURSIVE way AS (
+		SELECT id, parent_id, order_id, 0 AS level FROM jobs WHERE id = ?
+		UNION ALL SELECT j.id, j.parent_id, j.order_id, w.level + 1 FROM way w JOIN jobs j ON j.id = w.parent_id WHERE w.level <= ?
+	) SELECT id, order_id, level FROM way ORDER BY level DESC`, id, deepest).Scan(&way).Error
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("load job %s: %w", id, store.Fault(err))
+	case len(way) == 0:
+		return nil, fmt.Errorf("load job %s: %w", id, fault.NotFoundf("Not found."))
+	case len(way) > deepest:
+		return nil, fmt.Errorf("job %s: its parents go in a circle", id)
+	}
+	if order := way[0].OrderID; order != 0 {
 		var got models.ID
 		if err := tx.ForUpdate().Table("orders").Select("id").Where("id = ?", order).Scan(&got).Error; err != nil {
 			return nil, store.Fault(err)
 		}
 	}
 	l := &lineage{}
-	for _, up := range slices.Backward(way) {
-		j, err := lockJob(tx, up)
+	for _, up := range way {
+		j, err := lockJob(tx, up.ID)
 		if err != nil {
 			return nil, err
 		}
-		if up == id {
+		if up.ID == id {
 			l.job = j
 		} else {
 			l.parents = append([]*models.Job{j}, l.parents...)

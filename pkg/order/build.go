@@ -43,8 +43,9 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	if err != nil {
 		return err
 	}
+	made := &models.OrderMade{}
 	for i := range p.Services {
-		if err := s.deploy(tx, o, &p.Services[i]); err != nil {
+		if err := s.deploy(tx, o, &p.Services[i], made); err != nil {
 			return err
 		}
 	}
@@ -63,13 +64,18 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 		if err := provisioned(tx, rows[i], j); err != nil {
 			return err
 		}
+		made.Jobs, made.Servers = append(made.Jobs, j), append(made.Servers, rows[i])
+	}
+	waits := slices.ContainsFunc(made.Jobs, func(j *models.Job) bool { return j.PrerequisiteID != 0 })
+	if len(p.Mods)+len(p.Decoms)+len(p.Runs) == 0 && !waits {
+		o.Made = made
 	}
 	return nil
 }
 
 // deploy makes a service with its servers, or further servers of one that exists,
 // and the job above theirs.
-func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error {
+func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made *models.OrderMade) error {
 	svc := p.Service
 	parent := job.Spec{
 		Type: models.JobDeploy, OrderID: o.ID, OrderItemID: p.Item.ID,
@@ -101,11 +107,12 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService) error
 	if err != nil {
 		return err
 	}
-	for i, j := range jobs {
-		if err := provisioned(tx, rows[i], j); err != nil {
+	for i, sv := range rows {
+		if err := provisioned(tx, sv, jobs[i+1]); err != nil {
 			return err
 		}
 	}
+	made.Jobs, made.Servers = append(made.Jobs, jobs...), append(made.Servers, rows...)
 	if p.Service == nil {
 		return nil
 	}

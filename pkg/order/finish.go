@@ -11,11 +11,14 @@ func (s *Service) jobEnded(tx *store.Tx, j *models.Job) error {
 	if j.OrderID == 0 {
 		return nil
 	}
-	// What comes after the job belongs to the order as well.
+	// What comes after the job belongs to the order as well, and to the same parent.
 	if err := s.hooks.Ended(tx, j); err != nil {
 		return err
 	}
-	o, err := lockID(tx, j.OrderID)
+	if j.ParentID != 0 {
+		return nil // while a part ends, the whole is open: it ends next, if it does
+	}
+	o, err := store.First[models.Order](tx.ForUpdate().Where("id = ?", j.OrderID))
 	if err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 	if err := s.record(tx, access.System("halcyon"), o, "ended", string(to)); err != nil {
 		return err
 	}
-	return store.Save(tx, o)
+	return store.Save(tx, o, "status", "ended_at")
 }
 
 // outcome gives an order's status from those of its jobs: the same for all, or a

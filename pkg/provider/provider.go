@@ -63,10 +63,14 @@ type Step struct {
 	// call again after it. What a later call (perhaps in another process) needs is
 	// left in the memo.
 	Run func(ctx context.Context, memo Memo) (wait time.Duration, err error)
+	// Along says that the step is quick, and may be done in one go with the one
+	// before it: when the process dies meanwhile, both are done again.
+	Along bool
 }
 
 // Memo is what the steps of one operation hand on. It is stored after each
-// call of Run, and may be one call old when a process died.
+// call of Run, and may be one call old when a process died; or as many as there
+// are steps that go along.
 type Memo map[string]string
 
 // MemoRef is the memo's key for the machine's Ref.

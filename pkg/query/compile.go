@@ -203,7 +203,9 @@ func (c *compiler) among(column string, sub access.Where) access.Where {
 
 func existing(h *Hop, from, to string, inner access.Where) access.Where {
 	w := access.And(access.Where{SQL: joinOn(h, from, to)}, inner)
-	return access.Where{SQL: fmt.Sprintf("EXISTS (SELECT 1 FROM %s %s WHERE %s)", h.Target.Table, to, w.SQL), Args: w.Args}
+	// LIMIT 1 is what EXISTS means. It keeps SQLite 3.51 from joining instead, when
+	// its OFFSET counts a row as often as there are rows behind it.
+	return access.Where{SQL: fmt.Sprintf("EXISTS (SELECT 1 FROM %s %s WHERE %s LIMIT 1)", h.Target.Table, to, w.SQL), Args: w.Args}
 }
 
 // chain is the condition that the way over the relations leads to a visible row

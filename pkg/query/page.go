@@ -80,10 +80,15 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	if c.postgres {
 		c.resolve = &resolver{tx: tx}
 	}
-	where := access.And(o.base, c.filter(s, q.Filter))
+	visible, asked := c.visible(s, Root), access.None
+	if !isNone(visible) {
+		asked = access.And(o.base, c.all(Root, pendings(q.Filter)))
+	}
+	where := access.And(asked, visible)
 	if c.resolve != nil && c.resolve.err != nil {
 		return p, c.resolve.err
 	}
+	total, counts := countersOf[s.Table].total(s, a, asked)
 
 	var cursor []keyValue
 	name, text, back := "after", q.After, false
@@ -114,10 +119,19 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	var b builder
 	counted := false
 	if n := c.narrow; n != nil && len(n.ids) > 1 && len(keys) == 1 && !o.update {
-		counted = o.total == nil && where.SQL == n.where().SQL
-		c.picked(&b, s, &o, keys, access.And(after, where), limit, offset, counted)
+		// The total comes along where that is next to no work.
+		along := access.All
+		switch {
+		case o.total != nil:
+		case counts && a.SeesAll():
+			along = total
+		case where.SQL == n.where().SQL:
+			along = access.Where{SQL: fmt.Sprintf("(SELECT count(*) FROM %s %s WHERE %s)", s.Table, Root, n.where().SQL)}
+		}
+		counted = !along.IsAll()
+		c.picked(&b, s, &o, keys, access.And(after, where), limit, offset, along)
 	} else {
-		c.selected(&b, s, &o, keys, "", joins, access.And(after, where))
+		c.selected(&b, s, &o, keys, access.All, joins, access.And(after, where))
 		c.orderBy(&b, keys)
 		b.text(fmt.Sprintf(" LIMIT %d", limit))
 		if offset > 0 {
@@ -136,8 +150,8 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 		return p, err
 	}
 	if counted && len(rows) > 0 {
-		total := values[0][len(kinds)].num
-		o.total = &total
+		n := values[0][len(kinds)].num
+		o.total = &n
 		for i := range values {
 			values[i] = values[i][:len(kinds)]
 		}
@@ -166,21 +180,21 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 		p.Total = *o.total
 	case cursor == nil && !more && (len(rows) > 0 || offset == 0):
 		p.Total = int64(offset + len(rows)) // the list ends here
+	case counts:
+		p.Total, err = number(tx, access.Where{SQL: "SELECT " + total.SQL, Args: total.Args})
 	default:
-		if p.Total, err = count(tx, s, where); err != nil {
-			return p, err
-		}
+		p.Total, err = count(tx, s, where)
 	}
-	return p, nil
+	return p, err
 }
 
 // selected is the statement up to its order.
-func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKey, more string, joins, where access.Where) {
+func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKey, more, joins, where access.Where) {
 	b.text("SELECT ").text(o.columnList())
 	for i, k := range keys {
 		b.text(", ").add(k.expr).text(fmt.Sprintf(" AS qk%d", i))
 	}
-	b.text(more + " FROM " + s.Table + " " + Root).add(joins).where(where)
+	b.add(more).text(" FROM " + s.Table + " " + Root).add(joins).where(where)
 }
 
 // picked is the statement for rows of a few known values of an indexed column, in
@@ -188,18 +202,18 @@ func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKe
 // PostgreSQL would walk through all rows until it has met enough that fit. When the
 // index has all columns that are asked for, that is all; otherwise the ids come out
 // of it, mostly by the index alone, and then those rows are read and no others.
-// The total comes along where that is no more work: when nothing else is asked.
-func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total bool) {
-	desc, more := "", ""
+// The total is a further column.
+func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total access.Where) {
+	desc, more := "", access.All
 	if keys[0].desc {
 		desc = " DESC"
 	}
-	if total {
-		more = fmt.Sprintf(", (SELECT count(*) FROM %s %s WHERE %s) AS total", s.Table, Root, c.narrow.where().SQL)
+	if !total.IsAll() {
+		more = access.Where{SQL: ", " + total.SQL + " AS total", Args: total.Args}
 	}
 	covered := len(o.columns) > 0 && !slices.ContainsFunc(o.columns, func(column string) bool { return !slices.Contains(c.narrow.covers, column) })
 	if covered {
-		b.text("SELECT m.*" + more + " FROM (")
+		b.text("SELECT m.*").add(more).text(" FROM (")
 	} else {
 		c.selected(b, s, o, keys, more, access.All, access.All)
 		b.text(" WHERE " + Root + ".id = ANY (ARRAY(")
@@ -211,7 +225,7 @@ func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey,
 		each := access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, where)
 		b.text("(")
 		if covered {
-			c.selected(b, s, o, keys, "", access.All, each)
+			c.selected(b, s, o, keys, access.All, access.All, each)
 		} else {
 			b.text(fmt.Sprintf("SELECT %s.id AS qk0 FROM %s %s", Root, s.Table, Root)).where(each)
 		}
@@ -235,8 +249,13 @@ func Count(tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListOption)
 func count(tx *store.Tx, s *Schema, where access.Where) (int64, error) {
 	var b builder
 	b.text("SELECT count(*) FROM " + s.Table + " " + Root).where(where)
+	return number(tx, b.build())
+}
+
+// number reads one number.
+func number(tx *store.Tx, statement access.Where) (int64, error) {
 	var n int64
-	if err := tx.Raw(b.sql.String(), b.args...).Row().Scan(&n); err != nil {
+	if err := tx.Raw(statement.SQL, statement.Args...).Row().Scan(&n); err != nil {
 		return 0, store.Fault(err)
 	}
 	return n, nil

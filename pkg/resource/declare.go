@@ -423,6 +423,7 @@ type Relation[T any] struct {
 	hidden    bool
 	limit     func(a access.Actor) (ids []models.ID, limited bool)
 	guard     func(a access.Actor, row *T) error
+	known     func(a access.Actor, row *T) ([]any, bool)
 }
 
 // One declares a relation to one row of another resource.
@@ -474,6 +475,13 @@ func (r Relation[T]) If(guard func(a access.Actor, row *T) error) Relation[T] {
 // which these columns are read.
 func (r Relation[T]) ExtraFrom(props func(target any) []hal.Prop, columns ...string) Relation[T] {
 	r.extra, r.extraFrom = props, columns
+	return r
+}
+
+// Known spares the query of a to-many relation when the row has the related rows
+// with it: all that the actor sees, by their ids.
+func (r Relation[T]) Known(rows func(a access.Actor, row *T) ([]any, bool)) Relation[T] {
+	r.known = rows
 	return r
 }
 

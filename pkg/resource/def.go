@@ -124,6 +124,7 @@ type RelationDef struct {
 	extra                      func(target any) []hal.Prop
 	extraFrom                  []string
 	set                        func(row any, id models.ID)
+	known                      func(a access.Actor, row any) ([]any, bool)
 	target                     *Def
 	limit                      func(a access.Actor) ([]models.ID, bool)
 	guard                      func(a access.Actor, row any) error
@@ -391,6 +392,9 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 	}
 	if r.set != nil {
 		d.set = func(row any, id models.ID) { r.set(row.(*T), id) }
+	}
+	if r.known != nil {
+		d.known = func(a access.Actor, row any) ([]any, bool) { return r.known(a, row.(*T)) }
 	}
 	return d
 }

@@ -162,9 +162,15 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 		if !rel.Many {
 			continue
 		}
-		rows, err := rel.target.related(r.store.Read(ctx), a, d, rel, d.key(row).ID)
-		if err != nil {
-			return err
+		rows, known := []any(nil), false
+		if rel.known != nil {
+			rows, known = rel.known(a, row)
+		}
+		if !known {
+			var err error
+			if rows, err = rel.target.related(r.store.Read(ctx), a, d, rel, d.key(row).ID); err != nil {
+				return err
+			}
 		}
 		x.Links = make([]hal.Link, 0, len(rows))
 		for _, t := range rows {

@@ -19,6 +19,7 @@ import (
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/quota"
+	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
@@ -28,6 +29,20 @@ type machines struct {
 	store *store.Store
 	pool  *backend.Pool
 	log   *slog.Logger
+	shelf *shelf.Shelf // every step of every job asks for its place anew
+}
+
+func (m machines) environment(read *store.Tx, id models.ID) (*models.Environment, error) {
+	return shelf.Ask(m.shelf, read, shelf.Question{Kind: "environment", A: id}, func() (*models.Environment, error) {
+		return store.First[models.Environment](read.Where("id = ?", id))
+	})
+}
+
+// build gives an OS build with its template in one resource handler.
+func (m machines) build(read *store.Tx, id, handler models.ID) (*models.OSBuild, error) {
+	return shelf.Ask(m.shelf, read, shelf.Question{Kind: "os build", A: id, B: handler}, func() (*models.OSBuild, error) {
+		return store.First[models.OSBuild](read.Where("id = ?", id).Preload("Templates", "handler_id = ?", handler))
+	})
 }
 
 // system is who history says did it, when a job did.

@@ -26,7 +26,7 @@ func (k provision) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]
 	if err != nil {
 		return nil, err
 	}
-	spec, pool, err := specOf(read, sv, h)
+	spec, pool, err := k.specOf(read, sv, h)
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +56,12 @@ func (k provision) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]
 }
 
 // specOf says what the back end has to make, and which pool its address is from.
-func specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provider.Spec, *models.IPPool, error) {
+func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provider.Spec, *models.IPPool, error) {
 	none := provider.Spec{}
 	env := &models.Environment{}
 	if sv.EnvironmentID != 0 {
 		var err error
-		if env, err = store.First[models.Environment](read.Where("id = ?", sv.EnvironmentID)); err != nil {
+		if env, err = m.environment(read, sv.EnvironmentID); err != nil {
 			return none, nil, fmt.Errorf("load environment %s: %w", sv.EnvironmentID, err)
 		}
 	}
@@ -69,7 +69,7 @@ func specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provi
 	if sv.OSBuildID == 0 {
 		return none, nil, fault.Invalidf("The server %s has no OS build.", sv.Hostname)
 	}
-	build, err := store.First[models.OSBuild](read.Where("id = ?", sv.OSBuildID).Preload("Templates", "handler_id = ?", h.ID))
+	build, err := m.build(read, sv.OSBuildID, h.ID)
 	if err != nil {
 		return none, nil, fmt.Errorf("load OS build %s: %w", sv.OSBuildID, err)
 	}

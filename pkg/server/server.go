@@ -12,9 +12,11 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/backend"
+	"halcyon/pkg/directory"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
@@ -42,7 +44,7 @@ func New(s *store.Store, jobs *job.Service, pool *backend.Pool, log *slog.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m := machines{store: s, pool: pool, log: log}
+	m := machines{store: s, pool: pool, log: log, shelf: shelf.New(s, directory.Environment, directory.OSBuilds)}
 	jobs.Register(models.JobProvision, provision{machines: m})
 	jobs.Register(models.JobDecom, decom{machines: m})
 	jobs.Register(models.JobModify, modify{machines: m})

@@ -203,9 +203,12 @@ func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine
 	if err != nil {
 		return fmt.Errorf("servers by ref: %w", err)
 	}
-	byRef := map[string]*models.Server{}
+	byRef, living := map[string]*models.Server{}, map[string]int{}
 	for i := range rows {
 		r := &rows[i]
+		if r.Status != models.ServerHistorical {
+			living[r.BackendRef]++
+		}
 		if same := byTag[r.UUID]; same != nil {
 			r = same // one copy of each row
 		}
@@ -226,7 +229,9 @@ func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine
 		sv := match(m, byTag[m.Tag], byRef[m.Ref], moved[m.Ref])
 		switch {
 		case sv != nil:
-			if err := k.update(tx, sv, m, listed, memo); err != nil {
+			// Hardly ever there is another row for the machine.
+			alone := living[m.Ref] == 0 || living[m.Ref] == 1 && sv.BackendRef == m.Ref && sv.Status != models.ServerHistorical
+			if err := k.update(tx, sv, m, alone, listed, memo); err != nil {
 				return err
 			}
 		case m.Tag == "" && names[m.Name]:
@@ -256,7 +261,9 @@ func match(m provider.Machine, byTag, byRef *models.Server, moved bool) *models.
 	return byRef
 }
 
-func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, listed time.Time, memo provider.Memo) error {
+// update brings a server up to date with its machine. It is alone when no other
+// living row stands for the machine.
+func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, alone bool, listed time.Time, memo provider.Memo) error {
 	if sv.UpdatedAt.After(listed) {
 		return nil // what was read is older than what the row says
 	}
@@ -271,8 +278,10 @@ func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, lis
 		event = "returned"
 	case models.ServerActive:
 	}
-	if err := claim(tx, sv, m.Ref); err != nil {
-		return err
+	if !alone {
+		if err := claim(tx, sv, m.Ref); err != nil {
+			return err
+		}
 	}
 	if !observe(sv, m) && event == "" {
 		return nil

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,7 +63,7 @@ func (tx *Tx) reservePostgres(s *session, counts []Count) error {
 		for i := range ids {
 			into[i] = &ids[i]
 		}
-		if err := s.Tx.QueryRowContext(tx.Statement.Context, "SELECT"+b.String()).Scan(into...); err != nil {
+		if err := s.ConnPool.QueryRowContext(tx.Statement.Context, "SELECT"+b.String()).Scan(into...); err != nil {
 			return translate(err)
 		}
 	} else {
@@ -74,7 +76,7 @@ func (tx *Tx) reservePostgres(s *session, counts []Count) error {
 			args = append(args, c.Rows)
 			fmt.Fprintf(&b, "SELECT nextval('%s_id_seq') FROM generate_series(1, $%d::int)", c.Table, i+1)
 		}
-		rows, err := s.Tx.QueryContext(tx.Statement.Context, b.String(), args...)
+		rows, err := s.ConnPool.QueryContext(tx.Statement.Context, b.String(), args...)
 		if err != nil {
 			return translate(err)
 		}
@@ -99,7 +101,7 @@ func (tx *Tx) reservePostgres(s *session, counts []Count) error {
 func (tx *Tx) reserveSQLite(s *session, counts []Count) error {
 	for _, c := range counts {
 		var last models.ID
-		err := s.Tx.QueryRowContext(tx.Statement.Context, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)", c.Table).Scan(&last)
+		err := s.ConnPool.QueryRowContext(tx.Statement.Context, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)", c.Table).Scan(&last)
 		if err != nil {
 			return translate(err)
 		}
@@ -155,6 +157,45 @@ func Note(tx *Tx, row any) error {
 		return err
 	}
 	s.notes = append(s.notes, held{table: t, row: row})
+	return nil
+}
+
+// Rewrite writes columns of a row that the transaction has locked and read, like
+// Save but without waiting for it: nobody else can have changed the row. None means
+// all columns.
+func Rewrite(tx *Tx, row models.Keyed, columns ...string) error {
+	s := tx.session()
+	if s == nil || s.holds(row) {
+		return Save(tx, row, columns...)
+	}
+	k := row.Key()
+	k.Version++
+	k.UpdatedAt = tx.Now
+	if len(columns) > 0 {
+		columns = append([]string{"version", "updated_at"}, columns...)
+	}
+	return s.rewrite(tx, row, columns)
+}
+
+// RewritePart is Rewrite of a row of a kind that has nothing but a number.
+func RewritePart(tx *Tx, row any, columns ...string) error {
+	s := tx.session()
+	if s == nil {
+		return errors.New("store: a row is rewritten outside InTx")
+	}
+	return s.rewrite(tx, row, columns)
+}
+
+func (s *session) rewrite(tx *Tx, row any, columns []string) error {
+	t, err := tableOf(tx.DB, row)
+	if err != nil {
+		return err
+	}
+	x, err := t.update(tx.Statement.Context, row, columns, s.conn != nil)
+	if err != nil {
+		return err
+	}
+	s.rows = append(s.rows, held{sql: x.sql, args: x.args})
 	return nil
 }
 
@@ -278,6 +319,46 @@ func (t *table) insert(ctx context.Context, rows []held, postgres bool) (stateme
 		}
 		b.WriteByte(')')
 	}
+	return t.bound(b.String(), args)
+}
+
+// once are the columns that stay as they were when the row was inserted.
+var once = []string{"uuid", "global_id", "created_at"}
+
+// update is the statement that writes columns of a row, all but those that never
+// change when none are named.
+func (t *table) update(ctx context.Context, row any, columns []string, postgres bool) (statement, error) {
+	value := reflect.ValueOf(row).Elem()
+	var b strings.Builder
+	var args []any
+	set := func(name string, f *schema.Field) {
+		v, _ := f.ValueOf(ctx, value)
+		args = append(args, v)
+		b.WriteString(`"` + name + `" = `)
+		if postgres {
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(len(args)))
+		} else {
+			b.WriteByte('?')
+		}
+	}
+	b.WriteString(`UPDATE "` + t.name + `" SET `)
+	for _, f := range t.fields {
+		if len(columns) > 0 && !slices.Contains(columns, f.DBName) || len(columns) == 0 && slices.Contains(once, f.DBName) {
+			continue
+		}
+		if len(args) > 0 {
+			b.WriteString(", ")
+		}
+		set(f.DBName, f)
+	}
+	b.WriteString(" WHERE ")
+	set(t.key.DBName, t.key)
+	return t.bound(b.String(), args)
+}
+
+// bound makes a statement with values that any driver takes.
+func (t *table) bound(text string, args []any) (statement, error) {
 	for i, v := range args {
 		plain, err := driver.DefaultParameterConverter.ConvertValue(v)
 		if err != nil {
@@ -285,5 +366,5 @@ func (t *table) insert(ctx context.Context, rows []held, postgres bool) (stateme
 		}
 		args[i] = plain
 	}
-	return statement{b.String(), args}, nil
+	return statement{text, args}, nil
 }

@@ -36,7 +36,12 @@ func TestHeldRowsAreNeverMissed(t *testing.T) {
 			return int(tx.Exec("UPDATE groups SET description = 'x'").RowsAffected)
 		},
 		"database/sql": func(t *testing.T, tx *store.Tx) (n int) {
-			if err := tx.SQL().QueryRowContext(t.Context(), "SELECT count(*) FROM groups").Scan(&n); err != nil {
+			sql, err := tx.SQL()
+			if err != nil {
+				t.Error(err)
+				return 0
+			}
+			if err := sql.QueryRowContext(t.Context(), "SELECT count(*) FROM groups").Scan(&n); err != nil {
 				t.Error(err)
 			}
 			return n
@@ -162,9 +167,9 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 		"by a query":     func(tx *store.Tx) error { return tx.Exec("UPDATE groups SET description = 'x'").Error },
 		"by a row":       func(tx *store.Tx) error { var n int; return tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n) },
 		"and overlooked": func(tx *store.Tx) error { _ = tx.Exec("UPDATE groups SET description = 'x'"); return nil },
-		"by a library":   func(tx *store.Tx) error { tx.SQL(); return nil },
+		"by a library":   func(tx *store.Tx) error { _, err := tx.SQL(); return err },
 		"before a fault": func(tx *store.Tx) error {
-			tx.SQL()
+			_, _ = tx.SQL()
 			return errors.New("something that followed from it")
 		},
 	} {

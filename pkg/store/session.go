@@ -6,9 +6,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/gorm"
 
 	"halcyon/models"
 )
@@ -17,16 +20,19 @@ import (
 // asks of the database afterwards, and its commit, sends them first: so they are
 // never missed, and on PostgreSQL many of them are one round trip.
 
-// session is what gorm talks to inside a transaction.
+// session is what gorm talks to inside a transaction. On PostgreSQL it speaks of
+// transactions itself, so that the commit goes out with the last writes; database/sql
+// would wait for each answer.
 type session struct {
-	*sql.Tx
-	conn  *sql.Conn              // on PostgreSQL: the transaction's own, for batches
-	ids   map[string][]models.ID // by table: reserved, and not used yet
-	last  map[string]models.ID   // on SQLite: the highest that was reserved
-	rows  []held                 // in the order in which they were written
-	keyed map[models.Keyed]bool  // those of them that Save may come upon
-	notes []held                 // rows that no other row refers to: they go last
-	err   error                  // of a flush that could not tell its caller
+	gorm.ConnPool                        // the connection, or database/sql's transaction
+	conn          *sql.Conn              // on PostgreSQL
+	tx            *sql.Tx                // on SQLite; on PostgreSQL when a library asked for one
+	ids           map[string][]models.ID // by table: reserved, and not used yet
+	last          map[string]models.ID   // on SQLite: the highest that was reserved
+	rows          []held                 // in the order in which they were written
+	keyed         map[models.Keyed]bool  // those of them that Save may come upon
+	notes         []held                 // rows that no other row refers to: they go last
+	err           error                  // of a flush that could not tell its caller
 }
 
 // held is a statement that has not been sent, or a row that has not been written.
@@ -42,29 +48,105 @@ func (s *Store) begin(ctx context.Context) (*session, error) {
 	pool := s.SQLDB()
 	if s.dialect == SQLite {
 		tx, err := pool.BeginTx(ctx, nil)
-		return &session{Tx: tx}, err
+		return &session{ConnPool: tx, tx: tx}, err
 	}
 	for try := 1; ; try++ {
 		conn, err := pool.Conn(ctx)
 		if err != nil {
 			return nil, err
 		}
-		tx, err := conn.BeginTx(ctx, nil)
-		if err == nil {
-			return &session{Tx: tx, conn: conn}, nil
+		x := &session{ConnPool: conn, conn: conn}
+		if err = x.say(ctx, "begin"); err == nil {
+			return x, nil
 		}
-		_ = conn.Close() // the error that matters is the other one
-		if try == 3 || !errors.Is(err, driver.ErrBadConn) {
+		x.discard()
+		if try == 3 || ctx.Err() != nil || !pgconn.SafeToRetry(err) {
 			return nil, err
 		}
 	}
 }
 
-// release gives the connection back, after Commit or Rollback.
+// say has PostgreSQL do something that has no parameters and gives no rows.
+func (s *session) say(ctx context.Context, command string) error {
+	return s.raw(func(conn *pgx.Conn) error {
+		_, err := conn.PgConn().Exec(ctx, command).ReadAll()
+		return err
+	})
+}
+
+// raw gives the connection behind database/sql's.
+func (s *session) raw(fn func(*pgx.Conn) error) error {
+	return s.conn.Raw(func(c any) error {
+		conn, ok := c.(*stdlib.Conn)
+		if !ok {
+			return fmt.Errorf("PostgreSQL is behind a %T", c)
+		}
+		return fn(conn.Conn())
+	})
+}
+
+// discard closes the connection: nobody knows what state it is in.
+func (s *session) discard() {
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = s.conn.Close() // it is closed
+}
+
+// commit sends what was held back, and ends the transaction.
+func (s *session) commit(ctx context.Context) error {
+	if s.tx != nil {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+		if err := s.tx.Commit(); err != nil {
+			return err
+		}
+		s.release()
+		return nil
+	}
+	s.rows, s.notes = append(s.rows, s.notes...), nil
+	s.rows = append(s.rows, held{sql: "commit"})
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	s.release()
+	return nil
+}
+
+// rollback ends the transaction without a trace, unless it has ended.
+func (s *session) rollback(ctx context.Context) {
+	switch {
+	case s.tx != nil:
+		_ = s.tx.Rollback() // whatever led here is what counts
+		s.release()
+	default:
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if s.say(end, "rollback") != nil {
+			s.discard()
+			return
+		}
+		s.release()
+	}
+}
+
+// release gives the connection back to the pool.
 func (s *session) release() {
 	if s.conn != nil {
-		_ = s.conn.Close() // it only goes back to the pool
+		_ = s.conn.Close() // it only goes back
 	}
+}
+
+// library gives a transaction of database/sql. On PostgreSQL it is the same one: a
+// second BEGIN is answered by a warning and changes nothing.
+func (s *session) library(ctx context.Context) (*sql.Tx, error) {
+	if err := s.flush(ctx); err != nil || s.tx != nil {
+		return s.tx, err
+	}
+	tx, err := s.conn.BeginTx(ctx, nil)
+	if err == nil {
+		s.tx = tx
+	}
+	return tx, err
 }
 
 // ExecContext implements gorm.ConnPool.
@@ -72,7 +154,7 @@ func (s *session) ExecContext(ctx context.Context, query string, args ...any) (s
 	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}
-	return s.Tx.ExecContext(ctx, query, args...)
+	return s.ConnPool.ExecContext(ctx, query, args...)
 }
 
 // QueryContext implements gorm.ConnPool.
@@ -80,13 +162,13 @@ func (s *session) QueryContext(ctx context.Context, query string, args ...any) (
 	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}
-	return s.Tx.QueryContext(ctx, query, args...)
+	return s.ConnPool.QueryContext(ctx, query, args...)
 }
 
 // QueryRowContext implements gorm.ConnPool.
 func (s *session) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	_ = s.flush(ctx) // it stays in err, and the transaction will not commit
-	return s.Tx.QueryRowContext(ctx, query, args...)
+	return s.ConnPool.QueryRowContext(ctx, query, args...)
 }
 
 // PrepareContext implements gorm.ConnPool.
@@ -94,8 +176,18 @@ func (s *session) PrepareContext(ctx context.Context, query string) (*sql.Stmt, 
 	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}
-	return s.Tx.PrepareContext(ctx, query)
+	return s.ConnPool.PrepareContext(ctx, query)
 }
+
+// errOurs is for who tries to end the transaction: gorm, of which only savepoints
+// can be had here.
+var errOurs = errors.New("store: a transaction ends with InTx")
+
+// Commit implements gorm.TxCommitter.
+func (s *session) Commit() error { return errOurs }
+
+// Rollback implements gorm.TxCommitter.
+func (s *session) Rollback() error { return errOurs }
 
 // holds reports whether the row waits to be written.
 func (s *session) holds(row models.Keyed) bool {
@@ -123,24 +215,24 @@ func (s *session) drop() { s.rows, s.notes, s.keyed, s.err = nil, nil, nil, nil 
 func (s *session) send(ctx context.Context, list []statement) error {
 	if s.conn == nil {
 		for _, x := range list {
-			if _, err := s.Tx.ExecContext(ctx, x.sql, x.args...); err != nil {
+			if _, err := s.tx.ExecContext(ctx, x.sql, x.args...); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return s.conn.Raw(func(c any) error {
-		conn, ok := c.(*stdlib.Conn)
-		if !ok {
-			return fmt.Errorf("send a batch over a %T", c)
-		}
+	return s.raw(func(conn *pgx.Conn) error {
 		var b pgx.Batch
 		for _, x := range list {
 			b.Queue(x.sql, x.args...)
 		}
-		results := conn.Conn().SendBatch(ctx, &b)
+		results := conn.SendBatch(ctx, &b)
 		for range list {
-			if _, err := results.Exec(); err != nil {
+			tag, err := results.Exec()
+			if err == nil && tag.String() == "ROLLBACK" {
+				err = pgx.ErrTxCommitRollback // a statement had failed, and fn did not say so
+			}
+			if err != nil {
 				return errors.Join(err, ignored(results.Close()))
 			}
 		}

@@ -271,15 +271,16 @@ func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
 		return err
 	}
 	x := tx.session()
-	defer x.release()
 	done := false
 	defer func() {
 		if !done {
-			_ = x.Rollback() // fn's error or panic is what counts
+			x.rollback(ctx)
 		}
 	}()
 	if err = fn(tx); err == nil {
-		err = tx.end(ctx)
+		if err = tx.end(); err == nil {
+			err = x.commit(ctx)
+		}
 	}
 	if x.err != nil {
 		return x.err // whatever else went wrong did so because of it
@@ -288,9 +289,6 @@ func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
 		return err
 	}
 	done = true
-	if err := x.Commit(); err != nil {
-		return err
-	}
 	tx.committed()
 	return nil
 }
@@ -306,13 +304,13 @@ func (s *Store) open(ctx context.Context) (*Tx, error) {
 	return &Tx{DB: db, Now: s.Now(), store: s, writes: true}, nil
 }
 
-// end does what was left for the end, and sends what was held back.
-func (tx *Tx) end(ctx context.Context) error {
+// end does what was left for the end.
+func (tx *Tx) end() error {
 	if err := tx.flushLate(); err != nil {
 		return err
 	}
 	tx.flushSignals()
-	return tx.session().flush(ctx)
+	return nil
 }
 
 // committed tells whoever waited for the commit.
@@ -366,13 +364,12 @@ func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
 
 // SQL gives the transaction to libraries that speak database/sql. It panics
 // outside InTx, where there is none.
-func (tx *Tx) SQL() *sql.Tx {
+func (tx *Tx) SQL() (*sql.Tx, error) {
 	s := tx.session()
 	if s == nil {
 		panic("store: SQL outside InTx")
 	}
-	_ = s.flush(tx.Statement.Context) // an error stays, and the transaction will not commit
-	return s.Tx
+	return s.library(tx.Statement.Context)
 }
 
 // ForUpdate locks the rows that the query reads until the transaction ends. On

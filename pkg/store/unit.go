@@ -118,12 +118,7 @@ func (u *Unit) Commit(last ...func(tx *Tx) error) error {
 		return nil
 	}
 	u.tx.flushSignals()
-	x := u.tx.session()
-	err := x.flush(u.ctx)
-	if err == nil {
-		err = x.Commit()
-	}
-	if err != nil {
+	if err := u.tx.session().commit(u.ctx); err != nil {
 		u.Rollback()
 		if retryable(err) {
 			return fault.Wrap(fault.Unavailable, err, "The database is busy, try again.")
@@ -131,7 +126,6 @@ func (u *Unit) Commit(last ...func(tx *Tx) error) error {
 		return translate(err)
 	}
 	u.ended = true
-	x.release()
 	u.tx.committed()
 	return nil
 }
@@ -139,9 +133,7 @@ func (u *Unit) Commit(last ...func(tx *Tx) error) error {
 // Rollback drops what the unit did.
 func (u *Unit) Rollback() {
 	if u.tx != nil && !u.ended {
-		x := u.tx.session()
-		_ = x.Rollback() // the connection's end would do the same
-		x.release()
+		u.tx.session().rollback(u.ctx)
 	}
 	u.ended = true
 }

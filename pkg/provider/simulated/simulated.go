@@ -203,7 +203,7 @@ func (p *Provider) Create(spec provider.Spec) []provider.Step {
 		}
 		return p.machine(memo[provider.MemoRef])
 	}
-	return []provider.Step{
+	steps := []provider.Step{
 		p.step("clone", "Cloning "+spec.Template, func(memo provider.Memo) (time.Duration, error) { return p.clone(spec, memo) }),
 		p.change("tag", "Marking the machine", made, func(r *record) error {
 			r.Tag = spec.Tag
@@ -222,6 +222,10 @@ func (p *Provider) Create(spec provider.Spec) []provider.Step {
 		}),
 		p.change("power-on", "Powering on", made, powerOn),
 	}
+	for i := range steps[1:] {
+		steps[i+1].Along = true // there is nobody to wait for
+	}
+	return steps
 }
 
 func set(to *int, v int) {

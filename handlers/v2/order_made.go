@@ -1,0 +1,42 @@
+package v2
+
+import (
+	"halcyon/models"
+	"halcyon/pkg/access"
+)
+
+// What an order has just made need not be read to be linked.
+
+func madeJobs(a access.Actor, o *models.Order) ([]any, bool) {
+	if o.Made == nil {
+		return nil, false
+	}
+	return own(a, o.Made.Jobs, func(j *models.Job) models.ID { return j.OwnerID })
+}
+
+func madeServers(a access.Actor, o *models.Order) ([]any, bool) {
+	if o.Made == nil {
+		return nil, false
+	}
+	return own(a, o.Made.Servers, func(sv *models.Server) models.ID { return sv.OwnerID })
+}
+
+// mostMade is how many links are made of what an order made; the rest is the
+// query's affair, which knows how many there may be.
+const mostMade = 100
+
+// own gives the rows if the actor is certain to see all of them: as their owner, or
+// seeing everything. Whoever sees them otherwise is for the database to say.
+func own[T any](a access.Actor, rows []*T, owner func(*T) models.ID) ([]any, bool) {
+	if len(rows) > mostMade {
+		return nil, false
+	}
+	list := make([]any, len(rows))
+	for i, row := range rows {
+		if !a.SeesAll() && (a.ID == 0 || owner(row) != a.ID) {
+			return nil, false
+		}
+		list[i] = row
+	}
+	return list, true
+}
