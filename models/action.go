@@ -37,7 +37,7 @@ const (
 	BuiltInPowerOff        BuiltIn = "power-off"
 	BuiltInReboot          BuiltIn = "reboot"
 	BuiltInRefresh         BuiltIn = "refresh-info"
-	BuiltInSnapshot        BuiltIn = "take-snapshot" // setting name, optional
+	BuiltInSnapshot        BuiltIn = "take-snapshot" // setting name, optional: the job's id is put behind it
 	BuiltInDecommission    BuiltIn = "decommission"  // by an order
 )
 

@@ -132,7 +132,10 @@ func (k run) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *mode
 		own := *j
 		own.Action, own.ServerID, own.Args = action, sv.ID, models.JobArgs{}
 		if action == server.ActionSnapshot {
-			if own.Args.Name = k.setting(x, j, "name"); own.Args.Name == "" {
+			// No two snapshots of a server have one name, and this may run again.
+			if name := k.setting(x, j, "name"); name != "" {
+				own.Args.Name = name + "-" + j.ID.String()
+			} else {
 				own.Args.Name = "halcyon-" + j.CreatedAt.UTC().Format("20060102-150405")
 			}
 		}

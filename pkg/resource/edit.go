@@ -102,7 +102,14 @@ func (f *FieldDef) unchanged(n *body.Node, r *Refs, row any) bool {
 	if f.hidden || f.see != nil && !f.see(r.actor, row) {
 		return false
 	}
-	return n.Same(f.value(row).AppendJSON(nil, hal.HAL))
+	v := f.value(row)
+	if f.fetch != nil {
+		var err error
+		if v, err = f.fetch(r.ctx, r.actor, row); err != nil {
+			return false
+		}
+	}
+	return n.Same(v.AppendJSON(nil, hal.HAL))
 }
 
 // Unchanged reads the members of a replacement that a body of its own does not:

@@ -529,7 +529,7 @@ func TestReferences(t *testing.T) {
 			}
 		}
 		for _, text := range []string{
-			`"Acme"`, `99`, `-1`, `"2x"`, `"/api/test/orders/2"`, `"/groups/2"`, `"https://elsewhere.example/2"`, `"SIZ-00000000"`,
+			`"Nobody"`, `99`, `-1`, `"2x"`, `"/api/test/orders/2"`, `"/groups/2"`, `"https://elsewhere.example/2"`, `"SIZ-00000000"`,
 			`true`, `["2"]`, `{"title": "Acme"}`, `"' OR 1=1 --"`, `"99999999999999999999"`,
 		} {
 			if o, err := post(ada, `{"group": `+text+`}`); blamed(err) != "/group" {
