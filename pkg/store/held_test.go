@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-func names(t *testing.T, tx *store.Tx) []string {
+func groupNames(t *testing.T, tx *store.Tx) []string {
 	t.Helper()
 	var list []string
 	if err := tx.Model(&models.Group{}).Order("id").Pluck("name", &list).Error; err != nil {
@@ -26,7 +26,7 @@ func names(t *testing.T, tx *store.Tx) []string {
 func TestHeldRowsAreNeverMissed(t *testing.T) {
 	t.Parallel()
 	for name, look := range map[string]func(t *testing.T, tx *store.Tx) int{
-		"gorm": func(t *testing.T, tx *store.Tx) int { return len(names(t, tx)) },
+		"gorm": func(t *testing.T, tx *store.Tx) int { return len(groupNames(t, tx)) },
 		"one row": func(t *testing.T, tx *store.Tx) (n int) {
 			if err := tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n); err != nil {
 				t.Error(err)
@@ -143,7 +143,7 @@ func TestSaveOfAHeldRow(t *testing.T) {
 			if err := store.Save(tx, g, "name"); err != nil {
 				return err
 			}
-			if got := names(t, tx); !slices.Contains(got, "later") || slices.Contains(got, "early") {
+			if got := groupNames(t, tx); !slices.Contains(got, "later") || slices.Contains(got, "early") {
 				t.Errorf("the groups are %q", got)
 			}
 			g.Name = "last"
@@ -196,7 +196,7 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 					t.Errorf("the error is %v", err)
 				}
 				read := s.Read(t.Context())
-				if got := names(t, read); slices.Contains(got, "free") {
+				if got := groupNames(t, read); slices.Contains(got, "free") {
 					t.Errorf("the groups are %q", got)
 				}
 				var n int64
@@ -252,7 +252,7 @@ func TestPanicInATransaction(t *testing.T) {
 				})
 			}()
 		}
-		if got := names(t, s.Read(t.Context())); slices.Contains(got, "gone") {
+		if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "gone") {
 			t.Errorf("the groups are %q", got)
 		}
 	})
@@ -274,7 +274,7 @@ func TestRewrite(t *testing.T) {
 				return err
 			}
 			row.Name = "too late"
-			if got := names(t, tx); !slices.Contains(got, "second") {
+			if got := groupNames(t, tx); !slices.Contains(got, "second") {
 				t.Errorf("the groups are %q", got)
 			}
 			row.Name, row.Description = "third", "said"
@@ -310,7 +310,7 @@ func TestAFailedStatementSpoilsTheTransaction(t *testing.T) {
 			if err == nil {
 				t.Error("it committed")
 			}
-			if got := names(t, s.Read(t.Context())); slices.Contains(got, "lost") {
+			if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "lost") {
 				t.Errorf("the groups are %q", got)
 			}
 		})
@@ -334,7 +334,7 @@ func TestACanceledTransaction(t *testing.T) {
 				t.Fatal("it committed")
 			}
 		}
-		if got := names(t, s.Read(t.Context())); slices.Contains(got, "gone") {
+		if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "gone") {
 			t.Errorf("the groups are %q", got)
 		}
 	})

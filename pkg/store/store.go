@@ -211,6 +211,7 @@ type Tx struct {
 	writes   bool
 	onCommit []func()
 	signals  []signal
+	inserted map[string]int // rows, by the prefix of their kind
 }
 
 // Read gives a handle for queries outside a transaction. Each query sees what
