@@ -169,6 +169,12 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 		"by a row":       func(tx *store.Tx) error { var n int; return tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n) },
 		"and overlooked": func(tx *store.Tx) error { _ = tx.Exec("UPDATE groups SET description = 'x'"); return nil },
 		"by a library":   func(tx *store.Tx) error { _, err := tx.SQL(); return err },
+		"in other words": func(tx *store.Tx) error {
+			if err := tx.Exec("UPDATE groups SET description = 'x'").Error; err != nil {
+				return &reworded{err}
+			}
+			return nil
+		},
 		"before a fault": func(tx *store.Tx) error {
 			_, _ = tx.SQL()
 			return errors.New("something that followed from it")
@@ -192,7 +198,8 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 					}
 					return then(tx)
 				})
-				if !fault.Is(err, fault.Conflict) {
+				var own *reworded
+				if !fault.Is(store.Fault(err), fault.Conflict) || name == "in other words" && !errors.As(err, &own) {
 					t.Errorf("the error is %v", err)
 				}
 				read := s.Read(t.Context())
@@ -207,6 +214,11 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// reworded is an error that somebody has put around the database's.
+type reworded struct{ error }
+
+func (e *reworded) Unwrap() error { return e.error }
 
 // Lines of history keep their order, among each other and after what they are about.
 func TestNotesComeInOrder(t *testing.T) {

@@ -270,7 +270,7 @@ func (s *Store) once(ctx context.Context, fn func(tx *Tx) error) (tx *Tx, err er
 		tx.flushSignals()
 		err = x.commit(ctx)
 	}
-	if x.err != nil {
+	if x.err != nil && !errors.Is(err, x.err) {
 		return nil, x.err // whatever else went wrong did so because of it
 	}
 	if err != nil {
