@@ -151,13 +151,12 @@ func (s *Service) consult(tx *store.Tx, c *order.Consultation, t models.Trigger,
 }
 
 // Follow implements order.Hooks.
-func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *models.Order, p *order.Plan) (started bool, err error) {
+func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *models.Order, p *order.Plan) error {
 	m := moment{
 		at: t, facts: func() (*Facts, error) { return s.orderFacts(tx, o, p), nil },
 		undecided: noted(tx, models.ObjectOrder, o.ID),
 	}
-	err = s.each(tx, m, func(h hook, f *Facts) error {
-		started = true
+	return s.each(tx, m, func(h hook, f *Facts) error {
 		// The order goes on while the job waits: it tells what is the case now.
 		known, err := json.Marshal(f)
 		if err != nil {
@@ -168,7 +167,6 @@ func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *mode
 		_, err = s.insert(tx, t, h, spec)
 		return err
 	})
-	return started, err
 }
 
 // insert starts a job for a hook.

@@ -58,7 +58,7 @@ func (s *Service) follow(tx *store.Tx, l *lineage) error {
 	if was == p.Status && tasks == [2]int{p.TotalTasks, p.CompletedTasks} {
 		return nil
 	}
-	if err := store.Save(tx, p); err != nil {
+	if err := store.Rewrite(tx, p); err != nil {
 		return fmt.Errorf("save job %s: %w", p.ID, err)
 	}
 	if was != p.Status && len(l.parents) > 0 {

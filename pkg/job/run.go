@@ -237,7 +237,7 @@ func (e *Engine) begin(ctx context.Context, kind Kind, id models.ID) (time.Durat
 		now := tx.Now
 		j.StartedAt, j.EndedAt = &now, nil
 		j.Attempts++
-		if err := store.Save(tx, j); err != nil {
+		if err := store.Rewrite(tx, j); err != nil {
 			return fmt.Errorf("save job %s: %w", id, err)
 		}
 		if len(l.parents) > 0 {

@@ -283,7 +283,7 @@ func (s *Service) end(tx *store.Tx, l *lineage, to models.JobStatus) error {
 	}
 	now := tx.Now
 	j.EndedAt = &now
-	if err := store.Save(tx, j); err != nil {
+	if err := store.Rewrite(tx, j); err != nil {
 		return fmt.Errorf("save job %s: %w", j.ID, err)
 	}
 	for _, fn := range s.onEnd {

@@ -66,10 +66,13 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 		}
 		made.Jobs, made.Servers = append(made.Jobs, j), append(made.Servers, rows[i])
 	}
-	waits := slices.ContainsFunc(made.Jobs, func(j *models.Job) bool { return j.PrerequisiteID != 0 })
-	if len(p.Mods)+len(p.Decoms)+len(p.Runs) == 0 && !waits {
-		o.Made = made
-	}
+	tx.OnCommit(func() {
+		// Unless the transaction has made more than that: whoever shows the order then
+		// reads all of it.
+		if store.Inserted(tx, "JOB") == len(made.Jobs) && store.Inserted(tx, "SVR") == len(made.Servers) {
+			o.Made = made
+		}
+	})
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 	if err := s.record(tx, access.System("halcyon"), o, "ended", string(to)); err != nil {
 		return err
 	}
-	return store.Save(tx, o, "status", "ended_at")
+	return store.Rewrite(tx, o, "status", "ended_at")
 }
 
 // outcome gives an order's status from those of its jobs: the same for all, or a

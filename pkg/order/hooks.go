@@ -22,9 +22,8 @@ type Hooks interface {
 	// Decide is asked before an order is submitted or approved. An error refuses:
 	// Conflict with the words of whatever refused.
 	Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan, c *Consultation) (Verdict, error)
-	// Follow starts what comes after a submission or an approval, and tells whether
-	// there was anything.
-	Follow(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan) (bool, error)
+	// Follow starts what comes after a submission or an approval.
+	Follow(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan) error
 	// Before starts what has to end well before the job of spec begins, and gives
 	// the job to wait for, 0 for none.
 	Before(tx *store.Tx, t models.Trigger, w Work, spec job.Spec) (models.ID, error)
@@ -147,8 +146,8 @@ func (noHooks) Decide(*store.Tx, access.Actor, models.Trigger, *models.Order, *P
 	return Verdict{}, nil
 }
 
-func (noHooks) Follow(*store.Tx, access.Actor, models.Trigger, *models.Order, *Plan) (bool, error) {
-	return false, nil
+func (noHooks) Follow(*store.Tx, access.Actor, models.Trigger, *models.Order, *Plan) error {
+	return nil
 }
 
 func (noHooks) Before(*store.Tx, models.Trigger, Work, job.Spec) (models.ID, error) { return 0, nil }

@@ -133,8 +133,7 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan,
 		if err := store.Save(tx, o); err != nil {
 			return err
 		}
-		_, err := s.hooks.Follow(tx, a, models.PostOrderSubmit, o, p)
-		return err
+		return s.hooks.Follow(tx, a, models.PostOrderSubmit, o, p)
 	}
 	if err := s.record(tx, a, o, "approved", why); err != nil {
 		return err
@@ -313,12 +312,8 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 		}
 	}
 	for _, t := range append(after, models.PostOrderApprove) {
-		started, err := s.hooks.Follow(tx, a, t, o, p)
-		if err != nil {
+		if err := s.hooks.Follow(tx, a, t, o, p); err != nil {
 			return err
-		}
-		if started {
-			o.Made = nil // there is more
 		}
 	}
 	if !p.idle() {

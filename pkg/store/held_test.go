@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -168,6 +169,12 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 		"by a row":       func(tx *store.Tx) error { var n int; return tx.Raw("SELECT count(*) FROM groups").Row().Scan(&n) },
 		"and overlooked": func(tx *store.Tx) error { _ = tx.Exec("UPDATE groups SET description = 'x'"); return nil },
 		"by a library":   func(tx *store.Tx) error { _, err := tx.SQL(); return err },
+		"in other words": func(tx *store.Tx) error {
+			if err := tx.Exec("UPDATE groups SET description = 'x'").Error; err != nil {
+				return &reworded{err}
+			}
+			return nil
+		},
 		"before a fault": func(tx *store.Tx) error {
 			_, _ = tx.SQL()
 			return errors.New("something that followed from it")
@@ -191,7 +198,8 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 					}
 					return then(tx)
 				})
-				if !fault.Is(err, fault.Conflict) {
+				var own *reworded
+				if !fault.Is(store.Fault(err), fault.Conflict) || name == "in other words" && !errors.As(err, &own) {
 					t.Errorf("the error is %v", err)
 				}
 				read := s.Read(t.Context())
@@ -206,6 +214,11 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// reworded is an error that somebody has put around the database's.
+type reworded struct{ error }
+
+func (e *reworded) Unwrap() error { return e.error }
 
 // Lines of history keep their order, among each other and after what they are about.
 func TestNotesComeInOrder(t *testing.T) {
@@ -250,6 +263,88 @@ func TestPanicInATransaction(t *testing.T) {
 					panic("oops")
 				})
 			}()
+		}
+		if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "gone") {
+			t.Errorf("the groups are %q", got)
+		}
+	})
+}
+
+// Rewrite writes what it is told to, of the row as it was when it was called, and
+// counts the version up.
+func TestRewrite(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		g := newGroup(t, s, "first")
+		err := s.InTx(t.Context(), func(tx *store.Tx) error {
+			row, err := store.First[models.Group](tx.ForUpdate().Where("id = ?", g.ID))
+			if err != nil {
+				return err
+			}
+			row.Name, row.Description, row.UUID = "second", "unsaid", "other"
+			if err := store.Rewrite(tx, row, "name"); err != nil {
+				return err
+			}
+			row.Name = "too late"
+			if got := groupNames(t, tx); !slices.Contains(got, "second") {
+				t.Errorf("the groups are %q", got)
+			}
+			row.Name, row.Description = "third", "said"
+			return store.Rewrite(tx, row)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := store.First[models.Group](s.Read(t.Context()).Where("id = ?", g.ID))
+		if err != nil || got.Name != "third" || got.Description != "said" || got.Version != 3 || got.UUID != g.UUID || !got.CreatedAt.Equal(g.CreatedAt) {
+			t.Errorf("read %+v, %v", got, err)
+		}
+	})
+}
+
+// A transaction in which a statement failed does not commit, even if nobody minds.
+func TestAFailedStatementSpoilsTheTransaction(t *testing.T) {
+	t.Parallel()
+	for name, open := range storetest.Databases(t) {
+		if name == "sqlite" {
+			continue // there a statement fails by itself
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			err := s.InTx(t.Context(), func(tx *store.Tx) error {
+				if err := store.Insert(tx, &models.Group{Name: "lost"}); err != nil {
+					return err
+				}
+				_ = tx.Exec("SELECT nothing FROM nowhere")
+				return nil
+			})
+			if err == nil {
+				t.Error("it committed")
+			}
+			if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "lost") {
+				t.Errorf("the groups are %q", got)
+			}
+		})
+	}
+}
+
+// A context that ends in the middle ends the transaction, and costs no connection.
+func TestACanceledTransaction(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for range 20 { // more than there are connections
+			ctx, cancel := context.WithCancel(t.Context())
+			err := s.InTx(ctx, func(tx *store.Tx) error {
+				if err := store.Insert(tx, &models.Group{Name: "gone"}); err != nil {
+					return err
+				}
+				cancel()
+				return store.Note(tx, &models.History{ObjectType: "group", ObjectID: 1, Event: "x", CreatedAt: tx.Now})
+			})
+			if err == nil {
+				t.Fatal("it committed")
+			}
 		}
 		if got := groupNames(t, s.Read(t.Context())); slices.Contains(got, "gone") {
 			t.Errorf("the groups are %q", got)

@@ -24,11 +24,19 @@ func Insert(tx *Tx, row models.Keyed) error {
 	}
 	k.Version = 1
 	k.CreatedAt, k.UpdatedAt = tx.Now, tx.Now
+	if tx.inserted == nil {
+		tx.inserted = map[string]int{}
+	}
+	tx.inserted[row.GlobalPrefix()]++
 	if tx.take(row, row, &k.ID) {
 		return nil
 	}
 	return translate(tx.Omit(clause.Associations).Create(row).Error)
 }
+
+// Inserted tells how many rows of a kind, by the prefix of its global ids, the
+// transaction has inserted.
+func Inserted(tx *Tx, prefix string) int { return tx.inserted[prefix] }
 
 // Save writes a row that was read, and counts its version up. It is a Conflict
 // when another transaction changed the row since. Columns limits what is written

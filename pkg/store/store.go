@@ -212,6 +212,7 @@ type Tx struct {
 	late     []lateWork
 	onCommit []func()
 	signals  []signal
+	inserted map[string]int // rows, by the prefix of their kind
 }
 
 // Read gives a handle for queries outside a transaction. Each query sees what
@@ -282,7 +283,7 @@ func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
 			err = x.commit(ctx)
 		}
 	}
-	if x.err != nil {
+	if x.err != nil && !errors.Is(err, x.err) {
 		return x.err // whatever else went wrong did so because of it
 	}
 	if err != nil {
