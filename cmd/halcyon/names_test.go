@@ -25,7 +25,7 @@ func TestNamesAreOnlyNames(t *testing.T) {
 		queue := []visit{{"/api/v2/", "nowhere"}}
 		seen := map[string]bool{"/api/v2/": true}
 		for i := 0; i < len(queue); i++ {
-			if isAction(queue[i].url) {
+			if isAction(queue[i].url) || strings.HasSuffix(queue[i].url, "/templates/") && !strings.Contains(queue[i].url, "/1/") { // its back end is made up
 				continue
 			}
 			for _, accept := range []string{"application/hal+json", formsType, "application/json"} {

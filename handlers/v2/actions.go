@@ -38,19 +38,19 @@ func (f *Face) actions() resource.Resource[models.Action] {
 				SetText(func(x *act, v string) { x.Description = v }),
 			resource.Enum("built-in", models.BuiltIns, func(x *act) models.BuiltIn { return x.BuiltIn }, "What a built-in action does.").On("built_in").
 				SetText(func(x *act, v string) { x.BuiltIn = models.BuiltIn(strings.ToLower(v)) }),
-			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").From("settings").
+			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").From("settings").Nested(`{"name": "backup"}`).
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
 					list := readParams(n, nil)
 					return func(x *act) { x.Settings = list }
 				}),
-			resource.Value("inputs", func(x *act) hal.Value { return inputValues(x.Inputs) }, "What whoever runs it is asked for.").From("inputs").
+			resource.Value("inputs", func(x *act) hal.Value { return inputValues(x.Inputs) }, "What whoever runs it is asked for.").From("inputs").Nested(`[{"name": "reason", "type": "text"}]`).
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
 					list := inputList(n)
 					return func(x *act) { x.Inputs = list }
 				}),
-			resource.Text("url", func(x *act) string { return x.URL }, "Where a webhook goes.").From("url").
+			resource.Text("url", func(x *act) string { return x.URL }, "Where a webhook goes.").From("url").Example("https://hooks.example.com/halcyon").
 				SetText(func(x *act, v string) { x.URL = v }),
-			resource.WriteOnly[act]("headers", "Further headers of a webhook, name and value; never shown.").
+			resource.WriteOnly[act]("headers", "Further headers of a webhook, name and value; never shown.").Nested(`{"X-Site": "north"}`).
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
 					list := map[string]string{}
 					for _, name := range n.Keys() {
@@ -60,6 +60,7 @@ func (f *Face) actions() resource.Resource[models.Action] {
 				}),
 			resource.Texts("header-names", func(x *act) []string { return x.HeaderNames }, "Names of the further headers.").From("header_names"),
 			resource.WriteOnly[act]("secret", "Secret that webhooks are signed with, whsec_ and the base64 of 24 to 64 bytes; never shown.").
+				Like("whsec_[A-Za-z0-9+/]+={0,2}", "is not whsec_ and base64").Example("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX").
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
 					v := n.String()
 					return func(x *act) { x.NewSecret = &v }
@@ -81,6 +82,7 @@ func (f *Face) actions() resource.Resource[models.Action] {
 		CanCreate: action.CanEdit, Create: s.Actions.Create,
 		CanUpdate: s.Actions.CanUpdate, Update: s.Actions.Update,
 		CanDelete: s.Actions.CanDelete, Delete: deleting[act](s.Actions.Delete),
+		Unused: s.Actions.Unused,
 	}
 }
 
@@ -98,7 +100,7 @@ func (f *Face) serverActions() resource.Resource[models.ServerAction] {
 			resource.ID(key),
 			resource.Text("description", func(x *offer) string { return x.Description }, "What it does.").On("description").
 				SetText(func(x *offer, v string) { x.Description = v }),
-			resource.Text("condition", func(x *offer) string { return x.Condition }, "CEL expression over server, group, environment and user: where it is offered; empty for everywhere.").From("condition").
+			resource.Text("condition", func(x *offer) string { return x.Condition }, "CEL expression over server, group, environment and user: where it is offered; empty for everywhere.").From("condition").Example(`server.cpus <= 4`).
 				SetText(func(x *offer, v string) { x.Condition = v }),
 			resource.Bool("requires-approval", func(x *offer) bool { return x.RequiresApproval }, "Whether running it is an order that somebody has to approve.").On("requires_approval").
 				SetBool(func(x *offer, v bool) { x.RequiresApproval = v }),
@@ -115,6 +117,7 @@ func (f *Face) serverActions() resource.Resource[models.ServerAction] {
 		CanCreate: action.CanEdit, Create: s.ServerActions.Create,
 		CanUpdate: s.ServerActions.CanUpdate, Update: s.ServerActions.Update,
 		CanDelete: s.ServerActions.CanDelete, Delete: deleting[offer](s.ServerActions.Delete),
+		Unused: s.ServerActions.Unused,
 	}
 }
 
@@ -132,7 +135,7 @@ func (f *Face) serviceActions() resource.Resource[models.ServiceAction] {
 			resource.ID(key),
 			resource.Text("description", func(x *offer) string { return x.Description }, "What it does.").On("description").
 				SetText(func(x *offer, v string) { x.Description = v }),
-			resource.Text("condition", func(x *offer) string { return x.Condition }, "CEL expression over service, group and user: where it is offered; empty for everywhere.").From("condition").
+			resource.Text("condition", func(x *offer) string { return x.Condition }, "CEL expression over service, group and user: where it is offered; empty for everywhere.").From("condition").Example(`group.name == "Web"`).
 				SetText(func(x *offer, v string) { x.Condition = v }),
 			resource.Bool("requires-approval", func(x *offer) bool { return x.RequiresApproval }, "Whether running it is an order that somebody has to approve.").On("requires_approval").
 				SetBool(func(x *offer, v bool) { x.RequiresApproval = v }),
@@ -149,6 +152,7 @@ func (f *Face) serviceActions() resource.Resource[models.ServiceAction] {
 		CanCreate: action.CanEdit, Create: s.ServiceActions.Create,
 		CanUpdate: s.ServiceActions.CanUpdate, Update: s.ServiceActions.Update,
 		CanDelete: s.ServiceActions.CanDelete, Delete: deleting[offer](s.ServiceActions.Delete),
+		Unused: s.ServiceActions.Unused,
 	}
 }
 
@@ -177,7 +181,7 @@ func (f *Face) orchestrationActions() resource.Resource[models.OrchestrationActi
 				SetText(func(x *hook, v string) { x.Description = v }),
 			resource.Enum("trigger", models.Triggers, func(x *hook) models.Trigger { return x.Trigger }, "Trigger point.").On("trigger_point").Listed().
 				Set(setTrigger(func(x *hook, t models.Trigger) { x.Trigger = t })).Required(),
-			resource.Text("condition", func(x *hook) string { return x.Condition }, "CEL expression that has to hold; empty for always.").From("condition").
+			resource.Text("condition", func(x *hook) string { return x.Condition }, "CEL expression that has to hold; empty for always.").From("condition").Example(`group.name == "Web"`).
 				SetText(func(x *hook, v string) { x.Condition = v }),
 			resource.Int("priority", func(x *hook) int64 { return int64(x.Priority) }, "Lower is earlier.").On("priority").
 				SetInt(func(x *hook, v int) { x.Priority = v }),
@@ -194,6 +198,7 @@ func (f *Face) orchestrationActions() resource.Resource[models.OrchestrationActi
 		CanCreate: action.CanEdit, Create: s.OrchestrationActions.Create,
 		CanUpdate: s.OrchestrationActions.CanUpdate, Update: s.OrchestrationActions.Update,
 		CanDelete: s.OrchestrationActions.CanDelete, Delete: deleting[hook](s.OrchestrationActions.Delete),
+		Unused: s.OrchestrationActions.Unused,
 	}
 }
 
@@ -217,7 +222,7 @@ func (f *Face) rules() resource.Resource[models.Rule] {
 				SetText(func(x *rule, v string) { x.Description = v }),
 			resource.Enum("trigger", models.Triggers, func(x *rule) models.Trigger { return x.Trigger }, "Trigger point.").On("trigger_point").Listed().
 				Set(setTrigger(func(x *rule, t models.Trigger) { x.Trigger = t })).Required(),
-			resource.Text("condition", func(x *rule) string { return x.Condition }, "CEL expression that has to hold.").From("condition").
+			resource.Text("condition", func(x *rule) string { return x.Condition }, "CEL expression that has to hold.").From("condition").Example(`group.name == "Web"`).
 				SetText(func(x *rule, v string) { x.Condition = v }).Required(),
 			resource.Int("priority", func(x *rule) int64 { return int64(x.Priority) }, "Lower is earlier; the first rule that holds decides on approval.").On("priority").
 				SetInt(func(x *rule, v int) { x.Priority = v }),
@@ -234,6 +239,7 @@ func (f *Face) rules() resource.Resource[models.Rule] {
 		CanCreate: action.CanEdit, Create: s.Rules.Create,
 		CanUpdate: s.Rules.CanUpdate, Update: s.Rules.Update,
 		CanDelete: s.Rules.CanDelete, Delete: deleting[rule](s.Rules.Delete),
+		Unused: s.Rules.Unused,
 	}
 }
 
@@ -267,6 +273,7 @@ func (f *Face) applications() resource.Resource[models.Application] {
 		CanCreate: action.CanEdit, Create: s.Applications.Create,
 		CanUpdate: s.Applications.CanUpdate, Update: s.Applications.Update,
 		CanDelete: s.Applications.CanDelete, Delete: deleting[app](s.Applications.Delete),
+		Unused: s.Applications.Unused,
 	}
 }
 

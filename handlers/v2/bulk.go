@@ -2,9 +2,11 @@ package v2
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -113,7 +115,10 @@ func (f *Face) picked(c echo.Context, d *resource.Def, items *body.Node) ([]pick
 	if !items.Present() {
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
-	nodes := items.List()
+	nodes := []*body.Node{items} // a form with one choice
+	if items.IsList() || items.IsObject() {
+		nodes = items.List()
+	}
 	switch {
 	case items.IsList() && len(nodes) == 0:
 		items.Complain("is empty")
@@ -213,22 +218,52 @@ func (f *Face) failure(c echo.Context, d *resource.Def, it pick, err error) hal.
 
 // bulkTemplates offers the bulk actions that the caller may run on at least one of
 // the rows of a page.
-func (f *Face) bulkTemplates(a access.Actor, d *resource.Def, rows []any) []hal.Template {
+func (f *Face) bulkTemplates(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]hal.Template, error) {
+	whole, err := f.whole(ctx, a, d, rows)
+	if err != nil {
+		return nil, err
+	}
 	var list []hal.Template
 	for _, x := range d.BulkActions() {
-		for _, row := range rows {
+		if slices.ContainsFunc(d.Batch, func(b resource.BatchAction) bool { return b.Rel == x.Rel }) {
+			continue // the action of the whole collection is offered under that name
+		}
+		for _, row := range whole {
 			if x.Can(a, row) != nil {
 				continue
 			}
+			own, err := x.Form(ctx, a, row)
+			if err != nil {
+				return nil, err
+			}
 			list = append(list, hal.Template{
 				Key: x.Rel, Title: x.Title + " several", Method: http.MethodPost, Target: d.Path() + "actions/" + x.Path,
-				Properties: []hal.TemplateProperty{{
-					Name: "items", Prompt: d.Noun, Required: true, Multiple: true,
-					OptionsLink: hal.Link{Href: d.Path()}, PromptField: "name", ValueField: "id",
-				}},
+				Properties: append([]hal.TemplateProperty{
+					f.reg.Choices(hal.TemplateProperty{Name: "items", Prompt: d.Noun, Required: true, Multiple: true}, d.Plural, ""),
+				}, own...),
 			})
 			break
 		}
 	}
-	return list
+	return list, nil
+}
+
+// fewRows are as many rows of a page as are looked at for what can be done with them.
+const fewRows = 10
+
+// whole gives the first rows of a page as their own documents have them: guards ask
+// for more than a list knows.
+func (f *Face) whole(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]any, error) {
+	var out []any
+	for _, row := range rows[:min(len(rows), fewRows)] {
+		found, err := d.Find(ctx, a, d.RowKey(row).ID.String())
+		switch {
+		case fault.Is(err, fault.NotFound): // since the list was read
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, found)
+		}
+	}
+	return out, nil
 }

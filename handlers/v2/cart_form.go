@@ -78,6 +78,8 @@ func (f *Face) itemForm(ctx context.Context, a access.Actor, o *models.Order, ki
 		return f.modForm(ctx, a, o)
 	case models.ItemDecom:
 		return f.decomForm(ctx, a, o)
+	case models.ItemScale, models.ItemAction:
+		// Services and servers offer them by themselves, each with its own questions.
 	}
 	return nil, nil
 }

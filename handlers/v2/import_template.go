@@ -122,9 +122,6 @@ func (f *Face) importTemplateForm(ctx context.Context, a access.Actor, h *models
 		template,
 		{Name: "name", Prompt: "Name of a new OS build", Type: "text", MaxLength: 255},
 		{Name: "os-family", Prompt: "Family of a new OS build", Type: "text"},
-		{
-			Name: "os-build", Prompt: "Or the OS build that gets it", Type: "text", PromptField: "name", ValueField: "id",
-			OptionsLink: hal.Link{Href: f.reg.Def("os-builds").Path() + "?page_size=100"},
-		},
+		f.reg.Choices(hal.TemplateProperty{Name: "os-build", Prompt: "Or the OS build that gets it"}, "os-builds", ""),
 	}, nil
 }

@@ -24,7 +24,7 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 			resource.ID(key),
 			resource.Enum("kind", models.QuotaKinds, func(q *row) models.QuotaKind { return q.Kind }, "What is counted: servers, cpu (processors), memory (MB), disk (GB) or money (by the month).").On("kind").Listed().
 				SetText(func(q *row, v string) { q.Kind = models.QuotaKind(strings.ToLower(v)) }).Required(),
-			resource.Value("limit", func(q *row) hal.Value { return amount(q.Kind, q.Limit) }, "How much there is. Who has more already keeps it, and gets no more.").From("kind", "maximum").Listed().
+			resource.Value("limit", func(q *row) hal.Value { return amount(q.Kind, q.Limit) }, "How much there is. Who has more already keeps it, and gets no more.").From("kind", "maximum").Listed().As("number").Example("10").
 				Set(func(n *body.Node, _ *resource.Refs) func(*row) {
 					v := n.TextUpTo(64)
 					return func(q *row) { q.NewLimit = &v }
@@ -44,6 +44,7 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 		CanCreate: quota.CanEdit, Create: f.Quotas.Quotas.Create,
 		CanUpdate: f.Quotas.Quotas.CanUpdate, Update: f.Quotas.Quotas.Update,
 		CanDelete: f.Quotas.Quotas.CanDelete, Delete: deleting[row](f.Quotas.Quotas.Delete),
+		Unused: f.Quotas.Quotas.Unused,
 	}
 }
 

@@ -65,7 +65,11 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 		}
 	}
 	if forms {
-		doc.Templates = append(doc.Templates, f.bulkTemplates(a, d, rows.Rows)...)
+		list, err := f.bulkTemplates(ctx, a, d, rows.Rows)
+		if err != nil {
+			return err
+		}
+		doc.Templates = append(doc.Templates, list...)
 	}
 	return f.send(c, http.StatusOK, doc)
 }

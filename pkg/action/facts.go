@@ -239,6 +239,8 @@ func (n names) item(it *models.OrderItem) *ItemFacts {
 		f.Parameters = parameters(it.Mod.Parameters)
 	case models.ItemAction:
 		f.Name, f.Parameters = it.Action.Name, parameters(it.Action.Parameters)
+	case models.ItemScale:
+		f.Name, f.Quantity, f.Parameters = it.Scale.Tier, int64(it.Scale.Quantity), parameters(it.Scale.Parameters)
 	case models.ItemDecom:
 	}
 	return f

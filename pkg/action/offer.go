@@ -171,10 +171,7 @@ func (s *Service) canRunOnService(ctx context.Context, a access.Actor, x *offer,
 	return s.meant(ctx, x, scopeServiceAction, &Facts{Service: n.service(svc), Group: n.group(svc.GroupID), User: n.user(a.ID)}, svc.Name)
 }
 
-var (
-	servers  = &query.Schema{Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR"}
-	services = &query.Schema{Name: "service", Plural: "services", Table: "services", Prefix: "RSC"}
-)
+var servers = &query.Schema{Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR"}
 
 // RunOnServer runs a server action, by an order if it requires approval. Bad
 // parameters are a 400 that names them and those that are known.

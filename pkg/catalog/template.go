@@ -67,6 +67,10 @@ func (c *Service) discover(ctx context.Context, handler models.ID) ([]provider.T
 		return nil, err
 	}
 	inv, err := p.Discover(ctx)
+	if fault.Is(err, fault.Invalid) {
+		// What is wrong is how the handler is set up, and not what the caller said.
+		err = fault.Wrap(fault.Unavailable, err, "%s", fault.From(err).Message)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 
+	"halcyon/hal"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
 )
@@ -32,5 +33,6 @@ func (d *Def) BulkActions() []*ActionDef {
 			}
 			return d.Delete(ctx, a, ref)
 		},
+		Form: func(context.Context, access.Actor, any) ([]hal.TemplateProperty, error) { return nil, nil },
 	})
 }

@@ -97,7 +97,7 @@ func (u *Unit) within(ctx context.Context, fn func(tx *Tx) error) error {
 // when the request was given up.
 func (u *Unit) undo(ctx context.Context) error {
 	u.tx.session().drop()
-	db := u.tx.DB.WithContext(context.WithoutCancel(ctx))
+	db := u.tx.WithContext(context.WithoutCancel(ctx))
 	if err := db.Exec("ROLLBACK TO SAVEPOINT part").Error; err != nil {
 		return err
 	}
