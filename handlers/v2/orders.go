@@ -81,8 +81,12 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			{Rel: "cancel", Title: "Cancel", Doc: "Ends the order; running work is stopped and undone.", Can: order.CanCancel, Do: do(f.Orders.Cancel)},
 			{Rel: "duplicate", Title: "Duplicate", Doc: "Makes a new cart of the same items.", Can: order.CanDuplicate, Do: do(f.Orders.Duplicate)},
 		},
-		Validity: &resource.Validity{},
-		List:     f.Orders.List, Find: f.Orders.Find,
+		// Whether what waits can go on depends on the catalogue, on quotas and rules, and on
+		// the servers that it is about.
+		Validity: &resource.Validity{
+			Never: "{row}.status IN ('" + string(models.OrderCart) + "', '" + string(models.OrderPending) + "')",
+		},
+		List: f.Orders.List, Find: f.Orders.Find,
 		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *body.Node) (*models.Order, error) {
 			d, err := readDraft(n, refs)
 			if err != nil {

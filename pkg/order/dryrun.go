@@ -19,8 +19,8 @@ type Forecast struct {
 	Jobs      []PlannedJob
 }
 
-// PlannedJob is a job that an approved order would begin. No job of an order waits
-// for another one to end.
+// PlannedJob is a job that an approved order would begin. What triggers start before
+// and after it is not among them.
 type PlannedJob struct {
 	Type models.JobType
 	Name string // of what it is about: a host, or a service
@@ -77,6 +77,17 @@ func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	if err != nil {
 		return nil, err
 	}
+	if submits {
+		verdict, err := s.foreseen(tx, a, o, p)
+		if err != nil {
+			return nil, err
+		}
+		if auto, why = verdict.over(p, auto, why); auto {
+			if _, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &Consultation{rehearsing: true}); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if auto {
 		f.Automatic = why
 	} else if f.Approvers, err = s.approvers(tx, o); err != nil {
@@ -90,6 +101,12 @@ func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 		return f, f.submitted(tx, a, auto)
 	}
 	return f, nil
+}
+
+// foreseen is what rules make of a submission, or why they refuse it. Whoever has to
+// be asked outside is taken to agree.
+func (s *Service) foreseen(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) (Verdict, error) {
+	return s.hooks.Decide(tx, a, models.PreOrderSubmit, o, p, &Consultation{rehearsing: true})
 }
 
 // submitted brings the order to where a submission leaves it.
@@ -140,6 +157,9 @@ func (p *Plan) jobs() []PlannedJob {
 	}
 	for _, sv := range p.Servers {
 		out = append(out, PlannedJob{Type: models.JobProvision, Name: sv.Hostname})
+	}
+	for _, r := range p.Runs {
+		out = append(out, PlannedJob{Type: models.JobAction, Name: r.Name + " on " + r.On})
 	}
 	for _, m := range p.Mods {
 		out = append(out, PlannedJob{Type: models.JobModify, Name: m.Server.Hostname})

@@ -9,6 +9,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/quota"
 	"halcyon/pkg/store"
 )
 
@@ -35,7 +36,11 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 	if err != nil {
 		return err
 	}
-	_, err = s.plan(tx, planner, copied, itemPointer)
+	p, err := s.plan(tx, planner, copied, itemPointer)
+	if err == nil {
+		p.price(copied)
+		err = s.admitted(tx, a, copied, p)
+	}
 	switch f := fault.From(err); {
 	case err == nil:
 	case len(f.Fields) > 0:
@@ -46,6 +51,19 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 		o.Problems = []fault.Field{{Reason: strings.TrimSuffix(f.Message, ".")}}
 	}
 	return nil
+}
+
+// admitted is a Conflict when a quota or a rule would refuse what is planned.
+func (s *Service) admitted(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
+	if o.Status == models.OrderPending { // which has reserved what it takes
+		_, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &Consultation{rehearsing: true})
+		return err
+	}
+	if _, err := quota.Preview(tx, a, reservations(o, p)); err != nil {
+		return err
+	}
+	_, err := s.foreseen(tx, a, o, p)
+	return err
 }
 
 // detached gives a copy of the order that a plan may write into.
