@@ -363,7 +363,7 @@ func TestBadInput(t *testing.T) {
 	add("embed that is long", call{actor: "alice", path: "/api/v2/servers/?embed=" + strings.Repeat("x", 5000)}, http.StatusBadRequest, "embed")
 	many := "[" + strings.Repeat("1,", 100) + "2]"
 	for body, names := range map[string]string{
-		``: "/items", `{}`: "/items", `[]`: "/items", `{"items": null}`: "/items", `{"items": {}}`: "/items", `{"items": "1"}`: "/items", `[[1]]`: "/items/0",
+		``: "/items", `{}`: "/items", `[]`: "/items", `{"items": null}`: "/items", `{"items": {}}`: "/items", `{"items": {"id": "1"}}`: "/items", `[[1]]`: "/items/0",
 		many: "/items", `[1, 1]`: "/items/1", `["1", 1]`: "/items/1", `["999", "999"]`: "/items/1", `[null]`: "/items/0", `[{"id": 1}]`: "/items/0", `[1`: "ends too early", `[1] [2]`: "",
 	} {
 		add("bulk "+cut(body), posted("/api/v2/orders/actions/cancel", body), http.StatusBadRequest, names)

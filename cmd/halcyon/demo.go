@@ -16,6 +16,7 @@ import (
 
 	"halcyon/pkg/demo"
 	"halcyon/pkg/provider/vcsim"
+	"halcyon/pkg/webhook"
 )
 
 type demoCmd struct {
@@ -23,6 +24,7 @@ type demoCmd struct {
 	CORSOrigin []string `name:"cors-origin" help:"Other origins whose scripts may call the API, such as those of a HAL browser; * for all." placeholder:"ORIGIN"`
 	Data       string   `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
 	leaseFlags
+	WebhookAllow []string `help:"Networks besides the public ones that webhooks may call, such as 127.0.0.1/32." placeholder:"CIDR"`
 }
 
 // Run runs the demo until it is told to stop.
@@ -57,6 +59,9 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	}
 	s.workers, s.poll, s.lease = 8, 100*time.Millisecond, 15*time.Second
 	if err := c.apply(&s); err != nil {
+		return err
+	}
+	if s.webhookAllow, err = webhook.ParseAllowed(c.WebhookAllow); err != nil {
 		return err
 	}
 	a, err := newApp(env.ctx, s)

@@ -66,7 +66,7 @@ func (f *Face) actions() resource.Resource[models.Action] {
 					return func(x *act) { x.NewSecret = &v }
 				}),
 			resource.Bool("signed", func(x *act) bool { return x.Secret != "" }, "Whether webhooks are signed.").From("secret"),
-			resource.Int("timeout", func(x *act) int64 { return int64(x.Timeout) }, "Seconds that a webhook's receiver has.").On("timeout").
+			resource.Int("timeout", func(x *act) int64 { return int64(x.Timeout) }, "Seconds that a webhook's receiver has.").On("timeout").Between(1, models.MaxActionTimeout).
 				SetInt(func(x *act, v int) { x.Timeout = v }),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[act]{
@@ -350,7 +350,7 @@ func readRunParams(n *body.Node) []models.Param {
 func inputProperty(in *models.Input) hal.TemplateProperty {
 	p := hal.TemplateProperty{
 		Name: in.Name, Prompt: in.Label, Type: "text", Required: in.Required && in.Default == "", Value: in.Default,
-		Placeholder: in.Description, Regex: in.Pattern,
+		Placeholder: in.Description, Regex: resource.Browsers(in.Pattern),
 	}
 	switch in.Type {
 	case models.InputInteger:

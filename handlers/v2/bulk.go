@@ -69,7 +69,7 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 				results[i] = f.success(c, d, it, e, started)
 			}
 		}
-		for _, plural := range []string{"jobs", "orders"} {
+		for _, plural := range []string{"jobs", "orders", "os-builds"} {
 			if links := started[plural]; links != nil {
 				doc.Links = append(doc.Links, hal.Rel{Name: plural, Many: true, Links: links})
 			}
@@ -115,10 +115,14 @@ func (f *Face) picked(c echo.Context, d *resource.Def, items *body.Node) ([]pick
 	if !items.Present() {
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
-	nodes := []*body.Node{items} // a form with one choice
-	if items.IsList() || items.IsObject() {
-		nodes = items.List()
+	nodes := items.List
+	if _, one := items.Scalar(); one { // a form with one choice
+		nodes = func() []*body.Node { return []*body.Node{items} }
 	}
+	return f.pick(c, d, items, nodes())
+}
+
+func (f *Face) pick(c echo.Context, d *resource.Def, items *body.Node, nodes []*body.Node) ([]pick, error) {
 	switch {
 	case items.IsList() && len(nodes) == 0:
 		items.Complain("is empty")
@@ -180,6 +184,11 @@ func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.Effe
 		return goesOn("order", "orders", e.Order, &models.Order{Row: models.Row{ID: e.Order}})
 	case e.Job != 0:
 		return goesOn("job", "jobs", e.Job, &models.Job{Row: models.Row{ID: e.Job}})
+	case e.Other.Of != "":
+		of := f.reg.Def(e.Other.Of)
+		l := hal.Link{Href: of.Href(of.RowKey(e.Other.Row).ID), Title: of.TitleOf(e.Other.Row)}
+		started[of.Plural] = append(started[of.Plural], l)
+		return add(madeStatus(e.Other.Made), hal.Prop{Name: of.Name, Value: hal.LinkValue(l)})
 	case e.Row == nil:
 		return add(http.StatusNoContent)
 	}

@@ -3,6 +3,7 @@ package v2
 import (
 	"context"
 	"strings"
+	"time"
 
 	"halcyon/hal"
 	"halcyon/models"
@@ -84,9 +85,18 @@ func readExtension(n *body.Node) (server.Extension, error) {
 	return e, n.Faults().Err()
 }
 
+// dayAfter gives the first day that is later, "" for no day.
+func dayAfter(date string) string {
+	d, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return ""
+	}
+	return d.AddDate(0, 0, 1).Format(time.DateOnly)
+}
+
 func (f *Face) extendForm(a access.Actor, group models.ID, expires string, off bool) []hal.TemplateProperty {
 	next, last := f.Servers.Suggested(a, group, expires)
-	date := hal.TemplateProperty{Name: "expiration-date", Prompt: "Last day", Type: "date", Required: true, Value: next, Min: expires, Max: last}
+	date := hal.TemplateProperty{Name: "expiration-date", Prompt: "Last day", Type: "date", Required: true, Value: next, Min: dayAfter(expires), Max: last}
 	if next == models.Never {
 		date.Type, date.Min, date.Max = "text", "", ""
 	}

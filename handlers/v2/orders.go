@@ -104,7 +104,7 @@ func itemLinks() []resource.Relation[models.Order] {
 	var list []resource.Relation[models.Order]
 	for _, kind := range models.ItemKinds {
 		list = append(list, resource.Path("cb:"+itemMember(kind), func(base string, o *models.Order) (hal.Link, bool) {
-			return hal.Link{Href: base + "/orders/" + o.ID.String() + "/" + itemMember(kind) + "/", Title: itemsTitle(kind, o)}, true
+			return hal.Link{Href: base + "/orders/" + o.ID.String() + "/" + itemMember(kind) + "/", Title: itemsTitle(kind, o)}, o.ID != 0 // a dry run has no order
 		}, "Its "+string(kind)+" items. A POST adds one while the order is a cart."))
 	}
 	return list

@@ -302,10 +302,15 @@ func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error 
 func (f *Face) elsewhere(c echo.Context, o resource.Other) error {
 	d := f.reg.Def(o.Of)
 	c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(o.Row).ID))
-	if o.Made {
-		return f.show(c, http.StatusCreated, d, o.Row)
+	return f.show(c, madeStatus(o.Made), d, o.Row)
+}
+
+// madeStatus is the status of a row that a write led to.
+func madeStatus(made bool) int {
+	if made {
+		return http.StatusCreated
 	}
-	return f.show(c, http.StatusOK, d, o.Row)
+	return http.StatusOK
 }
 
 // started answers work that goes on: 202, its place, and its document, with the

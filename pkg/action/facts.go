@@ -201,8 +201,10 @@ func (n names) order(o *models.Order, p *order.Plan) *OrderFacts {
 	if p == nil {
 		return f
 	}
+	quantity := map[*models.OrderItem]int64{}
 	add := func(list []order.PlannedServer) {
 		for i := range list {
+			quantity[list[i].Item]++
 			f.Servers++
 			f.CPUs += int64(list[i].CPUs)
 			f.MemoryMB += int64(list[i].MemoryMB)
@@ -212,6 +214,11 @@ func (n names) order(o *models.Order, p *order.Plan) *OrderFacts {
 		add(p.Services[i].Servers)
 	}
 	add(p.Servers)
+	for i := range o.Items {
+		if made := quantity[&o.Items[i]]; made > 0 {
+			f.Items[i].Quantity = made
+		}
+	}
 	seen := map[models.ID]bool{}
 	for _, env := range p.Environments() {
 		if !seen[env.ID] {

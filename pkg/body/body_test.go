@@ -117,7 +117,8 @@ func TestSaidTwice(t *testing.T) {
 		`{"service-name": "x", "resource-name": "x"}`: false,
 		`{"service-name": "x", "resource-name": "y"}`: true,
 		`{"service-name": "x", "resource-name": ""}`:  false,
-		`{"service-name": [], "resource-name": []}`:   true,
+		`{"service-name": [], "resource-name": []}`:   false,
+		`{"service-name": [1], "resource-name": [2]}`: true,
 	} {
 		n, err := body.Parse([]byte(text))
 		if err != nil {

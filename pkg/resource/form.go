@@ -78,7 +78,11 @@ func (r *Registry) ItemTemplates(ctx context.Context, a access.Actor, d *Def, ro
 	if d.Delete != nil && (d.CanDelete == nil || d.CanDelete(a, row) == nil) && (d.unused == nil || d.unused(ctx, a, row) == nil) {
 		list = append(list, hal.Template{Key: "delete", Title: "Delete '" + self.Title + "'", Method: "DELETE", Target: self.Href})
 	}
-	for _, x := range d.Actions {
+	actions, err := d.ActionsOn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range actions {
 		if x.Can(a, row) != nil || x.Rel == "delete" && d.Delete != nil {
 			continue // one way to delete it is enough
 		}
@@ -135,7 +139,7 @@ func (r *Registry) fieldProperty(f *FieldDef, row any, create bool) hal.Template
 	in := &f.Input
 	p := hal.TemplateProperty{
 		Name: f.Name, Prompt: prompt(f.Doc), Type: in.Type, Required: f.Required || in.Asked && create,
-		Min: in.Min, Max: in.Max, MaxLength: in.MaxLength, Regex: Browsers(in.Pattern), Placeholder: in.Example, Multiple: in.Multiple,
+		Min: in.Min, Max: in.Max, MaxLength: in.MaxLength, Regex: whole(in.Pattern), Placeholder: in.Example, Multiple: in.Multiple,
 	}
 	for _, o := range in.Options {
 		p.Options = append(p.Options, hal.Option{Value: o})

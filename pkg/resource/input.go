@@ -152,6 +152,14 @@ func number(text string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(text)
 }
 
+// whole anchors a pattern that a text has to match from end to end.
+func whole(pattern string) string {
+	if pattern == "" {
+		return ""
+	}
+	return Browsers("^" + strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), "$") + "$")
+}
+
 // script are the parts of Go's regular expressions that JavaScript's do not have.
 var script = []string{"(?", `\A`, `\z`, `\Q`, `\p`, `\P`, "[[:", `\C`}
 
