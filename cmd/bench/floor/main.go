@@ -220,7 +220,9 @@ func (f *floor) server(w http.ResponseWriter, r *http.Request) {
 	b = append(append(append(b, `,"jobs":{"href":"`...), self...), `related-jobs/","title":`...)
 	b = append(quoted(b, "Jobs Of "+hostname), `},"history":{"href":"`...)
 	b = append(append(b, self...), `history/","title":`...)
-	b = append(quoted(b, "History Of "+hostname), `},"collection":{"href":"/api/v2/servers/","title":"List of Servers"}`...)
+	b = append(quoted(b, "History Of "+hostname), `},"cb:snapshots":{"href":"`...)
+	b = append(append(b, self...), `snapshots/","title":`...)
+	b = append(quoted(b, "Snapshots Of "+hostname), `},"collection":{"href":"/api/v2/servers/","title":"List of Servers"}`...)
 	b = serverActions(b, self, hostname, power)
 	b = append(b, `},"hostname":`...)
 	b = quoted(b, hostname)
@@ -291,9 +293,9 @@ const timeLayout = "2006-01-02T15:04:05.000000"
 
 // serverActions appends what an administrator may do with an active server.
 func serverActions(b []byte, self, hostname, power string) []byte {
-	actions := [][3]string{{"power-off", "poweroff", "Power off"}, {"reboot", "reboot", "Reboot"}, {"refresh-info", "refresh-info", "Refresh info"}, {"snapshot", "snapshot", "Snapshot"}}
+	actions := [][3]string{{"power-off", "poweroff", "Power off"}, {"reboot", "reboot", "Reboot"}, {"refresh-info", "refresh-info", "Refresh info"}, {"snapshot", "snapshot", "Snapshot"}, {"modify", "modify", "Modify"}}
 	if power != "POWERON" {
-		actions = [][3]string{{"power-on", "poweron", "Power on"}, {"refresh-info", "refresh-info", "Refresh info"}, {"snapshot", "snapshot", "Snapshot"}}
+		actions = [][3]string{{"power-on", "poweron", "Power on"}, {"refresh-info", "refresh-info", "Refresh info"}, {"snapshot", "snapshot", "Snapshot"}, {"modify", "modify", "Modify"}}
 	}
 	target := func(b []byte, x [3]string) []byte {
 		b = append(append(append(append(b, `"href":"`...), self...), "actions/"...), x[1]...)
