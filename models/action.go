@@ -116,6 +116,9 @@ func (*Action) GlobalPrefix() string { return "ACT" }
 // a step of a job is shorter than a minute.
 const MaxActionTimeout = 30
 
+// DefaultActionTimeout is how many seconds it has unless the action says otherwise.
+const DefaultActionTimeout = 10
+
 // Validate checks what any writer of the row must keep to. The webhook's address
 // is checked by whoever calls it.
 func (a *Action) Validate() error {

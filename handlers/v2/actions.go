@@ -78,11 +78,12 @@ func (f *Face) actions() resource.Resource[models.Action] {
 		},
 		Subs: []resource.Sub[act]{historySub(models.ObjectAction, func(x *act) (models.ID, string) { return x.ID, x.Name })},
 		List: s.Actions.List, Find: s.Actions.Find,
-		New:       func() *act { return &act{Timeout: 10} },
+		New:       func() *act { return &act{Timeout: models.DefaultActionTimeout} },
 		CanCreate: action.CanEdit, Create: s.Actions.Create,
 		CanUpdate: s.Actions.CanUpdate, Update: s.Actions.Update,
 		CanDelete: s.Actions.CanDelete, Delete: deleting[act](s.Actions.Delete),
 		Unused: s.Actions.Unused,
+		Bundle: &resource.Bundle[act]{Export: s.Export, Import: s.Import},
 	}
 }
 

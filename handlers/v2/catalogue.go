@@ -450,23 +450,7 @@ func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
 func inputList(n *body.Node) []models.Input {
 	var inputs []models.Input
 	for _, x := range n.List() {
-		in := models.Input{
-			Name: x.Field("name").Text(), Type: models.InputType(x.Field("type").Text()),
-			Label: x.Field("label").Text(), Description: x.Field("description").Text(),
-			Required: x.Field("required").Bool(), Default: x.Field("default").Text(),
-			Options: x.Field("options").Texts(), Pattern: x.Field("pattern").Text(),
-		}
-		if v := x.Field("minimum"); v.Present() {
-			in.Minimum = new(v.Int())
-		}
-		if v := x.Field("maximum"); v.Present() {
-			in.Maximum = new(v.Int())
-		}
-		if in.Type == "" {
-			in.Type = models.InputText
-		}
-		x.Done()
-		inputs = append(inputs, in)
+		inputs = append(inputs, x.Input())
 	}
 	return inputs
 }

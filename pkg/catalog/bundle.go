@@ -293,30 +293,10 @@ func readBlueprint(n *body.Node) *blueprintFile {
 		file.BuildItems = append(file.BuildItems, it)
 	}
 	for _, x := range n.Field("inputs").List() {
-		file.Inputs = append(file.Inputs, readInput(x))
+		file.Inputs = append(file.Inputs, x.Input())
 	}
 	n.Done()
 	return file
-}
-
-func readInput(x *body.Node) models.Input {
-	in := models.Input{
-		Name: x.Field("name").Text(), Type: models.InputType(x.Field("type").Text()),
-		Label: x.Field("label").Text(), Description: x.Field("description").Text(),
-		Required: x.Field("required").Bool(), Default: x.Field("default").Text(),
-		Options: texts(x.Field("options")), Pattern: x.Field("pattern").Text(),
-	}
-	if v := x.Field("minimum"); v.Present() {
-		in.Minimum = new(v.Int())
-	}
-	if v := x.Field("maximum"); v.Present() {
-		in.Maximum = new(v.Int())
-	}
-	if in.Type == "" {
-		in.Type = models.InputText
-	}
-	x.Done()
-	return in
 }
 
 // texts gives an array of strings, nil for none.
