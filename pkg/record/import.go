@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"encoding/json"
 
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
@@ -69,31 +68,5 @@ func (t *Table[T, P]) importOver(tx *store.Tx, a access.Actor, row *T, fill func
 			return err
 		}
 	}
-	if err := t.CanUpdate(a, row); err != nil {
-		return err
-	}
-	before, err := json.Marshal(row)
-	if err != nil {
-		return err
-	}
-	if err := fill(tx, row); err != nil {
-		return err
-	}
-	if err := t.CanUpdate(a, row); err != nil {
-		return err
-	}
-	if err := t.Validate(tx, row); err != nil {
-		return err
-	}
-	if err := store.Save(tx, P(row)); err != nil {
-		return taken(err)
-	}
-	if err := t.written(tx, row); err != nil {
-		return err
-	}
-	was, is, err := changes(before, row)
-	if err != nil {
-		return err
-	}
-	return history.Add(tx, a, t.Object, P(row).Key().ID, "imported", "In place of what it was.", was, is)
+	return t.change(tx, a, row, func() error { return fill(tx, row) }, "imported", "In place of what it was.")
 }

@@ -101,39 +101,45 @@ func (t *Table[T, P]) Update(ctx context.Context, a access.Actor, ref string, ap
 		if row, err = t.find(tx, a, ref, lock...); err != nil {
 			return err
 		}
-		if err := t.CanUpdate(a, row); err != nil {
-			return err
-		}
-		before, err := json.Marshal(row)
-		if err != nil {
-			return err
-		}
-		if err := apply(row); err != nil {
-			return err
-		}
-		// The guard is asked again: nobody gives a row to where they have no rights.
-		if err := t.CanUpdate(a, row); err != nil {
-			return err
-		}
-		if err := t.Validate(tx, row); err != nil {
-			return err
-		}
-		if err := store.Save(tx, P(row)); err != nil {
-			return taken(err)
-		}
-		if err := t.written(tx, row); err != nil {
-			return err
-		}
-		was, is, err := changes(before, row)
-		if err != nil {
-			return err
-		}
-		return history.Add(tx, a, t.Object, P(row).Key().ID, "changed", "", was, is)
+		return t.change(tx, a, row, func() error { return apply(row) }, "changed", "")
 	})
 	if err != nil {
 		return nil, err
 	}
 	return row, nil
+}
+
+// change has apply change a row that was just read, and writes it with a line of
+// history.
+func (t *Table[T, P]) change(tx *store.Tx, a access.Actor, row *T, apply func() error, event, message string) error {
+	if err := t.CanUpdate(a, row); err != nil {
+		return err
+	}
+	before, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	if err := apply(); err != nil {
+		return err
+	}
+	// The guard is asked again: nobody gives a row to where they have no rights.
+	if err := t.CanUpdate(a, row); err != nil {
+		return err
+	}
+	if err := t.Validate(tx, row); err != nil {
+		return err
+	}
+	if err := store.Save(tx, P(row)); err != nil {
+		return taken(err)
+	}
+	if err := t.written(tx, row); err != nil {
+		return err
+	}
+	was, is, err := changes(before, row)
+	if err != nil {
+		return err
+	}
+	return history.Add(tx, a, t.Object, P(row).Key().ID, event, message, was, is)
 }
 
 // Delete removes a row that nothing refers to.
