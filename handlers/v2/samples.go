@@ -25,7 +25,7 @@ var samples embed.FS
 // samplesZip is the sample client as it goes over the wire.
 type samplesZip struct {
 	data []byte
-	etag string
+	etag string // without quotes
 }
 
 // zipSamples packs the sample client. The same sources give the same bytes, on every
@@ -64,7 +64,7 @@ func zipSamples() (samplesZip, error) {
 		return samplesZip{}, err
 	}
 	sum := sha256.Sum256(buf.Bytes())
-	return samplesZip{data: buf.Bytes(), etag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
+	return samplesZip{data: buf.Bytes(), etag: hex.EncodeToString(sum[:16])}, nil
 }
 
 // apiSamples answers the sample client as a zip file.
@@ -73,23 +73,15 @@ func (f *Face) apiSamples(c echo.Context) error {
 		return err
 	}
 	h := c.Response().Header()
-	h.Set("ETag", f.samples.etag)
+	h.Set(headerETag, `"`+f.samples.etag+`"`)
 	h.Set(echo.HeaderCacheControl, "public, no-cache")
-	if hasETag(c.Request().Header.Get("If-None-Match"), f.samples.etag) {
+	t, given, err := readTags(c.Request().Header, headerNoneMatch)
+	if err != nil {
+		return err
+	}
+	if given && t.match(f.samples.etag) {
 		return c.NoContent(http.StatusNotModified)
 	}
 	h.Set(echo.HeaderContentDisposition, "attachment; filename=api-samples.zip")
 	return c.Blob(http.StatusOK, "application/zip", f.samples.data)
-}
-
-// hasETag reports whether an If-None-Match lists the tag; weak ones count
-// (RFC 9110, section 13.1.2).
-func hasETag(header, etag string) bool {
-	for _, tag := range strings.Split(header, ",") {
-		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || tag == etag {
-			return true
-		}
-	}
-	return false
 }
