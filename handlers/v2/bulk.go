@@ -115,14 +115,12 @@ func (f *Face) picked(c echo.Context, d *resource.Def, items *body.Node) ([]pick
 	if !items.Present() {
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
-	nodes := items.List
-	if _, one := items.Scalar(); one { // a form with one choice
-		nodes = func() []*body.Node { return []*body.Node{items} }
+	var nodes []*body.Node
+	if _, one := items.Scalar(); one { // what a form sends of one choice
+		nodes = []*body.Node{items}
+	} else {
+		nodes = items.List()
 	}
-	return f.pick(c, d, items, nodes())
-}
-
-func (f *Face) pick(c echo.Context, d *resource.Def, items *body.Node, nodes []*body.Node) ([]pick, error) {
 	switch {
 	case items.IsList() && len(nodes) == 0:
 		items.Complain("is empty")
