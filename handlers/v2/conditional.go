@@ -149,7 +149,7 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 		if f.remember(c, v, seen) || given && t.match(v.tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
-	case method == http.MethodPatch && row != nil:
+	case (method == http.MethodPatch || method == http.MethodPut) && row != nil:
 		// What is sent is what a GET would answer now.
 		v := f.validatorOf(rep, row, *buf)
 		v.set(c)
