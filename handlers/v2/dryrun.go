@@ -21,15 +21,14 @@ import (
 // dryRun is the query parameter that asks what a request would lead to.
 const dryRun = "dry-run"
 
-// orDryRun lets the making and the submission of orders be tried out. All other
-// routes of a declaration know nothing of it.
+// orDryRun lets the making of orders, also by form, and their submission be tried
+// out. All other routes of a declaration know nothing of it.
 func (f *Face) orDryRun(d *resource.Def, action string, real echo.HandlerFunc) echo.HandlerFunc {
-	if d.Plural != "orders" || action != "" && action != "submit" {
+	dry := map[string]echo.HandlerFunc{
+		"orders": f.dryCreate, "orders/submit": f.drySubmit, "blueprints/order": f.dryOrderForm,
+	}[strings.TrimSuffix(d.Plural+"/"+action, "/")]
+	if dry == nil {
 		return real
-	}
-	dry := f.dryCreate
-	if action == "submit" {
-		dry = f.drySubmit
 	}
 	return func(c echo.Context) error {
 		on, err := takeDryRun(c)
@@ -93,6 +92,27 @@ func (f *Face) dryCreate(c echo.Context) error {
 		return err
 	}
 	fc, err := f.Orders.DryCreate(ctx, a, d)
+	if err != nil {
+		return err
+	}
+	return f.showForecast(c, fc)
+}
+
+// dryOrderForm tries out the order form of a blueprint.
+func (f *Face) dryOrderForm(c echo.Context) error {
+	ctx, a, id := c.Request().Context(), web.Actor(c), c.Param("id")
+	if _, err := f.Catalog.Blueprints.Find(ctx, a, id); err != nil {
+		return err
+	}
+	n, err := f.read(c)
+	if err != nil {
+		return err
+	}
+	var fc *order.Forecast
+	err = f.byForm(ctx, a, id, n, func(d order.Draft) (err error) {
+		fc, err = f.Orders.DryCreate(ctx, a, d)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -56,25 +56,37 @@ func asksItself(b *models.Blueprint, what string) bool {
 
 // orderBlueprint makes an order of one blueprint, as its form says.
 func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Blueprint], error) {
-	var none resource.Outcome[models.Blueprint]
+	var o *models.Order
+	err := f.byForm(ctx, a, ref, n, func(d order.Draft) (err error) {
+		o, err = f.Orders.Create(ctx, a, d)
+		return err
+	})
+	if err != nil {
+		return resource.Outcome[models.Blueprint]{}, err
+	}
+	return resource.Outcome[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: true}}, nil
+}
+
+// byForm reads the order form of a blueprint, and has take do something with the
+// draft. What is wrong is told by the members of the form.
+func (f *Face) byForm(ctx context.Context, a access.Actor, ref string, n *body.Node, take func(order.Draft) error) error {
 	b, err := f.Catalog.Blueprints.Find(ctx, a, ref)
 	if err != nil {
-		return none, err
+		return err
 	}
 	if err := f.Catalog.CanOrder(a, b); err != nil {
-		return none, err
+		return err
 	}
 	d := readOrderForm(b, n, f.reg.Refs(ctx, a))
 	if err := n.Faults().Err(); err != nil {
 		e := fault.From(err)
 		e.Detail = "Members: " + strings.Join(formNames(b), ", ") + "."
-		return none, e
+		return e
 	}
-	o, err := f.Orders.Create(ctx, a, d)
-	if err != nil {
-		return none, flatten(err, func(pointer string) string { return formPointer(b, n, pointer) })
+	if err := take(d); err != nil {
+		return flatten(err, func(pointer string) string { return formPointer(b, n, pointer) })
 	}
-	return resource.Outcome[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: true}}, nil
+	return nil
 }
 
 func readOrderForm(b *models.Blueprint, n *body.Node, refs *resource.Refs) order.Draft {
