@@ -34,12 +34,9 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 			if err := n.Faults().Err(); err != nil {
 				return resource.Outcome[svc]{}, err
 			}
-			o, j, err := f.Orders.Scale(ctx, a, ref, it)
-			switch {
-			case err != nil:
+			o, err := f.Orders.Scale(ctx, a, ref, it)
+			if err != nil {
 				return resource.Outcome[svc]{}, err
-			case j != nil:
-				return resource.Outcome[svc]{Job: j.ID}, nil
 			}
 			return resource.Outcome[svc]{Order: o.ID}, nil
 		},

@@ -235,6 +235,9 @@ func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		if e.Order != 0 {
+			return f.removed(c, e.Order)
+		}
 		return f.effect(c, d, e)
 	}
 }

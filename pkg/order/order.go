@@ -95,6 +95,18 @@ func loadItems(tx *store.Tx, o *models.Order) error {
 // Today gives the first date that an order can name.
 func (s *Service) Today() string { return s.store.Now().Format(time.DateOnly) }
 
+// Work gives the one job that does all of an order, 0 where somebody has to approve
+// it first and where several jobs do it.
+func (s *Service) Work(ctx context.Context, a access.Actor, id models.ID) (models.ID, error) {
+	const enough = 2
+	top := access.And(access.Where{SQL: "t.order_id = ? AND t.parent_id IS NULL", Args: []any{int64(id)}}, access.Visible("jobs", a, "t"))
+	jobs, err := query.Read[models.Job](s.store.Read(ctx), []string{"t.id"}, "jobs t", top, "t.id", enough)
+	if err != nil || len(jobs) != 1 {
+		return 0, err
+	}
+	return jobs[0].ID, nil
+}
+
 // Draft is what a face makes of a request for a new order.
 type Draft struct {
 	Name        string

@@ -33,9 +33,9 @@ func CanScale(a access.Actor, svc *models.Service) error {
 }
 
 // Scale submits an order with that scale item, whose service is the one that ref
-// names. It gives the order and, when the order needs no approval, the job.
-func (s *Service) Scale(ctx context.Context, a access.Actor, ref string, it models.ScaleItem) (*models.Order, *models.Job, error) {
-	o, err := s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
+// names.
+func (s *Service) Scale(ctx context.Context, a access.Actor, ref string, it models.ScaleItem) (*models.Order, error) {
+	return s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
 		svc, err := server.ServiceTx(tx, a, ref)
 		if err != nil {
 			return Draft{}, err
@@ -46,14 +46,6 @@ func (s *Service) Scale(ctx context.Context, a access.Actor, ref string, it mode
 			Items: []models.OrderItem{{Kind: models.ItemScale, Scale: &it}},
 		}, CanScale(a, svc)
 	})
-	if err != nil || o.Status != models.OrderActive {
-		return o, nil, err
-	}
-	j, err := store.First[models.Job](s.store.Read(ctx).Where("order_id = ? AND parent_id IS NULL", o.ID))
-	if err != nil {
-		return nil, nil, fmt.Errorf("job of order %s: %w", o.ID, err)
-	}
-	return o, j, nil
 }
 
 // bare is for requests whose body is the only item.
