@@ -10,6 +10,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/action"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
@@ -64,6 +65,9 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
+
+	descriptions func() (*descriptions, error)
+	explained    func() *apidoc.Docs
 }
 
 // New declares all resources and checks the declarations.
@@ -104,6 +108,7 @@ func New(s Services, c Config) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.descriptions, f.explained = f.describeAll(), f.explain()
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
 	return f, nil
@@ -124,6 +129,8 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
+	openAPIPath:                 true,
+	openAPIYAMLPath:             true,
 }
 
 // Authenticate implements web.Face.
