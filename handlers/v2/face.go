@@ -11,6 +11,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/action"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
@@ -70,6 +71,9 @@ type Face struct {
 	seen    validators
 	samples samplesZip
 	signOff atomic.Uint64 // counts what may have ended sessions
+
+	descriptions func() (*descriptions, error)
+	explained    func() *apidoc.Docs
 }
 
 // New declares all resources and checks the declarations.
@@ -111,6 +115,7 @@ func New(s Services, c Config) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.descriptions, f.explained = f.describeAll(), f.explain()
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
 	f.reg.OnChange(f.signedOff)
@@ -132,6 +137,8 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
+	openAPIPath:                 true,
+	openAPIYAMLPath:             true,
 }
 
 // Authenticate implements web.Face.
