@@ -17,6 +17,7 @@ import (
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
+	"halcyon/pkg/page"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
@@ -50,6 +51,7 @@ type Services struct {
 type Config struct {
 	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
+	Pages  page.Writer // for browsers; nil: they get HAL
 
 	// Audit, in tests, is told of every document that is not what was remembered of
 	// it, and nothing is answered from memory.

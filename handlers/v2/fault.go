@@ -80,6 +80,9 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 	for _, x := range e.Fields {
 		p.Errors = append(p.Errors, hal.FieldError{Pointer: x.Pointer, Reason: x.Reason})
 	}
+	if f.representation(c) == hal.AsHTML {
+		return f.faultPage(c, &p)
+	}
 	shape := f.representation(c).Shape()
 	buf := buffers.get()
 	defer buffers.put(buf)

@@ -21,6 +21,7 @@ import (
 type Def struct {
 	Name, Plural, Noun, Table, Prefix, Doc string
 	Slash                                  bool
+	Shown                                  []query.Attribute // what a person's table has, besides what is Listed
 	Schema                                 *query.Schema
 	Fields                                 []*FieldDef
 	Relations                              []*RelationDef
@@ -165,6 +166,9 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	for _, f := range r.Fields {
 		d.Fields = append(d.Fields, defineField(f))
+	}
+	for _, name := range r.Columns {
+		d.Shown = append(d.Shown, query.Attribute{Asked: name, Path: strings.Split(name, ".")})
 	}
 	for _, x := range r.Relations {
 		d.Relations = append(d.Relations, defineRelation(x))
@@ -552,4 +556,16 @@ func (d *Def) check() error {
 		return fmt.Errorf("declaration: %s", strings.Join(bad, "; "))
 	}
 	return nil
+}
+
+// ShownTo gives the attributes that a person's table has, of those that the actor may
+// ask for.
+func (d *Def) ShownTo(a access.Actor) []query.Attribute {
+	list := make([]query.Attribute, 0, len(d.Shown))
+	for _, at := range d.Shown {
+		if d.Attribute(a, at.Path) {
+			list = append(list, at)
+		}
+	}
+	return list
 }

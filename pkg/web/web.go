@@ -71,7 +71,7 @@ func New(c Config) *echo.Echo {
 	e.IPExtractor = echo.ExtractIPDirect()
 	s := &server{cfg: c, faces: c.Faces}
 	e.HTTPErrorHandler = s.fail
-	e.Pre(plainPath)
+	e.Pre(plainPath, fromBrowser)
 	if c.TLS {
 		e.Use(strictTransport)
 	}
