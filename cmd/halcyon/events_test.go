@@ -111,6 +111,22 @@ func (p *player) stream(ts *testscript.TestScript, _ bool, args []string) error 
 	}
 }
 
+// prune waits until what happened has its number, and removes what is too old.
+func (p *player) prune(*testscript.TestScript, bool, []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		var waits int64
+		if err := p.cloud.app.store.Read(ctx).Table("event_outbox").Count(&waits).Error; err != nil {
+			return err
+		}
+		if waits == 0 {
+			return p.cloud.app.events.Prune(ctx)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // replica is a further process of the installation, as far as the database and its
 // clients can tell.
 type replica struct {

@@ -37,6 +37,7 @@ import (
 //	                                -header='NAME: VALUE' as often as needed
 //	stream ACTOR PATH TYPE [NUMBER] follows the events behind the one with the number
 //	                                until one of the type comes, and shows them
+//	prune                           removes the events that are too old
 //	let NAME POINTER                keeps a part of the last answer in $NAME
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
@@ -87,7 +88,7 @@ func TestScripts(t *testing.T) {
 				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
-				"stream": played((*player).stream),
+				"stream": played((*player).stream), "prune": played((*player).prune),
 				"later":  played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 			},
 		})
