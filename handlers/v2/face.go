@@ -5,6 +5,7 @@ package v2
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,6 +14,7 @@ import (
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
@@ -37,6 +39,7 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Events    *event.Service
 	Actions   *action.Service
 	Quotas    *quota.Service
 
@@ -64,6 +67,7 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
+	signOff atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
@@ -99,6 +103,7 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),
+		resource.Define(f.events()),
 		resource.Define(f.quotas()),
 	)
 	if err != nil {
@@ -106,6 +111,7 @@ func New(s Services, c Config) (*Face, error) {
 	}
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
+	f.reg.OnChange(f.signedOff)
 	return f, nil
 }
 

@@ -79,7 +79,7 @@ func New(c Config) *echo.Echo {
 		e.Use(cors(c.Origins))
 	}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
-		return strings.HasPrefix(c.Path(), "/metrics")
+		return strings.HasPrefix(c.Path(), "/metrics") || WantsEvents(c.Request())
 	}}), s.authenticate)
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
