@@ -113,6 +113,7 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 	if err := c.app.engine.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
+	c.app.sender.Start()
 	fill, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := c.app.fill(fill, c.vc); err != nil {
@@ -133,6 +134,7 @@ func (c *cloud) stopWorkers(t testing.TB) {
 	if err := c.app.engine.Stop(end); err != nil {
 		t.Fatal(err)
 	}
+	c.app.sender.Stop(end)
 }
 
 // logBuffer keeps the log of a cloud.
@@ -488,6 +490,12 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), "UUID"},
 	{regexp.MustCompile(`\b([A-Z]{2,3})-[0-9a-z]{8}\b`), "$1-ID"},
+	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/=]+`), "whsec_SECRET"},
+	{regexp.MustCompile(`\bmsg_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "msg_UUID"},
+	{regexp.MustCompile(`"duration-ms": \d+`), `"duration-ms": N`},
+	// How many events there are depends on how the work falls into steps.
+	{regexp.MustCompile(`"event": "\d+"`), `"event": "N"`},
+	{regexp.MustCompile(`"id": "\d+"(,\s+"type": "[a-z]+\.)`), `"id": "N"$1`},
 	{regexp.MustCompile(`\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b`), "MAC"},
 	{regexp.MustCompile(`\b10\.20\.\d+\.\d+\b`), "IP"},
 	{regexp.MustCompile(`\b127\.0\.0\.1:\d+`), "HOST"},
