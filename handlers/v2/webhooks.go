@@ -28,7 +28,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 				SetText(func(w *hook, v string) { w.Name = v }).UpTo(models.MaxName).Required(),
 			resource.ID(key),
 			resource.Text("url", func(w *hook) string { return w.URL }, "Where events go: https, or what the installation allows. Redirects are not followed.").From("url").Example("https://hooks.example.com/halcyon").
-				SetText(func(w *hook, v string) { w.URL = v }).Required(),
+				SetText(func(w *hook, v string) { w.URL = v }).UpTo(2048).Required(),
 			resource.Texts("event-types", func(w *hook) []string { return w.Types }, "Types of events: their names, those of one kind (job.*), or all (*).").From("types").
 				SetTexts(func(w *hook, v []string) { w.Types = v }).OneOf(subscription.Patterns()...).Required(),
 			f.aboutField(),
@@ -68,7 +68,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 				}),
 			},
 			{
-				Rel: "rotate-secret", Title: "Replace the secret of", Can: subscription.CanEdit,
+				Rel: "rotate-secret", Title: "Replace the secret of", Alone: true, Can: subscription.CanEdit,
 				Doc: "Gives it a new secret, which the answer shows this once. The old one signs as well for a day, so that receivers can change over in between.",
 				Do:  hookAction(s.Rotate),
 			},
@@ -133,7 +133,7 @@ func (f *Face) aboutField() resource.Field[models.Webhook] {
 		}
 		return href(objectPlurals[w.ObjectType], w.ObjectID)
 	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").
-		From("object_type", "object_id").Example("/api/v2/orders/1").
+		From("object_type", "object_id").Example("ORD-7k2m9q4x").
 		Set(func(n *body.Node, r *resource.Refs) func(*hook) {
 			object, id := f.readAbout(n, r)
 			return func(w *hook) { w.ObjectType, w.ObjectID = object, id }
@@ -166,7 +166,6 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 		Fields: append([]resource.Field[row]{
 			resource.ID(key),
 			resource.Text("event-type", func(d *row) string { return d.EventType }, "Type of the event.").On("event_type").Listed(),
-			resource.Value("event", deliveredEvent, "Number of the event; none of a test.").From("event_id").Listed(),
 			resource.Text("message-id", func(d *row) string { return d.MessageID }, "Header webhook-id, the same for every attempt.").On("message_id"),
 			resource.Enum("status", models.DeliveryStatuses, func(d *row) models.DeliveryStatus { return d.Status }, "PENDING while it is tried, SUCCESS when the receiver answered 2xx, FAILURE when it was given up.").On("status").Listed(),
 			resource.Int("attempts", func(d *row) int64 { return int64(d.Attempts) }, "How often the receiver was called.").On("attempts").Listed(),
@@ -182,6 +181,7 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[row]{
 			resource.One("webhook", "webhooks", "webhook_id", func(d *row) models.ID { return d.WebhookID }, "Webhook that it goes to."),
+			resource.One("event", "events", "event_id", func(d *row) models.ID { return d.EventID }, "What is told, as long as events are kept; none of a test.").Optional(),
 		},
 		Actions: []resource.Action[row]{{
 			Rel: "replay", Title: "Replay", Can: subscription.CanReplay,
@@ -193,13 +193,6 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 		}},
 		List: s.ListDeliveries, Find: s.FindDelivery,
 	}
-}
-
-func deliveredEvent(d *models.WebhookDelivery) hal.Value {
-	if d.EventID == 0 {
-		return hal.Null()
-	}
-	return hal.String(d.EventID.String())
 }
 
 func orNull(n int) hal.Value {

@@ -497,6 +497,7 @@ type Action[T any] struct {
 	Title string // "Submit": the link says "Submit 'Order id 1'"
 	Doc   string
 	Slash bool
+	Alone bool // its answer says what has to be read: it cannot be had for several rows at once
 	Can   func(a access.Actor, row *T) error
 	Do    func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Outcome[T], error)
 	// Form lists what the body may hold, for the action's template; nil for nothing.
