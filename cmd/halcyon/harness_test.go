@@ -496,7 +496,6 @@ var varying = []struct {
 	{regexp.MustCompile(`\bmsg_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "msg_UUID"},
 	{regexp.MustCompile(`"duration-ms": \d+`), `"duration-ms": N`},
 	// How many events there are depends on how the work falls into steps.
-	{regexp.MustCompile(`/events/\d+\b`), "/events/N"},
 	{regexp.MustCompile(`"id": "\d+"(,\s+"type": "[a-z]+\.)`), `"id": "N"$1`},
 	{regexp.MustCompile(`\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b`), "MAC"},
 	{regexp.MustCompile(`\b10\.20\.\d+\.\d+\b`), "IP"},
@@ -507,6 +506,9 @@ var varying = []struct {
 	// PostgreSQL gives no number twice, also when a transaction is rolled back.
 	{regexp.MustCompile(`/history/\d+\b`), "/history/N"},
 	{regexp.MustCompile(`\bEvent id \d+`), "Event id N"},
+	{regexp.MustCompile(`/events/\d+\b`), "/events/N"},
+	{regexp.MustCompile(`(?m)^id: \d+$`), "id: N"},
+	{regexp.MustCompile(`"id":"\d+","type"`), `"id":"N","type"`},
 	{regexp.MustCompile(`"id": "\d+"(,\s+"date")`), `"id": "N"$1`},
 }
 

@@ -59,7 +59,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			{
 				Rel: "test", Title: "Test", Can: subscription.CanSend,
 				Doc: "Sends an event of the type " + subscription.TypeTest + " now, and answers its delivery.",
-				Do: plain(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[hook], error) {
+				Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[hook], error) {
 					d, err := s.Test(ctx, a, ref)
 					if err != nil {
 						return resource.Outcome[hook]{}, err
@@ -106,8 +106,8 @@ func shownSecret(w *models.Webhook) hal.Value {
 	return hal.String(w.Shown)
 }
 
-// plain fits an action whose body is empty into a declaration.
-func plain[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[T], error) {
+// bodiless fits an action whose body is empty into a declaration.
+func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[T], error) {
 	return func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[T], error) {
 		n.Done()
 		if err := n.Faults().Err(); err != nil {
@@ -118,7 +118,7 @@ func plain[T any](run func(ctx context.Context, a access.Actor, ref string) (res
 }
 
 func hookAction(run func(ctx context.Context, a access.Actor, ref string) (*models.Webhook, error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[models.Webhook], error) {
-	return plain(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Webhook], error) {
+	return bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Webhook], error) {
 		w, err := run(ctx, a, ref)
 		return resource.Outcome[models.Webhook]{Row: w}, err
 	})
@@ -186,7 +186,7 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 		Actions: []resource.Action[row]{{
 			Rel: "replay", Title: "Replay", Can: subscription.CanReplay,
 			Doc: "Sends the same message again, under the same webhook-id.",
-			Do: plain(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[row], error) {
+			Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[row], error) {
 				d, err := s.Replay(ctx, a, ref)
 				return resource.Outcome[row]{Row: d}, err
 			}),
