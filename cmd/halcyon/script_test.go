@@ -46,14 +46,19 @@ import (
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	rest                            ends the workers: what is queued stays queued
-//	later DAYS                      sets the installation's clock forward
+//	later DAYS                      sets the installation's clock forward: by so many days,
+//	                                or by a duration such as 90s
 //	leases                          looks at the leases, as the server does now and then
 //	unzip                           shows the files of the zip that came
 //	keep FILE                       writes the body of the last answer into a file
 //	pack ZIP FILE                   makes a bundle with the file as its manifest
 //	upload ACTOR PATH FILE          sends a file as the field file of a form
-//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on
-//	received                        shows what it got since the last time
+//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on;
+//	                                hang: nothing
+//	signed SECRET...                what it holds signatures against, from now on: each of
+//	                                these secrets has to have signed, and nothing else
+//	received [N]                    shows what it got since the last time, or waits for N
+//	                                messages and tells how often each has come
 //	quiet                           fails when a canary is in the log
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
@@ -67,7 +72,8 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				p := &player{receiver: newReceiver(tb)}
+				p := &player{}
+				p.receiver = newReceiver(tb, p.clock)
 				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, func(s *settings) { s.clock = p.clock })
 				p.cloud = c
 				env.Values[keyCloud{}] = p
@@ -87,9 +93,9 @@ func TestScripts(t *testing.T) {
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
-				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
+				"answers": played((*player).answers), "received": played((*player).received), "signed": played((*player).signed), "quiet": played((*player).quiet),
 				"stream": played((*player).stream), "prune": played((*player).prune),
-				"later":  played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
+				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 			},
 		})
 	})
@@ -117,6 +123,10 @@ func (p *player) clock() time.Time { return time.Now().Add(time.Duration(p.ahead
 func (p *player) later(_ *testscript.TestScript, _ bool, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: later DAYS")
+	}
+	if d, err := time.ParseDuration(args[0]); err == nil {
+		p.ahead.Add(int64(d))
+		return nil
 	}
 	days, err := strconv.Atoi(args[0])
 	p.ahead.Add(int64(days) * int64(24*time.Hour))

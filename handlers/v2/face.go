@@ -24,6 +24,7 @@ import (
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
+	"halcyon/pkg/subscription"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
 )
@@ -44,6 +45,8 @@ type Services struct {
 	Events    *event.Service
 	Actions   *action.Service
 	Quotas    *quota.Service
+
+	Subscriptions *subscription.Service
 
 	Idempotency *idempotency.Service
 
@@ -111,6 +114,8 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.history()),
 		resource.Define(f.events()),
 		resource.Define(f.quotas()),
+		resource.Define(f.webhooks()),
+		resource.Define(f.webhookDeliveries()),
 	)
 	if err != nil {
 		return nil, err
