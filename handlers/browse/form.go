@@ -102,7 +102,9 @@ func field(form string, p *hal.TemplateProperty, back *page.Sent) g.Node {
 	}
 	wrong := ""
 	if back != nil {
-		chosen = back.Values[p.Name]
+		if chosen = back.Values[p.Name]; p.Type == "password" {
+			chosen = nil // it is typed again, and never stands in a page
+		}
 		wrong = reasonOf(back, p.Name)
 	}
 	if p.Type == "hidden" {
@@ -183,7 +185,7 @@ func reasonOf(s *page.Sent, name string) string {
 func typed(values url.Values) g.Node {
 	names := make([]string, 0, len(values))
 	for name := range values {
-		if !strings.Contains(name, "password") && !strings.Contains(name, "secret") && !strings.Contains(name, "token") {
+		if !page.Secret(name) {
 			names = append(names, name)
 		}
 	}
