@@ -1,6 +1,7 @@
 package browse
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -23,7 +24,7 @@ func actions(v *page.View) g.Node {
 			continue
 		}
 		list = append(list, h.Form(h.Method("post"), h.Action(actionOf(v, t)),
-			h.Button(h.Type("submit"), g.If(t.Method == "DELETE", h.Class("danger")), g.Text(verb(t)))))
+			h.Button(h.Type("submit"), g.If(t.Method == http.MethodDelete, h.Class("danger")), g.Text(verb(t)))))
 	}
 	if list == nil {
 		return nil
@@ -58,7 +59,7 @@ func actionOf(v *page.View, t *hal.Template) string {
 		target = selfOf(v.Doc)
 	}
 	version := ""
-	if v.Version != 0 && (t.Method == "PATCH" || t.Method == "PUT") {
+	if v.Version != 0 && (t.Method == http.MethodPatch || t.Method == http.MethodPut) {
 		version = strconv.FormatInt(v.Version, 10)
 	}
 	from := v.Path

@@ -40,7 +40,7 @@ func (f *Face) frame(v *page.View) g.Node {
 				notices(v),
 				f.content(v, title),
 			),
-			footer(v),
+			footer(),
 		),
 	))
 }
@@ -108,7 +108,7 @@ func notices(v *page.View) g.Node {
 	return nil
 }
 
-func footer(v *page.View) g.Node {
+func footer() g.Node {
 	return h.Footer(
 		h.A(h.Href(Base+"/docs/"), g.Text("Documentation")),
 		h.A(h.Href(Base+"/"), g.Text("API root")),

@@ -13,6 +13,7 @@ import (
 	"halcyon/pkg/body"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/web"
 )
 
@@ -28,7 +29,7 @@ func (f *Face) sessions() resource.Resource[models.Session] {
 		Columns: []string{"address", "user-agent", "created", "last-seen", "current"},
 		Fields: []resource.Field[session]{
 			resource.ID((*session).Key),
-			resource.Value("type", sessionType, "Whose it is: browser, or token.").From("secret_hash").Listed(),
+			resource.Value("type", sessionType, "Whose it is: browser, or token.").From("secret_hash").Listed().Typed(schema.Enum("browser", "token")),
 			resource.Bool("current", func(s *session) bool { return s.Current }, "Whether this request belongs to it.").From("uuid").Listed(),
 			resource.Time("created", func(s *session) *time.Time { return &s.CreatedAt }, "When it was begun.").On("created_at"),
 			resource.Time("last-seen", func(s *session) *time.Time { return &s.SeenAt }, "When it was used last, to a minute or two.").On("seen_at"),
@@ -63,7 +64,7 @@ func (f *Face) apiTokens() resource.Resource[models.APIToken] {
 			resource.Text("name", func(t *token) string { return t.Name }, "What it is for.").On("name").Listed().
 				SetText(func(t *token, v string) { t.Name = v }).UpTo(models.MaxTokenName).Required(),
 			resource.ID(key),
-			resource.Value("token", shownOnce, "The token itself, in the answer that makes it: it is kept nowhere.").OmitEmpty(),
+			resource.Value("token", shownOnce, "The token itself, in the answer that makes it: it is kept nowhere.").OmitEmpty().Typed(schema.Like("^"+auth.TokenPattern+"$")),
 			resource.Text("prefix", func(t *token) string { return t.Prefix }, "How it begins.").On("prefix"),
 			resource.Enum("scope", models.TokenScopes, func(t *token) models.TokenScope { return t.Scope }, "What it is good for: read, which changes nothing, or write.").On("scope").
 				Default(string(models.ScopeRead)).SetText(func(t *token, v string) { t.Scope = models.TokenScope(v) }),
@@ -112,7 +113,7 @@ func (f *Face) userActions() []resource.Action[models.User] {
 	return []resource.Action[user]{
 		{
 			Rel: "change-password", Title: "Change Password", Doc: "Sets a new password, given the old one. All other sessions end.",
-			Can: auth.CanChangePassword,
+			Can: auth.CanChangePassword, Body: changePasswordBody(),
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[user], error) {
 				before, after := n.Field("old-password"), n.Field("password")
 				old, plain := before.String(), after.String()

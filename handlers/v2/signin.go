@@ -178,7 +178,7 @@ func (f *Face) formPage(c echo.Context, doc func(url.Values) *hal.Document, p *h
 	return f.sendPage(c, p.Status, v)
 }
 
-// user answers the caller's own user, with the roles that the user has.
+// user answers the caller's own user. To a person it shows the roles with it.
 func (f *Face) user(c echo.Context) error {
 	if err := noQuery(c); err != nil {
 		return err
@@ -195,7 +195,7 @@ func (f *Face) user(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.representation(c) != hal.AsCloudBolt {
+	if f.representation(c) == hal.AsHTML {
 		list := resource.NewSheet()
 		defer list.Release()
 		roles, release, err := f.rolesOf(c, row, list)
