@@ -80,7 +80,7 @@ func form(v *page.View, t *hal.Template) g.Node {
 	for i := range t.Properties {
 		fields = append(fields, field(key, &t.Properties[i], back))
 	}
-	return h.Details(h.Class("card form"), h.ID("form-"+key), g.If(back != nil, g.Attr("open")),
+	return h.Details(h.Class("card form"), h.ID("form-"+key), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
 		h.Summary(g.Text(t.Title)),
 		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields,
 			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class("primary"), g.Text(verb(t))))))
