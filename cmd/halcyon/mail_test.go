@@ -121,7 +121,12 @@ func (p *player) mails(ts *testscript.TestScript, _ bool, args []string) error {
 	if err := p.cloud.post(); err != nil {
 		return err
 	}
-	for _, l := range p.mailbox.take() {
+	letters := p.mailbox.take()
+	if len(letters) == 0 {
+		_, err := fmt.Fprintln(ts.Stdout(), "no mail")
+		return err
+	}
+	for _, l := range letters {
 		if link := mailedLink.FindStringSubmatch(l.body); link != nil {
 			ts.Setenv("LINK", link[1])
 		}

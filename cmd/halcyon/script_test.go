@@ -44,7 +44,7 @@ import (
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	rest                            ends the workers: what is queued stays queued
-//	later DAYS                      sets the installation's clock forward
+//	later DAYS                      sets the installation's clock forward; also by 90s
 //	leases                          looks at the leases, as the server does now and then
 //	unzip                           shows the files of the zip that came
 //	keep FILE                       writes the body of the last answer into a file
@@ -121,7 +121,11 @@ func (p *player) clock() time.Time { return time.Now().Add(time.Duration(p.ahead
 // later is for what happens days from now.
 func (p *player) later(_ *testscript.TestScript, _ bool, args []string) error {
 	if len(args) != 1 {
-		return errors.New("usage: later DAYS")
+		return errors.New("usage: later DAYS or later TIME")
+	}
+	if d, err := time.ParseDuration(args[0]); err == nil && args[0] != "0" {
+		p.ahead.Add(int64(d))
+		return nil
 	}
 	days, err := strconv.Atoi(args[0])
 	p.ahead.Add(int64(days) * int64(24*time.Hour))
