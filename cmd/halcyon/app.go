@@ -25,6 +25,7 @@ import (
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
+	"halcyon/pkg/mail"
 	"halcyon/pkg/order"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
@@ -49,6 +50,7 @@ type app struct {
 	hasher    *auth.Hasher
 	auth      *auth.Service
 	box       *secret.Box
+	mails     *mail.Service // nil: none are sent
 	backends  *backend.Pool
 	tenancy   *tenancy.Service
 	catalog   *catalog.Service
@@ -84,6 +86,9 @@ type settings struct {
 	prefer        hal.Shape
 	origins       []string // whose scripts may call
 	tls           bool
+	sessions      auth.SessionPolicy // of browsers; zero for the default
+	apiTokens     auth.TokenPolicy
+	mail          mailSettings
 	workers       int // jobs at a time in this process; 0 for none
 	poll          time.Duration
 	lease         time.Duration
@@ -137,7 +142,14 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.directory = directory.New(a.store)
 	a.events = event.New(event.Config{Store: a.store, People: a.directory, Keep: c.keepEvents, Log: c.log})
 	a.hasher = auth.NewHasher(a.store.Now)
-	a.auth = auth.New(auth.Config{Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log})
+	reset, err := a.mailer(c)
+	if err != nil {
+		return err
+	}
+	a.auth = auth.New(auth.Config{
+		Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log,
+		Sessions: c.sessions, Tokens: c.apiTokens, Reset: reset,
+	})
 	a.backends = backend.New(a.store, providers(c.log), a.box.Open)
 	a.tenancy = tenancy.New(a.store, a.directory, a.hasher.Hash)
 	a.catalog = catalog.New(a.store, a.directory, a.backends, a.box.Seal)
@@ -171,6 +183,10 @@ func (a *app) wire(ctx context.Context, c settings) error {
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
 		})
 	}
+	origin, err := web.NewCrossOrigin(c.trusted())
+	if err != nil {
+		return err
+	}
 	pages, err := browse.New()
 	if err != nil {
 		return err
@@ -182,7 +198,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages})
+	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Seal: a.box.Seal, Open: a.box.Open})
 	if err != nil {
 		return err
 	}
@@ -195,7 +211,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 			"workers":    a.working,
 		},
 		Metrics: web.NewMetrics(a.gauges()),
-		Origins: c.origins, TLS: c.tls,
+		Origins: c.origins, TLS: c.tls, Private: []string{v2.Private},
 	})
 	return nil
 }
@@ -274,7 +290,7 @@ func (a *app) close(ctx context.Context) error {
 	if a.sender != nil {
 		a.sender.Stop(ctx)
 	}
-	errs = append(errs, a.backends.Close(ctx))
+	errs = append(errs, a.backends.Close(ctx), a.auth.WriteSeen(ctx))
 	a.store.Close()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop: %w", err)

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -312,6 +315,8 @@ func (m *matrix) target(r web.Route, tenant string) (string, bool) {
 		return map[string]string{"rels": "submit", "problems": "invalid"}[parts[1]], true
 	case !strings.Contains(r.Path, ":"):
 		return "", true
+	case parts[0] == "password-reset":
+		return "", true // a link that nobody was mailed
 	case parts[0] == "user":
 		return "1", true // an item of the caller's cart, which is empty
 	}
@@ -434,6 +439,22 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"applications": func(m *matrix, _, _ string) models.ID {
 		x := &models.Application{Name: m.name("application"), ActionID: m.act()}
 		return must(m, x, m.app.actions.Applications.Create(context.Background(), access.System("test"), x)).ID
+	},
+	"sessions": func(m *matrix, tenant, _ string) models.ID {
+		now := m.app.store.Now()
+		s := &models.Session{UUID: uuid.NewString(), Version: 1, UserID: m.owners[tenant], CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
+		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error {
+			u, err := store.First[models.User](tx.Where("id = ?", s.UserID))
+			if err != nil {
+				return err
+			}
+			s.Generation = u.PasswordGen
+			return store.Fault(tx.Create(s).Error)
+		})
+		return must(m, s, err).ID
+	},
+	"api-tokens": func(m *matrix, tenant, _ string) models.ID {
+		return m.insert(&models.APIToken{UserID: m.owners[tenant], Name: m.name("token"), Scope: models.ScopeRead, SecretHash: m.name("hash")})
 	},
 	"orders": (*matrix).order,
 	"events": func(m *matrix, tenant, _ string) models.ID {

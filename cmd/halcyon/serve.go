@@ -80,6 +80,7 @@ type serveCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	signInFlags
 	leaseFlags
 	AdminPasswordFile string `help:"File with the password of the user admin, who is made on an empty database; without it a random one is printed once." type:"path" placeholder:"FILE"`
 }
@@ -94,6 +95,9 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	if err := c.apiFlags.apply(&s); err != nil {
+		return err
+	}
+	if err := c.signInFlags.apply(&s); err != nil {
 		return err
 	}
 	if err := c.leaseFlags.apply(&s); err != nil {
@@ -203,6 +207,8 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		a.sender.Start()
 	}
 	go a.housekeeping(ctx)
+	go a.writeSeen(ctx)
+	go a.sendMails(ctx)
 	go a.endLeases(ctx)
 	go a.events.Run(ctx)
 	go tally.Run(ctx, a.store, foldEvery, a.log)
@@ -361,6 +367,7 @@ type configCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	signInFlags
 	leaseFlags
 }
 
@@ -389,6 +396,12 @@ func (c *configCmd) Run(env *environment) error {
 		{"token-lifetime", c.TokenLifetime.String()},
 		{"prefer-representation", c.PreferRepresentation},
 		{"cors-origin", strings.Join(c.CORSOrigin, ",")},
+		{"session-idle", c.SessionIdle.String()},
+		{"session-lifetime", c.SessionLifetime.String()},
+		{"api-token-maximum", fmt.Sprint(c.APITokenMaximum)},
+		{"smtp-url", hidePassword(c.SMTPURL)},
+		{"mail-from", c.MailFrom},
+		{"public-url", c.PublicURL},
 		{"shutdown-timeout", c.ShutdownTimeout.String()},
 		{"lease-warnings", strings.Trim(fmt.Sprint(c.LeaseWarnings), "[]")},
 		{"lease-expired-action", c.LeaseExpiredAction},

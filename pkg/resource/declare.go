@@ -53,6 +53,7 @@ type Resource[T any] struct {
 	New       func() *T // what Create starts from; nil: new(T)
 	CanCreate func(a access.Actor) error
 	Create    func(ctx context.Context, a access.Actor, row *T) error
+	Once      bool // what was made shows something that nobody is shown again
 	CanUpdate func(a access.Actor, row *T) error
 	Update    func(ctx context.Context, a access.Actor, ref string, apply func(*T) error) (*T, error)
 	CanDelete func(a access.Actor, row *T) error
@@ -531,6 +532,7 @@ type Sub[T any] struct {
 	Of    string // plural of the resource that it lists
 	Title func(*T) string
 	Doc   string
+	Can   func(a access.Actor, row *T) error                                      // who may list it; nil: who sees the item
 	Paged bool                                                                    // its title says the page: Title gives the noun
 	Where func(ctx context.Context, a access.Actor, row *T) (access.Where, error) // over query.Root
 }
