@@ -160,6 +160,7 @@ func noBody() []apidoc.Media {
 }
 
 var (
+	etag    = []string{"ETag"}
 	tagged  = []string{"ETag", "Last-Modified"}
 	located = []string{"Location"}
 )
@@ -204,7 +205,7 @@ func (f *Face) describe(known described, d *resource.Def) {
 	}
 	add(http.MethodGet, all, apidoc.Operation{
 		ID: "list" + names, Title: "List " + strings.ToLower(d.Noun), Doc: d.Doc + " Those that the caller sees.", Params: listParams(d),
-		Answers: []apidoc.Answer{ok("A page of the list.", tagged[:1], pageOf(d))},
+		Answers: []apidoc.Answer{ok("A page of the list.", etag, pageOf(d))},
 	})
 	add(http.MethodGet, one, apidoc.Operation{
 		ID: "read" + name, Title: "Read one " + noun, Doc: d.Doc, Params: itemParams(d),
@@ -255,7 +256,7 @@ func (f *Face) describe(known described, d *resource.Def) {
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, apidoc.Operation{
 			ID: "list" + name + apidoc.TypeName(s.Path), Title: "List " + strings.ReplaceAll(s.Path, "-", " ") + " of a " + noun, Doc: s.Doc, Params: listParams(s.Target()),
-			Answers: []apidoc.Answer{ok("A page of the list.", tagged[:1], pageOf(s.Target()))},
+			Answers: []apidoc.Answer{ok("A page of the list.", etag, pageOf(s.Target()))},
 		})
 	}
 	f.describeBundle(add, d, all, one)
@@ -439,7 +440,7 @@ func (f *Face) describeOthers(known described) {
 	get := func(path, id, tag, title, doc string, content []apidoc.Media, params ...string) *apidoc.Operation {
 		return known.add(http.MethodGet, path, apidoc.Operation{
 			ID: id, Tag: tag, Title: title, Doc: doc, Params: append(params, "IfNoneMatch"), Places: map[string]string{"id": idDoc},
-			Answers: []apidoc.Answer{ok("The document.", tagged[:1], content)},
+			Answers: []apidoc.Answer{ok("The document.", etag, content)},
 		})
 	}
 	rootDoc := "The one URL that a client has to know: it links everything that the caller may use."
