@@ -45,8 +45,8 @@ var theDescription struct {
 	err  error
 }
 
-// describe gives the description as the cloud serves it.
-func describe(h http.Handler) (*description, error) {
+// described gives the description as the cloud serves it.
+func described(h http.Handler) (*description, error) {
 	theDescription.once.Do(func() {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, openAPIPath, nil))
@@ -208,4 +208,3 @@ func (d *description) checkRequest(a *answer, template string, op map[string]any
 	}
 	return nil
 }
-

@@ -5,6 +5,7 @@ package v2
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
@@ -14,6 +15,7 @@ import (
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
@@ -39,6 +41,7 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Events    *event.Service
 	Actions   *action.Service
 	Quotas    *quota.Service
 
@@ -70,6 +73,7 @@ type Face struct {
 
 	descriptions func() (*descriptions, error)
 	explained    func() *apidoc.Docs
+	signOff atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
@@ -105,6 +109,7 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),
+		resource.Define(f.events()),
 		resource.Define(f.quotas()),
 	)
 	if err != nil {
@@ -113,6 +118,7 @@ func New(s Services, c Config) (*Face, error) {
 	f.descriptions, f.explained = f.describeAll(), f.explain()
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
+	f.reg.OnChange(f.signedOff)
 	return f, nil
 }
 

@@ -78,6 +78,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			resource.Many[models.Job]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.id = {from}.id OR x.parent_id = {from}.id)", "Servers that it works on."),
 			resource.Path("raw-log", log("log-download-txt/", "Log as text"), "The whole log as text.").Within("log_urls"),
 			resource.Path("zip-log", log("log-download/", "Log as zip"), "The whole log as a zip file.").Within("log_urls"),
+			eventsAbout("jobs", func(j *models.Job) models.ID { return j.ID }, "What happens to it and to its parts; see events."),
 		},
 		Subs: []resource.Sub[models.Job]{
 			historySub(models.ObjectJob, func(j *models.Job) (models.ID, string) { return j.ID, "Job id " + j.ID.String() }),

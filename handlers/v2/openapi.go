@@ -205,6 +205,11 @@ func commonParams() schema.Object {
 		"DryRun", parameterOf(dryRun, "query", "1 asks what it would lead to, and does nothing.", schema.Enum("0", "1", "true", "false")),
 		"ReplaceExisting", parameterOf("replace-existing", "query", "1 replaces the row of the same name.", schema.Enum("", "0", "1", "true", "false")),
 		"IdempotencyKey", parameterOf(headerIdempotencyKey, "header", "A key of the caller's choice. The same request with the same key, within 24 hours, happens once, and gets the same answer.", text.With("maxLength", 255)),
+		"EventResource", parameterOf(paramResource, "query", "Collections whose rows the events are about, with commas between them.", text),
+		"EventAbout", parameterOf(paramAbout, "query", "The href or id of what the events are about; an order brings its jobs and servers with it.", text),
+		"EventType", parameterOf(paramType, "query", "Types of events, with commas between them, such as job.*", text),
+		"LastEventID", parameterOf("Last-Event-ID", "header", "The last event that the reader of a stream has seen: the stream goes on behind it.", text),
+		"LastEventIDInQuery", parameterOf("last-event-id", "query", "The same, for readers that cannot send the header.", text),
 		"IfMatch", parameterOf(headerIfMatch, "header", "The ETag of the document that the write goes by: when it was changed since, nothing happens and the answer is 412.", text),
 		"IfNoneMatch", parameterOf(headerNoneMatch, "header", "The ETag of the document that the caller has: when it is the same still, the answer is 304.", text),
 	)

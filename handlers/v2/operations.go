@@ -470,6 +470,7 @@ func (f *Face) describeOthers(known described) {
 	zip.Answers[0].Headers = append(zip.Answers[0].Headers, "Content-Disposition")
 	f.describeDocs(get)
 	f.describeCarts(known)
+	describeEvents(known)
 	get(Base+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", handMade("SampleOrder"))
 	get(Base+"/jobs/:id/log-download-txt", "readLog", "jobs", "Read a log", "The whole log of the job as text.", []apidoc.Media{{Type: typeText, Schema: schema.String()}}).Answers[0].Headers = nil
 	get(Base+"/jobs/:id/log-download", "readLogZip", "jobs", "Download a log", "The whole log of the job as a zip.", []apidoc.Media{{Type: typeZip, Schema: binary()}}).Answers[0].Headers = []string{"Content-Disposition"}
@@ -490,6 +491,13 @@ func (f *Face) describeDocs(get func(path, id, tag, title, doc string, content [
 	get(schemasPath+":schema", "readSchema", tagDocs, "Read a schema", "The JSON Schema (2020-12) of a document in strict HAL.", []apidoc.Media{{Type: typeSchema, Schema: schema.Of("type", "object")}}).Places = map[string]string{"schema": "The name of the resource, or of its collection."}
 	get(openAPIPath, "readOpenAPI", tagDocs, "Read this description", "This description as JSON.", []apidoc.Media{{Type: typeOpenAPI, Schema: schema.Of("type", "object")}})
 	get(openAPIYAMLPath, "readOpenAPIAsYAML", tagDocs, "Read this description as YAML", "This description as YAML.", []apidoc.Media{{Type: typeYAML, Schema: schema.String()}})
+}
+
+// describeEvents adds what the list of events knows besides: it is a stream as well.
+func describeEvents(known described) {
+	op := known[http.MethodGet+" "+strings.TrimSuffix(eventsPath, "/")]
+	op.Params = append(op.Params, "EventResource", "EventAbout", "EventType", "LastEventID", "LastEventIDInQuery")
+	op.Answers[0].Content = append(op.Answers[0].Content, apidoc.Media{Type: web.EventStream, Schema: schema.String()})
 }
 
 // describeCarts says what can be done with the parts of carts.
@@ -605,7 +613,7 @@ func replacedOrder(d *resource.Def) schema.Object {
 // are hidden from some callers.
 func (f *Face) rootJSON(links func(...schema.Member) schema.Member) schema.Object {
 	rels := []schema.Member{schema.M("service-doc", linkJSON()), schema.M("service-desc", linkJSON())}
-	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out", "cb:api-samples"} {
+	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out", "cb:events", "cb:api-samples"} {
 		rels = append(rels, schema.M(rel, linkJSON().Doc(rootRels[strings.TrimPrefix(rel, "cb:")])))
 	}
 	var flat []schema.Member

@@ -57,6 +57,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.One("recipient", "users", "recipient_id", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
 			resource.Many[models.Order]("jobs", "jobs", "{to}.order_id = {from}.id", "Jobs that make it real, parents and children.").Known(madeJobs),
 			resource.Many[models.Order]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.order_id = {from}.id)", "Servers that it makes, changes or removes, once it is active.").Optional().Known(madeServers),
+			eventsAbout("orders", func(o *models.Order) models.ID { return o.ID }, "What happens to it, its jobs and its servers; see events."),
 		}, itemLinks()...),
 		Subs: []resource.Sub[models.Order]{
 			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),

@@ -23,6 +23,7 @@ func (f *Face) root(c echo.Context) error {
 		{Name: "service-doc", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
 		{Name: "service-desc", Links: []hal.Link{{Href: openAPIPath, Title: "OpenAPI description", Type: typeOpenAPI}}},
 		{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}},
+		{Name: "cb:events", Links: []hal.Link{{Href: eventsPath, Title: "What happens, as it happens", Type: web.EventStream}}},
 		{Name: "cb:api-samples", Links: []hal.Link{{Href: samplesPath, Title: "Sample client", Type: "application/zip"}}},
 	}}
 	for _, d := range f.reg.Defs() {
@@ -63,6 +64,7 @@ func (f *Face) user(c echo.Context) error {
 var rootRels = map[string]string{
 	"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
 	"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token. POST to it.",
+	"events":      "What happens to orders, jobs, servers and services. With Accept: text/event-stream it is told as it happens (server-sent events), otherwise a list.",
 	"api-samples": "A client in Python with sample scripts, as a zip file; its README.txt says how they are used. Needs no credentials.",
 }
 

@@ -78,7 +78,11 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	if d.Import != nil {
 		add = besideImport(add, one)
 	}
-	add(http.MethodGet, all, "signed in: what they see", f.collection(d))
+	list := f.collection(d)
+	if d.Plural == eventsPlural {
+		list = f.eventList(d)
+	}
+	add(http.MethodGet, all, "signed in: what they see", list)
 	add(http.MethodGet, one, "who sees it", f.item(d))
 	if d.Create != nil {
 		add(http.MethodPost, all, "who may create", f.orDryRun(d, "", f.create(d)))

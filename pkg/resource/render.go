@@ -334,6 +334,7 @@ type Page struct {
 	Path  string // of the collection; "" for the resource's own
 	Title string // whole title, when it is not "List of … - Page …"
 	Noun  string // in the title, when it is not the resource's
+	Keep  string // what the query string has beyond what every list knows, encoded
 }
 
 // Columns gives the columns that the short form of a row needs, given the
@@ -412,6 +413,9 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 		Path: p.Path, Noun: p.Noun, Title: p.Title,
 		Page: rows.Number, PageSize: rows.Size, Total: int(rows.Total),
 		Keep: q.Kept, After: rows.Next, Before: rows.Prev, Rel: d.Plural, Docs: docs,
+	}
+	if p.Keep != "" {
+		c.Keep = strings.TrimPrefix(c.Keep+"&"+p.Keep, "&")
 	}
 	if c.Path == "" {
 		c.Path = d.path

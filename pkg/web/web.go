@@ -81,13 +81,13 @@ func New(c Config) *echo.Echo {
 	}
 	packed := map[string]bool{}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
-		return strings.HasPrefix(c.Path(), "/metrics") || packed[c.Path()]
+		return strings.HasPrefix(c.Path(), "/metrics") || packed[c.Path()] || WantsEvents(c.Request())
 	}}), s.authenticate)
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
 			bounded(e, r.Path)
-			packed[r.Path] = r.Packed
+			packed[r.Path] = packed[r.Path] || r.Packed
 			if r.Method == http.MethodGet {
 				e.Add(http.MethodHead, r.Path, r.Handle)
 			}
