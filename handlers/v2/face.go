@@ -5,6 +5,7 @@ package v2
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
@@ -73,7 +74,8 @@ type Face struct {
 
 	descriptions func() (*descriptions, error)
 	explained    func() *apidoc.Docs
-	signOff atomic.Uint64 // counts what may have ended sessions
+	pages        sync.Map      // of documentation, as they are sent: *printed by representation and path
+	signOff      atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.

@@ -123,6 +123,17 @@ var sharedAnswers = map[int]string{
 	http.StatusTooManyRequests: "Limited", http.StatusInternalServerError: "Internal", http.StatusServiceUnavailable: "Unavailable",
 }
 
+// problemNames are the types of problems that these answers hold, and otherStatus what
+// the other types have.
+var (
+	problemNames = map[string]string{
+		"Invalid": "invalid", "Unauthenticated": "unauthenticated", "Forbidden": "forbidden", "NotFound": "not-found", "Conflict": "conflict",
+		"Precondition": "precondition", "TooLarge": "too-large", "UnsupportedMediaType": "unsupported-media-type",
+		"IdempotencyKeyReused": "idempotency-key-reused", "Limited": "limited", "Internal": "internal", "Unavailable": "unavailable",
+	}
+	otherStatus = map[string]int{"method-not-allowed": http.StatusMethodNotAllowed, "idempotency-key-in-use": http.StatusConflict}
+)
+
 // documentOf is a body in all representations: strict HAL, with and without forms, and
 // the CloudBolt shape.
 func documentOf(strict, cloudBolt string) []apidoc.Media {
@@ -484,6 +495,8 @@ func (f *Face) describeDocs(get func(path, id, tag, title, doc string, content [
 	get(Base+"/docs/rels", "listRels", tagDocs, "List link relations", "The relations that are not registered with IANA.", handMade("Docs"))
 	get(Base+"/docs/problems", "listProblems", tagDocs, "List problem types", "The types of problem documents.", handMade("Docs"))
 	get(Base+"/docs/schemas", "listSchemas", tagDocs, "List schemas", "The JSON Schemas of all documents.", handMade("Docs"))
+	get(Base+"/docs/guide", "listGuide", tagDocs, "List the chapters of the guide", "How to use the API, chapter by chapter.", handMade("Docs"))
+	get(Base+"/docs/guide/:chapter", "readGuide", tagDocs, "Read a chapter of the guide", "A page for people, and Markdown in its member text for others.", handMade("Explanation")).Places = map[string]string{"chapter": "Its name."}
 	get(Base+"/docs/resources", "listResourceDocs", tagDocs, "List documented resources", "Every resource: fields, relations, actions.", handMade("Docs"))
 	get(Base+"/docs/rels/:rel", "readRel", tagDocs, "Read about a relation", "What a link relation means, and where it is found.", handMade("Explanation")).Places = map[string]string{"rel": "Its name without cb:."}
 	get(Base+"/docs/problems/:problem", "readProblem", tagDocs, "Read about a problem", "What a type of problem means, and what helps.", handMade("Explanation")).Places = map[string]string{"problem": "Its name."}
@@ -572,7 +585,7 @@ func (f *Face) handMadeSchemas() schema.Object {
 		"Token", schema.Struct(schema.M("token", text), schema.M("expires-in?", schema.Integer().Doc("Seconds.")), schema.M("refresh-token?", text)),
 		"Docs", schema.Struct(links(schema.M("up?", link), schema.M("collection?", link), schema.M("item", schema.Array(link)), schema.M("service-desc?", link)),
 			schema.M("total?", schema.Integer())),
-		"Explanation", schema.Struct(links(schema.M("collection", link)), schema.M("name", text), schema.M("doc?", text), schema.M("on?", schema.Map(text)), schema.M("status?", schema.Integer())),
+		"Explanation", schema.Struct(links(schema.M("collection", link)), schema.M("name", text), schema.M("doc?", text), schema.M("on?", schema.Map(text)), schema.M("title?", text), schema.M("text?", text), schema.M("status?", schema.Integer())),
 		"ResourceDoc", resourceDocJSON(links),
 		"SampleOrder", schema.Struct(links(schema.M("up", link), schema.M("orders", link)), schema.M("body", schema.Struct(
 			schema.M("group", hrefJSON("groups")), schema.M("items", itemsJSON()), schema.M("submit-now", text)))),
