@@ -21,14 +21,21 @@ type block struct {
 	language string // "sh", "json", "text"
 	fails    bool   // of sh: the API may refuse what it asks
 	text     string
+	section  int // heading that it stands below
 }
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]*)( [a-z]+)?\n(.*?)^```$")
 
 func blocks(page []byte) []block {
 	var list []block
-	for _, m := range fence.FindAllSubmatch(page, -1) {
-		list = append(list, block{string(m[1]), string(m[2]) == " error", string(m[3])})
+	for _, m := range fence.FindAllSubmatchIndex(page, -1) {
+		part := func(i int) string {
+			if m[2*i] < 0 {
+				return ""
+			}
+			return string(page[m[2*i]:m[2*i+1]])
+		}
+		list = append(list, block{part(1), part(2) == " error", part(3), bytes.Count(page[:m[0]], []byte("\n## "))})
 	}
 	return list
 }
@@ -65,7 +72,7 @@ func TestDocsCurls(t *testing.T) {
 		ran++
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			t.Parallel()
-			c := newCloud(t, storetest.URLs(t)["sqlite"](t))
+			c := newCloud(t, storetest.SQLiteURL(t))
 			runPage(t, c, list)
 		})
 	}
@@ -110,7 +117,7 @@ func runPage(t *testing.T, c *cloud, list []block) {
 		if _, err := fmt.Sscan(number, &i); !ok || err != nil {
 			continue
 		}
-		if i+1 < len(list) && list[i+1].language != "sh" {
+		if i+1 < len(list) && list[i+1].language != "sh" && list[i+1].section == list[i].section {
 			if err := resembles(list[i+1], answer); err != nil {
 				t.Errorf("%s\nshows\n%s\nand the answer is\n%s\n%v", list[i].text, list[i+1].text, answer, err)
 			}
@@ -191,7 +198,7 @@ func contains(got, want any, at string) error {
 // TestDocsAreComplete finds a page for every declared resource, relation and problem.
 func TestDocsAreComplete(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, storetest.URLs(t)["sqlite"](t))
+	c := newCloud(t, storetest.SQLiteURL(t))
 	c.stopWorkers(t)
 	for _, path := range []string{"resources/", "rels/", "problems/", "schemas/", ""} {
 		index := c.want(t, 200, call{path: "/api/v2/docs/" + path})

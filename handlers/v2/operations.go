@@ -24,6 +24,7 @@ const (
 	typeForm      = "application/x-www-form-urlencoded"
 	typeMultipart = "multipart/form-data"
 	typeText      = "text/plain"
+	typeHTML      = "text/html"
 )
 
 // Tags of operations that belong to no resource.
@@ -60,9 +61,19 @@ func (f *Face) operations() []apidoc.Operation {
 		}
 		op.Public = op.Public || isPublic(r.Path)
 		op.Answers = append(op.Answers, refusals(op)...)
+		pages(op)
 		list = append(list, *op)
 	}
 	return list
+}
+
+// pages adds the page that browsers get where others get a document.
+func pages(op *apidoc.Operation) {
+	for i, a := range op.Answers {
+		if a.Status == http.StatusOK && slices.ContainsFunc(a.Content, func(m apidoc.Media) bool { return m.Type == typeHAL }) {
+			op.Answers[i].Content = append(slices.Clone(a.Content), apidoc.Media{Type: typeHTML, Schema: schema.String()})
+		}
+	}
 }
 
 // isDoc reports whether the line of a route's table is what the action does, and not
