@@ -72,7 +72,9 @@ func (c *completeCmd) Run(env *environment, k *kong.Kong) error {
 	last := words[len(words)-1]
 	for _, s := range candidates(env, k.Model.Node, words[:len(words)-1], last) {
 		if s = client.Plain(s); strings.HasPrefix(s, last) {
-			fmt.Fprintln(env.stdout, s)
+			if _, err := fmt.Fprintln(env.stdout, s); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -203,7 +204,7 @@ func actionRows(d *client.Document) [][]string {
 	for _, t := range d.Templates() {
 		key := t.Key
 		switch {
-		case key == "default" && t.Method == "POST":
+		case key == "default" && t.Method == http.MethodPost:
 			key = "new"
 		case key == "default":
 			key = "edit"
@@ -474,7 +475,7 @@ type openCmd struct {
 // Run opens the page of a document in the browser, or prints its URL when there is
 // none.
 func (c *openCmd) Run(env *environment) error {
-	sh, err := c.clientFlags.open(env)
+	sh, err := c.open(env)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (c *Client) Events(ctx context.Context, stream Link, about string, hints ch
 	if err != nil {
 		return false
 	}
-	res, err := c.listen(ctx, u, "")
+	res, err := c.listen(ctx, u, "") //nolint:bodyclose // hear closes it
 	if err != nil {
 		return false
 	}
@@ -67,7 +67,7 @@ func (c *Client) hear(ctx context.Context, u *url.URL, res *http.Response, hints
 			return
 		}
 		wait = min(2*wait, longestBreak)
-		res, _ = c.listen(ctx, u, last) //nolint:bodyclose // it is closed above
+		res, _ = c.listen(ctx, u, last)
 		if res != nil {
 			hint(hints) // something may have been missed
 		}

@@ -215,8 +215,9 @@ func (y *yamlFile) value(n *yaml.Node, pointer string, depth int) (any, error) {
 			list = append(list, v)
 		}
 		return list, nil
+	default:
+		return y.scalar(n)
 	}
-	return y.scalar(n)
 }
 
 func (y *yamlFile) object(n *yaml.Node, pointer string, depth int) (any, error) {
