@@ -46,7 +46,7 @@ func newPane(t *testing.T, vars ...string) *pane {
 		t.Fatal(err)
 	}
 	env := append([]string{
-		"-i", "PS1=$ ", "TERM=xterm", "HOME=" + dir, "PATH=" + dir + ":/usr/bin:/bin", "XDG_CONFIG_HOME=" + dir, "NO_PROXY=*",
+		"-i", "PS1=$ ", "TERM=xterm", "HOME=" + dir, "PATH=" + dir + ":/usr/bin:/bin", "XDG_CONFIG_HOME=" + filepath.Join(dir, "config"), "NO_PROXY=*",
 	}, vars...)
 	p.run(append(append([]string{"-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "env"}, env...), "sh")...)
 	t.Cleanup(func() { _ = exec.Command(p.tmux, "-S", p.socket, "kill-server").Run() })
@@ -128,10 +128,10 @@ func TestTerminal(t *testing.T) {
 }
 
 func (p *pane) session(c *cloud) {
-	prompt := `(?m)^\$$`
+	prompt := `\n\$\n$`
 	p.clear()
-	p.types("halcyon login "+c.srv.URL, `Username:$`)
-	p.types("alice", `Password of alice at .*:\n?$`)
+	p.types("halcyon login "+c.srv.URL, `Username:\n$`)
+	p.types("alice", `Password of alice at \S+:\n$`)
 	p.types("guess", prompt)
 	p.types("halcyon login "+c.srv.URL+" -u alice", `Password of alice at \S+:\n$`)
 	p.types("demo", `Signed in[^$]*\$\n$`)
@@ -139,7 +139,7 @@ func (p *pane) session(c *cloud) {
 	p.types("halcyon list servers", `server-3[^$]*\$\n$`)
 	p.types("halcyon list orders", `14.40[^$]*\$\n$`)
 	p.clear()
-	p.types("halcyon order --blueprint 'Custom Server' environment='Simple Environment' --watch", `Size:\n?$`)
+	p.types("halcyon order --blueprint 'Custom Server' environment='Simple Environment' --watch", `Size:\n$`)
 	p.types("1", `Order id 4: SUCCESS[^$]*\$\n$`)
 	p.clear()
 	p.types("halcyon watch 3; echo exit $?", `exit 7\n\$\n$`)
