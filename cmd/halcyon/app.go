@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/browse"
 	v2 "halcyon/handlers/v2"
 	"halcyon/models"
 	"halcyon/pkg/action"
@@ -19,6 +20,7 @@ import (
 	"halcyon/pkg/backend"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
@@ -53,6 +55,7 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
+	events    *event.Service
 	actions   *action.Service
 	quotas    *quota.Service
 
@@ -69,6 +72,7 @@ type app struct {
 type settings struct {
 	databaseURL   string
 	maxConns      int
+	keepEvents    time.Duration // 0 for the service's own
 	keysDir       string
 	secretKeyFile string
 	tokenLifetime time.Duration
@@ -126,6 +130,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		return err
 	}
 	a.directory = directory.New(a.store)
+	a.events = event.New(event.Config{Store: a.store, People: a.directory, Keep: c.keepEvents, Log: c.log})
 	a.hasher = auth.NewHasher(a.store.Now)
 	a.auth = auth.New(auth.Config{Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log})
 	a.backends = backend.New(a.store, providers(c.log), a.box.Open)
@@ -156,19 +161,23 @@ func (a *app) wire(ctx context.Context, c settings) error {
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
 		})
 	}
+	pages, err := browse.New()
+	if err != nil {
+		return err
+	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas, Actions: a.actions,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Events: a.events, Quotas: a.quotas, Actions: a.actions,
 		Idempotency: a.idempotency,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit})
+	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages})
 	if err != nil {
 		return err
 	}
 	a.web = web.New(web.Config{
-		Faces: []web.Face{a.face}, Log: c.log, Now: a.store.Now,
+		Faces: []web.Face{pages, a.face}, Log: c.log, Now: a.store.Now,
 		Ready: map[string]func(context.Context) error{
 			"database":   a.store.Ping,
 			"migrations": a.migrated,
@@ -228,6 +237,7 @@ func (a *app) gauges() map[string]func() float64 {
 		"halcyon_database_connections_in_use":       func() float64 { return float64(a.store.Stats().InUse) },
 		"halcyon_database_connection_waits":         func() float64 { return float64(a.store.Stats().WaitCount) },
 		"halcyon_database_connection_waits_seconds": func() float64 { return a.store.Stats().WaitDuration.Seconds() },
+		"halcyon_event_streams":                     func() float64 { return float64(a.events.Streams()) },
 	}
 	if a.engine == nil {
 		return g
