@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -421,7 +422,11 @@ func (sh *shell) showItems(items []*client.Document, output string, columns []st
 	rows := make([][]string, len(items))
 	for i, d := range items {
 		for _, c := range columns {
-			rows[i] = append(rows[i], cell(d, c))
+			text := cell(d, c)
+			if sh.out.TTY { // a script gets the time in full
+				text = instant.ReplaceAllString(text, "$1 $2")
+			}
+			rows[i] = append(rows[i], text)
 		}
 	}
 	if !header {
@@ -433,6 +438,8 @@ func (sh *shell) showItems(items []*client.Document, output string, columns []st
 	}
 	return sh.out.Table(heads, rows)
 }
+
+var instant = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.\d+$`)
 
 // head is the name of a column: whose name it is, rather than that it is a name.
 func head(column string) string {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"halcyon/pkg/store/storetest"
 )
 
 // TestCommandLine plays the stories in testdata/cli: the client as processes of its
@@ -259,4 +261,55 @@ func (s *session) orders(_ *testscript.TestScript, args []string) error {
 		}
 	}
 	return err
+}
+
+// block is a piece of a document that is run.
+var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestCommandLineDocs runs what docs/cli.md and the README say that one can type.
+func TestCommandLineDocs(t *testing.T) {
+	t.Parallel()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	for _, name := range []string{"docs/cli.md", "README.md"} {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(filepath.Join("..", "..", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := "set -euo pipefail\n"
+			for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+				if strings.Contains(m[1], "halcyon login") || name == "docs/cli.md" {
+					script += m[1]
+				}
+			}
+			if !strings.Contains(script, "halcyon list servers") {
+				t.Fatalf("%s shows too little:\n%s", name, script)
+			}
+			c := newCloud(t, storetest.URLs(t)["sqlite"](t), shortBackoff)
+			script = strings.ReplaceAll(script, "http://127.0.0.1:8080", c.srv.URL)
+			dir := t.TempDir()
+			self, err := filepath.Abs(os.Args[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for file, text := range map[string]string{
+				"bin/halcyon": fmt.Sprintf("#!/bin/sh\n%s=1 exec %s \"$@\"\n", beHalcyon, self), "bin/xdg-open": "#!/bin/sh\n",
+			} {
+				if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.CommandContext(inTime(t), bash, "-x", "-c", script)
+			cmd.Dir = dir
+			cmd.Env = []string{"PATH=" + filepath.Join(dir, "bin") + ":/usr/bin:/bin", "XDG_CONFIG_HOME=" + filepath.Join(dir, "config"), "NO_PROXY=*", "HOME=" + dir}
+			play(t, cmd)
+		})
+	}
 }

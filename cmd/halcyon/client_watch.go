@@ -165,19 +165,14 @@ func pause(ctx context.Context, d time.Duration, hints <-chan struct{}) error {
 }
 
 // hints gives a channel that something comes from when there is news of the work,
-// and how long to wait for it, when the server has a stream of events.
+// and how long to wait for it, when the work has a stream of events.
 func (w *watcher) hints(ctx context.Context) (<-chan struct{}, time.Duration) {
-	root, err := w.sh.Root(ctx)
-	if err != nil {
-		return nil, 0
-	}
-	l, ok := root.Link("events")
+	l, ok := w.doc.Link("events")
 	if !ok {
 		return nil, 0
 	}
 	hints := make(chan struct{}, 1)
-	live := w.sh.Events(ctx, l, w.doc.Self().Href, hints)
-	if !live {
+	if !w.sh.Events(ctx, l.Href, hints) {
 		return nil, 0
 	}
 	return hints, hinted
