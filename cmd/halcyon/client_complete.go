@@ -203,9 +203,7 @@ func relations(env *environment, flags clientFlags, last string) []string {
 		return list
 	}
 	for _, rel := range f.Doc.Rels() {
-		if rel != "self" {
-			list = append(list, path+rel)
-		}
+		list = append(list, path+rel)
 	}
 	return list
 }

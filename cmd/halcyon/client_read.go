@@ -181,7 +181,7 @@ func (sh *shell) linkRows(d *client.Document) [][]string {
 		actions[t.Key] = true
 	}
 	for _, rel := range d.Rels() {
-		if rel == "self" || actions[rel] {
+		if actions[rel] {
 			continue
 		}
 		list, many, _ := d.Find(rel)

@@ -144,11 +144,11 @@ func (s *session) halcyon(ts *testscript.TestScript, args []string) error {
 		ts.Defer(func() { _ = cmd.Process.Kill() })
 		return nil
 	}
-	return s.finish(ts, r, quiet)
+	return s.finish(r, quiet)
 }
 
 // finish waits for the end of a client and writes what it has said.
-func (s *session) finish(ts *testscript.TestScript, r *running, quiet bool) error {
+func (s *session) finish(r *running, quiet bool) error {
 	var err error
 	select {
 	case err = <-r.done:
@@ -224,8 +224,8 @@ func (s *session) interrupt(*testscript.TestScript, []string) error {
 	return s.behind.cmd.Process.Signal(os.Interrupt)
 }
 
-func (s *session) ended(ts *testscript.TestScript, _ []string) error {
-	return s.finish(ts, s.behind, false)
+func (s *session) ended(*testscript.TestScript, []string) error {
+	return s.finish(s.behind, false)
 }
 
 func (s *session) mode(ts *testscript.TestScript, args []string) error {

@@ -124,7 +124,7 @@ func TestTerminal(t *testing.T) {
 			p := newPane(t, "LC_ALL="+locale)
 			c := newCloud(t, storetest.URLs(t)["sqlite"](t), shortBackoff)
 			p.session(c)
-			golden(t, filepath.Join("cli", "terminal-"+name+".txt"), p.story.String())
+			golden(t, filepath.Join("cli", "terminal", name+".txt"), p.story.String())
 		})
 	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // answering starts a server and gives a client of it.
-func answering(t *testing.T, session Session, fn http.HandlerFunc) *Client {
+func answering(t *testing.T, fn http.HandlerFunc) *Client {
 	t.Helper()
 	srv := httptest.NewServer(fn)
 	t.Cleanup(srv.Close)
@@ -27,7 +27,7 @@ func answering(t *testing.T, session Session, fn http.HandlerFunc) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(srv.URL, transport, session, "test")
+	c, err := New(srv.URL, transport, Fixed("x"), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func hal(w http.ResponseWriter, text string) {
 func TestRequestsAreSentAgain(t *testing.T) {
 	t.Parallel()
 	var keys []string
-	c := answering(t, Fixed("x"), func(w http.ResponseWriter, r *http.Request) {
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, r.Header.Get("Idempotency-Key"))
 		switch len(keys) {
 		case 1:
@@ -78,7 +78,7 @@ func TestRetriesEnd(t *testing.T) {
 		want  int32
 	}{{"", tries}, {"3600", 1}} {
 		var n atomic.Int32
-		c := answering(t, Fixed("x"), func(w http.ResponseWriter, r *http.Request) {
+		c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 			n.Add(1)
 			w.Header().Set("Retry-After", x.after)
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -95,7 +95,7 @@ func TestTokensStay(t *testing.T) {
 	var asked atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(other.Close)
-	c := answering(t, Fixed("x"), func(w http.ResponseWriter, r *http.Request) {
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/moved" {
 			http.Redirect(w, r, other.URL, http.StatusFound)
 			return
@@ -121,7 +121,7 @@ func TestNotAnAPI(t *testing.T) {
 		{"application/hal+json", `{"_links":`, "JSON that cannot be read"},
 		{"application/hal+json", strings.Repeat("[", 100_000), "JSON that cannot be read"},
 	} {
-		c := answering(t, Fixed("x"), func(w http.ResponseWriter, r *http.Request) {
+		c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", x.kind)
 			fmt.Fprint(w, x.text)
 		})
@@ -342,7 +342,7 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var from []string
-	c := answering(t, Fixed("x"), func(w http.ResponseWriter, r *http.Request) {
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/none" {
 			hal(w, `{}`)
 			return
