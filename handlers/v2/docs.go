@@ -69,6 +69,9 @@ func (f *Face) index(c echo.Context, path, title string, pages []hal.Link) error
 func (f *Face) explanation(c echo.Context, a *page.Article, doc *hal.Document) error {
 	rep, self := f.representation(c), selfOf(doc)
 	key := rep.ContentType() + " " + web.Source(c) + " " + self
+	if rep == hal.AsHTML {
+		policed(c.Response().Header())
+	}
 	if p, ok := f.pages.Load(key); ok {
 		return p.(*printed).send(c)
 	}
@@ -85,9 +88,6 @@ func (f *Face) explanation(c echo.Context, a *page.Article, doc *hal.Document) e
 	}
 	if known := a.Rel == nil || f.knowsRel(a.Rel.Name); known { // there is no end to the others
 		f.pages.Store(key, p)
-	}
-	if rep == hal.AsHTML {
-		policed(c.Response().Header())
 	}
 	return p.send(c)
 }
