@@ -309,7 +309,7 @@ func (m *matrix) target(r web.Route, tenant string) (string, bool) {
 	case parts[0] == "docs" && !strings.Contains(rest, ":"):
 		return "", true
 	case parts[0] == "docs":
-		return map[string]string{"rels": "submit", "problems": "invalid"}[parts[1]], true
+		return map[string]string{"rels": "submit", "problems": "invalid", "resources": "servers", "guide": "start", "schemas": "server"}[parts[1]], true
 	case !strings.Contains(r.Path, ":"):
 		return "", true
 	case parts[0] == "user":
