@@ -169,7 +169,7 @@ func (m *matrix) cell(r web.Route, actor, tenant string) string {
 		if strings.Contains(r.Path, ":id") {
 			return strings.NewReplacer(":id", id, ":n", "1").Replace(r.Path)
 		}
-		return strings.NewReplacer(":rel", id, ":problem", id, ":n", id).Replace(r.Path)
+		return strings.NewReplacer(":rel", id, ":problem", id, ":plural", id, ":schema", id, ":chapter", id, ":n", id).Replace(r.Path)
 	}
 	a, b, c := m.ask(r, actor, fill(own), own), m.ask(r, actor, fill(theirs), theirs), m.ask(r, actor, fill(absent), absent)
 	for _, hidden := range []*answer{a, b} {
