@@ -172,7 +172,7 @@ func (m *matrix) cell(r web.Route, actor, tenant string) string {
 		if strings.Contains(r.Path, ":id") {
 			return strings.NewReplacer(":id", id, ":n", "1").Replace(r.Path)
 		}
-		return strings.NewReplacer(":rel", id, ":problem", id, ":n", id).Replace(r.Path)
+		return strings.NewReplacer(":rel", id, ":problem", id, ":plural", id, ":schema", id, ":chapter", id, ":n", id).Replace(r.Path)
 	}
 	a, b, c := m.ask(r, actor, fill(own), own), m.ask(r, actor, fill(theirs), theirs), m.ask(r, actor, fill(absent), absent)
 	for _, hidden := range []*answer{a, b} {
@@ -312,7 +312,7 @@ func (m *matrix) target(r web.Route, tenant string) (string, bool) {
 	case parts[0] == "docs" && !strings.Contains(rest, ":"):
 		return "", true
 	case parts[0] == "docs":
-		return map[string]string{"rels": "submit", "problems": "invalid"}[parts[1]], true
+		return map[string]string{"rels": "submit", "problems": "invalid", "resources": "servers", "guide": "start", "schemas": "server"}[parts[1]], true
 	case !strings.Contains(r.Path, ":"):
 		return "", true
 	case parts[0] == "password-reset":

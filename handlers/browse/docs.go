@@ -104,7 +104,7 @@ func resourceTable(docs *apidoc.Docs) g.Node {
 
 func relPage(r *apidoc.Rel) g.Node {
 	return h.Dl(h.Class("props"), g.Map(r.On, func(x apidoc.On) g.Node {
-		name := g.Node(g.Text("the root"))
+		name := g.Text("the root")
 		if x.Resource != "root" {
 			name = h.A(h.Href(docsPath+"resources/"+x.Resource), g.Text(x.Resource))
 		}
@@ -176,7 +176,7 @@ func relationRow(r apidoc.Relation) g.Node {
 	note(r.Embeddable, "embed="+strings.TrimPrefix(r.Rel, "cb:"))
 	note(r.Editable, "can be set")
 	note(r.Required, "required")
-	to := g.Node(g.Text("a place of its own"))
+	to := g.Text("a place of its own")
 	if r.To != "" {
 		to = h.A(h.Href(docsPath+"resources/"+r.To), g.Text(r.To))
 	}

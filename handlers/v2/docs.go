@@ -69,6 +69,9 @@ func (f *Face) index(c echo.Context, path, title string, pages []hal.Link) error
 func (f *Face) explanation(c echo.Context, a *page.Article, doc *hal.Document) error {
 	rep, self := f.representation(c), selfOf(doc)
 	key := rep.ContentType() + " " + web.Source(c) + " " + self
+	if rep == hal.AsHTML {
+		policed(c.Response().Header())
+	}
 	if p, ok := f.pages.Load(key); ok {
 		return p.(*printed).send(c)
 	}
@@ -85,9 +88,6 @@ func (f *Face) explanation(c echo.Context, a *page.Article, doc *hal.Document) e
 	}
 	if known := a.Rel == nil || f.knowsRel(a.Rel.Name); known { // there is no end to the others
 		f.pages.Store(key, p)
-	}
-	if rep == hal.AsHTML {
-		policed(c.Response().Header())
 	}
 	return p.send(c)
 }
@@ -315,19 +315,27 @@ func (f *Face) resourceDoc(c echo.Context) error {
 			}},
 		},
 		Props: []hal.Prop{
-			{Name: "name", Value: hal.String(r.Name)}, {Name: "plural", Value: hal.String(r.Plural)}, {Name: "doc", Value: hal.String(r.Doc)},
-			{Name: "methods", Value: hal.Strings(r.Methods)}, {Name: "example-filter", Value: hal.String(r.Filter)},
-			{Name: "fields", Value: each(r.Fields, fieldProps)}, {Name: "relations", Value: each(r.Relations, relationProps)},
+			{Name: "name", Value: hal.String(r.Name)},
+			{Name: "plural", Value: hal.String(r.Plural)},
+			{Name: "doc", Value: hal.String(r.Doc)},
+			{Name: "methods", Value: hal.Strings(r.Methods)},
+			{Name: "example-filter", Value: hal.String(r.Filter)},
+			{Name: "fields", Value: each(r.Fields, fieldProps)},
+			{Name: "relations", Value: each(r.Relations, relationProps)},
 			{Name: "actions", Value: each(r.Actions, func(x *apidoc.Action) []hal.Prop {
 				return []hal.Prop{
-					{Name: "rel", Value: hal.String(x.Rel)}, {Name: "doc", Value: hal.String(x.Doc)},
-					{Name: "path", Value: hal.String(x.Path)}, {Name: "bulk", Value: hal.Bool(x.Bulk)},
+					{Name: "rel", Value: hal.String(x.Rel)},
+					{Name: "doc", Value: hal.String(x.Doc)},
+					{Name: "path", Value: hal.String(x.Path)},
+					{Name: "bulk", Value: hal.Bool(x.Bulk)},
 				}
 			})},
 			{Name: "collections", Value: each(r.Subs, func(s *apidoc.Sub) []hal.Prop {
 				return []hal.Prop{
-					{Name: "rel", Value: hal.String(s.Rel)}, {Name: "doc", Value: hal.String(s.Doc)},
-					{Name: "path", Value: hal.String(s.Path)}, {Name: "of", Value: hal.String(s.Of)},
+					{Name: "rel", Value: hal.String(s.Rel)},
+					{Name: "doc", Value: hal.String(s.Doc)},
+					{Name: "path", Value: hal.String(s.Path)},
+					{Name: "of", Value: hal.String(s.Of)},
 				}
 			})},
 		},
@@ -344,9 +352,14 @@ func each[T any](list []T, props func(*T) []hal.Prop) hal.Value {
 
 func fieldProps(f *apidoc.Field) []hal.Prop {
 	props := []hal.Prop{
-		{Name: "name", Value: hal.String(f.Name)}, {Name: "doc", Value: hal.String(f.Doc)}, {Name: "type", Value: hal.String(f.Type)},
-		{Name: "lookups", Value: hal.Strings(f.Lookups)}, {Name: "sortable", Value: hal.Bool(f.Sortable)}, {Name: "listed", Value: hal.Bool(f.Listed)},
-		{Name: "editable", Value: hal.Bool(f.Editable)}, {Name: "required", Value: hal.Bool(f.Required)},
+		{Name: "name", Value: hal.String(f.Name)},
+		{Name: "doc", Value: hal.String(f.Doc)},
+		{Name: "type", Value: hal.String(f.Type)},
+		{Name: "lookups", Value: hal.Strings(f.Lookups)},
+		{Name: "sortable", Value: hal.Bool(f.Sortable)},
+		{Name: "listed", Value: hal.Bool(f.Listed)},
+		{Name: "editable", Value: hal.Bool(f.Editable)},
+		{Name: "required", Value: hal.Bool(f.Required)},
 	}
 	if len(f.Values) > 0 {
 		props = append(props, hal.Prop{Name: "values", Value: hal.Strings(f.Values)})

@@ -50,7 +50,7 @@ func Resources(defs []*resource.Def) schema.Object {
 		}
 		add(name+Page, page(d))
 		add(name+CloudBolt, cloudBoltItem(d))
-		add(name+Page+CloudBolt, cloudBoltPage(d))
+		add(name+Page+CloudBolt, cloudBoltPage())
 		if d.Create != nil {
 			body := d.PostBody
 			if body == nil {
@@ -289,7 +289,7 @@ func cloudBoltItem(d *resource.Def) schema.Object {
 	return schema.Of("type", "object", "description", d.Doc, "properties", properties, "required", []string{"_links"})
 }
 
-func cloudBoltPage(d *resource.Def) schema.Object {
+func cloudBoltPage() schema.Object {
 	return schema.Of("type", "object", "description", "A page of a list in the CloudBolt shape, where _embedded is an array.", "properties", schema.Of(
 		"_links", schema.Ref("Links"+CloudBolt), "total", schema.Integer(), "count", schema.Integer(),
 		"_embedded", schema.Array(schema.Ref("Entry"+CloudBolt)),

@@ -22,12 +22,14 @@ const (
 	diskPattern   = `^[0-9]+ GB$`
 )
 
-// RateJSON, MemoryJSON, DiskJSON and TimeJSON are what such values look like inside
-// of others.
-func RateJSON() schema.Object   { return schema.Like(ratePattern) }
+// RateJSON is what money by the month looks like inside of other values.
+func RateJSON() schema.Object { return schema.Like(ratePattern) }
+
+// MemoryJSON is what an amount of memory looks like inside of other values.
 func MemoryJSON() schema.Object { return schema.Like(memoryPattern) }
-func DiskJSON() schema.Object   { return schema.Like(diskPattern) }
-func TimeJSON() schema.Object   { return schema.Like(timePattern) }
+
+// DiskJSON is what an amount of disk space looks like inside of other values.
+func DiskJSON() schema.Object { return schema.Like(diskPattern) }
 
 // Typed says what the JSON of the field is like, where its constructor cannot know.
 func (f Field[T]) Typed(json schema.Object) Field[T] { f.json = json; return f }

@@ -10,6 +10,7 @@ const browser = await chromium.launch({
 });
 const context = await browser.newContext({ httpCredentials: { username: "alice", password: "demo", send: "always" } });
 const page = await context.newPage();
+page.setDefaultTimeout(180000); // the machine may have other things to do
 page.on("request", (r) => { if (!r.url().startsWith(root) && !r.url().startsWith("data:")) console.log("a request to", r.url()); });
 page.on("pageerror", (e) => console.log("an error:", e.message));
 page.on("console", (m) => { if (m.type() === "error" || /Content.Security.Policy/i.test(m.text())) console.log("the console says:", m.text()); });
