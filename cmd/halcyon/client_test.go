@@ -263,8 +263,8 @@ func (s *session) orders(_ *testscript.TestScript, args []string) error {
 	return err
 }
 
-// block is a piece of a document that is run.
-var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
+// shellBlock is a piece of a document that is run.
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
 // TestCommandLineDocs runs what docs/cli.md and the README say that one can type.
 func TestCommandLineDocs(t *testing.T) {
@@ -281,7 +281,7 @@ func TestCommandLineDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			script := "set -euo pipefail\n"
-			for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+			for _, m := range shellBlock.FindAllStringSubmatch(string(text), -1) {
 				if strings.Contains(m[1], "halcyon login") || name == "docs/cli.md" {
 					script += m[1]
 				}

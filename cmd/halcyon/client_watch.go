@@ -221,12 +221,19 @@ func (w *watcher) look(ctx context.Context) (changed bool, err error) {
 		}
 	}
 	done, total := 0, 0
-	for _, j := range jobs {
-		news, err := w.job(ctx, j)
-		if err != nil {
+	// Who belongs to a job is read after it, and told before it: what it says of them
+	// has been told by then.
+	full := make([]*client.Document, len(jobs))
+	for i, j := range slices.Backward(jobs) {
+		if full[i], err = w.moved(ctx, j); err != nil {
 			return changed, err
 		}
-		changed = changed || news
+	}
+	for i, j := range jobs {
+		if full[i] != nil {
+			w.tell(j, full[i])
+			changed = true
+		}
 		p, _ := j.Body.Get("progress").(client.Object)
 		done += number(p.Get("completed"))
 		total += number(p.Get("total-tasks"))
@@ -270,27 +277,29 @@ func (w *watcher) members(ctx context.Context) ([]*client.Document, error) {
 	return jobs, err
 }
 
-// job tells what is new of one job. Its messages are read when it has moved.
-func (w *watcher) job(ctx context.Context, j *client.Document) (bool, error) {
-	self := j.Self().Href
+// moved reads a job in full, with its messages, when it has moved since it was told
+// of, and gives nil when it has not.
+func (w *watcher) moved(ctx context.Context, j *client.Document) (*client.Document, error) {
+	s := w.shown[j.Self().Href]
+	if s != nil && s.status == client.Text(j.Body.Get("status")) && s.progress == client.Text(j.Body.Get("progress")) {
+		return nil, nil
+	}
+	if j.Raw != nil {
+		return j, nil
+	}
+	return w.sh.Get(ctx, j.Self().Href)
+}
+
+// tell tells what is new of a job.
+func (w *watcher) tell(listed, full *client.Document) {
+	self := listed.Self().Href
 	s := w.shown[self]
 	if s == nil {
 		s = &jobShown{}
 		w.shown[self] = s
 	}
-	status, progress := client.Text(j.Body.Get("status")), client.Text(j.Body.Get("progress"))
-	if status == s.status && progress == s.progress {
-		return false, nil
-	}
-	full := j
-	if j.URL == nil || j.Raw == nil {
-		var err error
-		if full, err = w.sh.Get(ctx, self); err != nil {
-			return false, err
-		}
-		status = client.Text(full.Body.Get("status"))
-	}
-	name := j.Title() + " (" + client.Text(j.Body.Get("type")) + ")"
+	status := client.Text(full.Body.Get("status"))
+	name := full.Title() + " (" + client.Text(full.Body.Get("type")) + ")"
 	p, _ := full.Body.Get("progress").(client.Object)
 	messages, _ := p.Get("messages").([]any)
 	for _, m := range messages[min(s.messages, len(messages)):] {
@@ -299,7 +308,6 @@ func (w *watcher) job(ctx context.Context, j *client.Document) (bool, error) {
 			w.line(name + ": " + w.now)
 		}
 	}
-	s.messages = len(messages)
 	if status != s.status && ended(full) {
 		if w.bar != nil && status != "SUCCESS" {
 			w.line(w.now)
@@ -308,8 +316,7 @@ func (w *watcher) job(ctx context.Context, j *client.Document) (bool, error) {
 			w.line(name + ": " + status)
 		}
 	}
-	s.status, s.progress = status, progress
-	return true, nil
+	s.status, s.progress, s.messages = status, client.Text(listed.Body.Get("progress")), len(messages)
 }
 
 // line tells one thing: above the bar on a terminal, which has the messages itself.

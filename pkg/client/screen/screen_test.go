@@ -123,8 +123,10 @@ func TestLocale(t *testing.T) {
 		env  map[string]string
 		want bool
 	}{
-		{map[string]string{"LANG": "en_US.UTF-8"}, true}, {map[string]string{"LANG": "de_DE.utf8", "LC_ALL": "C"}, false},
-		{map[string]string{"LC_CTYPE": "C.UTF-8", "LANG": "C"}, true}, {nil, false},
+		{map[string]string{"LANG": "en_US.UTF-8"}, true},
+		{map[string]string{"LANG": "de_DE.utf8", "LC_ALL": "C"}, false},
+		{map[string]string{"LC_CTYPE": "C.UTF-8", "LANG": "C"}, true},
+		{nil, false},
 	} {
 		if got := On(&strings.Builder{}, func(n string) string { return x.env[n] }).UTF8; got != x.want {
 			t.Errorf("%v: %v", x.env, got)
