@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/browse"
 	v2 "halcyon/handlers/v2"
 	"halcyon/models"
 	"halcyon/pkg/action"
@@ -170,6 +171,10 @@ func (a *app) wire(ctx context.Context, c settings) error {
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
 		})
 	}
+	pages, err := browse.New()
+	if err != nil {
+		return err
+	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
 		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Events: a.events, Quotas: a.quotas, Actions: a.actions,
@@ -177,13 +182,13 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit})
+	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages})
 	if err != nil {
 		return err
 	}
 	a.subscriptions.Render = a.face.EventData
 	a.web = web.New(web.Config{
-		Faces: []web.Face{a.face}, Log: c.log, Now: a.store.Now,
+		Faces: []web.Face{pages, a.face}, Log: c.log, Now: a.store.Now,
 		Ready: map[string]func(context.Context) error{
 			"database":   a.store.Ping,
 			"migrations": a.migrated,

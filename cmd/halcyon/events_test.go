@@ -21,9 +21,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/demo"
 	"halcyon/pkg/event"
 	"halcyon/pkg/store"
+	"halcyon/pkg/store/storetest"
 	"halcyon/pkg/web"
 )
 
@@ -305,4 +307,161 @@ func TestStreamsMissNothingAndRepeatNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// listen opens a stream and reads its beginning.
+func (c *cloud) listen(t testing.TB, path, credentials string) (*http.Response, *frames) {
+	t.Helper()
+	res, err := follow(t.Context(), c.srv.URL, path, credentials, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	if res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status)
+	}
+	f := &frames{lines: bufio.NewReader(res.Body)}
+	for f.last == "" { // from then on it is open
+		line, err := f.lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id, ok := strings.CutPrefix(line, "id: "); ok {
+			f.last = strings.TrimSpace(id)
+		}
+	}
+	return res, f
+}
+
+// TestAStreamEndsWithItsCredentials signs out, disables and lets tokens expire, and
+// each time has something happen that the stream would tell.
+func TestAStreamEndsWithItsCredentials(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		var ahead atomic.Int64
+		c := newCloud(t, open(t), unaudited, func(s *settings) {
+			s.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		})
+		u := &models.User{Username: "gwen", Active: true, GlobalViewer: true, NewPassword: demo.Password}
+		if err := c.app.tenancy.CreateUser(t.Context(), access.System("test"), u); err != nil {
+			t.Fatal(err)
+		}
+		happens := func() {
+			c.want(t, http.StatusCreated, call{actor: "admin", method: "POST", path: "/api/v2/orders/", body: `{"group": 2}`})
+		}
+		token := func(user string) string {
+			return "Bearer " + c.want(t, http.StatusOK, call{method: "POST", path: "/api/v2/api-token-auth/", body: `{"username": "` + user + `", "password": "` + demo.Password + `"}`}).text(t, "/token")
+		}
+		for name, end := range map[string]func(credentials string){
+			"signed out": func(credentials string) {
+				c.want(t, http.StatusNoContent, call{method: "POST", path: "/api/v2/user/actions/sign-out", header: http.Header{"Authorization": {credentials}}})
+			},
+			"expired":  func(string) { ahead.Add(int64(6 * time.Minute)) },
+			"disabled": func(string) { c.activate(t, "gwen", false) },
+		} {
+			c.activate(t, "gwen", true)
+			credentials := token("gwen")
+			_, f := c.listen(t, "/api/v2/events/?resource=orders", credentials)
+			happens()
+			if x, err := f.next(); err != nil || x.kind != "order.created" {
+				t.Fatalf("%s: before, %+v: %v", name, x, err)
+			}
+			end(credentials)
+			happens()
+			if x, err := f.next(); err == nil {
+				t.Errorf("%s: it is still told %+v", name, x)
+			}
+			res, err := follow(t.Context(), c.srv.URL, "/api/v2/events/", credentials, f.last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Body.Close(); res.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s: %s", name, res.Status)
+			}
+		}
+		if n := c.app.events.Streams(); n != 0 {
+			t.Errorf("%d streams are left", n)
+		}
+	})
+}
+
+func (c *cloud) activate(t testing.TB, user string, active bool) {
+	t.Helper()
+	u, err := c.app.directory.UserByName(t.Context(), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.app.tenancy.Users.Update(t.Context(), access.System("test"), u.ID.String(), func(u *models.User) error {
+		u.Active = active
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAStreamIsNotHeldUp asks as browsers do, who take compressed answers, and looks
+// at what proxies look at; and at what is no stream.
+func TestAStreamIsNotHeldUp(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, storetest.SQLiteURL(t))
+	for _, accept := range []string{"text/event-stream", "text/event-stream, */*;q=0.1"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.srv.URL+"/api/v2/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		req.Header.Set("Accept-Encoding", "gzip")
+		req.Header.Set("Authorization", basic("alice", demo.Password))
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := bufio.NewReader(res.Body).ReadString('\n')
+		res.Body.Close()
+		if err != nil || first != "retry: 3000\n" {
+			t.Errorf("it begins with %q: %v", first, err)
+		}
+		for name, want := range map[string]string{
+			"Content-Type": "text/event-stream", "Content-Encoding": "", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Length": "",
+		} {
+			if got := res.Header.Get(name); got != want {
+				t.Errorf("%s is %q", name, got)
+			}
+		}
+		if res.Header.Get("X-Request-Id") == "" {
+			t.Error("no X-Request-Id")
+		}
+	}
+	for accept, want := range map[string]string{"": "application/hal+json", "*/*": "application/hal+json", "text/event-stream;q=0, */*": "application/hal+json", "application/json": "application/json"} {
+		if got := c.want(t, http.StatusOK, call{actor: "alice", path: "/api/v2/events/", accept: accept}).kind(); got != want {
+			t.Errorf("%q: %s", accept, got)
+		}
+	}
+	head := c.want(t, http.StatusOK, call{actor: "alice", method: http.MethodHead, path: "/api/v2/events/", accept: "text/event-stream"})
+	if head.kind() != "text/event-stream" {
+		t.Errorf("HEAD: %s", head.kind())
+	}
+}
+
+// TestStreamsDoNotKeepAServerFromStopping has some streams open when the server is
+// told to stop.
+func TestStreamsDoNotKeepAServerFromStopping(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, storetest.SQLiteURL(t))
+	var open []*frames
+	for range 3 {
+		_, f := c.listen(t, "/api/v2/events/?resource=services", basic("alice", demo.Password))
+		open = append(open, f)
+	}
+	until(t, "all streams", func() bool { return c.app.events.Streams() == len(open) })
+	c.stopEvents()
+	for _, f := range open {
+		if x, err := f.next(); err == nil {
+			t.Errorf("it goes on with %+v", x)
+		}
+	}
+	if err := c.srv.Config.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/page"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -136,7 +137,17 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 	h.Set(echo.HeaderCacheControl, "private, no-cache")
 	buf := buffers.get()
 	defer buffers.put(buf)
-	*buf = f.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
+	if rep == hal.AsHTML {
+		if to := f.afterForm(c, doc, row); to != "" {
+			return c.Redirect(http.StatusSeeOther, to)
+		}
+		if sent := page.From(c.Request().Context()); sent != nil {
+			return f.sendAgain(c, doc, row, sent)
+		}
+		*buf = f.appendPage(c, (*buf)[:0], doc, row)
+	} else {
+		*buf = f.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
+	}
 	switch method := c.Request().Method; {
 	case status != http.StatusOK:
 	case method == http.MethodGet, method == http.MethodHead:

@@ -11,6 +11,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/action"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
@@ -19,6 +20,7 @@ import (
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
+	"halcyon/pkg/page"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
@@ -56,6 +58,7 @@ type Services struct {
 type Config struct {
 	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
+	Pages  page.Writer // for browsers; nil: they get HAL
 
 	// Audit, in tests, is told of every document that is not what was remembered of
 	// it, and nothing is answered from memory.
@@ -71,6 +74,9 @@ type Face struct {
 	seen    validators
 	samples samplesZip
 	signOff atomic.Uint64 // counts what may have ended sessions
+
+	descriptions func() (*descriptions, error)
+	explained    func() *apidoc.Docs
 }
 
 // New declares all resources and checks the declarations.
@@ -114,6 +120,7 @@ func New(s Services, c Config) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.descriptions, f.explained = f.describeAll(), f.explain()
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
 	f.reg.OnChange(f.signedOff)
@@ -135,6 +142,8 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
+	openAPIPath:                 true,
+	openAPIYAMLPath:             true,
 }
 
 // Authenticate implements web.Face.

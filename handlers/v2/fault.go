@@ -43,7 +43,7 @@ func problemType(err error) string {
 	case inProgress(err):
 		return "idempotency-key-in-use"
 	}
-	return string(fault.CodeOf(err))
+	return strings.ReplaceAll(string(fault.CodeOf(err)), "_", "-")
 }
 
 // WriteFault implements web.Face: RFC 9457 for HAL clients, the CloudBolt error
@@ -79,6 +79,9 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 	}
 	for _, x := range e.Fields {
 		p.Errors = append(p.Errors, hal.FieldError{Pointer: x.Pointer, Reason: x.Reason})
+	}
+	if f.representation(c) == hal.AsHTML {
+		return f.faultPage(c, &p)
 	}
 	shape := f.representation(c).Shape()
 	buf := buffers.get()

@@ -55,8 +55,8 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 		Fields: append([]resource.Field[models.Job]{
 			resource.ID(key),
 			resource.Enum("status", models.JobStatuses, func(j *models.Job) models.JobStatus { return j.Status }, "Step in the life of the job.").On("status").Listed(),
-			resource.Enum("type", models.JobTypes, func(j *models.Job) models.JobType { return models.JobType(j.Type.Title()) }, "What the job does. Filters use the codes deploy_blueprint, provision, decom, modify, sync_vms, action.").On("type").Listed().Codes(titles),
-			resource.Value("progress", progress, "Tasks in all, tasks completed, and the messages so far.").From("total_tasks", "completed_tasks"),
+			resource.Enum("type", models.JobTypes, func(j *models.Job) models.JobType { return models.JobType(j.Type.Title()) }, "What the job does. Filters use the codes deploy_blueprint, provision, decom, modify, sync_vms, action.").Typed(jobTypesJSON()).On("type").Listed().Codes(titles),
+			resource.Value("progress", progress, "Tasks in all, tasks completed, and the messages so far.").Typed(progressJSON()).From("total_tasks", "completed_tasks"),
 			resource.Time("create-date", func(j *models.Job) *time.Time { return &j.CreatedAt }, "When the job was made.").On("created_at"),
 			resource.Time("start-date", func(j *models.Job) *time.Time { return j.StartedAt }, "When work began.").On("started_at"),
 			resource.Time("end-date", func(j *models.Job) *time.Time { return j.EndedAt }, "When work ended.").On("ended_at"),

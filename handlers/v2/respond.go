@@ -29,12 +29,14 @@ func (p *pool) put(b *[]byte) {
 	}
 }
 
-// representation is what the caller wants, of what there is so far: HTML callers
-// get HAL.
+// representation is what the caller wants.
 func (f *Face) representation(c echo.Context) hal.Representation {
 	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), f.cfg.Prefer); r {
 	case hal.AsHTML:
-		return hal.AsHAL
+		if f.cfg.Pages == nil {
+			return hal.AsHAL
+		}
+		return r
 	case hal.AsHAL, hal.AsHALForms, hal.AsCloudBolt:
 		return r
 	}
@@ -70,7 +72,12 @@ func (f *Face) read(c echo.Context) (*body.Node, error) {
 		if data[0] == '{' {
 			return body.Parse(data)
 		}
-		return body.ParseForm(data)
+		values, err := body.FormValues(data)
+		if err != nil {
+			return nil, err
+		}
+		typed(c, values)
+		return body.Form(values)
 	}
 	return nil, fault.Wrap(fault.Invalid, web.ErrWrongType, "A body of type %q is not read here. Send application/json.", kind)
 }

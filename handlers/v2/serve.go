@@ -32,7 +32,12 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 	if err != nil {
 		return err
 	}
-	columns, forms := d.ListOptions(q), p.Path == "" && f.representation(c) == hal.AsHALForms
+	rep := f.representation(c)
+	about(c, d, true)
+	if rep == hal.AsHTML && q.Attributes == nil {
+		q.Attributes = d.ShownTo(a)
+	}
+	columns, forms := d.ListOptions(q), p.Path == "" && (rep == hal.AsHALForms || rep == hal.AsHTML && web.Selecting(c))
 	if forms {
 		columns = nil // the guards look at the whole row
 	} else if columns != nil {
@@ -118,6 +123,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		if err := onlyQuery(c, "attributes", paramEmbed); err != nil {
 			return err
 		}
+		about(c, d, false)
 		seen, err := f.sight(c, d)
 		if err != nil {
 			return err
@@ -152,6 +158,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 
 // show answers a row's document.
 func (f *Face) show(c echo.Context, status int, d *resource.Def, row any) error {
+	about(c, d, false)
 	sheet := resource.NewSheet()
 	defer sheet.Release()
 	doc, err := f.written(c, d, row, sheet)
@@ -298,7 +305,7 @@ func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error 
 		}
 		return f.show(c, http.StatusOK, d, e.Row)
 	}
-	return c.NoContent(http.StatusNoContent)
+	return f.gone(c, d)
 }
 
 // elsewhere answers a row of another resource.

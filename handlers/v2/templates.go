@@ -8,9 +8,12 @@ import (
 	"halcyon/pkg/web"
 )
 
-// forms reports whether the caller reads HAL-FORMS templates, which nobody else
-// pays for.
-func (f *Face) forms(c echo.Context) bool { return f.representation(c) == hal.AsHALForms }
+// forms reports whether the caller reads templates, which nobody else pays for:
+// clients of HAL-FORMS do, and pages make forms of them.
+func (f *Face) forms(c echo.Context) bool {
+	r := f.representation(c)
+	return r == hal.AsHALForms || r == hal.AsHTML
+}
 
 // written gives a row's document on the sheet, with templates for those who read
 // them.

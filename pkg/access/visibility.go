@@ -113,6 +113,8 @@ func Visible(table string, a Actor, alias string) Where {
 		return All
 	case "groups":
 		return In(col("id"), a.Named())
+	case "sessions", "api_tokens":
+		return is(col("user_id"), a.ID)
 	case "memberships":
 		return Or(is(col("user_id"), a.ID), In(col("group_id"), a.Own()))
 	case "users":

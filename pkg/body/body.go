@@ -90,13 +90,33 @@ func Parse(data []byte) (*Node, error) {
 	return root, nil
 }
 
-// ParseForm reads an application/x-www-form-urlencoded body as an object of
-// strings. A name that is there several times has them all, as an array.
+// ParseForm reads an application/x-www-form-urlencoded body as Form does its values.
 func ParseForm(data []byte) (*Node, error) {
+	values, err := FormValues(data)
+	if err != nil {
+		return nil, err
+	}
+	return Form(values)
+}
+
+// FormValues reads an application/x-www-form-urlencoded body. A box of a page's form
+// sends false, and true after it when it is ticked: the last one counts.
+func FormValues(data []byte) (url.Values, error) {
 	values, err := url.ParseQuery(string(data))
 	if err != nil {
 		return nil, fault.Invalidf("The form cannot be read.")
 	}
+	for name, list := range values {
+		if len(list) == 2 && list[0] == "false" && list[1] == "true" {
+			values[name] = list[1:]
+		}
+	}
+	return values, nil
+}
+
+// Form gives the values of a form as an object of strings. A name that is there
+// several times has them all, as an array.
+func Form(values url.Values) (*Node, error) {
 	o := &object{values: map[string]any{}}
 	for k, list := range values {
 		for _, text := range append([]string{k}, list...) {

@@ -1,0 +1,78 @@
+package browse
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/pkg/fault"
+	"halcyon/pkg/web"
+)
+
+// assetsPath is where style sheets and scripts are. Their names hold a hash of what
+// is in them, so that a browser may keep them for ever.
+const assetsPath = Base + "/assets"
+
+//go:embed assets
+var assetFiles embed.FS
+
+// asset is one file.
+type asset struct {
+	kind string
+	data []byte
+}
+
+// assets are the files by their name with the hash, and that name by the plain one.
+type assets struct {
+	files map[string]asset
+	names map[string]string
+}
+
+func loadAssets() (assets, error) {
+	a := assets{files: map[string]asset{}, names: map[string]string{}}
+	entries, err := assetFiles.ReadDir("assets")
+	if err != nil {
+		return a, err
+	}
+	for _, e := range entries {
+		data, err := assetFiles.ReadFile("assets/" + e.Name())
+		if err != nil {
+			return a, err
+		}
+		sum := sha256.Sum256(data)
+		ext := path.Ext(e.Name())
+		name := strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
+		file := asset{kind: mime.TypeByExtension(ext), data: data}
+		if file.kind == "" {
+			return a, fmt.Errorf("asset %s has no media type", e.Name())
+		}
+		a.files[name], a.names[e.Name()] = file, name
+	}
+	return a, nil
+}
+
+// url gives the address of a file.
+func (a *assets) url(name string) string { return assetsPath + "/" + a.names[name] }
+
+// Routes implements web.Face.
+func (f *Face) Routes() []web.Route {
+	return []web.Route{{Method: http.MethodGet, Path: assetsPath + "/:name", Doc: "anybody", Handle: f.asset}}
+}
+
+func (f *Face) asset(c echo.Context) error {
+	file, ok := f.assets.files[c.Param("name")]
+	if !ok {
+		return fault.NotFoundf("Not found.")
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderCacheControl, "public, max-age=31536000, immutable")
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	return c.Blob(http.StatusOK, file.kind, file.data)
+}

@@ -1,0 +1,1 @@
+// What pages do beyond what HTML does by itself. Every page works without it.

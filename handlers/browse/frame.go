@@ -1,0 +1,181 @@
+package browse
+
+import (
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// places are the ways that every page offers.
+var places = []hal.Link{
+	{Href: Base + "/blueprints/", Title: "Catalogue"},
+	{Href: Base + "/servers/", Title: "Servers"},
+	{Href: Base + "/services/", Title: "Services"},
+	{Href: Base + "/orders/", Title: "Orders"},
+	{Href: Base + "/jobs/", Title: "Jobs"},
+}
+
+// frame is the whole page: what all pages have, around what this one says.
+func (f *Face) frame(v *page.View) g.Node {
+	title := titleOf(v)
+	return h.Doctype(h.HTML(h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
+			h.TitleEl(g.Text(title+" · Halcyon")),
+			h.Link(h.Rel("stylesheet"), h.Href(f.assets.url("halcyon.css"))),
+			h.Link(h.Rel("icon"), h.Type("image/svg+xml"), h.Href(f.assets.url("icon.svg"))),
+			h.Script(h.Src(f.assets.url("halcyon.js")), h.Type("module")),
+		),
+		h.Body(
+			h.A(h.Class("skip"), h.Href("#main"), g.Text("Skip to content")),
+			f.header(v),
+			h.Main(h.ID("main"), h.TabIndex("-1"),
+				crumbs(v, title),
+				notices(v),
+				f.content(v, title),
+			),
+			footer(),
+		),
+	))
+}
+
+// content is what the page is about.
+func (f *Face) content(v *page.View, title string) g.Node {
+	switch {
+	case v.Doc == nil:
+		return f.problem(v)
+	case v.Source != nil:
+		return g.Group{heading(v, title), source(v)}
+	case v.Many:
+		return f.list(v, title)
+	}
+	return f.document(v, title)
+}
+
+func (f *Face) header(v *page.View) g.Node {
+	current := func(href string) g.Node {
+		return g.If(strings.HasPrefix(v.Path+"/", href), g.Attr("aria-current", "page"))
+	}
+	links := make(g.Group, 0, len(places))
+	for _, p := range places {
+		links = append(links, h.Li(h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
+	}
+	return h.Header(h.Class("bar"),
+		h.A(h.Class("brand"), h.Href(Base+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
+		g.If(v.SignedIn(), g.Group{
+			h.Nav(g.Attr("aria-label", "Main"), h.Ul(links)),
+			h.Ul(h.Class("mine"),
+				h.Li(h.A(h.Href(Base+"/user/current-order"), current(Base+"/user/current-order/"), g.Text("Cart"))),
+				h.Li(h.A(h.Href(Base+"/user"), g.Text(v.Actor.Username))),
+			),
+		}),
+	)
+}
+
+// crumbs are the way up, read off the document's own links.
+func crumbs(v *page.View, title string) g.Node {
+	if v.Doc == nil {
+		return nil
+	}
+	way := g.Group{h.Li(h.A(h.Href(Base+"/"), g.Text("Home")))}
+	for _, name := range []string{"collection", "up"} {
+		for _, l := range linksOf(v.Doc, name) {
+			if l.Href != Base+"/" {
+				way = append(way, h.Li(h.A(h.Href(l.Href), g.Text(strings.TrimPrefix(l.Title, "List of ")))))
+			}
+		}
+	}
+	if selfOf(v.Doc) != Base+"/" {
+		way = append(way, h.Li(h.Span(g.Attr("aria-current", "page"), g.Text(title))))
+	}
+	return h.Nav(h.Class("crumbs"), g.Attr("aria-label", "Breadcrumbs"), h.Ol(way))
+}
+
+// notices say what came of a form that came back.
+func notices(v *page.View) g.Node {
+	if v.Doc != nil && v.Problem != nil {
+		return h.Div(h.Class("notice bad"), h.Role("alert"), problemText(v.Problem))
+	}
+	if v.Sent != nil && v.Sent.Notice != "" {
+		return h.Div(h.Class("notice"), h.Role("status"), h.P(g.Text(v.Sent.Notice)))
+	}
+	return nil
+}
+
+func footer() g.Node {
+	return h.Footer(
+		h.A(h.Href(Base+"/docs/"), g.Text("Documentation")),
+		h.A(h.Href(Base+"/"), g.Text("API root")),
+	)
+}
+
+// heading is the page's title and the other ways to look at it.
+func heading(v *page.View, title string) g.Node {
+	return h.Div(h.Class("heading"), h.H1(g.Text(title)), views(v))
+}
+
+// views are the representations of what the page shows.
+func views(v *page.View) g.Node {
+	list := make(g.Group, 0, 4)
+	for _, x := range []struct{ name, label string }{{"", "Page"}, {"hal", "HAL"}, {"forms", "HAL-FORMS"}, {"json", "JSON"}} {
+		query := v.Query
+		if x.name != "" {
+			query = strings.TrimPrefix(query+"&_source="+x.name, "&")
+		}
+		href := v.Path
+		if query != "" {
+			href += "?" + query
+		}
+		on := v.Source == nil && x.name == "" || v.Source != nil && x.name == sourceName(v.Shown)
+		list = append(list, h.Li(h.A(h.Href(href), g.If(on, g.Attr("aria-current", "true")), g.Text(x.label))))
+	}
+	return h.Nav(h.Class("views"), g.Attr("aria-label", "Representation"), h.Ul(list))
+}
+
+func sourceName(r hal.Representation) string {
+	switch r {
+	case hal.AsHAL, hal.AsHTML:
+	case hal.AsHALForms:
+		return "forms"
+	case hal.AsCloudBolt:
+		return "json"
+	}
+	return "hal"
+}
+
+func titleOf(v *page.View) string {
+	if v.Doc == nil {
+		if v.Problem != nil {
+			return v.Problem.Title
+		}
+		return "Halcyon"
+	}
+	for _, l := range linksOf(v.Doc, "self") {
+		if l.Title != "" {
+			return l.Title
+		}
+	}
+	return v.Path
+}
+
+func linksOf(doc *hal.Document, rel string) []hal.Link {
+	for i := range doc.Links {
+		if doc.Links[i].Name == rel {
+			return doc.Links[i].Links
+		}
+	}
+	return nil
+}
+
+func selfOf(doc *hal.Document) string {
+	for _, l := range linksOf(doc, "self") {
+		return l.Href
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+package v2
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/body"
+	"halcyon/pkg/page"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// This file is what browsers get: the document as a page, a way on after a form, and
+// the form again when it led to nothing. What a page looks like is not known here.
+
+const (
+	keyAbout = "halcyon.about"
+	keyTyped = "halcyon.typed"
+)
+
+// subject is what a document is about.
+type subject struct {
+	of   *resource.Def
+	many bool
+}
+
+// about notes what the answer will be about, for the page that it may become.
+func about(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, subject{d, many}) }
+
+// typed notes what a form held.
+func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
+
+// sources are the representations that a page can show as they are.
+var sources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHALForms, "json": hal.AsCloudBolt}
+
+// view is the page of the request, without a document yet.
+func view(c echo.Context) *page.View {
+	s, _ := c.Get(keyAbout).(subject)
+	u := c.Request().URL
+	return &page.View{Of: s.of, Many: s.many, Path: u.EscapedPath(), Query: u.RawQuery, Actor: web.Actor(c)}
+}
+
+// policed says what a browser may do with a page.
+func policed(h http.Header) {
+	h.Set(echo.HeaderContentSecurityPolicy, page.Policy)
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	h.Set(echo.HeaderReferrerPolicy, "same-origin")
+}
+
+func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
+	policed(c.Response().Header())
+	v := view(c)
+	v.Doc = doc
+	if r, ok := sources[web.Source(c)]; ok {
+		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
+	}
+	if row != nil {
+		v.Version = row.Version
+	}
+	return f.cfg.Pages.Append(dst, v)
+}
+
+// safe reports whether the request only reads.
+func safe(c echo.Context) bool {
+	m := c.Request().Method
+	return m == http.MethodGet || m == http.MethodHead
+}
+
+// afterForm is where a browser goes on after a form that led to something: to what
+// was made, or else back to where the form was. It is "" for answers that are shown
+// themselves: what was read, and results that are nowhere else.
+func (f *Face) afterForm(c echo.Context, doc *hal.Document, row *models.Row) string {
+	if safe(c) {
+		return ""
+	}
+	if to := c.Response().Header().Get(echo.HeaderLocation); to != "" {
+		return to
+	}
+	if row == nil {
+		return ""
+	}
+	if from := web.FormPage(c); from != "" {
+		return from
+	}
+	return selfOf(doc)
+}
+
+func selfOf(doc *hal.Document) string {
+	for _, r := range doc.Links {
+		if r.Name == "self" && len(r.Links) > 0 {
+			return r.Links[0].Href
+		}
+	}
+	return ""
+}
+
+// gone answers a write that left nothing to show; to a browser with the list that
+// the row was in.
+func (f *Face) gone(c echo.Context, d *resource.Def) error {
+	if f.representation(c) == hal.AsHTML {
+		return c.Redirect(http.StatusSeeOther, d.Path())
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// sendAgain answers the page of a form that came back. It is nobody's but the
+// sender's, and of this moment.
+func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *page.Sent) error {
+	v := view(c)
+	v.Doc, v.Sent, v.Problem = doc, sent, sent.Problem
+	if row != nil {
+		v.Version = row.Version
+	}
+	status := http.StatusOK
+	if v.Problem != nil {
+		status = v.Problem.Status
+	}
+	return f.sendPage(c, status, v)
+}
+
+func (f *Face) sendPage(c echo.Context, status int, v *page.View) error {
+	buf := buffers.get()
+	defer buffers.put(buf)
+	*buf = f.cfg.Pages.Append((*buf)[:0], v)
+	policed(c.Response().Header())
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.Blob(status, hal.AsHTML.ContentType(), *buf)
+}
+
+// faultPage answers a browser whose request failed: with the page that its form was
+// on, where it can be shown again, so that nothing typed is lost.
+func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
+	v := view(c)
+	v.Problem = p
+	if !safe(c) {
+		values, _ := c.Get(keyTyped).(url.Values)
+		if values == nil { // it failed before the body was of interest
+			if data, err := web.ReadBody(c); err == nil {
+				values, _ = body.FormValues(data)
+			}
+		}
+		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: values, Problem: p}
+		from := web.FormPage(c)
+		if from != "" && p.Status != http.StatusUnauthorized && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
+			return nil
+		}
+	}
+	return f.sendPage(c, p.Status, v)
+}
+
+// again answers the page that a form was on, with the form as it was sent. It
+// reports whether it could.
+func (f *Face) again(c echo.Context, from string, sent *page.Sent) bool {
+	ctx := page.With(c.Request().Context(), sent)
+	return web.Revisit(ctx, c, from) == nil
+}

@@ -1,0 +1,63 @@
+// Package page is what a browser is shown, as a value: a document and what stands
+// around it. The face that makes the document fills a View, the one that knows HTML
+// writes it; neither knows the other.
+package page
+
+import (
+	"context"
+	"net/url"
+
+	"halcyon/hal"
+	"halcyon/pkg/access"
+	"halcyon/pkg/resource"
+)
+
+// View is one page.
+type View struct {
+	Doc     *hal.Document      // nil when there is nothing but the problem
+	Of      *resource.Def      // whose row or list the document is; nil for others
+	Many    bool               // it is a list
+	Version int64              // of the row, 0 for none: what If-Match of its forms says
+	Path    string             // of the request, as it was sent, escaped
+	Query   string             // raw, without what only the frame understands
+	Actor   access.Actor       // zero for nobody
+	Sent    *Sent              // a form that comes back, nil for none
+	Source  []byte             // JSON, when the page is to show that in place of what it says
+	Shown   hal.Representation // what Source is
+	Problem *hal.Problem       // why there is no document, or why the form comes back
+}
+
+// SignedIn reports whether somebody is looking at the page.
+func (v *View) SignedIn() bool { return v.Actor.ID != 0 }
+
+// Writer makes HTML of pages.
+type Writer interface {
+	// Append appends the page and gives the longer slice.
+	Append(dst []byte, v *View) []byte
+}
+
+// Policy is what a page may load and do (Content-Security-Policy): what comes from
+// here, and no script or style within it.
+const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+
+// Sent is a form that was sent and led to nothing: its page is shown again with
+// what was typed.
+type Sent struct {
+	Method  string // that it stood for, "PATCH"
+	Target  string // path that it went to
+	Values  url.Values
+	Problem *hal.Problem // why; nil when nothing was tried yet
+	Notice  string       // what the person is told when there is no problem
+}
+
+type key struct{}
+
+// With has the page that is made with the context show the form again.
+func With(ctx context.Context, s *Sent) context.Context { return context.WithValue(ctx, key{}, s) }
+
+// From gives the form that comes back, nil for none.
+func From(ctx context.Context) *Sent {
+	s, _ := ctx.Value(key{}).(*Sent)
+	return s
+}
