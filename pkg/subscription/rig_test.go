@@ -37,7 +37,6 @@ type rig struct {
 	alice, bob  access.Actor // in groups of their own
 	admin       access.Actor
 	groups      map[string]models.ID
-	orders      int
 	mine, other *models.Order // alice's, and bob's
 }
 
@@ -93,7 +92,7 @@ func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription
 }
 
 // start has a replica send until the test ends.
-func (r *rig) start(svc *subscription.Service) *subscription.Sender {
+func (r *rig) start(svc *subscription.Service) {
 	x := svc.Sender()
 	x.Start()
 	r.t.Cleanup(func() {
@@ -101,7 +100,6 @@ func (r *rig) start(svc *subscription.Service) *subscription.Sender {
 		defer cancel()
 		x.Stop(ctx)
 	})
-	return x
 }
 
 func (r *rig) insert(rows ...models.Keyed) {
