@@ -89,7 +89,7 @@ func TestScripts(t *testing.T) {
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
 				"stream": played((*player).stream), "prune": played((*player).prune),
-				"later":  played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
+				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 			},
 		})
 	})
