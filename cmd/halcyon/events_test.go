@@ -194,7 +194,12 @@ func TestStreamsMissNothingAndRepeatNothing(t *testing.T) {
 			cuts         int
 		}
 		readers := []*reader{
-			{actor: "admin"}, {actor: "alice"}, {actor: "bob"}, {actor: "carol"}, {actor: "admin"}, {actor: "alice"},
+			{actor: "admin"},
+			{actor: "alice"},
+			{actor: "bob"},
+			{actor: "carol"},
+			{actor: "admin"},
+			{actor: "alice"},
 			{actor: "bob", query: "?resource=orders&type=order.created", filter: event.Filter{Types: []string{"order.created"}}},
 			{actor: "carol", query: "?type=server.*", filter: event.Filter{Types: []string{"server.*"}}},
 		}
@@ -310,7 +315,7 @@ func TestStreamsMissNothingAndRepeatNothing(t *testing.T) {
 }
 
 // listen opens a stream and reads its beginning.
-func (c *cloud) listen(t testing.TB, path, credentials string) (*http.Response, *frames) {
+func (c *cloud) listen(t testing.TB, path, credentials string) *frames {
 	t.Helper()
 	res, err := follow(t.Context(), c.srv.URL, path, credentials, "")
 	if err != nil {
@@ -330,7 +335,7 @@ func (c *cloud) listen(t testing.TB, path, credentials string) (*http.Response, 
 			f.last = strings.TrimSpace(id)
 		}
 	}
-	return res, f
+	return f
 }
 
 // TestAStreamEndsWithItsCredentials signs out, disables and lets tokens expire, and
@@ -361,7 +366,7 @@ func TestAStreamEndsWithItsCredentials(t *testing.T) {
 		} {
 			c.activate(t, "gwen", true)
 			credentials := token("gwen")
-			_, f := c.listen(t, "/api/v2/events/?resource=orders", credentials)
+			f := c.listen(t, "/api/v2/events/?resource=orders", credentials)
 			happens()
 			if x, err := f.next(); err != nil || x.kind != "order.created" {
 				t.Fatalf("%s: before, %+v: %v", name, x, err)
@@ -451,7 +456,7 @@ func TestStreamsDoNotKeepAServerFromStopping(t *testing.T) {
 	c := newCloud(t, storetest.SQLiteURL(t))
 	var open []*frames
 	for range 3 {
-		_, f := c.listen(t, "/api/v2/events/?resource=services", basic("alice", demo.Password))
+		f := c.listen(t, "/api/v2/events/?resource=services", basic("alice", demo.Password))
 		open = append(open, f)
 	}
 	until(t, "all streams", func() bool { return c.app.events.Streams() == len(open) })

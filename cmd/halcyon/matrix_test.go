@@ -458,7 +458,8 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	},
 	"orders": (*matrix).order,
 	"events": func(m *matrix, tenant, _ string) models.ID {
-		e := &models.Event{ID: models.ID(len(m.ready) + 1_000_000), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.store.Now()}
+		m.serial++
+		e := &models.Event{ID: models.ID(1_000_000 + m.serial), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.store.Now()}
 		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Note(tx, e) })
 		return must(m, e, err).ID
 	},

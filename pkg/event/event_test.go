@@ -15,6 +15,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
@@ -299,7 +300,9 @@ func TestTheRelayIsTakenOver(t *testing.T) {
 			ada := owner(t, one)
 			write := func(n int) {
 				for range n {
-					inTx(t, one, func(tx *store.Tx) error { return store.Insert(tx, &models.Order{Status: models.OrderCart, OwnerID: ada}) })
+					inTx(t, one, func(tx *store.Tx) error {
+						return store.Insert(tx, &models.Order{Status: models.OrderCart, OwnerID: ada})
+					})
 				}
 			}
 			relay := func(svc *Service, want int) {
@@ -370,7 +373,9 @@ func TestOldEventsGo(t *testing.T) {
 			a := access.NewActor(ada, "", nil)
 			write := func(n int) {
 				for range n {
-					inTx(t, s, func(tx *store.Tx) error { return store.Insert(tx, &models.Order{Status: models.OrderCart, OwnerID: ada.ID}) })
+					inTx(t, s, func(tx *store.Tx) error {
+						return store.Insert(tx, &models.Order{Status: models.OrderCart, OwnerID: ada.ID})
+					})
 				}
 				if _, err := svc.Relay(ctx); err != nil {
 					t.Fatal(err)
@@ -455,6 +460,13 @@ func TestWhoReadsTooSlowlyIsCutOff(t *testing.T) {
 		t.Errorf("%d events are kept for nobody", len(slow.pending))
 	}
 	slow.Close()
+	for range mostStreams - 1 {
+		stream()
+	}
+	if _, err := svc.Subscribe(ctx, access.NewActor(ada, "", nil), Filter{}, "", ""); !fault.Is(err, fault.Limited) {
+		t.Errorf("one stream more than there may be: %v", err)
+	}
+	svc.endAll()
 	quick.Close()
 	if n := svc.Streams(); n != 0 {
 		t.Errorf("%d streams are left", n)

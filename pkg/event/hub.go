@@ -13,10 +13,14 @@ import (
 )
 
 const (
-	// chunk is how many events are read at once.
+	// chunk is how many events are read at once for all streams, and few how many for
+	// one that comes back: a thousand may do so at the same time.
 	chunk = 500
+	few   = 100
 	// backlog is how many events may wait for a stream that reads slowly.
 	backlog = 2000
+	// mostStreams is how many streams a user may have in one process.
+	mostStreams = 500
 
 	// With a signal lost, or from a process that sends none, events come this late.
 	// SQLite has no signals between processes but a table, which is looked at more

@@ -42,13 +42,11 @@ type Stream struct {
 // Subscribe begins a stream of the events about what the actor sees, at each moment.
 // After is the number of the last event that the caller has had, as text; "" means
 // that only what happens from now on is of interest. A number that no event has been
-// given is Invalid and names the field. Unavailable: this process hands out none.
+// given is Invalid and names the field. Limited: the actor has too many streams
+// already. Unavailable: this process hands out none.
 func (s *Service) Subscribe(ctx context.Context, a access.Actor, f Filter, after, field string) (*Stream, error) {
-	s.hub.mu.Lock()
-	open := s.hub.open
-	s.hub.mu.Unlock()
-	if !open {
-		return nil, ErrStopping
+	if err := s.admit(a.ID); err != nil {
+		return nil, err
 	}
 	last, pruned, err := s.Numbers(ctx)
 	if err != nil {
@@ -67,6 +65,19 @@ func (s *Service) Subscribe(ctx context.Context, a access.Actor, f Filter, after
 	}
 	st.at = st.From
 	return st, nil
+}
+
+// admit is an error when the user cannot have one more stream.
+func (s *Service) admit(user models.ID) error {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	if !s.hub.open {
+		return ErrStopping
+	}
+	if g := s.hub.groups[user]; g != nil && len(g.streams) >= mostStreams {
+		return fault.New(fault.Limited, "You have %d event streams open. Close some first.", mostStreams)
+	}
+	return nil
 }
 
 // Next waits for events, no longer than so long, and gives those that have come:
@@ -114,11 +125,11 @@ func (st *Stream) catchUp(ctx context.Context) ([]*Published, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows, err := st.svc.After(ctx, a, st.at, last, chunk, st.filter)
+		rows, err := st.svc.After(ctx, a, st.at, last, few, st.filter)
 		if err != nil {
 			return nil, err
 		}
-		if st.at = last; len(rows) == chunk {
+		if st.at = last; len(rows) == few {
 			st.at = rows[len(rows)-1].ID
 		}
 		list := make([]*Published, len(rows))
