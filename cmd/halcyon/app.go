@@ -35,6 +35,7 @@ import (
 	"halcyon/pkg/secret"
 	"halcyon/pkg/server"
 	"halcyon/pkg/store"
+	"halcyon/pkg/subscription"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
 	"halcyon/pkg/webhook"
@@ -60,6 +61,9 @@ type app struct {
 	events    *event.Service
 	actions   *action.Service
 	quotas    *quota.Service
+
+	subscriptions *subscription.Service
+	sender        *subscription.Sender // of webhooks; nil when this process runs no work
 
 	idempotency *idempotency.Service
 
@@ -91,6 +95,7 @@ type settings struct {
 	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
 	backoffMax    time.Duration
 	webhookAllow  webhook.Allowed // private networks that webhooks may call
+	hooks         subscription.Policy
 	leases        server.LeasePolicy
 	leaseSweep    time.Duration // how often leases are looked at; 0 for never
 	clock         func() time.Time
@@ -168,7 +173,12 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.history = history.New(a.store)
 	a.idempotency = idempotency.New(a.store, a.box.Seal, a.box.Open)
 	a.quotas = quota.New(a.store)
+	a.subscriptions = subscription.New(subscription.Config{
+		Store: a.store, Directory: a.directory, Caller: webhook.NewPrivate(c.webhookAllow), Seal: a.box.Seal, Open: a.box.Open,
+		Policy: c.hooks, Log: c.log,
+	})
 	if c.workers > 0 {
+		a.sender = a.subscriptions.Sender()
 		a.engine = job.NewEngine(a.jobs, job.Config{
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
 		})
@@ -184,7 +194,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
 		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Events: a.events, Quotas: a.quotas, Actions: a.actions,
-		Idempotency: a.idempotency,
+		Idempotency: a.idempotency, Subscriptions: a.subscriptions,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
@@ -192,6 +202,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	if err != nil {
 		return err
 	}
+	a.subscriptions.Render = a.face.EventData
 	a.web = web.New(web.Config{
 		Faces: []web.Face{pages, a.face}, Log: c.log, Now: a.store.Now,
 		Ready: map[string]func(context.Context) error{
@@ -275,6 +286,9 @@ func (a *app) close(ctx context.Context) error {
 	var errs []error
 	if a.engine != nil {
 		errs = append(errs, a.engine.Stop(ctx))
+	}
+	if a.sender != nil {
+		a.sender.Stop(ctx)
 	}
 	errs = append(errs, a.backends.Close(ctx), a.auth.WriteSeen(ctx))
 	a.store.Close()

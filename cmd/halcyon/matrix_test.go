@@ -279,7 +279,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 }
 
 // versioned are tables whose rows count their changes.
-var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications"}
+var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications", "webhooks", "webhook_deliveries"}
 
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
@@ -468,6 +468,13 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"snapshots": func(m *matrix, tenant, _ string) models.ID {
 		return m.insert(&models.Snapshot{ServerID: m.server(tenant, ""), Name: m.name("snapshot"), BackendRef: m.name("ref"), TakenAt: m.app.store.Now()})
 	},
+	"webhooks": func(m *matrix, tenant, action string) models.ID { return m.hook(tenant, action).ID },
+	"webhook-deliveries": func(m *matrix, tenant, _ string) models.ID {
+		return m.insert(&models.WebhookDelivery{
+			WebhookID: m.hook(tenant, "").ID, EventType: "order.changed", MessageID: m.name("msg"), Payload: "{}",
+			Status: models.DeliveryFailure, Log: []models.DeliveryAttempt{},
+		})
+	},
 	"history": func(m *matrix, tenant, _ string) models.ID {
 		order := m.order(tenant, "")
 		var id models.ID
@@ -489,6 +496,15 @@ func (m *matrix) act() models.ID {
 	m.t.Helper()
 	x := &models.Action{Name: m.name("action"), Kind: models.ActionBuiltIn, BuiltIn: models.BuiltInAddLabel, Settings: []models.Param{{Name: "label", Value: "x"}}}
 	return must(m, x, m.app.actions.Actions.Create(context.Background(), access.System("test"), x)).ID
+}
+
+// hook makes a webhook of the tenant's owner, in the state in which the action can be
+// had.
+func (m *matrix) hook(tenant, action string) *models.Webhook {
+	m.t.Helper()
+	w := &models.Webhook{OwnerID: m.owners[tenant], Name: m.name("hook"), URL: "https://hooks.example.com/", Types: []string{"*"}, Enabled: action != "enable"}
+	m.insert(w)
+	return w
 }
 
 // order makes a cart with one item of each kind, or an order in the state in which

@@ -36,6 +36,9 @@ import (
 //	                                begins with { or [ or holds a =.
 //	                                Flags in front: -accept=, -type=, -auth=, -raw,
 //	                                -header='NAME: VALUE' as often as needed
+//	stream ACTOR PATH TYPE [NUMBER] follows the events behind the one with the number
+//	                                until one of the type comes, and shows them
+//	prune                           removes the events that are too old
 //	let NAME POINTER                keeps a part of the last answer in $NAME
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
@@ -44,14 +47,19 @@ import (
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	rest                            ends the workers: what is queued stays queued
-//	later DAYS                      sets the installation's clock forward; also by 90s
+//	later DAYS                      sets the installation's clock forward: by so many days,
+//	                                or by a duration such as 90s
 //	leases                          looks at the leases, as the server does now and then
 //	unzip                           shows the files of the zip that came
 //	keep FILE                       writes the body of the last answer into a file
 //	pack ZIP FILE                   makes a bundle with the file as its manifest
 //	upload ACTOR PATH FILE          sends a file as the field file of a form
-//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on
-//	received                        shows what it got since the last time
+//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on;
+//	                                hang: nothing
+//	signed SECRET...                what it holds signatures against, from now on: each of
+//	                                these secrets has to have signed, and nothing else
+//	received [N]                    shows what it got since the last time, or waits for N
+//	                                messages and tells how often each has come
 //	mails                           sends the mails that are due, and shows what came; $LINK
 //	                                is the path of the last link. With fail: the next one
 //	                                is not taken
@@ -70,7 +78,8 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				p := &player{receiver: newReceiver(tb), mailbox: newMailbox(tb), jar: jar{}}
+				p := &player{mailbox: newMailbox(tb), jar: jar{}}
+				p.receiver = newReceiver(tb, p.clock)
 				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, p.mailbox.mailing, func(s *settings) { s.clock = p.clock })
 				p.cloud = c
 				env.Values[keyCloud{}] = p
@@ -90,7 +99,8 @@ func TestScripts(t *testing.T) {
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
-				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
+				"answers": played((*player).answers), "received": played((*player).received), "signed": played((*player).signed), "quiet": played((*player).quiet),
+				"stream": played((*player).stream), "prune": played((*player).prune),
 				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 				"mails": played((*player).mails),
 			},

@@ -41,6 +41,7 @@ type jobFlags struct {
 	Lease   time.Duration `help:"How long a step stays with a worker that shows no sign of life." default:"15s"`
 
 	WebhookAllow []string `help:"Private networks that webhooks may call, such as 10.1.0.0/16; all others that are not public are refused." placeholder:"CIDR"`
+	WebhookKeep  int      `help:"Days for which what was sent to webhooks is kept." default:"30"`
 }
 
 // apiFlags say how the API behaves.
@@ -115,6 +116,10 @@ func (c *serveCmd) Run(env *environment) error {
 
 func (j *jobFlags) apply(s *settings) (err error) {
 	s.workers, s.poll, s.lease = j.Workers, j.Poll, j.Lease
+	s.hooks.Keep = time.Duration(j.WebhookKeep) * 24 * time.Hour
+	if j.WebhookKeep < 1 {
+		return fmt.Errorf("webhook-keep: %d days is less than one", j.WebhookKeep)
+	}
 	s.webhookAllow, err = webhook.ParseAllowed(j.WebhookAllow)
 	return err
 }
@@ -199,6 +204,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		if err := a.engine.Start(ctx); err != nil {
 			return errors.Join(err, listener.Close())
 		}
+		a.sender.Start()
 	}
 	go a.housekeeping(ctx)
 	go a.writeSeen(ctx)
@@ -249,6 +255,11 @@ func (a *app) housekeeping(ctx context.Context) {
 		} else if n > 0 {
 			a.log.Debug("old idempotency keys were removed", "count", n)
 		}
+		if n, err = a.subscriptions.Sweep(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("old deliveries of webhooks could not be removed", "error", err)
+		} else if n > 0 {
+			a.log.Debug("old deliveries of webhooks were removed", "count", n)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -289,6 +300,7 @@ func (c *workerCmd) Run(env *environment) error {
 		return err
 	}
 	go a.events.Run(env.ctx)
+	a.sender.Start()
 	go tally.Run(env.ctx, a.store, foldEvery, a.log)
 	a.log.Info("ready", "workers", c.Workers, "version", currentVersion())
 	<-env.ctx.Done()
@@ -377,6 +389,7 @@ func (c *configCmd) Run(env *environment) error {
 		{"poll", c.Poll.String()},
 		{"lease", c.Lease.String()},
 		{"webhook-allow", strings.Join(c.WebhookAllow, ",")},
+		{"webhook-keep", fmt.Sprint(c.WebhookKeep)},
 		{"listen", c.Listen},
 		{"tls-cert", c.TLSCert},
 		{"tls-key", c.TLSKey},

@@ -64,7 +64,7 @@ func (f *Face) apiTokens() resource.Resource[models.APIToken] {
 			resource.Text("name", func(t *token) string { return t.Name }, "What it is for.").On("name").Listed().
 				SetText(func(t *token, v string) { t.Name = v }).UpTo(models.MaxTokenName).Required(),
 			resource.ID(key),
-			resource.Value("token", shownOnce, "The token itself, in the answer that makes it: it is kept nowhere.").OmitEmpty().Typed(schema.Like("^"+auth.TokenPattern+"$")),
+			resource.Value("token", shownOnce, "The token itself, in the answer that makes it: it is kept nowhere.").OmitEmpty().Typed(schema.Like("^" + auth.TokenPattern + "$")),
 			resource.Text("prefix", func(t *token) string { return t.Prefix }, "How it begins.").On("prefix"),
 			resource.Enum("scope", models.TokenScopes, func(t *token) models.TokenScope { return t.Scope }, "What it is good for: read, which changes nothing, or write.").On("scope").
 				Default(string(models.ScopeRead)).SetText(func(t *token, v string) { t.Scope = models.TokenScope(v) }),

@@ -6,6 +6,7 @@ package v2
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
@@ -26,6 +27,7 @@ import (
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
+	"halcyon/pkg/subscription"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
 )
@@ -46,6 +48,8 @@ type Services struct {
 	Events    *event.Service
 	Actions   *action.Service
 	Quotas    *quota.Service
+
+	Subscriptions *subscription.Service
 
 	Idempotency *idempotency.Service
 
@@ -79,10 +83,11 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
-	signOff atomic.Uint64 // counts what may have ended sessions
 
 	descriptions func() (*descriptions, error)
 	explained    func() *apidoc.Docs
+	pages        sync.Map      // of documentation, as they are sent: *printed by representation and path
+	signOff      atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
@@ -122,6 +127,8 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.history()),
 		resource.Define(f.events()),
 		resource.Define(f.quotas()),
+		resource.Define(f.webhooks()),
+		resource.Define(f.webhookDeliveries()),
 	)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/auth"
+	"halcyon/pkg/event"
 	"halcyon/pkg/mail"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
@@ -53,11 +54,12 @@ type sighting struct {
 	at      time.Time
 }
 
-// heard counts what is announced. Sessions end all the time, anybody can ask for a
-// new password, and no document that is remembered says anything of either.
+// heard counts what is announced. Sessions end all the time, events happen, anybody
+// can ask for a new password, and no document that is remembered says anything of
+// them.
 func (v *validators) heard(topic, _ string) {
 	switch topic {
-	case auth.TopicSessions, auth.TopicTokens, auth.TopicResets, mail.Topic:
+	case auth.TopicSessions, auth.TopicTokens, auth.TopicResets, mail.Topic, event.Topic:
 		return
 	}
 	v.changes.Add(1)

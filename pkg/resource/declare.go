@@ -273,12 +273,13 @@ func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
 func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
 	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc).As("datetime-local")
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
-		v := parseTime(n)
+		v := ReadTime(n)
 		return func(t *T) { *at(t) = v }
 	})
 }
 
-func parseTime(n *body.Node) *time.Time {
+// ReadTime reads an instant, nil when there is none, and complains of what is not one.
+func ReadTime(n *body.Node) *time.Time {
 	if !n.Present() {
 		return nil
 	}
@@ -504,6 +505,7 @@ type Action[T any] struct {
 	Title string // "Submit": the link says "Submit 'Order id 1'"
 	Doc   string
 	Slash bool
+	Alone bool // its answer says what has to be read: it cannot be had for several rows at once
 	Can   func(a access.Actor, row *T) error
 	Do    func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Outcome[T], error)
 	// Form lists what the body may hold, for the action's template; nil for nothing.

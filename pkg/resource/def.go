@@ -142,7 +142,7 @@ type RelationDef struct {
 // ActionDef is an action with its row type forgotten.
 type ActionDef struct {
 	Rel, Name, Path, Title, Doc string
-	Slash                       bool
+	Slash, Alone                bool
 	Can                         func(a access.Actor, row any) error
 	Do                          func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error)
 	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
@@ -451,7 +451,7 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 }
 
 func defineAction[T any](x Action[T]) *ActionDef {
-	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results}
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.Alone}
 	if d.Name == "" {
 		d.Name = x.Rel
 	}
