@@ -98,7 +98,7 @@ func refusals(op *apidoc.Operation) []apidoc.Answer {
 	if !op.Public || op.Tag == tagSession {
 		codes = append(codes, http.StatusUnauthorized)
 	}
-	if !op.Public {
+	if !op.Public || op.Method != http.MethodGet { // pages of other origins may read, and not write
 		codes = append(codes, http.StatusForbidden)
 	}
 	codes = append(codes, http.StatusTooManyRequests)
@@ -238,6 +238,9 @@ func (f *Face) describe(known described, d *resource.Def) {
 			Answers: []apidoc.Answer{{Status: http.StatusCreated, Doc: "It was made.", Headers: located, Content: itemOf(d)}},
 		})
 		f.mayDryRun(op, d, "")
+		if d.Once { // a redirect could not show it
+			op.Answers[0].Content = append(op.Answers[0].Content, apidoc.Media{Type: typeHTML, Schema: schema.String()})
+		}
 	}
 	changed := []apidoc.Answer{ok("The "+noun+" as it is now.", tagged, itemOf(d))}
 	if d.Update != nil {
@@ -275,7 +278,7 @@ func (f *Face) describe(known described, d *resource.Def) {
 	}
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, apidoc.Operation{
-			ID: "list" + name + apidoc.TypeName(s.Path), Title: "List " + strings.ReplaceAll(s.Path, "-", " ") + " of a " + noun, Doc: s.Doc, Params: listParams(s.Target()),
+			ID: "list" + apidoc.TypeName(s.Path) + "Of" + name, Title: "List " + strings.ReplaceAll(s.Path, "-", " ") + " of a " + noun, Doc: s.Doc, Params: listParams(s.Target()),
 			Answers: []apidoc.Answer{ok("A page of the list.", etag, pageOf(s.Target()))},
 		})
 	}
@@ -335,6 +338,9 @@ func (f *Face) results(d *resource.Def, r resource.Results, removal bool) []apid
 	}
 	if r.Has(resource.ToNewOrder) {
 		other("orders", true)
+	}
+	if r.Has(resource.ToDelivery) {
+		other("webhook-deliveries", true)
 	}
 	if r.Has(resource.ToBuild) {
 		other("os-builds", true)
@@ -637,8 +643,9 @@ func replacedOrder(d *resource.Def) schema.Object {
 // are hidden from some callers.
 func (f *Face) rootJSON(links func(...schema.Member) schema.Member) schema.Object {
 	rels := []schema.Member{schema.M("service-doc", linkJSON()), schema.M("service-desc", linkJSON())}
-	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out", "cb:events", "cb:api-samples"} {
-		rels = append(rels, schema.M(rel, linkJSON().Doc(rootRels[strings.TrimPrefix(rel, "cb:")])))
+	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out?", "cb:events", "cb:api-samples"} {
+		name := strings.TrimSuffix(strings.TrimPrefix(rel, "cb:"), "?")
+		rels = append(rels, schema.M(rel, linkJSON().Doc(rootRels[name])))
 	}
 	var flat []schema.Member
 	for _, d := range f.reg.Defs() {

@@ -12,6 +12,7 @@ import (
 	"halcyon/pkg/event"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/subscription"
 )
 
@@ -57,7 +58,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 		},
 		Actions: []resource.Action[hook]{
 			{
-				Rel: "test", Title: "Test", Can: subscription.CanSend,
+				Rel: "test", Title: "Test", Can: subscription.CanSend, Results: resource.ToDelivery,
 				Doc: "Sends an event of the type " + subscription.TypeTest + " now, and answers its delivery.",
 				Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[hook], error) {
 					d, err := s.Test(ctx, a, ref)
@@ -76,6 +77,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			{Rel: "disable", Title: "Disable", Doc: "Sends nothing any more. What waits is given up, and can be replayed later.", Can: subscription.CanSend, Do: hookAction(s.Disable)},
 			{
 				Rel: "replay-failed", Title: "Replay the failures of", Can: subscription.CanSend,
+				Body: schema.Struct(optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
 				Doc: "Sends again what was given up, all of it or what was made since an instant (since).",
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[hook], error) {
 					since := resource.ReadTime(n.Field("since"))

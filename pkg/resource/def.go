@@ -55,6 +55,8 @@ type Def struct {
 	unused    func(ctx context.Context, a access.Actor, row any) error
 	templates func(ctx context.Context, a access.Actor, row any, self string) ([]hal.Template, error)
 
+	open bool // no guard of its own says who creates, or who updates
+
 	path       string // "/api/v2/servers/"
 	itemSchema hal.Link
 	pageSchema []hal.Link
@@ -288,6 +290,8 @@ func defineBundle[T any](d *Def, r Resource[T]) {
 	if r.Bundle == nil {
 		return
 	}
+	// What a file holds is all that the row is, so that it needs a guard of its own.
+	d.open = r.CanUpdate == nil || r.CanCreate == nil
 	d.Export = r.Bundle.Export
 	d.Import = func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (any, bool, error) {
 		row, replaced, err := r.Bundle.Import(ctx, a, content, replace)
@@ -591,7 +595,7 @@ func (d *Def) check() error {
 			complain("relation %s goes to %s, which is not declared", r.Rel, r.To)
 		}
 	}
-	if d.Export != nil && (d.CanUpdate == nil || d.CanCreate == nil || d.Import == nil) {
+	if d.Export != nil && (d.open || d.CanUpdate == nil || d.CanCreate == nil) {
 		complain("rows go out and in as files, which needs both ways, and the guards of update and create")
 	}
 	for _, x := range d.Actions {

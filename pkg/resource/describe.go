@@ -45,6 +45,7 @@ const (
 	ToNothing                      // the row is gone
 	ToBuild                        // an OS build, new or changed
 	ToNewOrder                     // an order that was made, with nothing said of its work
+	ToDelivery                     // a delivery of a webhook, new
 )
 
 // Has reports whether the action can lead to it.
