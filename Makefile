@@ -40,6 +40,10 @@ clients: ## Run the clients of testdata/clients and the sample client against a 
 browser: ## Let Chromium do what people do with the pages
 	scripts/with-chromium.sh go test ./cmd/halcyon -run 'TestBrowser' -count=1 -v
 
+.PHONY: screenshots
+screenshots: ## Take the pictures of docs/images anew
+	scripts/screenshots.sh
+
 .PHONY: tour
 tour: build ## Do what the README's tour does, and check it
 	scripts/tour.sh

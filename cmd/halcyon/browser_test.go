@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"halcyon/pkg/store/storetest"
 )
@@ -100,4 +101,26 @@ func copyScripts(t *testing.T, from, modules string) string {
 		}
 	}
 	return dir
+}
+
+// TestScreenshots takes the pictures of docs/images anew, with -update, of a cloud
+// whose clock begins at a fixed time.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	modules := os.Getenv(envBrowser)
+	if modules == "" || !*update {
+		t.Skip("it writes docs/images, with -update and " + envBrowser)
+	}
+	dir := copyScripts(t, filepath.Join("..", "..", "testdata", "browser"), modules)
+	images, err := filepath.Abs(filepath.Join("..", "..", "docs", "images"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, first := time.Now(), time.Date(2026, time.March, 2, 9, 30, 0, 0, time.UTC)
+	c := newCloud(t, storetest.SQLiteURL(t), func(s *settings) {
+		s.clock = func() time.Time { return first.Add(time.Since(begun)) }
+	})
+	cmd := exec.CommandContext(t.Context(), "node", "screenshots.mjs", c.srv.URL, images)
+	cmd.Dir = dir
+	play(t, cmd)
 }

@@ -1,23 +1,48 @@
-// The whole job: find a blueprint, order it, watch the order, switch the server off.
+// The whole job: sign in, find a blueprint, fill its form, see the price and who
+// approves, submit, watch the bar, see the server, switch it off.
 import assert from 'node:assert/strict'
-import { person } from './people.mjs'
+import { api, shows, signIn, until, visitor } from './people.mjs'
 
 // theJob is done in one of the ways.
-export async function theJob(t, { options, press, fill, choose }) {
-  const page = await person(t, 'alice', options)
+export async function theJob(t, way, hostname) {
+  const { press, fill, choose } = way
+  const page = await visitor(t, way)
   const check = name => t.inspector.check(page, name)
   const main = page.getByRole('main')
+
+  await page.goto('/api/v2/')
+  await check('sign-in')
+  await signIn(page, 'alice', way)
+  await page.getByRole('banner').getByText('alice').waitFor()
   await check('home')
 
   await press(page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Catalogue' }))
   await check('catalogue')
-  await press(main.getByRole('link', { name: 'Custom Server' }))
+  await press(main.getByRole('link', { name: 'Custom Server' }).first())
   await page.getByRole('heading', { level: 1, name: 'Custom Server' }).waitFor()
-  await press(main.locator('summary', { hasText: 'Order' }))
-  await choose(page.getByLabel('Environment'), { label: 'Simple Environment' })
-  await choose(page.getByLabel('Size'), { label: 'small (1 CPU, 1 GB, 14.40/month)' })
-  await fill(page.getByLabel('Host name'), 'web-{order}')
   await check('blueprint')
+
+  await choose(page.getByLabel('Environment'), 'Simple Environment')
+  await choose(page.getByLabel('Size'), 'small (1 CPU, 1 GB, 14.40/month)')
+  await fill(page.getByLabel('Host name'), hostname)
+  await press(main.getByRole('button', { name: /price/i }))
+  await main.getByText('14.40').first().waitFor()
+  await main.getByText(/approv/i).first().waitFor()
+  assert.equal(await page.getByLabel('Host name').inputValue(), hostname, 'what was typed is still there')
+  await check('price')
+
   await press(main.getByRole('button', { name: 'Order', exact: true }))
-  assert.match(await page.textContent('main'), /./)
+  await page.getByRole('heading', { level: 1, name: /order/i }).waitFor()
+  await main.getByRole('progressbar').first().waitFor()
+  await shows(page, way, main.getByText('SUCCESS'))
+  await check('order')
+
+  await press(main.getByRole('link', { name: hostname }).first())
+  await page.getByRole('heading', { level: 1, name: hostname }).waitFor()
+  await shows(page, way, main.getByText('POWERON'))
+  await check('server')
+  await press(main.getByRole('button', { name: 'Power off' }))
+  await shows(page, way, main.getByText('POWEROFF'))
+  const server = new URL(page.url()).pathname
+  await until(() => api(t, 'alice', 'GET', server), s => s['power-status'] === 'POWEROFF')
 }

@@ -4,11 +4,40 @@ import { desktop, phone } from './browser.mjs'
 
 export const password = 'demo'
 
-// person opens a browser of somebody's own, on the first page, signed in.
-export async function person(t, name, options) {
-  const context = await t.inspector.context(t.browser, { httpCredentials: { username: name, password, send: 'always' }, ...options })
-  const page = await context.newPage()
-  await page.goto('/api/v2/')
+// ways are how people press and fill: with a mouse, with the keyboard alone, and with
+// a finger on a phone.
+export const ways = {
+  mouse: { options: { viewport: desktop }, press: l => l.click(), fill: (l, text) => l.fill(text), choose: (l, label) => l.selectOption({ label }) },
+  keyboard: { options: { viewport: desktop }, press: pressKeys, fill: typeKeys, choose: chooseKeys },
+  phone: {
+    options: { viewport: phone, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+    press: l => l.tap(), fill: (l, text) => l.fill(text), choose: (l, label) => l.selectOption({ label }),
+  },
+  withoutScript: {
+    options: { viewport: desktop, javaScriptEnabled: false },
+    press: l => l.click(), fill: (l, text) => l.fill(text), choose: (l, label) => l.selectOption({ label }),
+  },
+}
+
+// visitor opens a browser of somebody's own who is nobody yet.
+export async function visitor(t, way = ways.mouse) {
+  return (await t.inspector.context(t.browser, way.options)).newPage()
+}
+
+// signIn fills the form that the page shows.
+export async function signIn(page, name, { press, fill } = ways.mouse) {
+  await fill(page.getByLabel('User name'), name)
+  await fill(page.getByLabel('Password', { exact: false }), password)
+  await press(page.getByRole('main').getByRole('button', { name: 'Sign in', exact: true }))
+}
+
+// person opens a browser of somebody's own and signs in: the page is the first one,
+// or the one that was asked for.
+export async function person(t, name, { path = '/api/v2/', way = ways.mouse } = {}) {
+  const page = await visitor(t, way)
+  await page.goto(path)
+  await signIn(page, name, way)
+  await page.getByRole('banner').getByText(name).waitFor()
   return page
 }
 
@@ -16,25 +45,40 @@ export async function person(t, name, options) {
 export async function api(t, who, method, path, body) {
   const res = await fetch(t.origin + path, {
     method, body: body && JSON.stringify(body),
-    headers: {
-      Authorization: 'Basic ' + Buffer.from(`${who}:${password}`).toString('base64'), Accept: 'application/hal+json',
-      ...(body ? { 'Content-Type': 'application/json' } : {}),
-    },
+    headers: { Authorization: basic(who), Accept: 'application/hal+json', ...(body ? { 'Content-Type': 'application/json' } : {}) },
   })
   const text = await res.text()
   assert.ok(res.ok, `${method} ${path}: ${res.status} ${text}`)
   return text ? JSON.parse(text) : undefined
 }
 
-// ways are how people press and fill: with a mouse, with the keyboard alone, and with
-// a finger on a phone.
-export const ways = {
-  mouse: { options: { viewport: desktop }, press: l => l.click(), fill: (l, text) => l.fill(text), choose: (l, option) => l.selectOption(option) },
-  keyboard: { options: { viewport: desktop }, press: pressKeys, fill: typeKeys, choose: chooseKeys },
-  phone: {
-    options: { viewport: phone, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
-    press: l => l.tap(), fill: (l, text) => l.fill(text), choose: (l, option) => l.selectOption(option),
-  },
+const basic = who => 'Basic ' + Buffer.from(`${who}:${password}`).toString('base64')
+
+// ordered gives the servers of an order that a program makes for a group whose orders
+// are approved at once.
+export async function ordered(t, who, quantity, hostname) {
+  const order = await api(t, who, 'POST', '/api/v2/blueprints/1/actions/order', {
+    group: 2, environment: 3, 'vm-size': 'small', quantity, hostname, 'submit-now': true,
+  })
+  const ended = await until(() => api(t, who, 'GET', `/api/v2/orders/${order.id}`), o => o.status === 'SUCCESS')
+  return ended._links.servers
+}
+
+// until asks again and again until the answer is good.
+export async function until(ask, good) {
+  for (const end = Date.now() + 60_000; ;) {
+    const x = await ask()
+    if (good(x)) return x
+    if (Date.now() > end) throw new Error(`it has not come to that: ${JSON.stringify(x)}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+// shows waits until the page shows the text, looking again as people without scripts
+// do.
+export async function shows(page, way, locator) {
+  if (way !== ways.withoutScript) return locator.first().waitFor()
+  await until(async () => (await page.reload(), locator.first().isVisible()), Boolean)
 }
 
 // reach presses Tab until the element has the focus, from wherever it is.
@@ -50,8 +94,7 @@ async function reach(locator) {
 
 async function pressKeys(locator) {
   const page = await reach(locator)
-  const kind = await locator.evaluate(e => e.type === 'checkbox' || e.tagName === 'SUMMARY' ? 'Space' : 'Enter')
-  await page.keyboard.press(kind)
+  await page.keyboard.press(await locator.evaluate(e => e.type === 'checkbox' || e.tagName === 'SUMMARY') ? 'Space' : 'Enter')
 }
 
 async function typeKeys(locator, text) {
@@ -60,10 +103,9 @@ async function typeKeys(locator, text) {
   await page.keyboard.type(text)
 }
 
-// chooseKeys types the beginning of an option's text.
-async function chooseKeys(locator, option) {
+// chooseKeys types an option's text, which selects it.
+async function chooseKeys(locator, label) {
   const page = await reach(locator)
-  const text = await locator.evaluate((e, o) => [...e.options].find(x => x.value === o || x.label === o).label, option.label ?? option)
-  await page.keyboard.type(text)
-  assert.equal(await locator.evaluate(e => e.selectedOptions[0].label), text)
+  await page.keyboard.type(label)
+  assert.equal(await locator.evaluate(e => e.selectedOptions[0].label), label)
 }

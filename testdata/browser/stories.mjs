@@ -1,10 +1,21 @@
 // The stories, in the order in which they are told.
 import { theJob } from './job.mjs'
 import { ways } from './people.mjs'
+import * as people from './more.mjs'
 
 export const stories = {
-  'the whole job by mouse': t => theJob(t, ways.mouse),
-  'the whole job by keyboard': t => theJob(t, ways.keyboard),
-  'the whole job on a phone': t => theJob(t, ways.phone),
-  'the whole job without JavaScript': t => theJob(t, { ...ways.mouse, options: { ...ways.mouse.options, javaScriptEnabled: false } }),
+  'the whole job by mouse': t => theJob(t, ways.mouse, 'mouse-1'),
+  'the whole job by keyboard': t => theJob(t, ways.keyboard, 'keys-1'),
+  'the whole job on a phone': t => theJob(t, ways.phone, 'phone-1'),
+  'the whole job without JavaScript': t => theJob(t, ways.withoutScript, 'plain-1'),
+  'an approver approves, and the requestor sees it': people.approve,
+  'an approver denies with a reason': people.deny,
+  'a form that is wrong keeps what was typed': people.wrong,
+  'a session that ends within a form loses nothing': people.ended,
+  'an edit of what somebody else has changed is refused': people.stale,
+  'a list is filtered': people.filter,
+  'two servers are switched off at once': people.bulk,
+  'a cart with two items': people.cart,
+  'documentation': people.docs,
+  'an API token is made and used': people.token,
 }
