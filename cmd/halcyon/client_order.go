@@ -70,7 +70,7 @@ func (c *orderCmd) byFile(sh *shell) (*client.Document, error) {
 		return nil, err
 	}
 	if c.Submit {
-		f.Body = with(f.Body, "submit-now", true)
+		f.Body = withMember(f.Body, "submit-now", true)
 	}
 	orders, err := sh.Resolve(sh.ctx, "orders")
 	if err != nil {
@@ -118,7 +118,7 @@ func placed(err error, f *client.File) error {
 }
 
 // with gives the object with the member.
-func with(o client.Object, name string, value any) client.Object {
+func withMember(o client.Object, name string, value any) client.Object {
 	out := client.Object{}
 	for _, m := range o {
 		if m.Name != name {
@@ -151,7 +151,7 @@ func (c *orderCmd) byForm(sh *shell) (*client.Document, error) {
 		return nil, err
 	}
 	if c.Submit {
-		body = with(body, "submit-now", true)
+		body = withMember(body, "submit-now", true)
 	}
 	return c.submit(sh, t, body)
 }
