@@ -497,6 +497,9 @@ var varying = []struct {
 	// PostgreSQL gives no number twice, also when a transaction is rolled back.
 	{regexp.MustCompile(`/history/\d+\b`), "/history/N"},
 	{regexp.MustCompile(`\bEvent id \d+`), "Event id N"},
+	{regexp.MustCompile(`/events/\d+\b`), "/events/N"},
+	{regexp.MustCompile(`(?m)^id: \d+$`), "id: N"},
+	{regexp.MustCompile(`"id":"\d+","type"`), `"id":"N","type"`},
 	{regexp.MustCompile(`"id": "\d+"(,\s+"date")`), `"id": "N"$1`},
 }
 

@@ -435,7 +435,7 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 		x := &models.Application{Name: m.name("application"), ActionID: m.act()}
 		return must(m, x, m.app.actions.Applications.Create(context.Background(), access.System("test"), x)).ID
 	},
-	"orders":   (*matrix).order,
+	"orders": (*matrix).order,
 	"events": func(m *matrix, tenant, _ string) models.ID {
 		e := &models.Event{ID: models.ID(len(m.ready) + 1_000_000), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.store.Now()}
 		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Note(tx, e) })

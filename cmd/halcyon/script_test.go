@@ -35,6 +35,9 @@ import (
 //	                                begins with { or [ or holds a =.
 //	                                Flags in front: -accept=, -type=, -auth=, -raw,
 //	                                -header='NAME: VALUE' as often as needed
+//	stream ACTOR PATH TYPE [NUMBER] follows the events behind the one with the number
+//	                                until one of the type comes, and shows them
+//	prune                           removes the events that are too old
 //	let NAME POINTER                keeps a part of the last answer in $NAME
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
@@ -85,7 +88,8 @@ func TestScripts(t *testing.T) {
 				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
 				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
-				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
+				"stream": played((*player).stream), "prune": played((*player).prune),
+				"later":  played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
 			},
 		})
 	})

@@ -169,12 +169,15 @@ func eventQuery(raw string) (chosen map[string]string, rest string, err error) {
 	return chosen, strings.Join(others, "&"), nil
 }
 
+// plain are the characters that need no escape in a query, and are easier to read so.
+var plain = strings.NewReplacer("%2F", "/", "%2A", "*", "%2C", ",")
+
 // keptParams is how the parameters stand in the links to other pages.
 func keptParams(chosen map[string]string) string {
 	var parts []string
 	for _, name := range eventParams {
 		if v, ok := chosen[name]; ok {
-			parts = append(parts, name+"="+strings.ReplaceAll(url.QueryEscape(v), "%2F", "/"))
+			parts = append(parts, name+"="+plain.Replace(url.QueryEscape(v)))
 		}
 	}
 	return strings.Join(parts, "&")

@@ -12,6 +12,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/auth"
+	"halcyon/pkg/event"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -51,10 +53,10 @@ type sighting struct {
 	at      time.Time
 }
 
-// heard counts what is announced. Sessions end all the time, and no document says
-// anything of them.
+// heard counts what is announced. Sessions end all the time, and events happen; no
+// document that is remembered says anything of them.
 func (v *validators) heard(topic, _ string) {
-	if topic != "sessions" {
+	if topic != auth.TopicSessions && topic != event.Topic {
 		v.changes.Add(1)
 	}
 }
