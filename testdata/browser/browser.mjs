@@ -116,22 +116,24 @@ export class Inspector {
       getSelection()?.removeAllRanges()
       const list = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
         .filter(e => e.checkVisibility({ visibilityProperty: true }) && !e.disabled && !e.closest('[inert]'))
-      window.halcyonTabs = new Set(list.filter(e => e.type !== 'radio' || e.checked))
-      return window.halcyonTabs.size
+      // By what they are, since a page that moves puts new ones in their place.
+      window.halcyonKey = e => e.outerHTML.slice(0, 300)
+      window.halcyonTabs = new Map(list.filter(e => e.type !== 'radio' || e.checked).map(e => [window.halcyonKey(e), e]))
+      return list.length
     })
     await page.evaluate(() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex') })
     for (let i = 0; i < total + 3; i++) {
       await page.keyboard.press('Tab')
       const missing = await page.evaluate(() => {
         const e = document.activeElement
-        window.halcyonTabs.delete(e)
         if (!e || e === document.body) return undefined
+        window.halcyonTabs.delete(window.halcyonKey(e))
         const s = getComputedStyle(e)
         return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== 'none' ? undefined : e.outerHTML.slice(0, 120)
       })
       if (missing) this.problem(where, `the focus cannot be seen on ${missing}`)
     }
-    const left = await page.evaluate(() => [...window.halcyonTabs].map(e => e.outerHTML.slice(0, 120)))
+    const left = await page.evaluate(() => [...window.halcyonTabs.values()].filter(e => e.isConnected).map(e => e.outerHTML.slice(0, 120)))
     for (const e of left.slice(0, 5)) this.problem(where, `the Tab key never comes to ${e}`)
   }
 

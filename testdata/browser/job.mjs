@@ -1,7 +1,7 @@
 // The whole job: sign in, find a blueprint, fill its form, see the price and who
 // approves, submit, watch the bar, see the server, switch it off.
 import assert from 'node:assert/strict'
-import { api, shows, signIn, until, visitor } from './people.mjs'
+import { act, api, shows, signIn, until, visitor } from './people.mjs'
 
 // theJob is done in one of the ways.
 export async function theJob(t, way, hostname) {
@@ -31,18 +31,18 @@ export async function theJob(t, way, hostname) {
   assert.equal(await page.getByLabel('Host name').inputValue(), hostname, 'what was typed is still there')
   await check('price')
 
-  await press(main.getByRole('button', { name: 'Order', exact: true }))
-  await page.getByRole('heading', { level: 1, name: /order/i }).waitFor()
+  await press(main.getByRole('button', { name: 'Order now' }))
+  await page.getByRole('heading', { level: 1, name: /^Order \d+/ }).waitFor()
   await main.getByRole('progressbar').first().waitFor()
-  await shows(page, way, main.getByText('SUCCESS'))
+  await shows(page, way, main.locator('li.done').filter({ hasText: 'Done' }))
   await check('order')
 
   await press(main.getByRole('link', { name: hostname }).first())
   await page.getByRole('heading', { level: 1, name: hostname }).waitFor()
-  await shows(page, way, main.getByText('POWERON'))
+  await shows(page, way, main.getByText(/^\S On$/))
   await check('server')
-  await press(main.getByRole('button', { name: 'Power off' }))
-  await shows(page, way, main.getByText('POWEROFF'))
+  await act(main, 'Power off', way)
+  await shows(page, way, main.getByText(/^\S Off$/))
   const server = new URL(page.url()).pathname
   await until(() => api(t, 'alice', 'GET', server), s => s['power-status'] === 'POWEROFF')
 }

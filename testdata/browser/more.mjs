@@ -1,6 +1,6 @@
 // What people do besides the whole job.
 import assert from 'node:assert/strict'
-import { api, ordered, person, shows, signIn, until, ways } from './people.mjs'
+import { act, api, fresh, ordered, person, shows, signIn, until, ways } from './people.mjs'
 
 // waiting gives the path of an order of alice's that bob can approve.
 async function waiting(t, name) {
@@ -11,17 +11,21 @@ async function waiting(t, name) {
   return order._links.self.href
 }
 
+// step is where an order is on its way.
+const step = (page, name) => page.getByRole('main').locator('[aria-current=step], li.done').filter({ hasText: name })
+
 export async function approve(t) {
   const path = await waiting(t, 'For approval')
   const alice = await person(t, 'alice', { path })
-  await alice.getByText('PENDING').first().waitFor()
+  await step(alice, 'Waiting for approval').waitFor()
   const bob = await person(t, 'bob')
-  await bob.getByRole('main').getByRole('link', { name: /For approval|waiting/i }).first().click()
+  await t.inspector.check(bob, 'home of an approver')
   await bob.goto(path)
   await t.inspector.check(bob, 'order to approve')
-  await bob.getByRole('main').getByRole('button', { name: 'Approve' }).click()
-  await shows(bob, ways.mouse, bob.getByText('SUCCESS'))
-  await alice.getByText('SUCCESS').first().waitFor() // without anything done there
+  await act(bob.getByRole('main'), 'Approve')
+  await shows(bob, ways.mouse, step(bob, 'Done'))
+  await step(alice, 'Done').waitFor() // nobody has touched this page
+  await alice.getByRole('progressbar').first().waitFor()
 }
 
 export async function deny(t) {
@@ -29,9 +33,9 @@ export async function deny(t) {
   const bob = await person(t, 'bob', { path })
   const main = bob.getByRole('main')
   await main.locator('summary', { hasText: 'Deny' }).click()
-  await bob.getByLabel(/reason/i).fill('Not this <b>month</b>.')
+  await bob.getByLabel(/reason|why/i).fill('Not this <b>month</b>.')
   await main.getByRole('button', { name: 'Deny', exact: true }).click()
-  await main.getByText('DENIED').first().waitFor()
+  await step(bob, 'Denied').waitFor()
   await main.getByText('Not this <b>month</b>.').first().waitFor()
   await t.inspector.check(bob, 'order that was denied')
 }
@@ -41,7 +45,7 @@ export async function wrong(t) {
   await page.getByLabel('Host name').fill('kept')
   await page.getByLabel('Name of the service').fill('<b>Kept</b>')
   await page.getByLabel('Whose the servers will be').fill('nobody-of-that-name')
-  await page.getByRole('main').getByRole('button', { name: 'Order', exact: true }).click()
+  await page.getByRole('main').getByRole('button', { name: 'Order now' }).click()
   await page.getByRole('alert').waitFor()
   await t.inspector.check(page, 'form that is wrong')
   assert.equal(await page.getByLabel('Host name').inputValue(), 'kept')
@@ -50,51 +54,107 @@ export async function wrong(t) {
 }
 
 export async function ended(t) {
+  const host = fresh('not-lost')
   const page = await person(t, 'alice', { path: '/api/v2/blueprints/1' })
-  await page.getByLabel('Host name').fill('not-lost')
+  await page.getByLabel('Host name').fill(host)
   await page.context().clearCookies()
-  await page.getByRole('main').getByRole('button', { name: 'Order', exact: true }).click()
+  await page.getByRole('main').getByRole('button', { name: 'Order now' }).click()
+  await page.getByLabel('Password').waitFor()
   await t.inspector.check(page, 'sign-in within a form')
   await signIn(page, 'alice')
   await page.getByRole('heading', { level: 1, name: 'Custom Server' }).waitFor()
-  assert.equal(await page.getByLabel('Host name').inputValue(), 'not-lost')
-  await page.getByRole('main').getByRole('button', { name: 'Order', exact: true }).click()
-  await page.getByRole('main').getByText('not-lost').first().waitFor()
+  assert.equal(await page.getByLabel('Host name').inputValue(), host)
+  await page.getByRole('main').getByRole('button', { name: 'Order now' }).click()
+  await page.getByRole('main').getByText(host).first().waitFor()
 }
 
 export async function stale(t) {
-  const admin = await person(t, 'admin', { path: '/api/v2/groups/6' })
+  const path = '/api/v2/groups/6'
+  const admin = await person(t, 'admin', { path })
   await admin.locator('summary', { hasText: 'Edit' }).click()
-  await admin.getByLabel(/what the group is for/i).fill('Mine')
-  await api(t, 'admin', 'PATCH', '/api/v2/groups/6', { description: 'Theirs' })
+  const description = admin.getByLabel(/what the group is for|description/i)
+  await description.fill('Mine')
+  await api(t, 'admin', 'PATCH', path, { description: 'Theirs' })
   await admin.getByRole('main').getByRole('button', { name: 'Edit', exact: true }).click()
   await admin.getByRole('alert').waitFor()
-  assert.equal(await admin.getByLabel(/what the group is for/i).inputValue(), 'Mine')
+  assert.equal(await description.inputValue(), 'Mine')
   await t.inspector.check(admin, 'edit that is stale')
-  assert.equal((await api(t, 'admin', 'GET', '/api/v2/groups/6')).description, 'Theirs')
+  assert.equal((await api(t, 'admin', 'GET', path)).description, 'Theirs')
 }
 
 export async function filter(t) {
-  await ordered(t, 'alice', 2, 'filter-{n}')
+  const host = fresh('filtered')
+  await ordered(t, 'alice', 1, host)
   const page = await person(t, 'alice', { path: '/api/v2/servers/' })
   await t.inspector.check(page, 'servers')
-  assert.fail('to be written')
+  const rows = page.getByRole('main').getByRole('row')
+  assert.ok(await rows.count() > 2, 'there is more than what the filter lets through')
+  await page.getByLabel('Hostname contains').fill(host)
+  await page.getByRole('search').getByRole('button', { name: 'Show', exact: true }).click()
+  await page.getByRole('link', { name: /^Without: / }).waitFor()
+  assert.equal(await rows.count(), 2, 'the head, and the one that it lets through')
+  await page.getByRole('main').getByRole('link', { name: host }).waitFor()
+  await t.inspector.check(page, 'servers, filtered')
+  await page.getByRole('link', { name: /^Without: / }).click()
+  await until(() => rows.count(), n => n > 2)
 }
 
 export async function bulk(t) {
-  const servers = await ordered(t, 'alice', 2, 'bulk-{n}')
-  const page = await person(t, 'alice', { path: '/api/v2/servers/?filter=hostname.startswith:bulk-' })
-  assert.fail('to be written')
+  const host = fresh('several')
+  const servers = [...await ordered(t, 'alice', 1, host), ...await ordered(t, 'alice', 1, `${host}-too`)]
+  const page = await person(t, 'alice', { path: `/api/v2/servers/?filter=hostname.startswith:${host}` })
+  const main = page.getByRole('main')
+  await main.getByRole('link', { name: 'Select several' }).click()
+  for (const s of servers) await main.getByRole('checkbox', { name: s.title }).check()
+  await t.inspector.check(page, 'servers, selected')
+  await act(main.getByRole('group', { name: 'With those selected' }), 'Power off')
+  await main.getByText(/all 2/).first().waitFor()
+  await t.inspector.check(page, 'what became of those selected')
+  for (const s of servers) await until(() => api(t, 'alice', 'GET', s.href), x => x['power-status'] === 'POWEROFF')
 }
 
 export async function cart(t) {
-  assert.fail('to be written')
+  const page = await person(t, 'alice')
+  const main = page.getByRole('main')
+  const hosts = [fresh('first'), fresh('second')]
+  for (const host of hosts) {
+    await page.goto('/api/v2/blueprints/1')
+    await page.getByLabel('Host name').fill(host)
+    await main.getByRole('button', { name: 'Add to cart' }).click()
+    await page.getByRole('heading', { level: 1, name: /cart/i }).waitFor()
+  }
+  await page.getByRole('banner').getByRole('link', { name: /^Cart/ }).click()
+  await page.getByRole('heading', { level: 1, name: /cart/i }).waitFor()
+  assert.equal(await main.getByRole('heading', { name: 'Custom Server' }).count(), 2)
+  await main.getByText('28.80').first().waitFor() // both together
+  await t.inspector.check(page, 'cart')
+  await main.getByRole('button', { name: 'Submit', exact: true }).click()
+  await shows(page, ways.mouse, step(page, 'Done'))
+  for (const host of hosts) await main.getByRole('link', { name: host }).first().waitFor()
 }
 
 export async function docs(t) {
-  assert.fail('to be written')
+  const page = await person(t, 'alice')
+  const main = page.getByRole('main')
+  await page.getByRole('link', { name: 'Documentation' }).last().click()
+  await page.getByRole('heading', { level: 1, name: /documentation|guide/i }).waitFor()
+  await t.inspector.check(page, 'documentation')
+  await main.getByRole('link', { name: /^Resources/ }).first().click()
+  await main.getByRole('link', { name: /^Orders/ }).first().click()
+  await page.getByRole('heading', { level: 1, name: /order/i }).waitFor()
+  await t.inspector.check(page, 'documentation of a resource')
 }
 
 export async function token(t) {
-  assert.fail('to be written')
+  const page = await person(t, 'alice', { path: '/api/v2/user' })
+  const main = page.getByRole('main')
+  await t.inspector.check(page, 'profile')
+  await main.getByRole('link', { name: /API Tokens/i }).first().click()
+  await main.locator('summary', { hasText: /token/i }).first().click()
+  await page.getByLabel('Name').fill('For a script')
+  await main.getByRole('button', { name: /token|create/i }).last().click()
+  const secret = await main.getByText(/^hal[a-z]*_\S+$/).first().textContent()
+  await t.inspector.check(page, 'token that was made')
+  const res = await fetch(`${t.origin}/api/v2/user`, { headers: { Authorization: `Bearer ${secret.trim()}` } })
+  assert.equal(res.status, 200)
 }

@@ -41,6 +41,19 @@ export async function person(t, name, { path = '/api/v2/', way = ways.mouse } = 
   return page
 }
 
+// act presses the button of an action, and once more where it is asked whether that is
+// meant.
+export async function act(within, name, { press } = ways.mouse) {
+  const ask = within.locator('summary').filter({ hasText: name })
+  const button = within.getByRole('button', { name, exact: true })
+  await ask.or(button).first().waitFor()
+  if (await ask.count()) await press(ask)
+  await press(button)
+}
+
+// fresh gives a host name that nobody has yet.
+export const fresh = word => `${word}-${process.pid}`
+
 // api is a request of a program, to arrange things or to see what became of them.
 export async function api(t, who, method, path, body) {
   const res = await fetch(t.origin + path, {
@@ -52,7 +65,7 @@ export async function api(t, who, method, path, body) {
   return text ? JSON.parse(text) : undefined
 }
 
-const basic = who => 'Basic ' + Buffer.from(`${who}:${password}`).toString('base64')
+export const basic = who => 'Basic ' + Buffer.from(`${who}:${password}`).toString('base64')
 
 // ordered gives the servers of an order that a program makes for a group whose orders
 // are approved at once.

@@ -1,13 +1,13 @@
 // The stories, in the order in which they are told.
 import { theJob } from './job.mjs'
-import { ways } from './people.mjs'
+import { fresh, ways } from './people.mjs'
 import * as people from './more.mjs'
 
 export const stories = {
-  'the whole job by mouse': t => theJob(t, ways.mouse, 'mouse-1'),
-  'the whole job by keyboard': t => theJob(t, ways.keyboard, 'keys-1'),
-  'the whole job on a phone': t => theJob(t, ways.phone, 'phone-1'),
-  'the whole job without JavaScript': t => theJob(t, ways.withoutScript, 'plain-1'),
+  'the whole job by mouse': t => theJob(t, ways.mouse, fresh('mouse')),
+  'the whole job by keyboard': t => theJob(t, ways.keyboard, fresh('keys')),
+  'the whole job on a phone': t => theJob(t, ways.phone, fresh('phone')),
+  'the whole job without JavaScript': t => theJob(t, ways.withoutScript, fresh('plain')),
   'an approver approves, and the requestor sees it': people.approve,
   'an approver denies with a reason': people.deny,
   'a form that is wrong keeps what was typed': people.wrong,
