@@ -81,8 +81,6 @@ func undescribed(r *web.Route) *apidoc.Operation {
 	}
 }
 
-func isPublic(path string) bool { return public[path] || hasPrefix(path, Base+"/docs") }
-
 // refusals are the problems that an operation may answer.
 func refusals(op *apidoc.Operation) []apidoc.Answer {
 	codes := []int{http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable}
@@ -467,6 +465,7 @@ func (f *Face) describeOthers(known described) {
 	})
 	zip := get(samplesPath, "readSamples", tagDocs, "Download the sample client", rootRels["api-samples"], []apidoc.Media{{Type: typeZip, Schema: binary()}})
 	zip.Answers[0].Headers = append(zip.Answers[0].Headers, "Content-Disposition")
+	f.describeSignIn(known)
 	f.describeDocs(get)
 	f.describeCarts(known)
 	get(Base+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", handMade("SampleOrder"))
@@ -573,6 +572,7 @@ func (f *Face) handMadeSchemas() schema.Object {
 		"Order"+apidoc.Patch, apidoc.Lenient(schema.Struct(cartMembers()[:3]...)),
 		"Order"+apidoc.Replacement, replacedOrder(orders),
 	)
+	list = append(list, signInSchemas(links)...)
 	for _, kind := range models.ItemKinds {
 		name := itemName(kind)
 		members := append(slices.Clone(itemMembers(kind)), schema.M("rate", resource.RateJSON()), templates)

@@ -14,6 +14,7 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/event"
+	"halcyon/pkg/mail"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -53,12 +54,15 @@ type sighting struct {
 	at      time.Time
 }
 
-// heard counts what is announced. Sessions end all the time, and events happen; no
-// document that is remembered says anything of them.
+// heard counts what is announced. Sessions end all the time, events happen, anybody
+// can ask for a new password, and no document that is remembered says anything of
+// them.
 func (v *validators) heard(topic, _ string) {
-	if topic != auth.TopicSessions && topic != event.Topic {
-		v.changes.Add(1)
+	switch topic {
+	case auth.TopicSessions, auth.TopicTokens, auth.TopicResets, mail.Topic, event.Topic:
+		return
 	}
+	v.changes.Add(1)
 }
 
 func (v *validators) get(k documentKey) (known, bool) {

@@ -6,6 +6,8 @@ package page
 import (
 	"context"
 	"net/url"
+	"slices"
+	"strings"
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
@@ -50,6 +52,26 @@ type Sent struct {
 	Problem *hal.Problem // why; nil when nothing was tried yet
 	Notice  string       // what the person is told when there is no problem
 }
+
+// Harmless gives the values of a form without what is no page's to show or keep:
+// passwords, and whatever else is a secret by its name.
+func Harmless(values url.Values) url.Values {
+	kept := make(url.Values, len(values))
+	for name, list := range values {
+		if !Secret(name) {
+			kept[name] = list
+		}
+	}
+	return kept
+}
+
+// Secret reports whether a member of this name is a secret.
+func Secret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(secrets, func(part string) bool { return strings.Contains(name, part) })
+}
+
+var secrets = []string{"password", "secret", "token", "credential", "headers", "key"}
 
 type key struct{}
 
