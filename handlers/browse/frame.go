@@ -55,6 +55,9 @@ func (f *Face) content(v *page.View, title string) g.Node {
 	case v.Many:
 		return f.list(v, title)
 	}
+	if alone(v) {
+		return gate(v, title)
+	}
 	return f.document(v, title)
 }
 

@@ -34,15 +34,19 @@ export async function theJob(t, way, hostname) {
   await press(main.getByRole('button', { name: 'Order now' }))
   await page.getByRole('heading', { level: 1, name: /^Order \d+/ }).waitFor()
   await main.getByRole('progressbar').first().waitFor()
-  await shows(page, way, main.locator('li.done').filter({ hasText: 'Done' }))
+  await shows(page, way, main.getByRole('listitem').filter({ hasText: /Done, done/ }))
   await check('order')
 
   await press(main.getByRole('link', { name: hostname }).first())
   await page.getByRole('heading', { level: 1, name: hostname }).waitFor()
   await shows(page, way, main.getByText(/^\S On$/))
   await check('server')
-  await act(main, 'Power off', way)
-  await shows(page, way, main.getByText(/^\S Off$/))
   const server = new URL(page.url()).pathname
+  await act(main, 'Power off', way)
+  await page.getByRole('heading', { level: 1, name: /job/i }).waitFor()
+  await shows(page, way, main.getByText(/^\S Done$/))
+  await check('job')
+  await press(main.getByRole('link', { name: hostname }).first())
+  await shows(page, way, main.getByText(/^\S Off$/))
   await until(() => api(t, 'alice', 'GET', server), s => s['power-status'] === 'POWEROFF')
 }

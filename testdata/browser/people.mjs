@@ -31,13 +31,13 @@ export async function signIn(page, name, { press, fill } = ways.mouse) {
   await press(page.getByRole('main').getByRole('button', { name: 'Sign in', exact: true }))
 }
 
-// person opens a browser of somebody's own and signs in: the page is the first one,
-// or the one that was asked for.
+// person opens a browser of somebody's own, signs in, and goes to a page.
 export async function person(t, name, { path = '/api/v2/', way = ways.mouse } = {}) {
   const page = await visitor(t, way)
-  await page.goto(path)
+  await page.goto('/api/v2/sign-in')
   await signIn(page, name, way)
   await page.getByRole('banner').getByText(name).waitFor()
+  await page.goto(path)
   return page
 }
 
