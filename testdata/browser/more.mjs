@@ -152,7 +152,7 @@ export async function token(t) {
   await t.inspector.check(page, 'profile')
   await page.goto('/api/v2/api-tokens/')
   await main.locator('summary', { hasText: /token/i }).first().click()
-  await main.getByLabel('Name', { exact: false }).first().fill('For a script')
+  await main.getByLabel(/^Name|What it is for/).first().fill('For a script')
   await main.getByRole('button', { name: /new|create|token/i }).last().click()
   const secret = main.getByText(/^[a-z]{2,10}_[A-Za-z0-9_-]{20,}$/).first()
   await secret.waitFor()
