@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs a command with Node and the packages of testdata/clients/npm. The folder that
-# holds node_modules is in HALCYON_TEST_NPM. What is missing is installed; see
-# npm-packages.sh.
+# Runs a command with Node and the packages of testdata/clients/npm and testdata/openapi.
+# The folders that hold node_modules are in HALCYON_TEST_NPM and HALCYON_TEST_OPENAPI.
+# What is missing is installed; see npm-packages.sh.
 #
 #   scripts/with-node.sh go test ./cmd/halcyon -run TestNPMClients
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 HALCYON_TEST_NPM=$("$here/npm-packages.sh" "$here/../testdata/clients/npm")
-export HALCYON_TEST_NPM
+HALCYON_TEST_OPENAPI=$("$here/npm-packages.sh" "$here/../testdata/openapi")
+export HALCYON_TEST_NPM HALCYON_TEST_OPENAPI
 exec "$@"

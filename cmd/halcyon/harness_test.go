@@ -225,10 +225,23 @@ func (c *cloud) do(r call) (*answer, error) {
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return nil, err
 	}
-	if err := a.check(); err != nil {
+	err = a.check()
+	if err == nil {
+		err = c.asDescribed(a)
+	}
+	if err != nil {
 		return a, fmt.Errorf("%w\n%s", err, a.body)
 	}
 	return a, nil
+}
+
+// asDescribed holds the answer against the API's description of itself.
+func (c *cloud) asDescribed(a *answer) error {
+	d, err := described(c.app.web)
+	if err != nil {
+		return err
+	}
+	return d.check(a)
 }
 
 // noRedirects is a client that would show a redirect, of which there is none.

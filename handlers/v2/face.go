@@ -6,6 +6,7 @@ package v2
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
@@ -82,10 +83,11 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
-	signOff atomic.Uint64 // counts what may have ended sessions
 
 	descriptions func() (*descriptions, error)
 	explained    func() *apidoc.Docs
+	pages        sync.Map      // of documentation, as they are sent: *printed by representation and path
+	signOff      atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.

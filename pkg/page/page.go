@@ -11,6 +11,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/resource"
 )
 
@@ -27,6 +28,18 @@ type View struct {
 	Source  []byte             // JSON, when the page is to show that in place of what it says
 	Shown   hal.Representation // what Source is
 	Problem *hal.Problem       // why there is no document, or why the form comes back
+	Article *Article           // what a page of documentation says; nil for all others
+}
+
+// Article is a page of documentation: about one thing, or a list of all of a kind
+// when there is none.
+type Article struct {
+	Docs     *apidoc.Docs
+	List     string // "resources", "rels", "problems", "schemas", "guide"; "" for the way in
+	Resource *apidoc.Resource
+	Rel      *apidoc.Rel
+	Problem  *apidoc.Problem
+	Chapter  *apidoc.Chapter
 }
 
 // SignedIn reports whether somebody is looking at the page.

@@ -88,7 +88,7 @@ func New(c Config) *echo.Echo {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
 			bounded(e, r.Path)
-			packed[r.Path] = r.Packed
+			packed[r.Path] = packed[r.Path] || r.Packed
 			if r.Method == http.MethodGet {
 				e.Add(http.MethodHead, r.Path, r.Handle)
 			}
