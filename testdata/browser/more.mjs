@@ -137,13 +137,15 @@ export async function cart(t) {
 export async function docs(t) {
   const page = await person(t, 'alice')
   const main = page.getByRole('main')
-  await page.getByRole('link', { name: 'Documentation' }).last().click()
-  await page.getByRole('heading', { level: 1, name: /documentation|guide/i }).waitFor()
+  await page.getByRole('contentinfo').getByRole('link', { name: 'Documentation' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Documentation' }).waitFor()
   await t.inspector.check(page, 'documentation')
-  await main.getByRole('link', { name: /^Resources/ }).first().click()
-  await main.getByRole('link', { name: /^Orders/ }).first().click()
+  await main.getByRole('link', { name: /Resources/ }).first().click()
+  await main.getByRole('link', { name: /Orders/ }).first().click()
   await page.getByRole('heading', { level: 1, name: /order/i }).waitFor()
   await t.inspector.check(page, 'documentation of a resource')
+  await page.goto('/api/v2/docs/openapi/')
+  await page.getByText('/orders', { exact: false }).first().waitFor() // the viewer has read the description
 }
 
 export async function token(t) {
