@@ -167,6 +167,9 @@ func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
 		{Name: "quota", Value: f.forecastQuotas(fc)},
 		{Name: "jobs", Value: forecastJobs(fc.Jobs)},
 	})})
+	if f.tried(c, doc) {
+		return nil
+	}
 	return f.send(c, http.StatusOK, doc)
 }
 

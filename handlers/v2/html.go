@@ -64,6 +64,12 @@ func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *mo
 	return f.cfg.Pages.Append(dst, v)
 }
 
+// displays reports whether the answer is a page that shows more than the document: not
+// when it has the JSON that other clients get.
+func (f *Face) displays(c echo.Context) bool {
+	return safe(c) && f.representation(c) == hal.AsHTML && web.Source(c) == ""
+}
+
 // safe reports whether the request only reads.
 func safe(c echo.Context) bool {
 	m := c.Request().Method
@@ -137,19 +143,24 @@ func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
 	v := view(c)
 	v.Problem = p
 	if !safe(c) {
-		values, _ := c.Get(keyTyped).(url.Values)
-		if values == nil { // it failed before the body was of interest
-			if data, err := web.ReadBody(c); err == nil {
-				values, _ = body.FormValues(data)
-			}
-		}
-		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: values, Problem: p}
+		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
 		from := web.FormPage(c)
 		if from != "" && p.Status != http.StatusUnauthorized && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
 			return nil
 		}
 	}
 	return f.sendPage(c, p.Status, v)
+}
+
+// sentValues gives what a form held.
+func sentValues(c echo.Context) url.Values {
+	values, _ := c.Get(keyTyped).(url.Values)
+	if values == nil { // it failed before the body was of interest
+		if data, err := web.ReadBody(c); err == nil {
+			values, _ = body.FormValues(data)
+		}
+	}
+	return values
 }
 
 // again answers the page that a form was on, with the form as it was sent. It

@@ -71,6 +71,9 @@ func (f *Face) users() resource.Resource[models.User] {
 			},
 			historySub(models.ObjectUser, func(u *user) (models.ID, string) { return u.ID, u.Username }),
 		},
+		Display: &resource.Display[user]{
+			Lists: []resource.Listing{{Rel: "cb:memberships", Query: "attributes=group,role,expires&page_size=100"}},
+		},
 		Validity: &resource.Validity{Announced: true},
 		List:     f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
 		New:       func() *user { return &user{Active: true} },

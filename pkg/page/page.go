@@ -47,8 +47,9 @@ type Sent struct {
 	Method  string // that it stood for, "PATCH"
 	Target  string // path that it went to
 	Values  url.Values
-	Problem *hal.Problem // why; nil when nothing was tried yet
-	Notice  string       // what the person is told when there is no problem
+	Problem *hal.Problem  // why; nil when nothing was tried yet
+	Tried   *hal.Document // what the form would lead to, when it was only tried out
+	Notice  string        // what the person is told when there is no problem
 }
 
 type key struct{}
