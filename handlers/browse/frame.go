@@ -31,6 +31,7 @@ func (f *Face) frame(v *page.View) g.Node {
 			h.Link(h.Rel("stylesheet"), h.Href(f.assets.url("halcyon.css"))),
 			h.Link(h.Rel("icon"), h.Type("image/svg+xml"), h.Href(f.assets.url("icon.svg"))),
 			h.Script(h.Src(f.assets.url("halcyon.js")), h.Type("module")),
+			h.Script(h.Src(f.assets.url("live.js")), h.Type("module")),
 		),
 		h.Body(
 			h.A(h.Class("skip"), h.Href("#main"), g.Text("Skip to content")),
@@ -52,6 +53,8 @@ func (f *Face) content(v *page.View, title string) g.Node {
 		return f.problem(v)
 	case v.Source != nil:
 		return g.Group{heading(v, title), source(v)}
+	case kindOf(v) != nil:
+		return kindOf(v)(f, v, title)
 	case v.Many:
 		return f.list(v, title)
 	}

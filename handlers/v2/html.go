@@ -54,7 +54,7 @@ func policed(h http.Header) {
 func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
 	policed(c.Response().Header())
 	v := view(c)
-	v.Doc = doc
+	v.Doc, v.Now = doc, f.reg.Now()
 	if r, ok := sources[web.Source(c)]; ok {
 		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
 	}
@@ -117,7 +117,7 @@ func (f *Face) gone(c echo.Context, d *resource.Def) error {
 // sender's, and of this moment.
 func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *page.Sent) error {
 	v := view(c)
-	v.Doc, v.Sent, v.Problem = doc, sent, sent.Problem
+	v.Doc, v.Now, v.Sent, v.Problem = doc, f.reg.Now(), sent, sent.Problem
 	if row != nil {
 		v.Version = row.Version
 	}

@@ -6,6 +6,7 @@ package page
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
@@ -20,6 +21,7 @@ type View struct {
 	Version int64              // of the row, 0 for none: what If-Match of its forms says
 	Path    string             // of the request, as it was sent, escaped
 	Query   string             // raw, without what only the frame understands
+	Now     time.Time          // on the installation's clock
 	Actor   access.Actor       // zero for nobody
 	Sent    *Sent              // a form that comes back, nil for none
 	Source  []byte             // JSON, when the page is to show that in place of what it says
