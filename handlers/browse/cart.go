@@ -55,7 +55,7 @@ func line(v *page.View, kind string, at int, d *hal.Document) g.Node {
 	return h.Li(h.ID(kind+"-"+strconv.Itoa(at)),
 		h.Div(h.Class("line"), h.Div(h.H3(subject(kind, d)), place(d)), price(textOf(d, "rate"))),
 		wrong,
-		facts(choices(d.Props, "")...),
+		facts(choices(d.Props, "", buildItems(d) > 1)...),
 		h.Div(h.Class("actions"), acts),
 	)
 }
@@ -162,29 +162,52 @@ func place(d *hal.Document) g.Node {
 // shownAbove are the members of an item that its line says already.
 var shownAbove = []string{"blueprint", "resource-name", "service-name", "environment", "rate", "name", "action", "delta"}
 
+// buildItems is how many build items an item says something of.
+func buildItems(d *hal.Document) int { return prop(d, "blueprint-items-arguments").Len() }
+
 // choices flattens what an item says into names and values, each named after the build
-// item that it is about.
-func choices(props []hal.Prop, of string) []fact {
+// item that it is about where there are several.
+func choices(props []hal.Prop, of string, several bool) []fact {
 	var list []fact
 	for i := range props {
 		p := &props[i]
 		if of == "" && slices.Contains(shownAbove, p.Name) || p.Value.Kind() == hal.KindNull || p.Value.Text() == "" {
 			continue
 		}
-		name := p.Name
 		switch {
-		case p.Value.Kind() == hal.KindObject && strings.HasPrefix(name, "build-item-"):
-			list = append(list, choices(p.Value.Props(), strings.TrimPrefix(name, "build-item-"))...)
+		case p.Value.Kind() == hal.KindObject && strings.HasPrefix(p.Name, "build-item-"):
+			list = append(list, choices(p.Value.Props(), strings.TrimPrefix(p.Name, "build-item-"), several)...)
 		case p.Value.Kind() == hal.KindObject:
-			list = append(list, choices(p.Value.Props(), of)...)
+			list = append(list, choices(p.Value.Props(), of, several)...)
 		case p.Value.Kind() == hal.KindList && p.Value.Len() == 0:
-		case of != "":
-			list = append(list, fact{of + ": " + lower(label(name)), value(p.Value)})
+		case of != "" && several:
+			list = append(list, fact{of + ": " + lower(known(p.Name)), value(p.Value)})
 		default:
-			list = append(list, fact{label(name), value(p.Value)})
+			list = append(list, fact{known(p.Name), value(p.Value)})
 		}
 	}
 	return list
+}
+
+// known are what people call the parameters that every order can have.
+func known(name string) string {
+	switch strings.ToLower(strings.ReplaceAll(name, "_", "-")) {
+	case "vm-size":
+		return "Size"
+	case "mem-size":
+		return "Memory"
+	case "cpu-cnt":
+		return "Processors"
+	case "os-build":
+		return "Operating system"
+	case "hostname":
+		return "Host name"
+	case "quantity":
+		return "Number of servers"
+	case "expiration-date":
+		return "Expires on"
+	}
+	return label(name)
 }
 
 func lower(text string) string {
@@ -246,7 +269,7 @@ func forecast(d *hal.Document) g.Node {
 		g.If(problems != nil, h.Div(h.Class("notice bad"), h.Ul(problems))),
 		facts(
 			fact{"Price", price(textOf(d, "rate"))},
-			fact{"Approval", approval(member(said, "approvals"))},
+			fact{"Approval", approval(d, member(said, "approvals"))},
 			fact{"Quotas", quotas(member(said, "quota"))},
 			fact{"Work", planned(member(said, "jobs"))},
 		),
@@ -254,7 +277,7 @@ func forecast(d *hal.Document) g.Node {
 }
 
 // approval says who or what would let an order go on.
-func approval(list hal.Value) g.Node {
+func approval(d *hal.Document, list hal.Value) g.Node {
 	var out g.Group
 	for x := range list.Items() {
 		p := x.Props()
@@ -262,12 +285,12 @@ func approval(list hal.Value) g.Node {
 			out = append(out, h.P(mark("Approved at once", good), g.Text(" "+member(p, "reason").Text())))
 			continue
 		}
-		who := member(p, "approvers")
-		if who.Len() == 0 {
+		who := approvers(d)
+		if who == nil {
 			out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" and nobody is known to you who may.")))
 			continue
 		}
-		out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" one of")), value(who))
+		out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" who may:")), who)
 	}
 	if out == nil {
 		return nil

@@ -67,7 +67,7 @@ func carts(docs []hal.Document) g.Node {
 		if summary == "" {
 			summary = "empty"
 		}
-		items = append(items, h.Li(selfLink(d), g.Text(": "+summary+" "), g.If(summary != "empty", price(textOf(d, "rate")))))
+		items = append(items, h.Li(h.A(h.Href(selfOf(d)), g.Text("Cart "+textOf(d, "id"))), g.Text(": "+summary+" "), g.If(summary != "empty", price(textOf(d, "rate")))))
 	}
 	return h.Ul(h.Class("values"), items)
 }

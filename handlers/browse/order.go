@@ -25,7 +25,7 @@ func (f *Face) order(v *page.View, title string) g.Node {
 			steps(d),
 			verdict(d),
 			elsewhere(d),
-			h.Div(h.Class("act"), buttons(v, "submit", check(v))),
+			h.Div(h.Class("act"), buttons(v, leading(status), check(v))),
 		),
 		forecastOf(v, template(d, "submit")),
 		region("order-forms", formsOf(v, "deny")),
@@ -54,6 +54,14 @@ func (f *Face) order(v *page.View, title string) g.Node {
 		),
 		adding(v),
 	)
+}
+
+// leading is the action that comes first.
+func leading(status string) string {
+	if status == "PENDING" {
+		return "approve"
+	}
+	return "submit"
 }
 
 // orderTitle is what people call an order: by its name if it has one.

@@ -37,14 +37,22 @@ func (f *Face) orderParts(ctx context.Context, a access.Actor, o *models.Order) 
 		return parts, nil
 	}
 	who, err := f.Orders.Approvers(ctx, o)
-	if err != nil || len(who) == 0 {
-		return parts, err
-	}
-	docs, _, err := f.reg.Listed(ctx, a, f.reg.Def("users"), "order=id&page_size=20", access.Where{SQL: query.Root + ".id IN (" + idList(who) + ")"})
 	if err != nil {
 		return nil, err
 	}
-	return append(parts, hal.Embedded{Rel: "cb:approvers", Many: true, Docs: docs}), nil
+	approvers, err := f.approvers(ctx, a, who)
+	return append(parts, approvers), err
+}
+
+// approvers are who may approve an order, as far as the actor sees them.
+func (f *Face) approvers(ctx context.Context, a access.Actor, who []models.ID) (hal.Embedded, error) {
+	e := hal.Embedded{Rel: "cb:approvers", Many: true}
+	if len(who) == 0 {
+		return e, nil
+	}
+	var err error
+	e.Docs, _, err = f.reg.Listed(ctx, a, f.reg.Def("users"), "order=id&page_size=20", access.Where{SQL: query.Root + ".id IN (" + idList(who) + ")"})
+	return e, err
 }
 
 func idList(ids []models.ID) string {
@@ -89,11 +97,16 @@ func approvable(a access.Actor) access.Where {
 
 // tried shows what a form would lead to on the page that it is on, with all that was
 // typed. It reports whether the request came from such a page.
-func (f *Face) tried(c echo.Context, forecast *hal.Document) bool {
+func (f *Face) tried(c echo.Context, forecast *hal.Document, who []models.ID) bool {
 	from := web.FormPage(c)
 	if from == "" || f.representation(c) != hal.AsHTML {
 		return false
 	}
+	approvers, err := f.approvers(c.Request().Context(), web.Actor(c), who)
+	if err != nil {
+		return false
+	}
+	forecast.Embedded = append(forecast.Embedded, approvers)
 	if err := f.reg.Name(c.Request().Context(), web.Actor(c), forecast); err != nil {
 		return false
 	}

@@ -236,32 +236,32 @@ func (f *Face) offer(ctx context.Context, a access.Actor, b *models.Blueprint) (
 	if len(list) == 0 {
 		return nil, f.Catalog.CanOrder(a, b)
 	}
-	return f.offerFor(ctx, a, chosen(list, page.From(ctx)))
+	o, err := f.offerFor(ctx, a, list)
+	if err != nil || !o.prefer(list, page.From(ctx)) {
+		return o, err
+	}
+	o.sizes, o.builds, err = f.Catalog.Fitting(ctx, o.environment)
+	return o, err
 }
 
-// chosen puts the group and the environment first that a form has which comes back, so
-// that the choices that depend on them are theirs.
-func chosen(list []catalog.Offer, sent *page.Sent) []catalog.Offer {
+// prefer begins with the group and the environment of a form that comes back, so that
+// the choices that depend on them are theirs. It reports whether those are others.
+func (o *offer) prefer(list []catalog.Offer, sent *page.Sent) bool {
 	if sent == nil {
-		return list
+		return false
 	}
-	first := func(a, b bool) int {
-		switch {
-		case a == b:
-			return 0
-		case a:
-			return -1
+	group, was := sent.Values.Get("group"), o.environment
+	at := slices.IndexFunc(list, func(x catalog.Offer) bool { return x.Group.String() == group })
+	if at < 0 {
+		return false
+	}
+	o.group, o.environment = list[at].Group, list[at].Environments[0]
+	for _, id := range list[at].Environments {
+		if id.String() == sent.Values.Get("environment") {
+			o.environment = id
 		}
-		return 1
 	}
-	group, env := sent.Values.Get("group"), sent.Values.Get("environment")
-	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(x, y catalog.Offer) int { return first(x.Group.String() == group, y.Group.String() == group) })
-	for i := range list {
-		list[i].Environments = slices.Clone(list[i].Environments)
-		slices.SortStableFunc(list[i].Environments, func(x, y models.ID) int { return first(x.String() == env, y.String() == env) })
-	}
-	return list
+	return o.environment != was
 }
 
 func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offer) (*offer, error) {
