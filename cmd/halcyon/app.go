@@ -20,6 +20,7 @@ import (
 	"halcyon/pkg/backend"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
@@ -54,6 +55,7 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
+	events    *event.Service
 	actions   *action.Service
 	quotas    *quota.Service
 
@@ -70,6 +72,7 @@ type app struct {
 type settings struct {
 	databaseURL   string
 	maxConns      int
+	keepEvents    time.Duration // 0 for the service's own
 	keysDir       string
 	secretKeyFile string
 	tokenLifetime time.Duration
@@ -127,6 +130,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		return err
 	}
 	a.directory = directory.New(a.store)
+	a.events = event.New(event.Config{Store: a.store, People: a.directory, Keep: c.keepEvents, Log: c.log})
 	a.hasher = auth.NewHasher(a.store.Now)
 	a.auth = auth.New(auth.Config{Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log})
 	a.backends = backend.New(a.store, providers(c.log), a.box.Open)
@@ -163,7 +167,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas, Actions: a.actions,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Events: a.events, Quotas: a.quotas, Actions: a.actions,
 		Idempotency: a.idempotency,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
@@ -233,6 +237,7 @@ func (a *app) gauges() map[string]func() float64 {
 		"halcyon_database_connections_in_use":       func() float64 { return float64(a.store.Stats().InUse) },
 		"halcyon_database_connection_waits":         func() float64 { return float64(a.store.Stats().WaitCount) },
 		"halcyon_database_connection_waits_seconds": func() float64 { return a.store.Stats().WaitDuration.Seconds() },
+		"halcyon_event_streams":                     func() float64 { return float64(a.events.Streams()) },
 	}
 	if a.engine == nil {
 		return g

@@ -384,7 +384,7 @@ func (c *crawler) refuse(r call) {
 // keep notes how everything is, for undo.
 func (c *crawler) keep() {
 	c.t.Helper()
-	c.tables = c.cloud.tables(c.t)
+	c.tables = append(c.cloud.tables(c.t), "event_outbox")
 	c.inTx(func(tx *store.Tx) error {
 		for _, name := range c.tables {
 			if err := tx.Exec("CREATE TABLE kept_" + name + " AS SELECT * FROM " + name).Error; err != nil {

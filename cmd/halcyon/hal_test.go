@@ -160,6 +160,9 @@ func canonical(url string) string {
 	}
 	// A cursor only makes it quick.
 	var keep []string
+	if !strings.Contains(query, "page=") {
+		keep = append(keep, "page=1")
+	}
 	for _, pair := range strings.Split(query, "&") {
 		if !strings.HasPrefix(pair, "after=") && !strings.HasPrefix(pair, "before=") {
 			keep = append(keep, pair)

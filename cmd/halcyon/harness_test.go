@@ -45,6 +45,8 @@ type cloud struct {
 	srv *httptest.Server
 	log *logBuffer
 
+	stopEvents func() // nothing is numbered or handed out any more
+
 	keysDir string    // of the keys that sign its tokens
 	count   *sql.Stmt // see fingerprint
 }
@@ -93,7 +95,12 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 	if c.app, err = newApp(ctx, s); err != nil {
 		t.Fatal(err)
 	}
+	running, stop := context.WithCancel(ctx)
+	var events sync.WaitGroup
+	events.Go(func() { c.app.events.Run(running) })
+	c.stopEvents = func() { stop(); events.Wait() }
 	t.Cleanup(func() {
+		c.stopEvents()
 		end, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := c.app.close(end); err != nil {
@@ -116,9 +123,11 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 	return c
 }
 
-// stopWorkers leaves the cloud with an API alone: what is queued stays queued.
+// stopWorkers leaves the cloud with an API alone: what is queued stays queued, and
+// what happens gets no numbers.
 func (c *cloud) stopWorkers(t testing.TB) {
 	t.Helper()
+	defer c.stopEvents()
 	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := c.app.engine.Stop(end); err != nil {

@@ -292,7 +292,7 @@ func (c *cloud) tables(t testing.TB) []string {
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(n string) bool {
-		return n == "river_leader" || n == "river_client" || n == "river_queue" || n == "signals" || n == "sessions" || strings.HasPrefix(n, "river_client")
+		return strings.HasPrefix(n, "event") || n == "duties" || n == "river_leader" || n == "river_client" || n == "river_queue" || n == "signals" || n == "sessions" || strings.HasPrefix(n, "river_client")
 	})
 }
 
@@ -436,6 +436,11 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 		return must(m, x, m.app.actions.Applications.Create(context.Background(), access.System("test"), x)).ID
 	},
 	"orders":   (*matrix).order,
+	"events": func(m *matrix, tenant, _ string) models.ID {
+		e := &models.Event{ID: models.ID(len(m.ready) + 1_000_000), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.store.Now()}
+		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Note(tx, e) })
+		return must(m, e, err).ID
+	},
 	"jobs":     (*matrix).job,
 	"servers":  (*matrix).server,
 	"services": (*matrix).service,

@@ -31,6 +31,7 @@ type databaseFlags struct {
 	SecretKeyFile string `help:"Key that stored passwords are sealed with; in the data directory when empty." type:"path" placeholder:"FILE"`
 	KeysDir       string `help:"Directory of the keys that sign tokens; in the data directory when empty." type:"path" placeholder:"DIR"`
 	SigningAlg    string `help:"Kind of the first signing key." enum:"EdDSA,HS256" default:"EdDSA"`
+	EventDays     int    `help:"How many days events are kept for those who come back." default:"7"`
 }
 
 // jobFlags say how work is done.
@@ -58,6 +59,10 @@ func (d *databaseFlags) settings(env *environment) (settings, error) {
 		return settings{}, fmt.Errorf("data directory: %w", err)
 	}
 	s := settings{databaseURL: d.DatabaseURL, maxConns: d.DatabaseConns, keysDir: d.KeysDir, secretKeyFile: d.SecretKeyFile, signingAlg: d.SigningAlg, log: env.log}
+	if d.EventDays < 1 {
+		return settings{}, fmt.Errorf("event-days: %d is less than 1", d.EventDays)
+	}
+	s.keepEvents = time.Duration(d.EventDays) * 24 * time.Hour
 	if s.databaseURL == "" {
 		s.databaseURL = "sqlite:" + filepath.Join(d.DataDir, "halcyon.db")
 	}
@@ -193,6 +198,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 	}
 	go a.housekeeping(ctx)
 	go a.endLeases(ctx)
+	go a.events.Run(ctx)
 	go tally.Run(ctx, a.store, foldEvery, a.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -276,6 +282,7 @@ func (c *workerCmd) Run(env *environment) error {
 		a.store.Close()
 		return err
 	}
+	go a.events.Run(env.ctx)
 	go tally.Run(env.ctx, a.store, foldEvery, a.log)
 	a.log.Info("ready", "workers", c.Workers, "version", currentVersion())
 	<-env.ctx.Done()
@@ -358,6 +365,7 @@ func (c *configCmd) Run(env *environment) error {
 		{"secret-key-file", c.SecretKeyFile},
 		{"keys-dir", c.KeysDir},
 		{"signing-alg", c.SigningAlg},
+		{"event-days", fmt.Sprint(c.EventDays)},
 		{"workers", fmt.Sprint(c.Workers)},
 		{"poll", c.Poll.String()},
 		{"lease", c.Lease.String()},

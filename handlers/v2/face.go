@@ -5,14 +5,17 @@ package v2
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
 	"halcyon/pkg/action"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
@@ -38,6 +41,7 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Events    *event.Service
 	Actions   *action.Service
 	Quotas    *quota.Service
 
@@ -66,6 +70,10 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
+	signOff atomic.Uint64 // counts what may have ended sessions
+
+	descriptions func() (*descriptions, error)
+	explained    func() *apidoc.Docs
 }
 
 // New declares all resources and checks the declarations.
@@ -101,13 +109,16 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),
+		resource.Define(f.events()),
 		resource.Define(f.quotas()),
 	)
 	if err != nil {
 		return nil, err
 	}
+	f.descriptions, f.explained = f.describeAll(), f.explain()
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
+	f.reg.OnChange(f.signedOff)
 	return f, nil
 }
 
@@ -126,6 +137,8 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
+	openAPIPath:                 true,
+	openAPIYAMLPath:             true,
 }
 
 // Authenticate implements web.Face.

@@ -43,7 +43,7 @@ func problemType(err error) string {
 	case inProgress(err):
 		return "idempotency-key-in-use"
 	}
-	return string(fault.CodeOf(err))
+	return strings.ReplaceAll(string(fault.CodeOf(err)), "_", "-")
 }
 
 // WriteFault implements web.Face: RFC 9457 for HAL clients, the CloudBolt error

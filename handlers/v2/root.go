@@ -21,7 +21,9 @@ func (f *Face) root(c echo.Context) error {
 		{Name: "cb:user", Links: []hal.Link{{Href: Base + "/user", Title: a.Username}}},
 		{Name: "cb:current-order", Links: []hal.Link{{Href: Base + "/user/current-order", Title: "Current order"}}},
 		{Name: "service-doc", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
+		{Name: "service-desc", Links: []hal.Link{{Href: openAPIPath, Title: "OpenAPI description", Type: typeOpenAPI}}},
 		{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}},
+		{Name: "cb:events", Links: []hal.Link{{Href: eventsPath, Title: "What happens, as it happens", Type: web.EventStream}}},
 		{Name: "cb:api-samples", Links: []hal.Link{{Href: samplesPath, Title: "Sample client", Type: "application/zip"}}},
 	}}
 	for _, d := range f.reg.Defs() {
@@ -67,6 +69,7 @@ func (f *Face) user(c echo.Context) error {
 var rootRels = map[string]string{
 	"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
 	"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token. POST to it.",
+	"events":      "What happens to orders, jobs, servers and services. With Accept: text/event-stream it is told as it happens (server-sent events), otherwise a list.",
 	"api-samples": "A client in Python with sample scripts, as a zip file; its README.txt says how they are used. Needs no credentials.",
 }
 
@@ -75,7 +78,7 @@ var problems = map[string]string{
 	"invalid":                "The request itself is wrong. errors names each culprit: a JSON pointer into the body, or a parameter. Sent again as it is it fails again.",
 	"unauthenticated":        "There were no credentials, or they are wrong, expired or revoked. Get a token at /api/v2/api-token-auth/.",
 	"forbidden":              "You see the resource, and may not do this to it. Its document offers what you may do.",
-	"not_found":              "There is no such resource, or none that you may see: the two are answered alike.",
+	"not-found":              "There is no such resource, or none that you may see: the two are answered alike.",
 	"conflict":               "The state of the resource, or another one, does not allow this now. Read the resource again: it offers what is possible.",
 	"precondition":           "The resource was changed since the version that If-Match names.",
 	"limited":                "Too many requests or failures. Try again after Retry-After seconds.",

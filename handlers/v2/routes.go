@@ -18,6 +18,9 @@ func (f *Face) Routes() []web.Route {
 	add := func(method, path, doc string, handle echo.HandlerFunc) {
 		table = append(table, web.Route{Method: method, Path: path, Doc: doc, Handle: handle})
 	}
+	addPacked := func(path string, handle echo.HandlerFunc) {
+		table = append(table, web.Route{Method: http.MethodGet, Path: path, Doc: "anybody", Handle: handle, Packed: true})
+	}
 	add(http.MethodPost, Base+"/api-token-auth", "anybody", f.tokenAuth)
 	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", f.tokenRefresh)
 	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", f.tokenVerify)
@@ -30,6 +33,12 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodGet, Base+"/docs/problems", "anybody", f.problemIndex)
 	add(http.MethodGet, Base+"/docs/rels/:rel", "anybody", f.relDoc)
 	add(http.MethodGet, Base+"/docs/problems/:problem", "anybody", f.problemDoc)
+	add(http.MethodGet, Base+"/docs/schemas", "anybody", f.schemaIndex)
+	add(http.MethodGet, Base+"/docs/resources", "anybody", f.resourceIndex)
+	add(http.MethodGet, Base+"/docs/resources/:plural", "anybody", f.resourceDoc)
+	addPacked(schemasPath+":schema", f.schemaOf)
+	addPacked(openAPIPath, f.openAPI)
+	addPacked(openAPIYAMLPath, f.openAPIAsYAML)
 	add(http.MethodGet, samplesPath, "anybody", f.apiSamples)
 	add(http.MethodGet, Base+"/user", "signed in", f.user)
 	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", f.currentOrder)
@@ -69,7 +78,11 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	if d.Import != nil {
 		add = besideImport(add, one)
 	}
-	add(http.MethodGet, all, "signed in: what they see", f.collection(d))
+	list := f.collection(d)
+	if d.Plural == eventsPlural {
+		list = f.eventList(d)
+	}
+	add(http.MethodGet, all, "signed in: what they see", list)
 	add(http.MethodGet, one, "who sees it", f.item(d))
 	if d.Create != nil {
 		add(http.MethodPost, all, "who may create", f.orDryRun(d, "", f.create(d)))

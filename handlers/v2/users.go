@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 )
 
 func (f *Face) users() resource.Resource[models.User] {
@@ -28,7 +29,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			dotted("username", "username", func(u *user) string { return u.Username }, "Name that the user signs in with."),
 			dotted("first-name", "first_name", func(u *user) string { return u.FirstName }, "First name."),
 			dotted("last-name", "last_name", func(u *user) string { return u.LastName }, "Last name."),
-			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").From("super_admin").Listed().ListOnly(),
+			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").Typed(schema.Boolean()).From("super_admin").Listed().ListOnly(),
 			resource.Text("username", func(u *user) string { return u.Username }, "Name that the user signs in with.").On("username").
 				SetText(func(u *user, v string) { u.Username = v }).UpTo(models.MaxUsername).
 				Like(`[^\s:@/]+`, "holds a space, a colon, a slash or an @").Required(),

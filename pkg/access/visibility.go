@@ -113,6 +113,8 @@ func Visible(table string, a Actor, alias string) Where {
 		return All
 	case "groups":
 		return In(col("id"), a.Named())
+	case "sessions", "api_tokens":
+		return is(col("user_id"), a.ID)
 	case "memberships":
 		return Or(is(col("user_id"), a.ID), In(col("group_id"), a.Own()))
 	case "users":
@@ -134,8 +136,8 @@ func Visible(table string, a Actor, alias string) Where {
 			sub("%s IN (SELECT oi.order_id FROM order_items oi WHERE %s)", col("id"), a.offered("oi.blueprint_id")))
 	case "services":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)), a.offered(col("blueprint_id")))
-	case "history":
-		// An event is seen by whoever sees its object.
+	case "history", "events":
+		// An event is seen by whoever sees its object. SeesEvent says so in memory.
 		var seen []Where
 		for _, o := range historyObjects {
 			w := Visible(o.table, a, "o")

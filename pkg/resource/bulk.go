@@ -19,7 +19,7 @@ func (d *Def) BulkActions() []*ActionDef {
 		return list
 	}
 	return append(list[:len(list):len(list)], &ActionDef{
-		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.",
+		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.", Results: d.DeleteResults.or(ToNothing),
 		Can: func(a access.Actor, row any) error {
 			if d.CanDelete == nil {
 				return nil

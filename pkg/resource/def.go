@@ -13,6 +13,7 @@ import (
 	"halcyon/pkg/body"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/query"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/store"
 )
 
@@ -46,18 +47,23 @@ type Def struct {
 	Hidden    func(a access.Actor) bool
 	Validity  *Validity
 
+	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
+	DeleteResults Results
+
 	fresh     func() any // an empty row, as a create begins with
 	postForm  func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
 	unused    func(ctx context.Context, a access.Actor, row any) error
 	templates func(ctx context.Context, a access.Actor, row any, self string) ([]hal.Template, error)
 
-	path      string // "/api/v2/servers/"
-	key       func(row any) *models.Row
-	title     func(row any) string
-	titleFrom []string
-	fill      func(ctx context.Context, rows []any) error
-	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
-	tied      func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
+	path       string // "/api/v2/servers/"
+	itemSchema hal.Link
+	pageSchema []hal.Link
+	key        func(row any) *models.Row
+	title      func(row any) string
+	titleFrom  []string
+	fill       func(ctx context.Context, rows []any) error
+	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
+	tied       func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
@@ -112,6 +118,7 @@ type FieldDef struct {
 	exact                  func(row any) string
 	bad                    error // what is wrong with the declaration
 	fetch                  func(ctx context.Context, a access.Actor, row any) (hal.Value, error)
+	json                   schema.Object
 }
 
 // RelationDef is a relation with its row type forgotten.
@@ -139,6 +146,8 @@ type ActionDef struct {
 	Can                         func(a access.Actor, row any) error
 	Do                          func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error)
 	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
+	Body                        schema.Object
+	Results                     Results
 }
 
 // SubDef is a sub-collection with its row type forgotten.
@@ -158,7 +167,7 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	d := &Def{
 		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
-		Slash: r.Slash, path: path, titleFrom: r.TitleFrom, CanCreate: r.CanCreate, Hidden: r.Hidden, Batch: r.Batch, Validity: r.Validity,
+		Slash: r.Slash, path: path, titleFrom: r.TitleFrom, CanCreate: r.CanCreate, Hidden: r.Hidden, Batch: r.Batch, Validity: r.Validity, PostBody: r.PostBody, DeleteResults: r.DeleteResults,
 		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
 		title: func(row any) string { return r.Title(row.(*T)) },
 		Schema: &query.Schema{
@@ -353,7 +362,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
+		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale, json: f.json,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -406,7 +415,7 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 }
 
 func defineAction[T any](x Action[T]) *ActionDef {
-	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash}
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results}
 	if d.Name == "" {
 		d.Name = x.Rel
 	}

@@ -36,6 +36,7 @@ type Route struct {
 	Path   string // echo's pattern, without a trailing slash: "/api/v2/orders/:id"
 	Doc    string // who may, in words
 	Handle echo.HandlerFunc
+	Packed bool // it compresses its answers itself
 }
 
 // Face is one dialect.
@@ -78,13 +79,15 @@ func New(c Config) *echo.Echo {
 	if len(c.Origins) > 0 {
 		e.Use(cors(c.Origins))
 	}
+	packed := map[string]bool{}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
-		return strings.HasPrefix(c.Path(), "/metrics")
+		return strings.HasPrefix(c.Path(), "/metrics") || packed[c.Path()] || WantsEvents(c.Request())
 	}}), s.authenticate)
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
 			bounded(e, r.Path)
+			packed[r.Path] = r.Packed
 			if r.Method == http.MethodGet {
 				e.Add(http.MethodHead, r.Path, r.Handle)
 			}
