@@ -252,7 +252,7 @@ func forecastOf(v *page.View, t *hal.Template) g.Node {
 	case back.Tried != nil:
 		content = forecast(back.Tried)
 	case back.Problem != nil:
-		content = h.Div(h.Class("notice bad"), problemText(back.Problem))
+		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this.")), problemText(back.Problem))
 	}
 	return h.Section(h.ID("forecast"), g.Attr("aria-label", "What it would lead to"), g.Attr("aria-live", "polite"), content)
 }

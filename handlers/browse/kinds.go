@@ -272,7 +272,11 @@ func moving(v *page.View, rest bool, content ...g.Node) g.Node {
 	if rest {
 		return h.Div(h.Class("kind"), g.Group(content))
 	}
-	return h.Div(h.Class("kind"), g.Attr("data-about", selfOf(v.Doc)),
+	events, ok := oneLink(v.Doc, "cb:events")
+	if !ok {
+		events.Href = Base + "/events/?about=" + strings.TrimSuffix(selfOf(v.Doc), "/")
+	}
+	return h.Div(h.Class("kind"), g.Attr("data-events", events.Href),
 		h.P(h.Class("refresh"), h.ID("live-note"), h.A(h.Href(here(v)), g.Text("Refresh")), h.Span(g.Text(" to see how far it is."))),
 		h.P(h.Class("unseen"), h.ID("live-said"), h.Role("status"), g.Attr("aria-live", "polite")),
 		g.Group(content))

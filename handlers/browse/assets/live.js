@@ -5,7 +5,15 @@
 
 const slowest = 30000;
 
-const root = () => document.querySelector("[data-about], [data-poll]");
+// kinds are the events that there are: a stream tells each by its name.
+const kinds = [
+  "order.created", "order.changed", "order.submitted", "order.approved", "order.denied", "order.canceled",
+  "order.ended", "order.resumed", "job.created", "job.started", "job.progress", "job.changed", "job.ended",
+  "job.retried", "server.created", "server.changed", "server.removed", "service.created", "service.changed",
+  "service.removed", "reset",
+];
+
+const root = () => document.querySelector("[data-events], [data-poll]");
 
 let source, timer, asking, again, wait = 2000;
 
@@ -59,7 +67,7 @@ async function refresh() {
       if (fresh) changed = swap(old, fresh) || changed;
     }
     if (changed) say([...document.querySelectorAll(".state .badge, .steps [aria-current]")].map((x) => x.textContent.trim()).join(", "));
-    if (!page.querySelector("[data-about], [data-poll]")) rest();
+    if (!page.querySelector("[data-events], [data-poll]")) rest();
     return true;
   } catch {
     return false;
@@ -72,7 +80,7 @@ async function refresh() {
 function rest() {
   stop();
   const at = root();
-  at?.removeAttribute("data-about");
+  at?.removeAttribute("data-events");
   at?.removeAttribute("data-poll");
   document.getElementById("live-note")?.remove();
 }
@@ -96,23 +104,18 @@ function follow() {
   stop();
   const at = root();
   if (!at || document.hidden) return;
-  const about = at.dataset.about;
-  if (!about || !window.EventSource) return poll();
-  source = new EventSource("/api/v2/events?about=" + encodeURIComponent(about));
+  if (!at.dataset.events || !window.EventSource) return poll();
+  source = new EventSource(at.dataset.events);
   let due;
   const heard = () => { clearTimeout(due); due = setTimeout(refresh, 100); };
   source.onmessage = heard;
-  for (const kind of (document.documentElement.dataset.events || kinds).split(" ")) source.addEventListener(kind, heard);
+  for (const kind of kinds) source.addEventListener(kind, heard);
   source.onopen = () => { clearTimeout(timer); wait = 2000; refresh(); };
   source.onerror = () => {
     // A stream that was refused does not come back by itself.
     if (source && source.readyState === EventSource.CLOSED) { source = undefined; poll(); }
   };
 }
-
-const kinds = "order.submitted order.approved order.denied order.canceled order.active order.ended order.changed " +
-  "job.created job.started job.progress job.ended job.changed server.created server.changed server.removed " +
-  "service.created service.changed service.removed reset";
 
 if (root()) {
   document.getElementById("live-note")?.setAttribute("hidden", "");
