@@ -71,7 +71,7 @@ func (f *Face) blueprint(v *page.View, title string) g.Node {
 			g.If(len(linksOf(d, "groups")) > 0, h.Li(g.Text("For "), linksList(d, "groups"))),
 			h.Li(g.Text("Id "), h.Code(g.Text(textOf(d, "id"))), g.Text(", "), h.Code(g.Text(textOf(d, "global-id")))),
 		)),
-		actions(v),
+		buttons(v, "-"),
 		formsBut(v, "order"),
 	)
 }
@@ -177,7 +177,9 @@ func grouped(d *hal.Document, t *hal.Template) []questions {
 		case p.Name == "environment" || p.Name == "service-name":
 			where.properties = append(where.properties, p)
 		case at >= 0:
-			items[at].properties = append(items[at].properties, p)
+			short := *p
+			short.Prompt = strings.Replace(p.Prompt, " of "+names[at], "", 1) // the legend says it
+			items[at].properties = append(items[at].properties, &short)
 		case strings.EqualFold(strings.ReplaceAll(p.Name, "_", "-"), "expiration-date"):
 			lease.properties = append(lease.properties, p)
 		default:

@@ -446,38 +446,40 @@ func grid(heads []string, rows g.Node) g.Node {
 	return h.Div(h.Class("grid"), h.Table(h.THead(h.Tr(cells)), h.TBody(rows)))
 }
 
-// buttons are the templates that ask nothing, in the order of the document, one of
-// them before the others.
+// buttons are the templates that ask nothing, in the order of the document: one of them
+// before the others, and what takes something away behind them.
 func buttons(v *page.View, primary string, more ...g.Node) g.Node {
-	var list g.Group
+	var head, list, tail g.Group
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]
-		if len(t.Properties) > 0 {
-			continue
-		}
-		class := ""
 		switch {
+		case len(t.Properties) > 0:
 		case t.Key == primary:
-			class = "primary"
-		case t.Key == "delete" || t.Key == "cancel":
-			class = "danger"
-		}
-		press := press(v, t, class)
-		if t.Key == primary {
-			list = append(g.Group{press}, list...)
-		} else {
-			list = append(list, press)
+			head = append(head, press(v, t, "primary"))
+		case t.Key == "delete":
+			tail = append(tail, confirmed(v, t))
+		case t.Key == "cancel":
+			tail = append(tail, press(v, t, "danger"))
+		default:
+			list = append(list, press(v, t, ""))
 		}
 	}
 	for _, x := range more {
 		if x != nil {
-			list = append(list, x)
+			head = append(head, x)
 		}
 	}
-	if list == nil {
+	if len(head)+len(list)+len(tail) == 0 {
 		return nil
 	}
-	return h.Div(h.Class("actions"), list)
+	return h.Div(h.Class("actions"), head, list, tail)
+}
+
+// confirmed is the button of what cannot be undone: it takes two presses.
+func confirmed(v *page.View, t *hal.Template) g.Node {
+	return h.Details(h.Class("confirm"), h.ID("confirm-"+t.Key),
+		h.Summary(h.Class("button"), g.Text(verb(t)+"…")),
+		h.Div(h.Class("card"), h.P(g.Text(t.Title+"?")), press(v, t, "danger")))
 }
 
 // press is the button of a template that asks nothing.
