@@ -43,6 +43,7 @@ type clientCommands struct {
 var groups = []kong.Group{
 	{Key: "client", Title: "Commands that talk to a server:"},
 	{Key: "server", Title: "Commands that are a server, or work on its database:"},
+	{Key: "connection", Title: "Which server, and as whom:"},
 }
 
 // clientFlags say which server is meant, and as whom.

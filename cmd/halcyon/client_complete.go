@@ -72,7 +72,9 @@ func (c *completeCmd) Run(env *environment, k *kong.Kong) error {
 	last := words[len(words)-1]
 	for _, s := range candidates(env, k.Model.Node, words[:len(words)-1], last) {
 		if s = client.Plain(s); strings.HasPrefix(s, last) {
-			fmt.Fprintln(env.stdout, s)
+			if _, err := fmt.Fprintln(env.stdout, s); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -201,9 +203,7 @@ func relations(env *environment, flags clientFlags, last string) []string {
 		return list
 	}
 	for _, rel := range f.Doc.Rels() {
-		if rel != "self" {
-			list = append(list, path+rel)
-		}
+		list = append(list, path+rel)
 	}
 	return list
 }

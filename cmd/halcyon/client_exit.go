@@ -58,18 +58,10 @@ func clientFailed(stderr io.Writer, err error) int {
 	for _, line := range e.Lines {
 		fmt.Fprintln(stderr, client.Plain(line))
 	}
-	switch e.Kind {
-	case client.Usage:
-		return exitUsage
-	case client.SignedOut:
-		return exitSignedOut
-	case client.Missing:
-		return exitMissing
-	case client.Refused:
-		return exitRefused
-	case client.Unreachable:
-		return exitUnreachable
-	default:
-		return exitOther
-	}
+	return exitOf[e.Kind]
+}
+
+var exitOf = map[client.Kind]int{
+	client.Other: exitOther, client.Usage: exitUsage, client.SignedOut: exitSignedOut,
+	client.Missing: exitMissing, client.Refused: exitRefused, client.Unreachable: exitUnreachable,
 }

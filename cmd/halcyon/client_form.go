@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (sh *shell) fill(t client.Template, given []pair) (client.Object, error) {
 		v, ok := values[p.Name]
 		switch {
 		case ok:
-		case t.Method == "PATCH" || p.ReadOnly:
+		case t.Method == http.MethodPatch || p.ReadOnly:
 			continue
 		case p.Value != nil && client.Text(p.Value) != "":
 			body = append(body, client.Member{Name: p.Name, Value: p.Value})

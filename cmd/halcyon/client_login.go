@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"time"
@@ -209,9 +209,9 @@ func (c *logoutCmd) end(sh *shell) error {
 	}
 	l, ok := root.Link("sign-out")
 	if !ok {
-		return errors.New("it offers no way to sign out.")
+		return client.Errorf(client.Other, "It offers no way to sign out.")
 	}
-	_, err = sh.Send(sh.ctx, "POST", l.Href, nil)
+	_, err = sh.Send(sh.ctx, http.MethodPost, l.Href, nil)
 	return err
 }
 

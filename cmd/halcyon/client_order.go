@@ -18,6 +18,7 @@ type orderCmd struct {
 	DryRun    bool   `help:"Say what it would cost, who would have to approve it and what would be done; order nothing." env:"-"`
 	Submit    bool   `help:"Submit the order, also when the file does not say so." env:"-"`
 	Watch     bool   `short:"w" help:"Watch the order until it has ended." env:"-"`
+	patienceFlag
 	outputFlag
 	clientFlags
 }
@@ -57,7 +58,7 @@ func (c *orderCmd) Run(env *environment) error {
 	if err != nil || !c.Watch {
 		return err
 	}
-	return sh.watch(doc)
+	return sh.watch(doc, c.watching(true))
 }
 
 // byFile sends the order that a file holds.
@@ -70,7 +71,7 @@ func (c *orderCmd) byFile(sh *shell) (*client.Document, error) {
 		return nil, err
 	}
 	if c.Submit {
-		f.Body = withMember(f.Body, "submit-now", true)
+		f.Body = f.Body.With("submit-now", true)
 	}
 	orders, err := sh.Resolve(sh.ctx, "orders")
 	if err != nil {
@@ -117,17 +118,6 @@ func placed(err error, f *client.File) error {
 	return &client.Error{Kind: e.Kind, Status: e.Status, Message: e.Message, Lines: lines}
 }
 
-// with gives the object with the member.
-func withMember(o client.Object, name string, value any) client.Object {
-	out := client.Object{}
-	for _, m := range o {
-		if m.Name != name {
-			out = append(out, m)
-		}
-	}
-	return append(out, client.Member{Name: name, Value: value})
-}
-
 // byForm orders by the form of a blueprint.
 func (c *orderCmd) byForm(sh *shell) (*client.Document, error) {
 	words := c.Values
@@ -151,7 +141,7 @@ func (c *orderCmd) byForm(sh *shell) (*client.Document, error) {
 		return nil, err
 	}
 	if c.Submit {
-		body = withMember(body, "submit-now", true)
+		body = body.With("submit-now", true)
 	}
 	return c.submit(sh, t, body)
 }
@@ -197,7 +187,7 @@ func (sh *shell) showForecast(d *client.Document) error {
 	rows := orderRows(d)
 	forecast, _ := d.Body.Get("dry-run").(client.Object)
 	for _, x := range objects(forecast.Get("approvals")) {
-		rows = append(rows, []string{"Approval", approval(x)})
+		rows = append(rows, []string{"Approval", sh.approval(x)})
 	}
 	for _, x := range objects(forecast.Get("quota")) {
 		rows = append(rows, []string{"Quota", fmt.Sprintf("%s: %s of %s, %s after it",
@@ -210,13 +200,19 @@ func (sh *shell) showForecast(d *client.Document) error {
 	return sh.out.Table(nil, rows)
 }
 
-func approval(x client.Object) string {
+// approval says by whom an order is approved. The names are in the documents of the
+// approvers, as far as those are seen.
+func (sh *shell) approval(x client.Object) string {
 	if reason := client.Text(x.Get("reason")); reason != "" {
 		return reason
 	}
 	var who []string
 	for _, a := range objects(x.Get("approvers")) {
-		who = append(who, client.Text(a.Get("title")))
+		name := client.Text(a.Get("title"))
+		if d, err := sh.Get(sh.ctx, client.Text(a.Get("href"))); err == nil && len(who) < 5 {
+			name = d.Name()
+		}
+		who = append(who, name)
 	}
 	s := "by one of " + strings.Join(who, ", ")
 	if len(who) == 0 {

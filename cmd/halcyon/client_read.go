@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -179,7 +181,7 @@ func (sh *shell) linkRows(d *client.Document) [][]string {
 		actions[t.Key] = true
 	}
 	for _, rel := range d.Rels() {
-		if rel == "self" || actions[rel] {
+		if actions[rel] {
 			continue
 		}
 		list, many, _ := d.Find(rel)
@@ -203,7 +205,7 @@ func actionRows(d *client.Document) [][]string {
 	for _, t := range d.Templates() {
 		key := t.Key
 		switch {
-		case key == "default" && t.Method == "POST":
+		case key == "default" && t.Method == http.MethodPost:
 			key = "new"
 		case key == "default":
 			key = "edit"
@@ -420,7 +422,11 @@ func (sh *shell) showItems(items []*client.Document, output string, columns []st
 	rows := make([][]string, len(items))
 	for i, d := range items {
 		for _, c := range columns {
-			rows[i] = append(rows[i], cell(d, c))
+			text := cell(d, c)
+			if sh.out.TTY { // a script gets the time in full
+				text = instant.ReplaceAllString(text, "$1 $2")
+			}
+			rows[i] = append(rows[i], text)
 		}
 	}
 	if !header {
@@ -432,6 +438,8 @@ func (sh *shell) showItems(items []*client.Document, output string, columns []st
 	}
 	return sh.out.Table(heads, rows)
 }
+
+var instant = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.\d+$`)
 
 // head is the name of a column: whose name it is, rather than that it is a name.
 func head(column string) string {
@@ -474,7 +482,7 @@ type openCmd struct {
 // Run opens the page of a document in the browser, or prints its URL when there is
 // none.
 func (c *openCmd) Run(env *environment) error {
-	sh, err := c.clientFlags.open(env)
+	sh, err := c.open(env)
 	if err != nil {
 		return err
 	}

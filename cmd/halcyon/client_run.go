@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"halcyon/pkg/client"
 )
@@ -10,12 +11,13 @@ import (
 type approveCmd struct {
 	Order string `arg:"" help:"The order: its id, or a path."`
 	Watch bool   `short:"w" help:"Watch the order until it has ended." env:"-"`
+	patienceFlag
 	clientFlags
 }
 
 // Run approves an order.
 func (c *approveCmd) Run(env *environment) error {
-	return decide(env, &c.clientFlags, c.Order, "approve", nil, c.Watch)
+	return decide(env, &c.clientFlags, c.Order, "approve", nil, c.watching(c.Watch))
 }
 
 type denyCmd struct {
@@ -30,7 +32,7 @@ func (c *denyCmd) Run(env *environment) error {
 	if c.Reason != "" {
 		given = []pair{{"reason", c.Reason}}
 	}
-	return decide(env, &c.clientFlags, c.Order, "deny", given, false)
+	return decide(env, &c.clientFlags, c.Order, "deny", given, 0)
 }
 
 type cancelCmd struct {
@@ -40,11 +42,12 @@ type cancelCmd struct {
 
 // Run cancels an order or a job.
 func (c *cancelCmd) Run(env *environment) error {
-	return decide(env, &c.clientFlags, c.What, "cancel", nil, false)
+	return decide(env, &c.clientFlags, c.What, "cancel", nil, 0)
 }
 
-// decide runs an action on work and tells how the work stands then.
-func decide(env *environment, flags *clientFlags, what, action string, given []pair, watch bool) error {
+// decide runs an action on work and tells how the work stands then, or watches it
+// with so much patience.
+func decide(env *environment, flags *clientFlags, what, action string, given []pair, watch time.Duration) error {
 	sh, err := flags.open(env)
 	if err != nil {
 		return err
@@ -65,8 +68,8 @@ func decide(env *environment, flags *clientFlags, what, action string, given []p
 	if err != nil {
 		return err
 	}
-	if watch {
-		return sh.watch(now)
+	if watch > 0 {
+		return sh.watch(now, watch)
 	}
 	return sh.out.Line(statusLine(now))
 }
@@ -105,6 +108,7 @@ type runCmd struct {
 	Action   string   `arg:"" help:"The action, as halcyon get shows it: power-off, snapshot, edit, delete."`
 	Values   []string `arg:"" optional:"" name:"name=value" help:"What its form is filled in with."`
 	Watch    bool     `short:"w" help:"Watch the work that it starts until that has ended." env:"-"`
+	patienceFlag
 	outputFlag
 	clientFlags
 }
@@ -153,7 +157,7 @@ func (c *runCmd) tell(sh *shell, t client.Template, doc *client.Document) error 
 	case c.Output == "name":
 		return sh.out.Line(doc.Name())
 	case c.Watch && isWork(doc):
-		return sh.watch(doc)
+		return sh.watch(doc, c.watching(true))
 	case doc.Title() == "":
 		return sh.out.JSON(doc.Body)
 	}

@@ -14,7 +14,13 @@ import (
 
 type watchCmd struct {
 	What string `arg:"" name:"order|job" help:"The order's id, or a path such as jobs/7."`
+	patienceFlag
 	clientFlags
+}
+
+// patienceFlag says how long a server may be away while work is watched.
+type patienceFlag struct {
+	Patience time.Duration `help:"How long the server may be away while it is watched." default:"30s" env:"-"`
 }
 
 // Run watches work until it has ended.
@@ -30,15 +36,22 @@ func (c *watchCmd) Run(env *environment) error {
 	if !isWork(d) {
 		return client.Errorf(client.Usage, "%s is neither an order nor a job.", client.Plain(d.Title()))
 	}
-	return sh.watch(d)
+	return sh.watch(d, c.watching(true))
 }
 
 const (
 	soonest = 100 * time.Millisecond // after which work is looked at again
 	latest  = 2 * time.Second        // when nothing happens for long
 	hinted  = 15 * time.Second       // when the server tells what happens
-	lost    = 6                      // how often in a row a server may be away
 )
+
+// watching is the patience with which work is watched, 0 when it is not.
+func (p patienceFlag) watching(on bool) time.Duration {
+	if !on {
+		return 0
+	}
+	return max(p.Patience, 1)
+}
 
 // watcher follows an order or a job, and the jobs of either.
 type watcher struct {
@@ -49,6 +62,10 @@ type watcher struct {
 	shown map[string]*jobShown // by job
 	said  string               // status of the work that was told last
 	now   string               // what happens, for the bar
+
+	patience time.Duration
+	gone     time.Time // since when the server has been away; zero when it is not
+	wait     time.Duration
 }
 
 // jobShown is what has been told of a job.
@@ -59,8 +76,8 @@ type jobShown struct {
 
 // watch tells what happens to work until it has ended, and fails when it has not
 // ended well.
-func (sh *shell) watch(d *client.Document) error {
-	w := &watcher{sh: sh, doc: d, shown: map[string]*jobShown{}}
+func (sh *shell) watch(d *client.Document, patience time.Duration) error {
+	w := &watcher{sh: sh, doc: d, shown: map[string]*jobShown{}, patience: patience, wait: soonest}
 	if sh.out.TTY {
 		w.bar = sh.out.Progress()
 		defer w.bar.Clear()
@@ -90,38 +107,48 @@ func (w *watcher) follow(ctx context.Context) error {
 		return err
 	}
 	hints, slow := w.hints(ctx)
-	wait, away := soonest, 0
 	for {
 		changed, err := w.look(ctx)
 		switch {
-		case err == nil:
-			away = 0
-		case client.KindOf(err) == client.Unreachable && away < lost:
-			if away++; away == 1 {
-				w.clear()
-				w.sh.say("%v Trying again.", err)
-			}
-			wait = min(soonest<<(2*away), 16*time.Second)
-		default:
-			return err
-		}
-		if err == nil && ended(w.doc) {
+		case err == nil && ended(w.doc):
 			return nil
+		case changed:
+			w.wait = soonest
+		default:
+			w.wait = min(w.wait+w.wait/2, cmp.Or(slow, latest))
 		}
 		if err == nil {
-			wait = min(wait+wait/2, cmp.Or(slow, latest))
-			if changed {
-				wait = soonest
+			err = pause(ctx, w.wait, hints)
+		}
+		if err == nil {
+			err = w.reread(ctx)
+		}
+		for err != nil {
+			if err = w.away(ctx, err); err != nil {
+				return err
 			}
+			err = w.reread(ctx)
 		}
-		if err := pause(ctx, wait, hints); err != nil {
-			return err
-		}
-		// What an answer says may be older than what has just happened.
-		if err := w.reread(ctx); err != nil && (client.KindOf(err) != client.Unreachable || away >= lost) {
-			return err
-		}
+		w.gone = time.Time{}
 	}
+}
+
+// away waits for a server that does not answer, and is the error when it has been
+// waited for long enough, or when it is another one.
+func (w *watcher) away(ctx context.Context, err error) error {
+	now := time.Now()
+	switch {
+	case client.KindOf(err) != client.Unreachable:
+		return err
+	case w.gone.IsZero():
+		w.gone, w.wait = now, soonest
+		w.clear()
+		w.sh.say("%v It is tried again for %s.", err, w.patience)
+	case now.Sub(w.gone) >= w.patience:
+		return err
+	}
+	w.wait = min(2*w.wait, 5*time.Second, max(soonest, w.patience-now.Sub(w.gone)))
+	return client.Sleep(ctx, w.wait)
 }
 
 // pause waits, or until there is a hint.
@@ -138,19 +165,14 @@ func pause(ctx context.Context, d time.Duration, hints <-chan struct{}) error {
 }
 
 // hints gives a channel that something comes from when there is news of the work,
-// and how long to wait for it, when the server has a stream of events.
+// and how long to wait for it, when the work has a stream of events.
 func (w *watcher) hints(ctx context.Context) (<-chan struct{}, time.Duration) {
-	root, err := w.sh.Root(ctx)
-	if err != nil {
-		return nil, 0
-	}
-	l, ok := root.Link("events")
+	l, ok := w.doc.Link("events")
 	if !ok {
 		return nil, 0
 	}
 	hints := make(chan struct{}, 1)
-	live := w.sh.Events(ctx, l, w.doc.Self().Href, hints)
-	if !live {
+	if !w.sh.Events(ctx, l.Href, hints) {
 		return nil, 0
 	}
 	return hints, hinted
@@ -273,11 +295,18 @@ func (w *watcher) job(ctx context.Context, j *client.Document) (bool, error) {
 	messages, _ := p.Get("messages").([]any)
 	for _, m := range messages[min(s.messages, len(messages)):] {
 		w.now = client.Text(m)
-		w.line(name + ": " + w.now)
+		if w.bar == nil { // which shows them otherwise
+			w.line(name + ": " + w.now)
+		}
 	}
 	s.messages = len(messages)
 	if status != s.status && ended(full) {
-		w.line(name + ": " + status)
+		if w.bar != nil && status != "SUCCESS" {
+			w.line(w.now)
+		}
+		if w.bar == nil || status != "SUCCESS" {
+			w.line(name + ": " + status)
+		}
 	}
 	s.status, s.progress = status, progress
 	return true, nil
@@ -319,7 +348,7 @@ func (w *watcher) end() error {
 	case "DENIED", "CANCELED":
 		return &outcome{code: exitStopped, what: status}
 	}
-	if e := client.Text(w.doc.Body.Get("errors")); e != "" {
+	if e := client.Text(w.doc.Body.Get("errors")); e != "" && e != w.now {
 		w.sh.say(e)
 	}
 	return &outcome{code: exitFailed, what: status}

@@ -225,6 +225,7 @@ func (c *crawler) send(from, key string, t template) {
 var alternatives = map[string][]string{
 	"/api/v2/actions/":      {"built-in"},  // or what a webhook needs
 	"/api/v2/applications/": {"os-family"}, // or builds of another
+	"/api/v2/webhooks/":     {"about"},     // an object of any of several kinds
 }
 
 // filled answers the questions of a template: all of them, or those that have to be

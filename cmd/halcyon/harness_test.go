@@ -29,6 +29,7 @@ import (
 	"halcyon/pkg/demo"
 	"halcyon/pkg/provider/vcsim"
 	"halcyon/pkg/store/storetest"
+	"halcyon/pkg/subscription"
 )
 
 var update = flag.Bool("update", false, "rewrite the documents in testdata to what the tests see")
@@ -87,6 +88,7 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 		tokenLifetime: 5 * time.Minute, workers: 4, poll: 20 * time.Millisecond, lease: 15 * time.Second,
 		log: slog.New(slog.NewTextHandler(c.log, nil)),
 	}
+	s.hooks = subscription.Policy{Poll: 20 * time.Millisecond, Timeout: 2 * time.Second}
 	s.audit = func(what string) { t.Errorf("a document is not what was remembered of it: %s", what) }
 	for _, fn := range change {
 		fn(&s)
@@ -113,6 +115,7 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 	if err := c.app.engine.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
+	c.app.sender.Start()
 	fill, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := c.app.fill(fill, c.vc); err != nil {
@@ -133,6 +136,7 @@ func (c *cloud) stopWorkers(t testing.TB) {
 	if err := c.app.engine.Stop(end); err != nil {
 		t.Fatal(err)
 	}
+	c.app.sender.Stop(end)
 }
 
 // logBuffer keeps the log of a cloud.
@@ -208,7 +212,7 @@ func (c *cloud) do(r call) (*answer, error) {
 	case r.label == "" && r.body != "":
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if r.actor != "" && r.actor != "anon" && r.header.Get("Authorization") == "" {
+	if r.actor != "" && r.actor != "anon" && r.actor != actorBrowser && r.header.Get("Authorization") == "" {
 		req.Header.Set("Authorization", basic(r.actor, demo.Password))
 	}
 	maps.Copy(req.Header, r.header)
@@ -221,10 +225,23 @@ func (c *cloud) do(r call) (*answer, error) {
 	if a.body, err = io.ReadAll(res.Body); err != nil {
 		return nil, err
 	}
-	if err := a.check(); err != nil {
+	err = a.check()
+	if err == nil {
+		err = c.asDescribed(a)
+	}
+	if err != nil {
 		return a, fmt.Errorf("%w\n%s", err, a.body)
 	}
 	return a, nil
+}
+
+// asDescribed holds the answer against the API's description of itself.
+func (c *cloud) asDescribed(a *answer) error {
+	d, err := described(c.app.web)
+	if err != nil {
+		return err
+	}
+	return d.check(a)
 }
 
 // noRedirects is a client that would show a redirect, of which there is none.
@@ -279,6 +296,9 @@ func (a *answer) check() error {
 	}
 	if a.status == http.StatusUnauthorized {
 		want := []string{`Bearer error="invalid_token"`, `Basic realm="api"`}
+		if html {
+			want = want[:1]
+		}
 		if got := a.header.Values("WWW-Authenticate"); !slices.Equal(got, want) {
 			return fmt.Errorf("%s: WWW-Authenticate is %q instead of %q", a.call, got, want)
 		}
@@ -487,9 +507,17 @@ var varying = []struct {
 	as   string
 }{
 	{regexp.MustCompile(`"eyJ[A-Za-z0-9_.-]+"`), `"TOKEN"`},
+	{regexp.MustCompile(`\b(hc[str]_)[A-Za-z0-9]{38}\b`), "${1}SECRET"},
+	{regexp.MustCompile(`\b(hct_)[A-Za-z0-9]{8}\b`), "${1}PREFIX"},
+	{regexp.MustCompile(`"v1:[A-Za-z0-9+/=]+"`), `"SEALED"`},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), "UUID"},
 	{regexp.MustCompile(`\b([A-Z]{2,3})-[0-9a-z]{8}\b`), "$1-ID"},
+	{regexp.MustCompile(`\bwhsec_[A-Za-z0-9+/=]+`), "whsec_SECRET"},
+	{regexp.MustCompile(`\bmsg_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "msg_UUID"},
+	{regexp.MustCompile(`"duration-ms": \d+`), `"duration-ms": N`},
+	// How many events there are depends on how the work falls into steps.
+	{regexp.MustCompile(`"id": "\d+"(,\s+"type": "[a-z]+\.)`), `"id": "N"$1`},
 	{regexp.MustCompile(`\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b`), "MAC"},
 	{regexp.MustCompile(`\b10\.20\.\d+\.\d+\b`), "IP"},
 	{regexp.MustCompile(`\b127\.0\.0\.1:\d+`), "HOST"},
@@ -499,6 +527,9 @@ var varying = []struct {
 	// PostgreSQL gives no number twice, also when a transaction is rolled back.
 	{regexp.MustCompile(`/history/\d+\b`), "/history/N"},
 	{regexp.MustCompile(`\bEvent id \d+`), "Event id N"},
+	{regexp.MustCompile(`/events/\d+\b`), "/events/N"},
+	{regexp.MustCompile(`(?m)^id: \d+$`), "id: N"},
+	{regexp.MustCompile(`"id":"\d+","type"`), `"id":"N","type"`},
 	{regexp.MustCompile(`"id": "\d+"(,\s+"date")`), `"id": "N"$1`},
 }
 
@@ -511,7 +542,7 @@ func steady(text string) string {
 }
 
 // shown are the headers that documents in testdata have.
-var shown = []string{"Content-Type", "Location", "Idempotent-Replayed", "Allow", "WWW-Authenticate", "Content-Disposition", "Retry-After"}
+var shown = []string{"Content-Type", "Location", "Idempotent-Replayed", "Allow", "Set-Cookie", "WWW-Authenticate", "Content-Disposition", "Retry-After"}
 
 // print gives the answer as it stands in testdata.
 func (a *answer) print() string {

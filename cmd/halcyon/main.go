@@ -37,7 +37,7 @@ type cli struct {
 
 // secretEnv are the settings that may come from a file, named by the same
 // variable with _FILE behind it.
-var secretEnv = []string{"HALCYON_DATABASE_URL", "HALCYON_SIMULATOR_PASSWORD", "HALCYON_TOKEN"}
+var secretEnv = []string{"HALCYON_DATABASE_URL", "HALCYON_SIMULATOR_PASSWORD", "HALCYON_SMTP_URL", "HALCYON_TOKEN"}
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))

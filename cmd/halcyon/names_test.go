@@ -93,6 +93,7 @@ func (c *cloud) plant(t *testing.T) []string {
 	// The form takes its members' names from the blueprint.
 	make(blueprint+"/actions/order", m{"group": group, "environment": env, "<script>alert&": evil, "name": evil, "service-name": evil})
 	c.want(t, http.StatusBadRequest, call{actor: "admin", method: "POST", path: blueprint + "/actions/order", body: `{"<script>alert(1)": "x"}`})
+	make("/api/v2/webhooks/", m{"name": evil, "url": "https://hooks.example.com/<script>alert", "event-types": []string{"*"}, "group": group})
 	return made
 }
 

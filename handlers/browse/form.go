@@ -80,7 +80,7 @@ func form(v *page.View, t *hal.Template) g.Node {
 	for i := range t.Properties {
 		fields = append(fields, field(key, &t.Properties[i], back))
 	}
-	return h.Details(h.Class("card form"), h.ID("form-"+key), g.If(back != nil, g.Attr("open")),
+	return h.Details(h.Class("card form"), h.ID("form-"+key), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
 		h.Summary(g.Text(t.Title)),
 		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields,
 			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class("primary"), g.Text(verb(t))))))
@@ -103,7 +103,9 @@ func field(form string, p *hal.TemplateProperty, back *page.Sent) g.Node {
 	}
 	wrong := ""
 	if back != nil {
-		chosen = back.Values[p.Name]
+		if chosen = back.Values[p.Name]; p.Type == "password" {
+			chosen = nil // it is typed again, and never stands in a page
+		}
 		wrong = reasonOf(back, p.Name)
 	}
 	if p.Type == "hidden" {
@@ -184,7 +186,7 @@ func reasonOf(s *page.Sent, name string) string {
 func typed(values url.Values) g.Node {
 	names := make([]string, 0, len(values))
 	for name := range values {
-		if !strings.Contains(name, "password") && !strings.Contains(name, "secret") && !strings.Contains(name, "token") {
+		if !page.Secret(name) {
 			names = append(names, name)
 		}
 	}

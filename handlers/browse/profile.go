@@ -24,6 +24,8 @@ func (f *Face) profile(v *page.View, _ string) g.Node {
 		h.Div(h.Class("columns"),
 			h.Div(
 				part("Roles", roles(embeddedOf(d, "cb:memberships")), all(d, "cb:memberships", "All roles")),
+				part("Sessions", sessions(embeddedOf(d, "cb:sessions")), all(d, "cb:sessions", "All sessions")),
+				credentials(d, own),
 				g.If(own, part("Ordering", ordering(d))),
 			),
 			h.Div(
@@ -34,13 +36,21 @@ func (f *Face) profile(v *page.View, _ string) g.Node {
 					fact{"Global id", word(textOf(d, "global-id"))},
 					fact{"UUID", word(textOf(d, "uuid"))},
 				)),
-				part("Signing in", signingIn(d)),
 				part("History", all(d, "history", "What happened to the user")),
 			),
 		),
 		buttons(v, "-"),
 		formsBut(v),
 	)
+}
+
+// credentials are a user's API tokens: for who may see them.
+func credentials(d *hal.Document, own bool) g.Node {
+	if len(linksOf(d, "cb:api-tokens")) == 0 {
+		return nil
+	}
+	return part("API tokens", tokens(embeddedOf(d, "cb:api-tokens")),
+		g.If(own, h.P(h.A(h.Class("button"), h.Href(Base+"/api-tokens/"), g.Text("Make or revoke tokens")))))
 }
 
 func h1Of(own bool, name string) string {
@@ -92,17 +102,38 @@ func ordering(d *hal.Document) g.Node {
 	)
 }
 
-// signingIn are the ways to where sessions, tokens and the password are, as far as the
-// document has them.
-func signingIn(d *hal.Document) g.Node {
-	var list g.Group
-	for _, rel := range []string{"sessions", "cb:sessions", "api-tokens", "cb:api-tokens"} {
-		if l, ok := oneLink(d, rel); ok {
-			list = append(list, h.Li(link(&l)))
-		}
-	}
-	if list == nil {
+// sessions shows where a user is signed in.
+func sessions(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
 		return nil
 	}
-	return h.Ul(list)
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		var current g.Node
+		if prop(d, "current").Bool() {
+			current = mark("this one", calm)
+		}
+		rows = append(rows, h.Tr(
+			cell("Session", g.Group{selfLink(d), g.Text(" "), current}), cell("From", word(textOf(d, "address"))),
+			cell("With", word(textOf(d, "user-agent"))), cell("Last seen", when(textOf(d, "last-seen"))),
+		))
+	}
+	return grid([]string{"Session", "From", "With", "Last seen"}, rows)
+}
+
+// tokens shows what a user's programs call with.
+func tokens(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return h.P(h.Class("none"), g.Text("None."))
+	}
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		rows = append(rows, h.Tr(
+			cell("Token", selfLink(d)), cell("Begins with", h.Code(g.Text(textOf(d, "prefix")))), cell("Good for", word(textOf(d, "scope"))),
+			cell("Until", day(textOf(d, "expires"))), cell("Last used", when(textOf(d, "last-used"))),
+		))
+	}
+	return grid([]string{"Token", "Begins with", "Good for", "Until", "Last used"}, rows)
 }

@@ -36,7 +36,7 @@ func (f *Face) actions() resource.Resource[models.Action] {
 				SetText(func(x *act, v string) { x.Kind = models.ActionKind(strings.ToLower(v)) }).Required(),
 			resource.Text("description", func(x *act) string { return x.Description }, "What it does.").On("description").
 				SetText(func(x *act, v string) { x.Description = v }),
-			resource.Enum("built-in", models.BuiltIns, func(x *act) models.BuiltIn { return x.BuiltIn }, "What a built-in action does.").On("built_in").
+			resource.Enum("built-in", models.BuiltIns, func(x *act) models.BuiltIn { return x.BuiltIn }, "What a built-in action does.").Typed(builtInsJSON()).On("built_in").
 				SetText(func(x *act, v string) { x.BuiltIn = models.BuiltIn(strings.ToLower(v)) }),
 			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").Typed(paramsJSON()).From("settings").Nested(`{"name": "backup"}`).
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {

@@ -2,7 +2,6 @@ package v2
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +11,9 @@ import (
 	"halcyon/hal"
 	"halcyon/pkg/apidoc"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/page"
 	"halcyon/pkg/schema"
+	"halcyon/pkg/web"
 )
 
 // This file explains the API: its resources, what its relations mean, and its
@@ -23,6 +24,7 @@ const (
 	relsPath      = docsPath + "rels/"
 	problemsPath  = docsPath + "problems/"
 	resourcesPath = docsPath + "resources/"
+	guidePath     = docsPath + "guide/"
 )
 
 func errNoPage() error { return fault.NotFoundf("Not found.") }
@@ -32,10 +34,11 @@ func (f *Face) docs(c echo.Context) error {
 	if err := noQuery(c); err != nil {
 		return err
 	}
-	return f.send(c, http.StatusOK, &hal.Document{Links: []hal.Rel{
+	return f.explanation(c, &page.Article{}, &hal.Document{Links: []hal.Rel{
 		{Name: "self", Links: []hal.Link{{Href: docsPath, Title: "Documentation"}}},
 		{Name: "up", Links: []hal.Link{{Href: Base + "/", Title: "Halcyon API"}}},
 		{Name: "item", Many: true, Links: []hal.Link{
+			{Href: guidePath, Title: "Guide", Name: "guide"},
 			{Href: resourcesPath, Title: "Resources", Name: "resources"},
 			{Href: relsPath, Title: "Link relations", Name: "rels"},
 			{Href: problemsPath, Title: "Problem types", Name: "problems"},
@@ -50,13 +53,94 @@ func (f *Face) index(c echo.Context, path, title string, pages []hal.Link) error
 	if err := noQuery(c); err != nil {
 		return err
 	}
-	return f.send(c, http.StatusOK, &hal.Document{
+	list := strings.TrimSuffix(strings.TrimPrefix(path, docsPath), "/")
+	return f.explanation(c, &page.Article{List: list}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: path, Title: title}}},
 			{Name: "up", Links: []hal.Link{{Href: docsPath, Title: "Documentation"}}},
 			{Name: "item", Many: true, Links: pages},
 		},
 		Props: []hal.Prop{{Name: "total", Value: hal.Int(int64(len(pages)))}},
+	})
+}
+
+// explanation answers a page of documentation. It is the same for everybody: each
+// representation is made once.
+func (f *Face) explanation(c echo.Context, a *page.Article, doc *hal.Document) error {
+	rep, self := f.representation(c), selfOf(doc)
+	key := rep.ContentType() + " " + web.Source(c) + " " + self
+	if p, ok := f.pages.Load(key); ok {
+		return p.(*printed).send(c)
+	}
+	var data []byte
+	if rep == hal.AsHTML {
+		a.Docs = f.Docs()
+		data = f.appendArticle(c, a, doc, self)
+	} else {
+		data = f.encoder.AppendJSON(nil, doc, rep.Shape())
+	}
+	p, err := newPrinted(rep.ContentType(), data)
+	if err != nil {
+		return err
+	}
+	if known := a.Rel == nil || f.knowsRel(a.Rel.Name); known { // there is no end to the others
+		f.pages.Store(key, p)
+	}
+	if rep == hal.AsHTML {
+		policed(c.Response().Header())
+	}
+	return p.send(c)
+}
+
+func (f *Face) knowsRel(name string) bool {
+	_, known := f.Docs().Rel(name)
+	return known
+}
+
+// appendArticle writes the page of documentation.
+func (f *Face) appendArticle(c echo.Context, a *page.Article, doc *hal.Document, self string) []byte {
+	v := &page.View{Doc: doc, Path: self, Article: a}
+	if r, ok := sources[web.Source(c)]; ok {
+		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
+	}
+	return f.cfg.Pages.Append(nil, v)
+}
+
+// statusOf gives the status of the problems of a type.
+func statusOf(name string) int {
+	for status, shared := range sharedAnswers {
+		if problemNames[shared] == name {
+			return status
+		}
+	}
+	return otherStatus[name]
+}
+
+// guideIndex lists the chapters of the guide.
+func (f *Face) guideIndex(c echo.Context) error {
+	list := f.Docs().Guide
+	pages := make([]hal.Link, len(list))
+	for i, x := range list {
+		pages[i] = hal.Link{Href: guidePath + x.Name, Title: x.Title, Name: x.Name}
+	}
+	return f.index(c, guidePath, "Guide", pages)
+}
+
+// guideChapter answers a chapter of the guide, as Markdown to who wants no page.
+func (f *Face) guideChapter(c echo.Context) error {
+	if err := noQuery(c); err != nil {
+		return err
+	}
+	x, ok := f.Docs().Chapter(c.Param("chapter"))
+	if !ok {
+		return errNoPage()
+	}
+	return f.explanation(c, &page.Article{Chapter: &x}, &hal.Document{
+		Links: []hal.Rel{
+			{Name: "self", Links: []hal.Link{{Href: guidePath + x.Name, Title: x.Title}}},
+			{Name: "collection", Links: []hal.Link{{Href: guidePath, Title: "Guide"}}},
+		},
+		Props: []hal.Prop{{Name: "name", Value: hal.String(x.Name)}, {Name: "title", Value: hal.String(x.Title)}, {Name: "text", Value: hal.String(string(x.Text))}},
 	})
 }
 
@@ -112,7 +196,7 @@ func (f *Face) explain() func() *apidoc.Docs {
 			docs.Rels = append(docs.Rels, r)
 		}
 		for _, name := range slices.Sorted(maps.Keys(problems)) {
-			docs.Problems = append(docs.Problems, apidoc.Problem{Name: name, Doc: problems[name]})
+			docs.Problems = append(docs.Problems, apidoc.Problem{Name: name, Status: statusOf(name), Doc: problems[name]})
 		}
 		return docs
 	})
@@ -171,7 +255,7 @@ func (f *Face) relDoc(c echo.Context) error {
 	for i, on := range r.On {
 		props[i] = hal.Prop{Name: on.Resource, Value: hal.String(on.Doc)}
 	}
-	return f.send(c, http.StatusOK, &hal.Document{
+	return f.explanation(c, &page.Article{Rel: &r}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: relsPath + name, Title: name}}},
 			{Name: "collection", Links: []hal.Link{{Href: relsPath, Title: "Link relations"}}},
@@ -198,16 +282,16 @@ func (f *Face) problemDoc(c echo.Context) error {
 		return err
 	}
 	name := strings.ReplaceAll(c.Param("problem"), "_", "-")
-	text, ok := problems[name]
+	p, ok := f.Docs().Problem(name)
 	if !ok {
 		return errNoPage()
 	}
-	return f.send(c, http.StatusOK, &hal.Document{
+	return f.explanation(c, &page.Article{Problem: &p}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: problemsPath + name, Title: name}}},
 			{Name: "collection", Links: []hal.Link{{Href: problemsPath, Title: "Problem types"}}},
 		},
-		Props: []hal.Prop{{Name: "name", Value: hal.String(name)}, {Name: "doc", Value: hal.String(text)}},
+		Props: []hal.Prop{{Name: "name", Value: hal.String(name)}, {Name: "status", Value: hal.Int(int64(p.Status))}, {Name: "doc", Value: hal.String(p.Doc)}},
 	})
 }
 
@@ -220,7 +304,7 @@ func (f *Face) resourceDoc(c echo.Context) error {
 	if !ok {
 		return errNoPage()
 	}
-	return f.send(c, http.StatusOK, &hal.Document{
+	return f.explanation(c, &page.Article{Resource: &r}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: resourcesPath + r.Plural, Title: r.Noun}}},
 			{Name: "collection", Links: []hal.Link{{Href: resourcesPath, Title: "Resources"}}},

@@ -14,6 +14,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/web"
 )
 
@@ -42,9 +43,9 @@ func (f *Face) events() resource.Resource[models.Event] {
 			resource.Text("object-type", func(e *row) string { return e.ObjectType }, "Kind of object that it happened to.").On("object_type").Listed(),
 			resource.IDOf("object-id", "object_id", func(e *row) models.ID { return e.ObjectID }, "Id of the object.").Listed(),
 			resource.Text("status", func(e *row) string { return e.Status }, "Status of the object from then on.").On("status").Listed(),
-			resource.Value("was", func(e *row) hal.Value { return textOrNull(e.Data.Was) }, "Status of the object before, when it has changed.").From("data").OmitEmpty(),
-			resource.Value("power-status", func(e *row) hal.Value { return textOrNull(string(e.Data.Power)) }, "Power of a server.").From("data").OmitEmpty(),
-			resource.Value("progress", eventProgress, "Of a job: tasks in all, tasks completed, and the messages that were new.").From("data", "object_type").OmitEmpty(),
+			resource.Value("was", func(e *row) hal.Value { return textOrNull(e.Data.Was) }, "Status of the object before, when it has changed.").Typed(schema.String()).From("data").OmitEmpty(),
+			resource.Value("power-status", func(e *row) hal.Value { return textOrNull(string(e.Data.Power)) }, "Power of a server.").Typed(schema.String()).From("data").OmitEmpty(),
+			resource.Value("progress", eventProgress, "Of a job: tasks in all, tasks completed, and the messages that were new.").Typed(progressJSON()).From("data", "object_type").OmitEmpty(),
 		},
 		Relations: []resource.Relation[row]{
 			resource.Path("about", func(base string, e *row) (hal.Link, bool) { return aboutLink(e), true }, "The object."),
@@ -169,12 +170,15 @@ func eventQuery(raw string) (chosen map[string]string, rest string, err error) {
 	return chosen, strings.Join(others, "&"), nil
 }
 
+// plain are the characters that need no escape in a query, and are easier to read so.
+var plain = strings.NewReplacer("%2F", "/", "%2A", "*", "%2C", ",")
+
 // keptParams is how the parameters stand in the links to other pages.
 func keptParams(chosen map[string]string) string {
 	var parts []string
 	for _, name := range eventParams {
 		if v, ok := chosen[name]; ok {
-			parts = append(parts, name+"="+strings.ReplaceAll(url.QueryEscape(v), "%2F", "/"))
+			parts = append(parts, name+"="+plain.Replace(url.QueryEscape(v)))
 		}
 	}
 	return strings.Join(parts, "&")

@@ -5,11 +5,14 @@ package v2
 
 import (
 	"log/slog"
+	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/pkg/access"
 	"halcyon/pkg/action"
 	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
@@ -24,6 +27,7 @@ import (
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
+	"halcyon/pkg/subscription"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
 )
@@ -45,6 +49,8 @@ type Services struct {
 	Actions   *action.Service
 	Quotas    *quota.Service
 
+	Subscriptions *subscription.Service
+
 	Idempotency *idempotency.Service
 
 	// Registry ties the face's declarations together, over the database.
@@ -56,6 +62,13 @@ type Config struct {
 	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
 	Pages  page.Writer // for browsers; nil: they get HAL
+	Cookie web.Cookie  // of their sessions
+	Origin *web.CrossOrigin
+
+	// Seal and Open keep what a form held from the end of a session until its user
+	// has signed in again.
+	Seal func(string) (string, error)
+	Open func(string) (string, error)
 
 	// Audit, in tests, is told of every document that is not what was remembered of
 	// it, and nothing is answered from memory.
@@ -70,10 +83,11 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
-	signOff atomic.Uint64 // counts what may have ended sessions
 
 	descriptions func() (*descriptions, error)
 	explained    func() *apidoc.Docs
+	pages        sync.Map      // of documentation, as they are sent: *printed by representation and path
+	signOff      atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
@@ -90,6 +104,8 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.groups()),
 		resource.Define(f.roles()),
 		resource.Define(f.memberships()),
+		resource.Define(f.sessions()),
+		resource.Define(f.apiTokens()),
 		resource.Define(f.environments()),
 		resource.Define(f.handlers()),
 		resource.Define(f.ipPools()),
@@ -111,6 +127,8 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.history()),
 		resource.Define(f.events()),
 		resource.Define(f.quotas()),
+		resource.Define(f.webhooks()),
+		resource.Define(f.webhookDeliveries()),
 	)
 	if err != nil {
 		return nil, err
@@ -137,22 +155,48 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
+	signInPath:                  true,
+	resetPath:                   true,
+	resetLinkPath:               true,
 	openAPIPath:                 true,
 	openAPIYAMLPath:             true,
 }
 
-// Authenticate implements web.Face.
+func isPublic(path string) bool {
+	return public[path] || hasPrefix(path, Base+"/docs") || hasPrefix(path, resetPath)
+}
+
+// Authenticate implements web.Face: the Authorization header says who calls, and
+// without one the cookie of a browser's session.
 func (f *Face) Authenticate(c echo.Context) error {
 	r := c.Request()
-	if public[r.URL.Path] || hasPrefix(r.URL.Path, Base+"/docs") {
+	if isPublic(r.URL.Path) {
+		if r.URL.Path == signInPath || hasPrefix(r.URL.Path, resetPath) {
+			return f.cfg.Origin.Check(r) // nobody is signed in, as whoever, by another site
+		}
 		return nil
 	}
-	a, err := f.Auth.AuthenticateFrom(r.Context(), r.Header.Get(echo.HeaderAuthorization), c.RealIP())
+	a, err := f.caller(c)
 	if err != nil {
 		return err
 	}
 	web.SetActor(c, a)
-	return nil
+	if safe(c) || r.Method == http.MethodOptions {
+		return nil
+	}
+	return a.Writes()
+}
+
+func (f *Face) caller(c echo.Context) (access.Actor, error) {
+	r := c.Request()
+	header, secret := r.Header.Get(echo.HeaderAuthorization), f.cfg.Cookie.Read(r)
+	if header != "" || secret == "" {
+		return f.Auth.AuthenticateFrom(r.Context(), header, c.RealIP())
+	}
+	if err := f.cfg.Origin.Check(r); err != nil {
+		return access.Actor{}, err
+	}
+	return f.Auth.AuthenticateSession(r.Context(), secret)
 }
 
 func hasPrefix(path, dir string) bool {

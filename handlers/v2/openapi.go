@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,15 +58,12 @@ func newPrinted(kind string, data []byte) (*printed, error) {
 
 // send answers the document, or 304 to who has it.
 func (p *printed) send(c echo.Context) error {
-	if err := noQuery(c); err != nil {
-		return err
-	}
 	t, given, err := readTags(c.Request().Header, headerNoneMatch)
 	if err != nil {
 		return err
 	}
 	h := c.Response().Header()
-	h.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
+	varying(h)
 	h.Set(echo.HeaderCacheControl, "public, no-cache")
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	data, tag := p.data, p.tag
@@ -126,7 +125,7 @@ func (f *Face) openAPI(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return all.json.send(c)
+	return alone(c, all.json)
 }
 
 func (f *Face) openAPIAsYAML(c echo.Context) error {
@@ -134,7 +133,7 @@ func (f *Face) openAPIAsYAML(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return all.yaml.send(c)
+	return alone(c, all.yaml)
 }
 
 // schemaOf answers the schema of a document.
@@ -146,6 +145,14 @@ func (f *Face) schemaOf(c echo.Context) error {
 	p := all.schemas[c.Param("schema")]
 	if p == nil {
 		return errNoPage()
+	}
+	return alone(c, p)
+}
+
+// alone answers a document that has a single representation.
+func alone(c echo.Context, p *printed) error {
+	if err := noQuery(c); err != nil {
+		return err
 	}
 	return p.send(c)
 }
@@ -205,6 +212,11 @@ func commonParams() schema.Object {
 		"DryRun", parameterOf(dryRun, "query", "1 asks what it would lead to, and does nothing.", schema.Enum("0", "1", "true", "false")),
 		"ReplaceExisting", parameterOf("replace-existing", "query", "1 replaces the row of the same name.", schema.Enum("", "0", "1", "true", "false")),
 		"IdempotencyKey", parameterOf(headerIdempotencyKey, "header", "A key of the caller's choice. The same request with the same key, within 24 hours, happens once, and gets the same answer.", text.With("maxLength", 255)),
+		"EventResource", parameterOf(paramResource, "query", "Collections whose rows the events are about, with commas between them.", text),
+		"EventAbout", parameterOf(paramAbout, "query", "The href or id of what the events are about; an order brings its jobs and servers with it.", text),
+		"EventType", parameterOf(paramType, "query", "Types of events, with commas between them, such as job.*", text),
+		"LastEventID", parameterOf("Last-Event-ID", "header", "The last event that the reader of a stream has seen: the stream goes on behind it.", text),
+		"LastEventIDInQuery", parameterOf("last-event-id", "query", "The same, for readers that cannot send the header.", text),
 		"IfMatch", parameterOf(headerIfMatch, "header", "The ETag of the document that the write goes by: when it was changed since, nothing happens and the answer is 412.", text),
 		"IfNoneMatch", parameterOf(headerNoneMatch, "header", "The ETag of the document that the caller has: when it is the same still, the answer is 304.", text),
 	)
@@ -225,22 +237,13 @@ func answerHeaders() schema.Object {
 // problemAnswers are the answers that many operations share.
 func problemAnswers() schema.Object {
 	var list schema.Object
-	for _, x := range []struct {
-		status int
-		kind   string
-		header string
-	}{
-		{http.StatusBadRequest, "invalid", ""}, {http.StatusUnauthorized, "unauthenticated", "WWW-Authenticate"}, {http.StatusForbidden, "forbidden", ""},
-		{http.StatusNotFound, "not-found", ""}, {http.StatusConflict, "conflict", ""}, {http.StatusPreconditionFailed, "precondition", ""},
-		{http.StatusRequestEntityTooLarge, "too-large", ""}, {http.StatusUnsupportedMediaType, "unsupported-media-type", ""},
-		{http.StatusUnprocessableEntity, "idempotency-key-reused", ""}, {http.StatusTooManyRequests, "limited", "Retry-After"},
-		{http.StatusInternalServerError, "internal", ""}, {http.StatusServiceUnavailable, "unavailable", "Retry-After"},
-	} {
-		o := schema.Of("description", problems[x.kind])
-		if x.header != "" {
-			o = o.With("headers", schema.Of(x.header, schema.Ref("#/components/headers/"+x.header)))
+	headers := map[string]string{"Unauthenticated": "WWW-Authenticate", "Limited": "Retry-After", "Unavailable": "Retry-After"}
+	for _, name := range slices.Sorted(maps.Keys(problemNames)) {
+		o := schema.Of("description", problems[problemNames[name]])
+		if header := headers[name]; header != "" {
+			o = o.With("headers", schema.Of(header, schema.Ref("#/components/headers/"+header)))
 		}
-		list = append(list, schema.Member{Name: sharedAnswers[x.status], Value: o.With("content", schema.Of(
+		list = append(list, schema.Member{Name: name, Value: o.With("content", schema.Of(
 			"application/problem+json", schema.Of("schema", schema.Ref("Problem")),
 			typeJSON, schema.Of("schema", schema.Ref("Problem"+apidoc.CloudBolt)),
 		))})

@@ -24,6 +24,7 @@ const (
 	typeForm      = "application/x-www-form-urlencoded"
 	typeMultipart = "multipart/form-data"
 	typeText      = "text/plain"
+	typeHTML      = "text/html"
 )
 
 // Tags of operations that belong to no resource.
@@ -60,9 +61,19 @@ func (f *Face) operations() []apidoc.Operation {
 		}
 		op.Public = op.Public || isPublic(r.Path)
 		op.Answers = append(op.Answers, refusals(op)...)
+		pages(op)
 		list = append(list, *op)
 	}
 	return list
+}
+
+// pages adds the page that browsers get where others get a document.
+func pages(op *apidoc.Operation) {
+	for i, a := range op.Answers {
+		if a.Status == http.StatusOK && slices.ContainsFunc(a.Content, func(m apidoc.Media) bool { return m.Type == typeHAL }) {
+			op.Answers[i].Content = append(slices.Clone(a.Content), apidoc.Media{Type: typeHTML, Schema: schema.String()})
+		}
+	}
 }
 
 // isDoc reports whether the line of a route's table is what the action does, and not
@@ -80,8 +91,6 @@ func undescribed(r *web.Route) *apidoc.Operation {
 		Answers: []apidoc.Answer{{Status: http.StatusOK, Doc: "Done."}},
 	}
 }
-
-func isPublic(path string) bool { return public[path] || hasPrefix(path, Base+"/docs") }
 
 // refusals are the problems that an operation may answer.
 func refusals(op *apidoc.Operation) []apidoc.Answer {
@@ -123,6 +132,17 @@ var sharedAnswers = map[int]string{
 	http.StatusTooManyRequests: "Limited", http.StatusInternalServerError: "Internal", http.StatusServiceUnavailable: "Unavailable",
 }
 
+// problemNames are the types of problems that these answers hold, and otherStatus what
+// the other types have.
+var (
+	problemNames = map[string]string{
+		"Invalid": "invalid", "Unauthenticated": "unauthenticated", "Forbidden": "forbidden", "NotFound": "not-found", "Conflict": "conflict",
+		"Precondition": "precondition", "TooLarge": "too-large", "UnsupportedMediaType": "unsupported-media-type",
+		"IdempotencyKeyReused": "idempotency-key-reused", "Limited": "limited", "Internal": "internal", "Unavailable": "unavailable",
+	}
+	otherStatus = map[string]int{"method-not-allowed": http.StatusMethodNotAllowed, "idempotency-key-in-use": http.StatusConflict}
+)
+
 // documentOf is a body in all representations: strict HAL, with and without forms, and
 // the CloudBolt shape.
 func documentOf(strict, cloudBolt string) []apidoc.Media {
@@ -160,6 +180,7 @@ func noBody() []apidoc.Media {
 }
 
 var (
+	etag    = []string{"ETag"}
 	tagged  = []string{"ETag", "Last-Modified"}
 	located = []string{"Location"}
 )
@@ -204,7 +225,7 @@ func (f *Face) describe(known described, d *resource.Def) {
 	}
 	add(http.MethodGet, all, apidoc.Operation{
 		ID: "list" + names, Title: "List " + strings.ToLower(d.Noun), Doc: d.Doc + " Those that the caller sees.", Params: listParams(d),
-		Answers: []apidoc.Answer{ok("A page of the list.", tagged[:1], pageOf(d))},
+		Answers: []apidoc.Answer{ok("A page of the list.", etag, pageOf(d))},
 	})
 	add(http.MethodGet, one, apidoc.Operation{
 		ID: "read" + name, Title: "Read one " + noun, Doc: d.Doc, Params: itemParams(d),
@@ -255,7 +276,7 @@ func (f *Face) describe(known described, d *resource.Def) {
 	for _, s := range d.Subs {
 		add(http.MethodGet, one+"/"+s.Path, apidoc.Operation{
 			ID: "list" + name + apidoc.TypeName(s.Path), Title: "List " + strings.ReplaceAll(s.Path, "-", " ") + " of a " + noun, Doc: s.Doc, Params: listParams(s.Target()),
-			Answers: []apidoc.Answer{ok("A page of the list.", tagged[:1], pageOf(s.Target()))},
+			Answers: []apidoc.Answer{ok("A page of the list.", etag, pageOf(s.Target()))},
 		})
 	}
 	f.describeBundle(add, d, all, one)
@@ -439,7 +460,7 @@ func (f *Face) describeOthers(known described) {
 	get := func(path, id, tag, title, doc string, content []apidoc.Media, params ...string) *apidoc.Operation {
 		return known.add(http.MethodGet, path, apidoc.Operation{
 			ID: id, Tag: tag, Title: title, Doc: doc, Params: append(params, "IfNoneMatch"), Places: map[string]string{"id": idDoc},
-			Answers: []apidoc.Answer{ok("The document.", tagged[:1], content)},
+			Answers: []apidoc.Answer{ok("The document.", etag, content)},
 		})
 	}
 	rootDoc := "The one URL that a client has to know: it links everything that the caller may use."
@@ -467,8 +488,10 @@ func (f *Face) describeOthers(known described) {
 	})
 	zip := get(samplesPath, "readSamples", tagDocs, "Download the sample client", rootRels["api-samples"], []apidoc.Media{{Type: typeZip, Schema: binary()}})
 	zip.Answers[0].Headers = append(zip.Answers[0].Headers, "Content-Disposition")
+	f.describeSignIn(known)
 	f.describeDocs(get)
 	f.describeCarts(known)
+	describeEvents(known)
 	get(Base+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", handMade("SampleOrder"))
 	get(Base+"/jobs/:id/log-download-txt", "readLog", "jobs", "Read a log", "The whole log of the job as text.", []apidoc.Media{{Type: typeText, Schema: schema.String()}}).Answers[0].Headers = nil
 	get(Base+"/jobs/:id/log-download", "readLogZip", "jobs", "Download a log", "The whole log of the job as a zip.", []apidoc.Media{{Type: typeZip, Schema: binary()}}).Answers[0].Headers = []string{"Content-Disposition"}
@@ -482,6 +505,8 @@ func (f *Face) describeDocs(get func(path, id, tag, title, doc string, content [
 	get(Base+"/docs/rels", "listRels", tagDocs, "List link relations", "The relations that are not registered with IANA.", handMade("Docs"))
 	get(Base+"/docs/problems", "listProblems", tagDocs, "List problem types", "The types of problem documents.", handMade("Docs"))
 	get(Base+"/docs/schemas", "listSchemas", tagDocs, "List schemas", "The JSON Schemas of all documents.", handMade("Docs"))
+	get(Base+"/docs/guide", "listGuide", tagDocs, "List the chapters of the guide", "How to use the API, chapter by chapter.", handMade("Docs"))
+	get(Base+"/docs/guide/:chapter", "readGuide", tagDocs, "Read a chapter of the guide", "A page for people, and Markdown in its member text for others.", handMade("Explanation")).Places = map[string]string{"chapter": "Its name."}
 	get(Base+"/docs/resources", "listResourceDocs", tagDocs, "List documented resources", "Every resource: fields, relations, actions.", handMade("Docs"))
 	get(Base+"/docs/rels/:rel", "readRel", tagDocs, "Read about a relation", "What a link relation means, and where it is found.", handMade("Explanation")).Places = map[string]string{"rel": "Its name without cb:."}
 	get(Base+"/docs/problems/:problem", "readProblem", tagDocs, "Read about a problem", "What a type of problem means, and what helps.", handMade("Explanation")).Places = map[string]string{"problem": "Its name."}
@@ -489,6 +514,13 @@ func (f *Face) describeDocs(get func(path, id, tag, title, doc string, content [
 	get(schemasPath+":schema", "readSchema", tagDocs, "Read a schema", "The JSON Schema (2020-12) of a document in strict HAL.", []apidoc.Media{{Type: typeSchema, Schema: schema.Of("type", "object")}}).Places = map[string]string{"schema": "The name of the resource, or of its collection."}
 	get(openAPIPath, "readOpenAPI", tagDocs, "Read this description", "This description as JSON.", []apidoc.Media{{Type: typeOpenAPI, Schema: schema.Of("type", "object")}})
 	get(openAPIYAMLPath, "readOpenAPIAsYAML", tagDocs, "Read this description as YAML", "This description as YAML.", []apidoc.Media{{Type: typeYAML, Schema: schema.String()}})
+}
+
+// describeEvents adds what the list of events knows besides: it is a stream as well.
+func describeEvents(known described) {
+	op := known[http.MethodGet+" "+strings.TrimSuffix(eventsPath, "/")]
+	op.Params = append(op.Params, "EventResource", "EventAbout", "EventType", "LastEventID", "LastEventIDInQuery")
+	op.Answers[0].Content = append(op.Answers[0].Content, apidoc.Media{Type: web.EventStream, Schema: schema.String()})
 }
 
 // describeCarts says what can be done with the parts of carts.
@@ -563,7 +595,7 @@ func (f *Face) handMadeSchemas() schema.Object {
 		"Token", schema.Struct(schema.M("token", text), schema.M("expires-in?", schema.Integer().Doc("Seconds.")), schema.M("refresh-token?", text)),
 		"Docs", schema.Struct(links(schema.M("up?", link), schema.M("collection?", link), schema.M("item", schema.Array(link)), schema.M("service-desc?", link)),
 			schema.M("total?", schema.Integer())),
-		"Explanation", schema.Struct(links(schema.M("collection", link)), schema.M("name", text), schema.M("doc?", text), schema.M("on?", schema.Map(text)), schema.M("status?", schema.Integer())),
+		"Explanation", schema.Struct(links(schema.M("collection", link)), schema.M("name", text), schema.M("doc?", text), schema.M("on?", schema.Map(text)), schema.M("title?", text), schema.M("text?", text), schema.M("status?", schema.Integer())),
 		"ResourceDoc", resourceDocJSON(links),
 		"SampleOrder", schema.Struct(links(schema.M("up", link), schema.M("orders", link)), schema.M("body", schema.Struct(
 			schema.M("group", hrefJSON("groups")), schema.M("items", itemsJSON()), schema.M("submit-now", text)))),
@@ -573,6 +605,7 @@ func (f *Face) handMadeSchemas() schema.Object {
 		"Order"+apidoc.Patch, apidoc.Lenient(schema.Struct(cartMembers()[:3]...)),
 		"Order"+apidoc.Replacement, replacedOrder(orders),
 	)
+	list = append(list, signInSchemas(links)...)
 	for _, kind := range models.ItemKinds {
 		name := itemName(kind)
 		members := append(slices.Clone(itemMembers(kind)), schema.M("rate", resource.RateJSON()), templates)
@@ -604,7 +637,7 @@ func replacedOrder(d *resource.Def) schema.Object {
 // are hidden from some callers.
 func (f *Face) rootJSON(links func(...schema.Member) schema.Member) schema.Object {
 	rels := []schema.Member{schema.M("service-doc", linkJSON()), schema.M("service-desc", linkJSON())}
-	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out", "cb:api-samples"} {
+	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out", "cb:events", "cb:api-samples"} {
 		rels = append(rels, schema.M(rel, linkJSON().Doc(rootRels[strings.TrimPrefix(rel, "cb:")])))
 	}
 	var flat []schema.Member

@@ -11,6 +11,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/auth"
 	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/web"
@@ -161,7 +162,7 @@ func (g *guard) check(ctx context.Context) error {
 
 // signedOff counts the announcements after which credentials are looked at anew.
 func (f *Face) signedOff(topic, _ string) {
-	if topic == "sessions" || topic == "users" || topic == "" {
+	if topic == auth.TopicSessions || topic == auth.TopicUsers || topic == "" {
 		f.signOff.Add(1)
 	}
 }

@@ -277,3 +277,12 @@ func runBody() schema.Object {
 	return schema.Struct(optional("parameters", valuesJSON())...).
 		With("additionalProperties", wordJSON().Doc("What an input of the action asks."))
 }
+
+// builtInsJSON are the built-in actions; a webhook is none of them.
+func builtInsJSON() schema.Object {
+	names := []string{""}
+	for _, x := range models.BuiltIns {
+		names = append(names, string(x))
+	}
+	return schema.Enum(names...)
+}

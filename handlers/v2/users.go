@@ -55,7 +55,8 @@ func (f *Face) users() resource.Resource[models.User] {
 		Relations: []resource.Relation[user]{
 			resource.Many[user]("groups", "groups", "{to}.id IN (SELECT m.group_id FROM memberships m WHERE m.user_id = {from}.id)", "Groups in which the user has a role."),
 		},
-		Subs: []resource.Sub[user]{
+		Actions: f.userActions(),
+		Subs: append([]resource.Sub[user]{
 			{
 				Path: "orderable-groups", Rel: "cb:orderable-groups", Alias: "orderable-groups", Of: "groups", Doc: "Groups for which the user may order.",
 				Title: func(u *user) string { return "Orderable Groups Where '" + u.Username + "' Is A Requestor" },
@@ -71,9 +72,13 @@ func (f *Face) users() resource.Resource[models.User] {
 				},
 			},
 			historySub(models.ObjectUser, func(u *user) (models.ID, string) { return u.ID, u.Username }),
-		},
+		}, f.userCredentials()...),
 		Display: &resource.Display[user]{
-			Lists: []resource.Listing{{Rel: "cb:memberships", Query: "attributes=group,role,expires&page_size=100"}},
+			Lists: []resource.Listing{
+				{Rel: "cb:memberships", Query: "attributes=group,role,expires&page_size=100"},
+				{Rel: "cb:sessions", Query: "attributes=address,user-agent,last-seen&order=-id&page_size=10"},
+				{Rel: "cb:api-tokens", Query: "attributes=prefix,scope,expires,last-used&order=-id&page_size=20"},
+			},
 		},
 		Validity: &resource.Validity{Announced: true},
 		List:     f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,

@@ -161,6 +161,10 @@ func Visible(table string, a Actor, alias string) Where {
 			return Or(Where{SQL: col(column) + " IS NULL"}, sub("%s IN (SELECT o.id FROM "+table+" o WHERE %s)", col(column), w))
 		}
 		return And(within("group_id", "groups"), within("environment_id", "environments"))
+	case "webhooks":
+		return is(col("owner_id"), a.ID)
+	case "webhook_deliveries":
+		return sub("%s IN (SELECT w.id FROM webhooks w WHERE %s)", col("webhook_id"), Visible("webhooks", a, "w"))
 	case "snapshots":
 		return sub("%s IN (SELECT s.id FROM servers s WHERE %s)", col("server_id"), Visible("servers", a, "s"))
 	case "servers", "jobs":
@@ -177,6 +181,7 @@ var historyObjects = []struct{ kind, table string }{
 	{models.ObjectJob, "jobs"},
 	{models.ObjectServer, "servers"},
 	{models.ObjectService, "services"},
+	{models.ObjectWebhook, "webhooks"},
 }
 
 // usable gives what works and is open to all groups, or to one of the actor's.

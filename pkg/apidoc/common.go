@@ -32,7 +32,7 @@ func Common() schema.Object {
 			schema.M("title?", text), schema.M("method", schema.Enum("GET", "POST", "PUT", "PATCH", "DELETE")), schema.M("target?", text),
 			schema.M("contentType?", text), schema.M("properties", schema.Array(property)),
 		)).Doc("Forms of what the caller may do now, in application/prs.hal-forms+json alone."),
-		"Links"+CloudBolt, schema.Map(schema.Of("type", []string{"object", "array"})).Doc("Links, by names with underscores where that shape has them; a relation to nothing is {}."),
+		"Links"+CloudBolt, schema.Map(schema.Either(schema.Of("type", "object"), schema.Array(schema.Any()))).Doc("Links, by names with underscores where that shape has them; a relation to nothing is {}."),
 		"Entry"+CloudBolt, schema.Of("type", "object", "properties", schema.Of("_links", schema.Ref("Links"+CloudBolt)), "required", []string{"_links"}),
 		"Document"+CloudBolt, schema.Of("type", "object").Doc("What the HAL document has, in the CloudBolt shape."),
 		"Problem", schema.Struct(

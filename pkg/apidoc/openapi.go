@@ -63,10 +63,11 @@ const Components = "#/components/schemas/"
 func (a *API) OpenAPI() ([]byte, error) {
 	tags := make([]schema.Object, len(a.Tags))
 	for i, t := range a.Tags {
-		tags[i] = schema.Of("name", t.Name, "description", t.Value)
+		doc := fmt.Sprint(t.Value)
 		if page := a.TagPages[t.Name]; page != "" {
-			tags[i] = tags[i].With("externalDocs", schema.Of("url", page))
+			doc += " [More about it](" + page + ")." // externalDocs would have to be absolute
 		}
+		tags[i] = schema.Of("name", t.Name, "description", doc)
 	}
 	paths, err := a.paths()
 	if err != nil {

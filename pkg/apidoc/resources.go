@@ -45,7 +45,9 @@ func Resources(defs []*resource.Def) schema.Object {
 		name := TypeName(d.Name)
 		add(name, Item(d))
 		add(name+Entry, entry(d))
-		add(name+Short, short(d))
+		if slices.ContainsFunc(defs, func(x *resource.Def) bool { return embeds(x, d) }) {
+			add(name+Short, short(d))
+		}
 		add(name+Page, page(d))
 		add(name+CloudBolt, cloudBoltItem(d))
 		add(name+Page+CloudBolt, cloudBoltPage(d))
@@ -128,6 +130,11 @@ func around(d *resource.Def) schema.Object {
 		list = append(list, schema.Member{Name: "_embedded", Value: e})
 	}
 	return append(list, schema.Member{Name: "_templates", Value: schema.Ref("Templates")})
+}
+
+// embeds reports whether documents of the resource can have those of another in them.
+func embeds(d, other *resource.Def) bool {
+	return slices.ContainsFunc(d.Relations, func(r *resource.RelationDef) bool { return r.Target() == other && r.Linked() })
 }
 
 // embedded is what embed= can put into a document, nil for nothing.

@@ -80,6 +80,7 @@ type Service struct {
 	sessions *sessions
 	tokens   *apiTokens
 	throttle *throttle
+	reset    ResetMail
 	log      *slog.Logger
 }
 
@@ -93,6 +94,7 @@ type Config struct {
 
 	Sessions SessionPolicy // of browsers; a zero value means the default
 	Tokens   TokenPolicy
+	Reset    ResetMail // of passwords; none without a mail server
 }
 
 // New makes the service. It listens to the store's signals from here on.
@@ -108,7 +110,7 @@ func New(c Config) *Service {
 	}
 	return &Service{
 		store: c.Store, people: c.People, mint: c.Mint, hasher: c.Hasher, log: c.Log,
-		sessions: newSessions(c.Store, c.Sessions), tokens: newAPITokens(c.Store, c.Tokens), throttle: newThrottle(),
+		sessions: newSessions(c.Store, c.Sessions), tokens: newAPITokens(c.Store, c.Tokens), throttle: newThrottle(), reset: c.Reset,
 	}
 }
 
@@ -544,5 +546,8 @@ func setPasswordHash(tx *store.Tx, u *models.User, hash, except string) error {
 		return fmt.Errorf("set the password of user %s: %w", u.ID, err)
 	}
 	tx.Signal(TopicUsers, u.ID)
+	if err := voidResets(tx, u.ID); err != nil {
+		return fmt.Errorf("void the links of user %s: %w", u.ID, err)
+	}
 	return endSessions(tx, u.ID, except)
 }

@@ -26,6 +26,9 @@ const (
 	opaqueVisible = 8 // random characters by which people tell theirs apart
 )
 
+// TokenPattern is the regular expression of API tokens.
+const TokenPattern = "hct_[0-9A-Za-z]{38}"
+
 // hashed is what is known of a secret, in memory and in rows. It is the key of
 // every look-up, so that the time of one says nothing about the secret.
 type hashed [sha256.Size]byte

@@ -218,7 +218,24 @@ func (s *Service) AuthenticateSession(ctx context.Context, secret string) (acces
 	return s.actor(ctx, u, x.uuid)
 }
 
-// Lives is the condition, over query.Root, for sessions that have not ended.
+// FormerUser gives the user of the session of a browser, though it may have ended:
+// whose form it is that comes too late. It is Unauthenticated for a secret of nobody.
+func (s *Service) FormerUser(ctx context.Context, secret string) (models.ID, error) {
+	h, ok := cookieSecret.read(secret)
+	if !ok {
+		return 0, errSessionEnded
+	}
+	row, err := store.First[models.Session](s.store.Read(ctx).Where("secret_hash = ?", h.String()))
+	if fault.Is(err, fault.NotFound) {
+		return 0, errSessionEnded
+	}
+	if err != nil {
+		return 0, err
+	}
+	return row.UserID, nil
+}
+
+// lives is the condition, over query.Root, for sessions that have not ended.
 func (s *sessions) lives(now time.Time) access.Where {
 	const t = query.Root
 	return access.Where{
@@ -350,6 +367,9 @@ func Ended(tx *store.Tx, u *models.User) error {
 	}
 	if err := endSessions(tx, u.ID, ""); err != nil {
 		return fmt.Errorf("end the sessions of user %s: %w", u.ID, err)
+	}
+	if err := voidResets(tx, u.ID); err != nil {
+		return fmt.Errorf("void the links of user %s: %w", u.ID, err)
 	}
 	if u.Active {
 		return nil

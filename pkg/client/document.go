@@ -91,13 +91,20 @@ func (d *Document) Link(rel string) (Link, bool) {
 	return list[0], true
 }
 
-// Rels gives the relations of the document, without the curie.
+// Rels gives the relations of the document but for self, without the curie where
+// they are found without it.
 func (d *Document) Rels() []string {
+	links := d.Body.object("_links")
 	var list []string
-	for _, m := range d.Body.object("_links") {
-		if m.Name != "curies" && m.Name != "actions" {
-			list = append(list, strings.TrimPrefix(m.Name, "cb:"))
+	for _, m := range links {
+		if m.Name == "self" || m.Name == "curies" || m.Name == "actions" {
+			continue
 		}
+		name := strings.TrimPrefix(m.Name, "cb:")
+		if _, twin := links.Lookup(name); twin {
+			name = m.Name
+		}
+		list = append(list, name)
 	}
 	return list
 }

@@ -10,23 +10,17 @@ import (
 	"time"
 )
 
-// Events listens to the server's stream of events about a resource and puts a hint
-// into the channel for each, unless one is in it already. It goes on until the
-// context ends, also over breaks of the connection, and is false when the server has
-// no such stream for us. A hint says that it is worth to look; what has happened is
-// in the resource.
-func (c *Client) Events(ctx context.Context, stream Link, about string, hints chan<- struct{}) bool {
-	href := stream.Href
-	if stream.Templated {
-		href = Expand(href, map[string]string{"about": about})
-	} else {
-		href = WithQuery(href, "about", about)
-	}
+// Events listens to the stream of events that a link leads to and puts a hint into
+// the channel for each, unless one is in it already. It goes on until the context
+// ends, also over breaks of the connection, and is false when the server has no such
+// stream for us. A hint says that it is worth to look; what has happened is in the
+// resource.
+func (c *Client) Events(ctx context.Context, href string, hints chan<- struct{}) bool {
 	u, err := c.resolve(href)
 	if err != nil {
 		return false
 	}
-	res, err := c.listen(ctx, u, "")
+	res, err := c.listen(ctx, u, "") //nolint:bodyclose // hear closes it
 	if err != nil {
 		return false
 	}
@@ -67,7 +61,7 @@ func (c *Client) hear(ctx context.Context, u *url.URL, res *http.Response, hints
 			return
 		}
 		wait = min(2*wait, longestBreak)
-		res, _ = c.listen(ctx, u, last) //nolint:bodyclose // it is closed above
+		res, _ = c.listen(ctx, u, last)
 		if res != nil {
 			hint(hints) // something may have been missed
 		}

@@ -215,8 +215,11 @@ func (y *yamlFile) value(n *yaml.Node, pointer string, depth int) (any, error) {
 			list = append(list, v)
 		}
 		return list, nil
+	case yaml.ScalarNode:
+		return y.scalar(n)
+	case yaml.DocumentNode: // is what holds the values, and none itself
 	}
-	return y.scalar(n)
+	return nil, y.f.at(n.Line, "it cannot be read")
 }
 
 func (y *yamlFile) object(n *yaml.Node, pointer string, depth int) (any, error) {

@@ -38,6 +38,17 @@ func (o Object) Get(name string) any {
 	return v
 }
 
+// With gives the object with the member, which stands last.
+func (o Object) With(name string, value any) Object {
+	out := make(Object, 0, len(o)+1)
+	for _, m := range o {
+		if m.Name != name {
+			out = append(out, m)
+		}
+	}
+	return append(out, Member{name, value})
+}
+
 // object gives the member as an object, nil when it is none.
 func (o Object) object(name string) Object {
 	v, _ := o.Get(name).(Object)

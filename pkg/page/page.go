@@ -6,10 +6,13 @@ package page
 import (
 	"context"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/resource"
 )
 
@@ -27,6 +30,18 @@ type View struct {
 	Source  []byte             // JSON, when the page is to show that in place of what it says
 	Shown   hal.Representation // what Source is
 	Problem *hal.Problem       // why there is no document, or why the form comes back
+	Article *Article           // what a page of documentation says; nil for all others
+}
+
+// Article is a page of documentation: about one thing, or a list of all of a kind
+// when there is none.
+type Article struct {
+	Docs     *apidoc.Docs
+	List     string // "resources", "rels", "problems", "schemas", "guide"; "" for the way in
+	Resource *apidoc.Resource
+	Rel      *apidoc.Rel
+	Problem  *apidoc.Problem
+	Chapter  *apidoc.Chapter
 }
 
 // SignedIn reports whether somebody is looking at the page.
@@ -53,6 +68,26 @@ type Sent struct {
 	Tried   *hal.Document // what the form would lead to, when it was only tried out
 	Notice  string        // what the person is told when there is no problem
 }
+
+// Harmless gives the values of a form without what is no page's to show or keep:
+// passwords, and whatever else is a secret by its name.
+func Harmless(values url.Values) url.Values {
+	kept := make(url.Values, len(values))
+	for name, list := range values {
+		if !Secret(name) {
+			kept[name] = list
+		}
+	}
+	return kept
+}
+
+// Secret reports whether a member of this name is a secret.
+func Secret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(secrets, func(part string) bool { return strings.Contains(name, part) })
+}
+
+var secrets = []string{"password", "secret", "token", "credential", "headers", "key"}
 
 type key struct{}
 

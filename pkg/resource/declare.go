@@ -54,6 +54,7 @@ type Resource[T any] struct {
 	New       func() *T // what Create starts from; nil: new(T)
 	CanCreate func(a access.Actor) error
 	Create    func(ctx context.Context, a access.Actor, row *T) error
+	Once      bool // what was made shows something that nobody is shown again
 	CanUpdate func(a access.Actor, row *T) error
 	Update    func(ctx context.Context, a access.Actor, ref string, apply func(*T) error) (*T, error)
 	CanDelete func(a access.Actor, row *T) error
@@ -273,12 +274,13 @@ func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
 func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
 	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc).As("datetime-local")
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
-		v := parseTime(n)
+		v := ReadTime(n)
 		return func(t *T) { *at(t) = v }
 	})
 }
 
-func parseTime(n *body.Node) *time.Time {
+// ReadTime reads an instant, nil when there is none, and complains of what is not one.
+func ReadTime(n *body.Node) *time.Time {
 	if !n.Present() {
 		return nil
 	}
@@ -504,6 +506,7 @@ type Action[T any] struct {
 	Title string // "Submit": the link says "Submit 'Order id 1'"
 	Doc   string
 	Slash bool
+	Alone bool // its answer says what has to be read: it cannot be had for several rows at once
 	Can   func(a access.Actor, row *T) error
 	Do    func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Outcome[T], error)
 	// Form lists what the body may hold, for the action's template; nil for nothing.
@@ -530,6 +533,7 @@ type Sub[T any] struct {
 	Of    string // plural of the resource that it lists
 	Title func(*T) string
 	Doc   string
+	Can   func(a access.Actor, row *T) error                                      // who may list it; nil: who sees the item
 	Paged bool                                                                    // its title says the page: Title gives the noun
 	Where func(ctx context.Context, a access.Actor, row *T) (access.Where, error) // over query.Root
 }

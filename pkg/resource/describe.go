@@ -170,7 +170,7 @@ func (f *FieldDef) inputJSON(ref schema.Object) schema.Object {
 		return schema.Either(ref, schema.Array(ref))
 	case in.Nested:
 		// As it is shown, or, from forms, as a text that holds JSON.
-		return schema.Of("type", []string{"array", "object", "string", "null"})
+		return schema.Of("type", []string{"array", "object", "string", "null"}, "items", schema.Any())
 	case in.Type == "number":
 		o := schema.Of("type", []string{"number", "string", "null"})
 		if in.Min != "" {

@@ -84,6 +84,9 @@ func (r *Registry) Display(ctx context.Context, a access.Actor, d *Def, row any,
 		return err
 	}
 	for _, l := range x.Lists {
+		if !d.opens(a, row, l.Rel) {
+			continue
+		}
 		t, where := d.behind(l.Rel)
 		w, err := where(ctx, a, row)
 		if err != nil {
@@ -103,6 +106,16 @@ func (r *Registry) Display(ctx context.Context, a access.Actor, d *Def, row any,
 		doc.Embedded = append(doc.Embedded, parts...)
 	}
 	return r.Name(ctx, a, doc)
+}
+
+// opens reports whether the actor may look at a list below the row.
+func (d *Def) opens(a access.Actor, row any, rel string) bool {
+	for _, s := range d.Subs {
+		if s.Rel == rel && s.Can != nil {
+			return s.Can(a, row) == nil
+		}
+	}
+	return true
 }
 
 type whereFunc func(ctx context.Context, a access.Actor, row any) (access.Where, error)

@@ -66,7 +66,7 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		return nil, err
 	}
 	for _, s := range d.Subs {
-		if s.Rel != "" {
+		if s.Rel != "" && (s.Can == nil || s.Can(a, row) == nil) {
 			doc.Links = append(doc.Links, hal.Rel{Name: s.Rel, Alias: s.Alias, Optional: true, Links: to.one(hal.Link{Href: strings.TrimSuffix(self.Href, "/") + "/" + s.Path + "/", Title: s.Title(row)})})
 		}
 	}

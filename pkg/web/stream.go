@@ -53,34 +53,40 @@ func OpenStream(c echo.Context, run func(Stream)) error {
 	if c.Request().Method == http.MethodHead {
 		return c.NoContent(http.StatusOK)
 	}
-	conn, rest, err := c.Response().Hijack()
+	conn, _, err := c.Response().Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
 		return flushed(c, run)
 	}
 	if err != nil {
 		return err
 	}
-	var head bytes.Buffer
-	head.WriteString("HTTP/1.1 200 OK\r\n")
-	h.Set("Connection", "close")
-	if err := h.Write(&head); err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	head.WriteString("\r\n")
+	// From here on nobody else answers.
 	c.Response().Status, c.Response().Committed = http.StatusOK, true
-	rest.Reader, rest.Writer = nil, nil
+	h.Set("Connection", "close") // which is how the body ends
 	s := &connStream{conn: conn}
+	if err := s.begin(h); err != nil {
+		s.Close()
+		return nil //nolint:nilerr // the client has gone
+	}
 	go func() {
 		defer s.Close()
-		if s.Write(head.Bytes()) == nil {
-			run(s)
-		}
+		run(s)
 	}()
 	return nil
 }
 
 // connStream writes to the connection itself.
 type connStream struct{ conn net.Conn }
+
+func (s *connStream) begin(h http.Header) error {
+	var head bytes.Buffer
+	head.WriteString("HTTP/1.1 200 OK\r\n")
+	if err := h.Write(&head); err != nil {
+		return err
+	}
+	head.WriteString("\r\n")
+	return s.Write(head.Bytes())
+}
 
 func (s *connStream) Write(parts ...[]byte) error {
 	// The network goes by the wall clock, whatever clock the service goes by.

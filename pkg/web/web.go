@@ -62,6 +62,7 @@ type Config struct {
 	Metrics *Metrics
 	Origins []string // other origins whose scripts may call; none, or * for all
 	TLS     bool     // the listener speaks TLS
+	Private []string // paths below which the rest of an address is a secret
 }
 
 // New puts a server together.
@@ -87,7 +88,7 @@ func New(c Config) *echo.Echo {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
 			bounded(e, r.Path)
-			packed[r.Path] = r.Packed
+			packed[r.Path] = packed[r.Path] || r.Packed
 			if r.Method == http.MethodGet {
 				e.Add(http.MethodHead, r.Path, r.Handle)
 			}
@@ -318,7 +319,7 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 	}
 	attrs := []slog.Attr{
 		slog.String("id", id), slog.String("actor", Actor(c).Username),
-		slog.String("method", c.Request().Method), slog.String("path", c.Request().URL.Path),
+		slog.String("method", c.Request().Method), slog.String("path", s.shown(c.Request().URL.Path)),
 		slog.Int("status", status), slog.Int64("bytes", c.Response().Size), slog.Duration("took", took),
 	}
 	if err != nil && status != http.StatusUnauthorized {
@@ -326,6 +327,16 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 		attrs = append(attrs, slog.Any("error", err))
 	}
 	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// shown gives a path as it may stand in a log.
+func (s *server) shown(path string) string {
+	for _, p := range s.cfg.Private {
+		if strings.HasPrefix(path, p+"/") {
+			return p + "/…"
+		}
+	}
+	return path
 }
 
 // plainID reports whether a caller's request id can go into logs and headers.

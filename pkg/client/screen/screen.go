@@ -143,12 +143,10 @@ func runeColumns(r rune) int {
 	case unicode.In(r, unicode.Mn, unicode.Me), r == 0x200d, r >= 0xfe00 && r <= 0xfe0f:
 		return 0
 	}
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
+	if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
 		return 2
-	default:
-		return 1
 	}
+	return 1
 }
 
 // cut shortens a text to so many columns.
