@@ -23,18 +23,23 @@ async function picture(name, who, path, { size = desktop, colorScheme = 'light',
   await page.context().close()
 }
 
-await people.ordered(t, 'alice', 3, 'web-{n}')
+await people.ordered(t, 'alice', 3, 'web')
+
+const tall = { width: 1280, height: 1180 }
 
 await picture('sign-in', '', '/api/v2/', { size: { width: 900, height: 560 } })
-await picture('home', 'alice', '/api/v2/')
-await picture('blueprint', 'alice', '/api/v2/blueprints/1')
+await picture('home', 'alice', '/api/v2/', { size: { width: 1280, height: 860 } })
 await picture('price', 'alice', '/api/v2/blueprints/1', {
+  size: tall,
   async prepare(page) {
-    await page.getByLabel('Host name').fill('web-{n}')
+    await page.getByLabel('Host name').fill('db')
     await page.getByRole('button', { name: /price/i }).click()
+    await page.getByRole('heading', { name: 'What it would lead to' }).waitFor()
+    await page.evaluate(() => scrollTo(0, 0))
   },
 })
-await picture('approval', 'bob', '/api/v2/orders/2')
+await picture('approval', 'bob', '/api/v2/orders/2', { size: { width: 1280, height: 860 } })
+await picture('order', 'alice', '/api/v2/orders/4', { size: { width: 1280, height: 1000 } })
 await picture('servers', 'alice', '/api/v2/servers/')
 await picture('server-phone', 'alice', '/api/v2/servers/1', { size: phone })
 await picture('home-dark', 'alice', '/api/v2/', { colorScheme: 'dark' })
