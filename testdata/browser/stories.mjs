@@ -13,6 +13,8 @@ export const stories = {
   'a form that is wrong keeps what was typed': people.wrong,
   'a session that ends within a form loses nothing': people.ended,
   'an edit of what somebody else has changed is refused': people.stale,
+  'a list is filtered': people.filter,
+  'two servers are switched off at once': people.bulk,
   'a cart with two items': people.cart,
   'documentation': people.docs,
   'an API token is made and used': people.token,
