@@ -162,3 +162,18 @@ export async function token(t) {
   const use = async () => (await fetch(`${t.origin}/api/v2/user`, { headers: { Authorization: `Bearer ${(await secret.textContent()).trim()}` } })).status
   assert.equal(await use(), 200)
 }
+
+// Names are the texts that somebody else has typed: none of them is markup, and none
+// makes a page wider than it is.
+export async function names(t) {
+  const name = `<img src=x onerror=alert(1)>"'${'W'.repeat(180)}`
+  const path = await waiting(t, name)
+  const page = await person(t, 'bob', { path })
+  page.on('dialog', d => t.inspector.problem(page.url(), `a dialog says ${d.message()}`))
+  await page.getByText(name).first().waitFor()
+  await t.inspector.check(page, 'order with a long name')
+  await page.goto('/api/v2/')
+  await t.inspector.check(page, 'home with a long name')
+  await page.goto('/api/v2/orders/?order=-id')
+  await t.inspector.check(page, 'orders with a long name')
+}

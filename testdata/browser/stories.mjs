@@ -16,6 +16,7 @@ export const stories = {
   'a list is filtered': people.filter,
   'two servers are switched off at once': people.bulk,
   'a cart with two items': people.cart,
+  'names that are long and look like markup': people.names,
   'documentation': people.docs,
   'an API token is made and used': people.token,
 }
