@@ -19,8 +19,8 @@ demo: build ## Run a whole cloud on this machine (LISTEN=127.0.0.1:8080)
 	bin/halcyon demo --listen $(LISTEN)
 
 .PHONY: test
-test: build ## Run all tests on SQLite and PostgreSQL, with Node's and Python's clients, a terminal, and the tour
-	scripts/with-postgres.sh scripts/with-node.sh scripts/with-python.sh scripts/with-tmux.sh go test ./...
+test: build ## Run all tests on SQLite and PostgreSQL, with a browser, a terminal, Node's and Python's clients, and the tour
+	scripts/with-postgres.sh scripts/with-node.sh scripts/with-chromium.sh scripts/with-python.sh scripts/with-tmux.sh go test ./...
 	scripts/tour.sh
 
 .PHONY: test-sqlite
@@ -35,6 +35,14 @@ race: ## Run the tests of what runs side by side under the race detector (needs 
 .PHONY: clients
 clients: ## Run the clients of testdata/clients and the sample client against a demo
 	scripts/with-node.sh scripts/with-python.sh go test ./cmd/halcyon -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
+
+.PHONY: browser
+browser: ## Let Chromium do what people do with the pages
+	scripts/with-chromium.sh go test ./cmd/halcyon -run 'TestBrowser' -count=1 -v
+
+.PHONY: screenshots
+screenshots: ## Take the pictures of docs/images anew
+	scripts/screenshots.sh
 
 .PHONY: tour
 tour: build ## Do what the README's tour does, and check it

@@ -252,6 +252,7 @@ type Blueprint struct {
 	Inputs      []Input         `gorm:"serializer:json"`
 	Items       []BlueprintItem `gorm:"foreignKey:BlueprintID"`
 	GroupIDs    []ID            `gorm:"-"` // who may order it, as read and written with the row
+	PriceFrom   *Money          `gorm:"-"` // by the month, with the cheapest sizes; as read for those who ask
 }
 
 // GlobalPrefix implements Keyed.

@@ -102,23 +102,7 @@ func TestNPMClients(t *testing.T) {
 	if modules == "" {
 		t.Skip(envNPM + " is not set; scripts/with-node.sh sets it")
 	}
-	dir := t.TempDir()
-	if err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	sources, err := filepath.Glob(filepath.Join(clients, "npm", "*.mjs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, from := range sources {
-		text, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(from)), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := copyScripts(t, filepath.Join(clients, "npm"), modules)
 	root := startDemo(t)
 	for _, client := range []string{"ketting", "traverson", "halfred", "halboy"} {
 		t.Run(client, func(t *testing.T) {

@@ -36,6 +36,7 @@ func (f *Face) page(v *page.View, title string, head, content g.Node) g.Node {
 			h.Link(h.Rel("stylesheet"), h.Href(f.assets.url("halcyon.css"))),
 			h.Link(h.Rel("icon"), h.Type("image/svg+xml"), h.Href(f.assets.url("icon.svg"))),
 			h.Script(h.Src(f.assets.url("halcyon.js")), h.Type("module")),
+			h.Script(h.Src(f.assets.url("live.js")), h.Type("module")),
 			head,
 		),
 		h.Body(
@@ -60,8 +61,13 @@ func (f *Face) content(v *page.View, title string) g.Node {
 		return g.Group{heading(v, title), source(v)}
 	case v.Article != nil:
 		return article(v, title)
+	case kindOf(v) != nil:
+		return kindOf(v)(f, v, title)
 	case v.Many:
 		return f.list(v, title)
+	}
+	if alone(v) {
+		return gate(v, title)
 	}
 	return f.document(v, title)
 }

@@ -337,6 +337,12 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 				Nested(`[{"name": "Server", "quantity": 1, "os-build": "1", "perf-type": "1", "hostname": "server-{order}-{n}"}]`).Begin(`[{"name": "Server", "quantity": 1}]`),
 			resource.Value("inputs", blueprintInputs, "What an order can say.").Typed(inputsJSON()).From("inputs").Set(readInputs).
 				Nested(`[{"name": "vm-size", "type": "size", "required": true}]`),
+			resource.Value("price-from", func(b *blueprint) hal.Value {
+				if b.PriceFrom == nil {
+					return hal.Null()
+				}
+				return hal.String(b.PriceFrom.PerMonth())
+			}, "What it costs by the month with the cheapest sizes that it takes; null when that depends on the order.").From("inputs").Filled().OnDemand(),
 			resource.Picked("groups", func(b *blueprint) *[]models.ID { return &b.GroupIDs }, "Groups that may order it, with those below them; none for all."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[blueprint]{
@@ -346,6 +352,11 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 				return hal.Link{Href: base + "/blueprints/" + b.ID.String() + "/sample-order", Title: "Sample Order Of " + b.Name}, true
 			}, "The body of an order of it, ready to be sent.").Also("sample-order").If(f.Catalog.CanOrder),
 			resource.Many[blueprint]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)", "Groups that may order it, with those below them; none for all.").Optional(),
+		},
+		Columns: []string{"description", "price-from", "is-orderable"},
+		Display: &resource.Display[blueprint]{
+			Attributes: []string{"price-from"},
+			Lists:      []resource.Listing{{Rel: "cb:services", Query: "attributes=status,install-date,owner&order=-id&page_size=10"}},
 		},
 		Actions: []resource.Action[blueprint]{{
 			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -14,7 +12,6 @@ import (
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
-	"halcyon/pkg/web"
 )
 
 // This file declares what people and their programs are signed in with, and what a
@@ -182,26 +179,4 @@ func (f *Face) userCredentials() []resource.Sub[models.User] {
 			Where: func(_ context.Context, _ access.Actor, u *models.User) (access.Where, error) { return of(u), nil },
 		},
 	}
-}
-
-// rolesOf gives the documents of a user's roles, with the names of group and role.
-// They stand on the sheet and on rows that are to be released with it.
-func (f *Face) rolesOf(c echo.Context, user any, on *resource.Sheet) (docs []hal.Document, release func(), err error) {
-	ctx, a, d := c.Request().Context(), web.Actor(c), f.reg.Def("memberships")
-	q, err := query.Parse("page_size=100&attributes=group.name,role.label,expires", d.Schema, a,
-		query.Options{Attribute: func(path []string) bool { return d.Attribute(a, path) }})
-	if err != nil {
-		return nil, nil, err
-	}
-	mine := access.Where{SQL: query.Root + ".user_id = " + f.reg.Def("users").RowKey(user).ID.String()}
-	rows, err := d.List(ctx, a, q, append(d.ListOptions(q), query.Base(mine))...)
-	if err != nil {
-		return nil, nil, err
-	}
-	doc, err := f.reg.List(ctx, a, d, resource.Page{Path: Base + "/user/", Title: "Memberships"}, q, rows, on)
-	if err != nil {
-		rows.Release()
-		return nil, nil, err
-	}
-	return doc.Embedded[0].Docs, rows.Release, nil
 }

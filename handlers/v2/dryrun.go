@@ -173,6 +173,9 @@ func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
 		{Name: "quota", Value: f.forecastQuotas(fc)},
 		{Name: "jobs", Value: forecastJobs(fc.Jobs)},
 	})})
+	if f.tried(c, doc, fc.Approvers) {
+		return nil
+	}
 	return f.send(c, http.StatusOK, doc)
 }
 

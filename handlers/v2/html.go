@@ -57,7 +57,7 @@ func policed(h http.Header) {
 func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
 	policed(c.Response().Header())
 	v := view(c)
-	v.Doc = doc
+	v.Doc, v.Now = doc, f.reg.Now()
 	if r, ok := sources[web.Source(c)]; ok {
 		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
 	}
@@ -65,6 +65,12 @@ func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *mo
 		v.Version = row.Version
 	}
 	return f.cfg.Pages.Append(dst, v)
+}
+
+// displays reports whether the answer is a page that shows more than the document: not
+// when it has the JSON that other clients get.
+func (f *Face) displays(c echo.Context) bool {
+	return safe(c) && f.representation(c) == hal.AsHTML && web.Source(c) == ""
 }
 
 // safe reports whether the request only reads.
@@ -114,7 +120,7 @@ func (f *Face) gone(c echo.Context, d *resource.Def) error {
 // sender's, and of this moment.
 func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *page.Sent) error {
 	v := view(c)
-	v.Doc, v.Sent, v.Problem = doc, sent, sent.Problem
+	v.Doc, v.Now, v.Sent, v.Problem = doc, f.reg.Now(), sent, sent.Problem
 	if row != nil {
 		v.Version = row.Version
 	}
@@ -146,19 +152,24 @@ func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
 	v := view(c)
 	v.Problem = p
 	if !safe(c) {
-		values, _ := c.Get(keyTyped).(url.Values)
-		if values == nil { // it failed before the body was of interest
-			if data, err := web.ReadBody(c); err == nil {
-				values, _ = body.FormValues(data)
-			}
-		}
-		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: values, Problem: p}
+		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
 		from := web.FormPage(c)
 		if from != "" && v.Actor.ID != 0 && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
 			return nil
 		}
 	}
 	return f.sendPage(c, p.Status, v)
+}
+
+// sentValues gives what a form held.
+func sentValues(c echo.Context) url.Values {
+	values, _ := c.Get(keyTyped).(url.Values)
+	if values == nil { // it failed before the body was of interest
+		if data, err := web.ReadBody(c); err == nil {
+			values, _ = body.FormValues(data)
+		}
+	}
+	return values
 }
 
 // again answers the page that a form was on, with the form as it was sent. It

@@ -87,6 +87,14 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			{Rel: "cancel", Title: "Cancel", Doc: "Stops the job; what it had begun is undone.", Can: job.CanCancel, Do: do(f.Jobs.Cancel)},
 			{Rel: "retry", Title: "Retry", Doc: "Goes on from the step that failed.", Can: job.CanRetry, Do: do(f.Jobs.Retry)},
 		},
+		Display: &resource.Display[models.Job]{
+			Attributes: []string{"owner.username"},
+			Lists: []resource.Listing{
+				{Rel: "subjobs", Query: "attributes=progress,start-date,end-date,action,errors&order=id&page_size=100"},
+				{Rel: "servers", Query: "attributes=status,power-status,ip,cpu-cnt,mem-size&order=id&page_size=100"},
+				{Rel: "history", Query: "order=-id&page_size=30"},
+			},
+		},
 		// Whether a job that ended badly can be retried depends on what it worked on.
 		Validity: &resource.Validity{
 			Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},

@@ -16,6 +16,7 @@ import (
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/order"
+	"halcyon/pkg/page"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -29,7 +30,13 @@ import (
 // member of the form goes by "parameters." and its name.
 
 // members of the form that no input can be called.
-var formMembers = []string{"group", "recipient", "name", "service_name", "submit_now", "environment", "quantity"}
+var formMembers = []string{"group", "recipient", "name", "service_name", "submit_now", "cart", "environment", "quantity"}
+
+// Where it goes when it is not submitted at once.
+const (
+	newCart     = "new"
+	currentCart = "current"
+)
 
 func inputMember(in *models.Input) string {
 	if slices.Contains(formMembers, models.InputKey(in.Name)) {
@@ -57,14 +64,19 @@ func asksItself(b *models.Blueprint, what string) bool {
 // orderBlueprint makes an order of one blueprint, as its form says.
 func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Blueprint], error) {
 	var o *models.Order
+	made := true
 	err := f.byForm(ctx, a, ref, n, func(d order.Draft) (err error) {
-		o, err = f.Orders.Create(ctx, a, d)
+		if made = d.Submit || !n.At("cart").Present() || n.At("cart").Text() != currentCart; made {
+			o, err = f.Orders.Create(ctx, a, d)
+		} else {
+			o, err = f.Orders.AddToCurrent(ctx, a, d)
+		}
 		return err
 	})
 	if err != nil {
 		return resource.Outcome[models.Blueprint]{}, err
 	}
-	return resource.Outcome[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: true}}, nil
+	return resource.Outcome[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: made}}, nil
 }
 
 // byForm reads the order form of a blueprint, and has take do something with the
@@ -97,6 +109,9 @@ func readOrderForm(b *models.Blueprint, n *body.Node, refs *resource.Refs) order
 	item := &models.DeployItem{
 		BlueprintID: b.ID, Name: n.Field("service-name").TextUpTo(maxName),
 		EnvironmentID: refs.To(n.Field("environment"), "environments"),
+	}
+	if cart := n.Field("cart"); cart.Present() && cart.Text() != newCart && cart.Text() != currentCart {
+		cart.Complain("is neither %s nor %s", newCart, currentCart)
 	}
 	for i := range b.Items {
 		item.Arguments = append(item.Arguments, readTier(b, &b.Items[i], n, refs))
@@ -143,7 +158,7 @@ func formNames(b *models.Blueprint) []string {
 	for i := range b.Inputs {
 		names = append(names, inputMember(&b.Inputs[i]))
 	}
-	return append(names, "recipient", "name", "submit-now")
+	return append(names, "recipient", "name", "submit-now", "cart")
 }
 
 // formPointer turns a place in the order that the form made into one in the form.
@@ -221,7 +236,32 @@ func (f *Face) offer(ctx context.Context, a access.Actor, b *models.Blueprint) (
 	if len(list) == 0 {
 		return nil, f.Catalog.CanOrder(a, b)
 	}
-	return f.offerFor(ctx, a, list)
+	o, err := f.offerFor(ctx, a, list)
+	if err != nil || !o.prefer(list, page.From(ctx)) {
+		return o, err
+	}
+	o.sizes, o.builds, err = f.Catalog.Fitting(ctx, o.environment)
+	return o, err
+}
+
+// prefer begins with the group and the environment of a form that comes back, so that
+// the choices that depend on them are theirs. It reports whether those are others.
+func (o *offer) prefer(list []catalog.Offer, sent *page.Sent) bool {
+	if sent == nil {
+		return false
+	}
+	group, was := sent.Values.Get("group"), o.environment
+	at := slices.IndexFunc(list, func(x catalog.Offer) bool { return x.Group.String() == group })
+	if at < 0 {
+		return false
+	}
+	o.group, o.environment = list[at].Group, list[at].Environments[0]
+	for _, id := range list[at].Environments {
+		if id.String() == sent.Values.Get("environment") {
+			o.environment = id
+		}
+	}
+	return o.environment != was
 }
 
 func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offer) (*offer, error) {
@@ -242,8 +282,29 @@ func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offe
 	if o.envs, err = f.reg.Options(ctx, a, "environments", envs); err != nil {
 		return nil, err
 	}
+	sayWhose(o, list)
 	o.sizes, o.builds, err = f.Catalog.Fitting(ctx, o.environment)
 	return o, err
+}
+
+// sayWhose adds to each environment for which groups it can be had, unless it is for
+// all of them.
+func sayWhose(o *offer, list []catalog.Offer) {
+	for i := range o.envs {
+		var names []string
+		for _, x := range list {
+			if !slices.ContainsFunc(x.Environments, func(id models.ID) bool { return id.String() == o.envs[i].Value }) {
+				continue
+			}
+			at := slices.IndexFunc(o.groups, func(g hal.Option) bool { return g.Value == x.Group.String() })
+			if at >= 0 {
+				names = append(names, o.groups[at].Prompt)
+			}
+		}
+		if len(names) < len(list) && len(names) > 0 {
+			o.envs[i].Prompt += " (for " + strings.Join(names, ", ") + ")"
+		}
+	}
 }
 
 // hostnamePattern is what a host name, with or without a domain, looks like.
@@ -270,6 +331,10 @@ func (f *Face) orderProps(ctx context.Context, a access.Actor, b *models.Bluepri
 		f.reg.Choices(hal.TemplateProperty{Name: "recipient", Prompt: "Whose the servers will be, when not yours"}, "users", ""),
 		hal.TemplateProperty{Name: "name", Prompt: "Name that approvers see", Type: "text", MaxLength: maxName},
 		yesOrNo("submit-now", "Whether the order is submitted at once", "true"),
+		hal.TemplateProperty{
+			Name: "cart", Prompt: "Where it goes when it is not submitted at once", Type: "text", Value: newCart,
+			Options: []hal.Option{{Prompt: "a cart of its own", Value: newCart}, {Prompt: "your current cart", Value: currentCart}},
+		},
 	), nil
 }
 

@@ -98,6 +98,15 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			return f.Orders.Create(ctx, a, d)
 		},
 		PostForm: f.newOrder, PostBody: orderBody(), Templates: f.cartTemplates,
+		Display: &resource.Display[models.Order]{
+			Attributes: []string{"owner.username", "recipient.username", "approved-by.username"},
+			Lists: []resource.Listing{
+				{Rel: "jobs", Query: "attributes=progress,parent,start-date,end-date,action,errors&order=id&page_size=100"},
+				{Rel: "servers", Query: "attributes=status,power-status,ip,cpu-cnt,mem-size&order=id&page_size=100"},
+				{Rel: "history", Query: "order=-id&page_size=30"},
+			},
+			Parts: f.orderParts,
+		},
 		CanUpdate: order.CanEdit,
 	}
 }

@@ -47,6 +47,11 @@ func (f *Face) root(c echo.Context) error {
 			}
 		}
 	}
+	if f.displays(c) {
+		if err := f.home(c.Request().Context(), a, doc); err != nil {
+			return err
+		}
+	}
 	return f.send(c, http.StatusOK, doc)
 }
 

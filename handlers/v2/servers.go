@@ -103,7 +103,15 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			f.modify(),
 			f.extendServer(),
 		},
-		Offers:   f.offersOnServers,
+		Offers: f.offersOnServers,
+		Display: &resource.Display[sv]{
+			Attributes: []string{"owner.username"},
+			Lists: []resource.Listing{
+				{Rel: "jobs", Query: "attributes=progress,start-date,end-date,action&order=-id&page_size=10"},
+				{Rel: "history", Query: "order=-id&page_size=10"},
+				{Rel: "cb:snapshots", Query: "page_size=20"},
+			},
+		},
 		Validity: &resource.Validity{},
 		List:     f.Servers.List, Find: f.Servers.Find,
 		CanDelete: order.CanDecommission, DeleteResults: resource.ToOrder,
@@ -204,6 +212,14 @@ func (f *Face) services() resource.Resource[models.Service] {
 			},
 		}, f.scaleAction(), f.extendService()},
 		Offers: f.offersOnServices,
+		Display: &resource.Display[svc]{
+			Attributes: []string{"owner.username"},
+			Lists: []resource.Listing{
+				{Rel: "servers", Query: "attributes=tier,status,power-status,ip,cpu-cnt,mem-size,rate&order=id&page_size=100"},
+				{Rel: "jobs", Query: "attributes=progress,start-date,end-date,action&order=-id&page_size=10"},
+				{Rel: "history", Query: "order=-id&page_size=10"},
+			},
+		},
 		Validity: &resource.Validity{
 			Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
 		},

@@ -195,16 +195,6 @@ func (f *Face) user(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.representation(c) == hal.AsHTML {
-		list := resource.NewSheet()
-		defer list.Release()
-		roles, release, err := f.rolesOf(c, row, list)
-		if err != nil {
-			return err
-		}
-		defer release()
-		doc.Embedded = append(doc.Embedded, hal.Embedded{Rel: "cb:memberships", Many: true, Docs: roles})
-	}
 	if f.forms(c) && a.Session != "" {
 		doc.Templates = append(doc.Templates, hal.Template{Key: "sign-out", Title: "Sign out", Method: http.MethodPost, Target: Base + "/user/actions/sign-out"})
 	}

@@ -23,6 +23,9 @@ func (f *Face) written(c echo.Context, d *resource.Def, row any, on *resource.Sh
 	if err == nil && f.forms(c) {
 		doc.Templates, err = f.reg.ItemTemplates(ctx, a, d, row)
 	}
+	if err == nil && f.displays(c) {
+		err = f.reg.Display(ctx, a, d, row, doc)
+	}
 	if err != nil {
 		return nil, err
 	}

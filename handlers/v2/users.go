@@ -73,6 +73,13 @@ func (f *Face) users() resource.Resource[models.User] {
 			},
 			historySub(models.ObjectUser, func(u *user) (models.ID, string) { return u.ID, u.Username }),
 		}, f.userCredentials()...),
+		Display: &resource.Display[user]{
+			Lists: []resource.Listing{
+				{Rel: "cb:memberships", Query: "attributes=group,role,expires&page_size=100"},
+				{Rel: "cb:sessions", Query: "attributes=address,user-agent,last-seen&order=-id&page_size=10"},
+				{Rel: "cb:api-tokens", Query: "attributes=prefix,scope,expires,last-used&order=-id&page_size=20"},
+			},
+		},
 		Validity: &resource.Validity{Announced: true},
 		List:     f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
 		New:       func() *user { return &user{Active: true} },

@@ -103,6 +103,9 @@ func (f *Face) sight(c echo.Context, d *resource.Def) (*sighting, error) {
 	if d.Validity == nil || r.URL.RawQuery != "" || !f.reg.Live() {
 		return nil, nil
 	}
+	if d.Display != nil && f.representation(c) == hal.AsHTML {
+		return nil, nil // the page shows more than the document
+	}
 	if !d.Validity.Announced && !asked(r.Header) && f.cfg.Audit == nil {
 		return nil, nil
 	}

@@ -7,7 +7,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// FillBlueprints reads the build items of many blueprints.
+// FillBlueprints reads the build items of many blueprints, and what they cost.
 func (c *Service) FillBlueprints(ctx context.Context, rows []*models.Blueprint) error {
 	ids := make([]models.ID, len(rows))
 	at := make(map[models.ID]*models.Blueprint, len(rows))
@@ -21,6 +21,16 @@ func (c *Service) FillBlueprints(ctx context.Context, rows []*models.Blueprint) 
 	for _, it := range items {
 		b := at[it.BlueprintID]
 		b.Items = append(b.Items, it)
+	}
+	sizes, err := store.Find[models.Size](c.store.Read(ctx).Order("id"))
+	if err != nil {
+		return err
+	}
+	for _, b := range rows {
+		b.PriceFrom = nil
+		if price, ok := priceFrom(b, sizes); ok {
+			b.PriceFrom = &price
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
@@ -23,6 +24,7 @@ type View struct {
 	Version int64              // of the row, 0 for none: what If-Match of its forms says
 	Path    string             // of the request, as it was sent, escaped
 	Query   string             // raw, without what only the frame understands
+	Now     time.Time          // on the installation's clock
 	Actor   access.Actor       // zero for nobody
 	Sent    *Sent              // a form that comes back, nil for none
 	Source  []byte             // JSON, when the page is to show that in place of what it says
@@ -62,8 +64,9 @@ type Sent struct {
 	Method  string // that it stood for, "PATCH"
 	Target  string // path that it went to
 	Values  url.Values
-	Problem *hal.Problem // why; nil when nothing was tried yet
-	Notice  string       // what the person is told when there is no problem
+	Problem *hal.Problem  // why; nil when nothing was tried yet
+	Tried   *hal.Document // what the form would lead to, when it was only tried out
+	Notice  string        // what the person is told when there is no problem
 }
 
 // Harmless gives the values of a form without what is no page's to show or keep:

@@ -37,6 +37,7 @@ type Resource[T any] struct {
 	Key       func(*T) *models.Row
 	Fields    []Field[T]
 	Relations []Relation[T]
+	Display   *Display[T]
 	Columns   []string // attributes that a person's table of rows shows, besides what is Listed
 	Actions   []Action[T]
 	Subs      []Sub[T]

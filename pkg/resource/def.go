@@ -24,6 +24,7 @@ type Def struct {
 	Slash                                  bool
 	Once                                   bool              // see Resource
 	Shown                                  []query.Attribute // what a person's table has, besides what is Listed
+	Display                                *DisplayDef       // what its page shows besides; nil for nothing
 	Schema                                 *query.Schema
 	Fields                                 []*FieldDef
 	Relations                              []*RelationDef
@@ -268,6 +269,7 @@ func Define[T any](r Resource[T]) *Def {
 	defineWrites(d, r)
 	defineForms(d, r)
 	defineBundle(d, r)
+	defineDisplay(d, r)
 	return d
 }
 
@@ -602,6 +604,9 @@ func (d *Def) check() error {
 		if x.Doc == "" || x.Title == "" {
 			complain("action %s has no doc or title", x.Rel)
 		}
+	}
+	if err := d.checkDisplay(); err != nil {
+		complain("%v", err)
 	}
 	if len(bad) > 0 {
 		return fmt.Errorf("declaration: %s", strings.Join(bad, "; "))

@@ -1,0 +1,158 @@
+// Pages whose object is not at rest follow it: one stream of events about the object,
+// and for each the page's own HTML again, of which the parts that can change
+// (data-region) are put in place of the old ones. Nothing that somebody is typing in is
+// touched. Where there is no stream the page is asked for now and then.
+
+const slowest = 30000;
+
+// kinds are the events that there are: a stream tells each by its name.
+const kinds = [
+  "order.created", "order.changed", "order.submitted", "order.approved", "order.denied", "order.canceled",
+  "order.ended", "order.resumed", "job.created", "job.started", "job.progress", "job.changed", "job.ended",
+  "job.retried", "server.created", "server.changed", "server.removed", "service.created", "service.changed",
+  "service.removed", "reset",
+];
+
+const root = () => document.querySelector("[data-events], [data-poll]");
+
+let source, timer, asking, again, wait = 2000;
+
+// busy tells whether somebody is at work in a part: what they have typed stays.
+function busy(region) {
+  if (region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return true;
+  return [...region.querySelectorAll("input, select, textarea")].some((x) =>
+    x.type === "checkbox" || x.type === "radio" ? x.checked !== x.defaultChecked
+      : x.tagName === "SELECT" ? [...x.options].some((o) => o.selected !== o.defaultSelected) && x.dataset.touched
+        : x.type !== "hidden" && x.value !== x.defaultValue);
+}
+
+// place finds an element again in what has replaced its part.
+function place(region) {
+  const at = document.activeElement;
+  if (!region.contains(at) || at === document.body) return () => {};
+  const like = (x) => x.tagName + "|" + (x.getAttribute("href") || x.form?.getAttribute("action") || "") + "|" + x.textContent.trim();
+  const wanted = like(at);
+  return (fresh) => {
+    const found = [...fresh.querySelectorAll("a, button, summary, [tabindex]")].find((x) => like(x) === wanted);
+    (found || fresh.closest("main"))?.focus({ preventScroll: true });
+  };
+}
+
+function swap(old, fresh) {
+  if (old.innerHTML === fresh.innerHTML || busy(old)) return false;
+  const open = new Set([...old.querySelectorAll("details[open]")].map((x) => x.id || x.querySelector("summary")?.textContent));
+  const refocus = place(old);
+  old.replaceChildren(...document.adoptNode(fresh).childNodes);
+  for (const x of old.querySelectorAll("details")) if (open.has(x.id || x.querySelector("summary")?.textContent)) x.open = true;
+  refocus(old);
+  return true;
+}
+
+function say(text) {
+  const line = document.getElementById("live-said");
+  if (line && line.textContent !== text) line.textContent = text;
+}
+
+// refresh asks for the page again. Events that come meanwhile are worth one more time.
+async function refresh() {
+  if (asking) { again = true; return true; }
+  asking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin", cache: "no-cache" });
+    if (!answer.ok) return false;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    let changed = false;
+    for (const old of document.querySelectorAll("[data-region]")) {
+      const fresh = page.getElementById(old.id);
+      if (fresh) changed = swap(old, fresh) || changed;
+    }
+    if (changed) say([...document.querySelectorAll(".state .badge, .steps [aria-current]")].map((x) => x.textContent.trim()).join(", "));
+    if (!page.querySelector("[data-events], [data-poll]")) rest();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    asking = false;
+    if (again) { again = false; setTimeout(refresh, 150); }
+  }
+}
+
+function rest() {
+  stop();
+  const at = root();
+  at?.removeAttribute("data-events");
+  at?.removeAttribute("data-poll");
+  document.getElementById("live-note")?.remove();
+}
+
+function stop() {
+  source?.close();
+  source = undefined;
+  clearTimeout(timer);
+}
+
+// poll asks now and then, less often while nothing answers.
+function poll() {
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    wait = await refresh() ? 2000 : Math.min(wait * 2, slowest);
+    if (root() && !document.hidden) poll();
+  }, wait);
+}
+
+function follow() {
+  stop();
+  const at = root();
+  if (!at || document.hidden) return;
+  if (!at.dataset.events || !window.EventSource) return poll();
+  source = new EventSource(at.dataset.events);
+  let due;
+  const heard = () => { clearTimeout(due); due = setTimeout(refresh, 100); };
+  source.onmessage = heard;
+  for (const kind of kinds) source.addEventListener(kind, heard);
+  source.onopen = () => { clearTimeout(timer); wait = 2000; refresh(); };
+  source.onerror = () => {
+    // A stream that was refused does not come back by itself.
+    if (source && source.readyState === EventSource.CLOSED) { source = undefined; poll(); }
+  };
+}
+
+if (root()) {
+  document.getElementById("live-note")?.setAttribute("hidden", "");
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) stop();
+    else if (root()) { refresh(); follow(); }
+  });
+  follow();
+}
+document.addEventListener("change", (e) => { if (e.target.tagName === "SELECT") e.target.dataset.touched = "1"; });
+
+// The order form is tried out as one types: what it would lead to stands below it, and
+// the choices are those of the group and environment that are chosen.
+const form = document.querySelector("form[data-try]");
+if (form) {
+  let due, last = 0;
+  const attempt = async () => {
+    if (!form.checkValidity()) return;
+    const turn = ++last;
+    const values = new URLSearchParams(new FormData(form));
+    values.set("submit-now", "true");
+    let answer;
+    try {
+      answer = await fetch(form.dataset.try, { method: "POST", body: values, headers: { Accept: "text/html" }, credentials: "same-origin" });
+    } catch { return; }
+    if (turn !== last || !(answer.headers.get("Content-Type") || "").startsWith("text/html")) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("forecast"), old = document.getElementById("forecast");
+    if (turn !== last || !fresh || !old) return;
+    if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...document.adoptNode(fresh).childNodes);
+    for (const select of form.querySelectorAll("select")) {
+      const other = page.getElementById(select.id);
+      if (!other || other.innerHTML === select.innerHTML || select === document.activeElement) continue;
+      const chosen = new Set([...select.selectedOptions].map((o) => o.value));
+      select.replaceChildren(...document.adoptNode(other).childNodes);
+      for (const o of select.options) o.selected = chosen.has(o.value);
+    }
+  };
+  form.addEventListener("input", () => { clearTimeout(due); due = setTimeout(attempt, 400); });
+}

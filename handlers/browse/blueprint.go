@@ -1,0 +1,206 @@
+package browse
+
+import (
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// catalogue is the page of all blueprints.
+func (f *Face) catalogue(v *page.View, title string) g.Node {
+	d := v.Doc
+	var docs []hal.Document
+	if len(d.Embedded) > 0 {
+		docs = d.Embedded[0].Docs
+	}
+	if strings.HasPrefix(title, "List of Blueprints - Page 1 of 1") {
+		title = "Catalogue"
+	}
+	return h.Div(h.Class("kind"), heading(v, title), actions(v), goods(docs), paging(d), forms(v))
+}
+
+// goods shows blueprints as cards.
+func goods(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return h.P(h.Class("empty"), g.Text("Nothing can be ordered yet."))
+	}
+	cards := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		orderable := prop(d, "is-orderable")
+		cards = append(cards, h.Article(h.Class("card good"),
+			h.H3(h.A(h.Href(selfOf(d)), g.Text(textOf(d, "name")))),
+			h.P(g.Text(textOf(d, "description"))),
+			h.P(h.Class("from"), from(textOf(d, "price-from")),
+				g.If(orderable.Kind() == hal.KindBool && !orderable.Bool(), mark("Cannot be ordered now", calm))),
+		))
+	}
+	return h.Div(h.Class("cards"), cards)
+}
+
+// from is a price that is the least.
+func from(text string) g.Node {
+	if text == "" {
+		return g.Text("Price depends on the order")
+	}
+	return g.Group{g.Text("from "), price(text)}
+}
+
+// blueprint is the page of what can be ordered, with the form that orders it.
+func (f *Face) blueprint(v *page.View, title string) g.Node {
+	d := v.Doc
+	t := template(d, "order")
+	state := textOf(d, "state")
+	return h.Div(h.Class("kind"),
+		heading(v, title),
+		h.Div(h.Class("state"), g.If(state != "Active", badge(state)), h.Span(from(textOf(d, "price-from")))),
+		g.If(textOf(d, "description") != "", h.P(h.Class("lead"), g.Text(textOf(d, "description")))),
+		orderForm(v, t),
+		h.Div(h.Class("columns"),
+			part("What it is made of", builds(prop(d, "build-items"))),
+			part("Made from it", deployed(embeddedOf(d, "cb:services")), all(d, "cb:services", "All services from it")),
+		),
+		part("For clients", h.Ul(
+			g.If(len(linksOf(d, "cb:sample-order")) > 0, h.Li(linkTo(d, "cb:sample-order"))),
+			g.If(len(linksOf(d, "cb:export")) > 0, h.Li(linkTo(d, "cb:export"))),
+			g.If(len(linksOf(d, "group")) > 0, h.Li(g.Text("Provided by "), linkTo(d, "group"))),
+			g.If(len(linksOf(d, "groups")) > 0, h.Li(g.Text("For "), linksList(d, "groups"))),
+			h.Li(g.Text("Id "), h.Code(g.Text(textOf(d, "id"))), g.Text(", "), h.Code(g.Text(textOf(d, "global-id")))),
+		)),
+		buttons(v, "-"),
+		formsBut(v, "order"),
+	)
+}
+
+// builds shows the build items of a blueprint.
+func builds(list hal.Value) g.Node {
+	var rows g.Group
+	for x := range list.Items() {
+		p := x.Props()
+		optional := func(name string) g.Node {
+			if v := member(p, name); v.Text() != "" {
+				return value(v)
+			}
+			return g.Text("as ordered")
+		}
+		rows = append(rows, h.Tr(cell("Build item", word(member(p, "name").Text())), cell("Servers", word(member(p, "quantity").Text())),
+			cell("Operating system", optional("os-build")), cell("Size", optional("perf-type"))))
+	}
+	if rows == nil {
+		return nil
+	}
+	return grid([]string{"Build item", "Servers", "Operating system", "Size"}, rows)
+}
+
+func deployed(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return nil
+	}
+	var items g.Group
+	for i := range docs {
+		items = append(items, h.Li(selfLink(&docs[i]), g.Text(" "), badge(textOf(&docs[i], "status"))))
+	}
+	return h.Ul(h.Class("values"), items)
+}
+
+// orderForm is the form of an order: who it is for, what is said of each build item, what
+// the blueprint asks, and how long it stays. It can be tried out before it is sent.
+func orderForm(v *page.View, t *hal.Template) g.Node {
+	if t == nil {
+		return h.P(h.Class("notice"), g.Text("You cannot order it."))
+	}
+	back := sentBy(v, t)
+	sets := grouped(v.Doc, t)
+	var body g.Group
+	for _, s := range sets {
+		var fields g.Group
+		for _, p := range s.properties {
+			fields = append(fields, field("order", p, back))
+		}
+		if fields != nil {
+			body = append(body, h.FieldSet(h.Legend(g.Text(s.legend)), fields))
+		}
+	}
+	submit := func(now, text, class string) g.Node {
+		return h.Button(h.Type("submit"), h.Name("submit-now"), h.Value(now), g.If(class != "", h.Class(class)), g.Text(text))
+	}
+	return h.Section(h.ID("form-order"), h.Class("order"),
+		h.H2(g.Text("Order it")),
+		h.Form(h.Method("post"), h.Action(actionOf(v, t)), h.ID("order-form"), g.Attr("data-try", tryOut(v, t)),
+			h.Input(h.Type("hidden"), h.Name("cart"), h.Value("current")),
+			h.Div(h.Class("sets"), body),
+			forecastOf(v, t),
+			h.Div(h.Class("buttons"),
+				h.Button(h.Type("submit"), h.Name("submit-now"), h.Value("true"), g.Attr("formaction", tryOut(v, t)), g.Text("Check price and approvals")),
+				submit("false", "Add to cart", ""),
+				submit("true", "Order now", "primary"),
+			),
+		),
+	)
+}
+
+// questions is a part of the order form.
+type questions struct {
+	legend     string
+	properties []*hal.TemplateProperty
+}
+
+// byOthers are the members of the order form that its buttons say.
+var byOthers = map[string]bool{"submit-now": true, "cart": true}
+
+// grouped puts the questions of an order form together by what they are about. Those
+// that nothing is known of come under the blueprint's own.
+func grouped(d *hal.Document, t *hal.Template) []questions {
+	who, where, lease, own := questions{legend: "Who it is for"}, questions{legend: "Where it is made"}, questions{legend: "How long it stays"}, questions{legend: "Choices"}
+	var names []string
+	for x := range prop(d, "build-items").Items() {
+		names = append(names, member(x.Props(), "name").Text())
+	}
+	items := make([]questions, len(names))
+	for i, name := range names {
+		items[i].legend = name
+	}
+	asked := map[string]bool{}
+	for x := range prop(d, "inputs").Items() {
+		asked[member(x.Props(), "name").Text()] = true
+	}
+	for i := range t.Properties {
+		p := &t.Properties[i]
+		switch at := tierOf(p.Name, names, asked); {
+		case byOthers[p.Name]:
+		case p.Name == "group" || p.Name == "recipient" || p.Name == "name":
+			who.properties = append(who.properties, p)
+		case p.Name == "environment" || p.Name == "service-name":
+			where.properties = append(where.properties, p)
+		case at >= 0:
+			short := *p
+			short.Prompt = strings.Replace(p.Prompt, " of "+names[at], "", 1) // the legend says it
+			items[at].properties = append(items[at].properties, &short)
+		case strings.EqualFold(strings.ReplaceAll(p.Name, "_", "-"), "expiration-date"):
+			lease.properties = append(lease.properties, p)
+		default:
+			own.properties = append(own.properties, p)
+		}
+	}
+	return append(append([]questions{who, where}, items...), own, lease)
+}
+
+// tierOf gives the build item that a question is about, -1 for none.
+func tierOf(name string, tiers []string, asked map[string]bool) int {
+	if asked[name] {
+		return -1
+	}
+	for i, tier := range tiers {
+		if strings.HasPrefix(name, tier+".") {
+			return i
+		}
+	}
+	if len(tiers) == 1 && (name == "quantity" || name == "hostname" || name == "os-build") {
+		return 0
+	}
+	return -1
+}

@@ -1,0 +1,383 @@
+package browse
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+	"halcyon/pkg/web"
+)
+
+// itemKinds are the relations of the items of an order, in the order in which they are
+// shown.
+var itemKinds = []string{"deploy-items", "prov-items", "mod-items", "decom-items", "scale-items", "action-items"}
+
+// lines shows the items of an order: what, for where, with what, for how much, and what
+// is wrong with it.
+func lines(v *page.View) g.Node {
+	var items g.Group
+	for _, kind := range itemKinds {
+		docs := embeddedOf(v.Doc, "cb:"+kind)
+		for i := range docs {
+			items = append(items, line(v, kind, i, &docs[i]))
+		}
+	}
+	if items == nil {
+		return h.P(h.Class("empty"), g.Text("It is empty. "), h.A(h.Href(Base+"/blueprints/"), g.Text("Choose from the catalogue.")))
+	}
+	return h.Ol(h.Class("lines"), items)
+}
+
+func line(v *page.View, kind string, at int, d *hal.Document) g.Node {
+	var wrong g.Group
+	for x := range prop(v.Doc, "problems").Items() {
+		if under(x, itemPointer(kind, at)) {
+			wrong = append(wrong, h.P(h.Class("wrong"), g.Text(reason(x, itemPointer(kind, at)))))
+		}
+	}
+	var acts g.Group
+	for i := range d.Templates {
+		t := &d.Templates[i]
+		if len(t.Properties) == 0 {
+			acts = append(acts, h.Form(h.Method("post"), h.Action(itemAction(v, t)),
+				h.Button(h.Type("submit"), g.Text("Remove"), h.Span(h.Class("unseen"), g.Text(" "+what(kind, d))))))
+		}
+	}
+	acts = append(g.Group{h.A(h.Class("button"), h.Href(selfOf(d)), g.Text("Details"))}, acts...)
+	return h.Li(h.ID(kind+"-"+strconv.Itoa(at)),
+		h.Div(h.Class("line"), h.Div(h.H3(subject(kind, d)), place(d)), price(textOf(d, "rate"))),
+		wrong,
+		facts(choices(d.Props, "", buildItems(d) > 1)...),
+		h.Div(h.Class("actions"), acts),
+	)
+}
+
+// itemAction is where the form of an item goes: what comes of it is the order's page.
+func itemAction(v *page.View, t *hal.Template) string {
+	version := ""
+	if v.Version != 0 && t.Method != http.MethodPost {
+		version = strconv.FormatInt(v.Version, 10)
+	}
+	return web.FormAction(t.Target, t.Method, version, here(v))
+}
+
+func itemPointer(kind string, at int) string { return "/items/" + kind + "/" + strconv.Itoa(at) }
+
+// under reports whether a problem is about what is at the pointer.
+func under(problem hal.Value, pointer string) bool {
+	at := member(problem.Props(), "pointer").Text()
+	return at == pointer || strings.HasPrefix(at, pointer+"/")
+}
+
+// reason says what is wrong, and with what where the line does not say it.
+func reason(problem hal.Value, above string) string {
+	at := strings.TrimPrefix(strings.TrimPrefix(member(problem.Props(), "pointer").Text(), above), "/")
+	text := member(problem.Props(), "reason").Text()
+	if at == "" {
+		return text
+	}
+	parts := strings.Split(at, "/")
+	return label(strings.TrimPrefix(parts[len(parts)-1], "build-item-")) + " " + text
+}
+
+// elsewhere are the problems of an order that are with none of its items.
+func elsewhere(d *hal.Document) g.Node {
+	var items g.Group
+	any := 0
+next:
+	for x := range prop(d, "problems").Items() {
+		any++
+		for _, kind := range itemKinds {
+			for i := range embeddedOf(d, "cb:"+kind) {
+				if under(x, itemPointer(kind, i)) {
+					continue next
+				}
+			}
+		}
+		items = append(items, h.Li(g.Text(reason(x, ""))))
+	}
+	if any == 0 {
+		return nil
+	}
+	text := "It cannot go on as it is."
+	if items == nil {
+		text += " What is wrong is said with what is ordered."
+	}
+	return h.Div(h.Class("notice bad"), h.P(g.Text(text)), g.If(items != nil, h.Ul(items)))
+}
+
+// what names the subject of an item.
+func what(kind string, d *hal.Document) string {
+	for _, name := range []string{"service-name", "name", "server", "service", "blueprint"} {
+		if text := textOf(d, name); text != "" {
+			return text
+		}
+	}
+	return strings.TrimSuffix(kind, "-items") + " item"
+}
+
+// subject says what an item asks for.
+func subject(kind string, d *hal.Document) g.Node {
+	linked := func(name string) g.Node { return said(d, name) }
+	switch kind {
+	case "deploy-items":
+		name, blueprint := textOf(d, "service-name"), prop(d, "blueprint")
+		if name == "" || name == blueprint.Text() {
+			return value(blueprint)
+		}
+		return g.Group{g.Text(name + " "), h.Small(g.Text("from "), value(blueprint))}
+	case "mod-items":
+		return g.Group{g.Text("Change of "), linked("server")}
+	case "decom-items":
+		return g.Text("Removal")
+	case "scale-items":
+		return g.Group{g.Text("Size of "), linked("service")}
+	case "action-items":
+		about := linked("server")
+		if about == nil {
+			about = linked("service")
+		}
+		return g.Group{g.Text(textOf(d, "name") + " on "), about}
+	}
+	return g.Text("Servers without a blueprint")
+}
+
+// place says where an item is made.
+func place(d *hal.Document) g.Node {
+	env := said(d, "environment")
+	if env == nil {
+		return nil
+	}
+	return h.Small(g.Text("in "), env)
+}
+
+// shownAbove are the members of an item that its line says already.
+var shownAbove = []string{"blueprint", "resource-name", "service-name", "environment", "rate", "name", "action", "delta"}
+
+// buildItems is how many build items an item says something of.
+func buildItems(d *hal.Document) int { return prop(d, "blueprint-items-arguments").Len() }
+
+// choices flattens what an item says into names and values, each named after the build
+// item that it is about where there are several.
+func choices(props []hal.Prop, of string, several bool) []fact {
+	var list []fact
+	for i := range props {
+		p := &props[i]
+		if of == "" && slices.Contains(shownAbove, p.Name) || p.Value.Kind() == hal.KindNull || p.Value.Text() == "" {
+			continue
+		}
+		switch {
+		case p.Value.Kind() == hal.KindObject && strings.HasPrefix(p.Name, "build-item-"):
+			list = append(list, choices(p.Value.Props(), strings.TrimPrefix(p.Name, "build-item-"), several)...)
+		case p.Value.Kind() == hal.KindObject:
+			list = append(list, choices(p.Value.Props(), of, several)...)
+		case p.Value.Kind() == hal.KindList && p.Value.Len() == 0:
+		case of != "" && several:
+			list = append(list, fact{of + ": " + lower(known(p.Name)), value(p.Value)})
+		default:
+			list = append(list, fact{known(p.Name), value(p.Value)})
+		}
+	}
+	return list
+}
+
+// known are what people call the parameters that every order can have.
+func known(name string) string {
+	switch strings.ToLower(strings.ReplaceAll(name, "_", "-")) {
+	case "vm-size":
+		return "Size"
+	case "mem-size":
+		return "Memory"
+	case "cpu-cnt":
+		return "Processors"
+	case "os-build":
+		return "Operating system"
+	case "hostname":
+		return "Host name"
+	case "quantity":
+		return "Number of servers"
+	case "expiration-date":
+		return "Expires on"
+	}
+	return label(name)
+}
+
+func lower(text string) string {
+	if text == "" {
+		return text
+	}
+	return strings.ToLower(text[:1]) + text[1:]
+}
+
+// total is what an order comes to.
+func total(d *hal.Document) g.Node {
+	if prop(d, "items").Len() == 0 {
+		return nil
+	}
+	return h.P(h.Class("total"), g.Text("In all "), price(textOf(d, "rate")))
+}
+
+// check is the button that tries a submission out.
+func check(v *page.View) g.Node {
+	t := template(v.Doc, "submit")
+	if t == nil {
+		return nil
+	}
+	return h.Form(h.Method("post"), h.Action(tryOut(v, t)), h.Button(h.Type("submit"), g.Text("Check price and approvals")))
+}
+
+// tryOut is where a form goes that is only to be tried out.
+func tryOut(v *page.View, t *hal.Template) string {
+	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", here(v))
+}
+
+// forecastOf shows what a form would lead to that was tried out, or that nothing was
+// yet. Scripts put a new one in its place.
+func forecastOf(v *page.View, t *hal.Template) g.Node {
+	if t == nil {
+		return nil
+	}
+	back := sentBy(v, t)
+	var content g.Node
+	switch {
+	case back == nil:
+	case back.Tried != nil:
+		content = forecast(back.Tried)
+	case back.Problem != nil:
+		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this.")), problemText(back.Problem))
+	}
+	return h.Section(h.ID("forecast"), g.Attr("aria-label", "What it would lead to"), g.Attr("aria-live", "polite"), content)
+}
+
+// forecast shows what an order would come to.
+func forecast(d *hal.Document) g.Node {
+	said := prop(d, "dry-run").Props()
+	var problems g.Group
+	for x := range prop(d, "problems").Items() {
+		problems = append(problems, h.Li(g.Text(reason(x, ""))))
+	}
+	return h.Div(h.Class("card forecast"),
+		h.H2(g.Text("What it would lead to")),
+		g.If(problems != nil, h.Div(h.Class("notice bad"), h.Ul(problems))),
+		facts(
+			fact{"Price", price(textOf(d, "rate"))},
+			fact{"Approval", approval(d, member(said, "approvals"))},
+			fact{"Quotas", quotas(member(said, "quota"))},
+			fact{"Work", planned(member(said, "jobs"))},
+		),
+	)
+}
+
+// approval says who or what would let an order go on.
+func approval(d *hal.Document, list hal.Value) g.Node {
+	var out g.Group
+	for x := range list.Items() {
+		p := x.Props()
+		if member(p, "policy").Text() == "automatic" {
+			out = append(out, h.P(mark("Approved at once", good), g.Text(" "+member(p, "reason").Text())))
+			continue
+		}
+		who := approvers(d)
+		if who == nil {
+			out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" and nobody is known to you who may.")))
+			continue
+		}
+		out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" who may:")), who)
+	}
+	if out == nil {
+		return nil
+	}
+	return out
+}
+
+// quotas shows what an order would take of what there is.
+func quotas(list hal.Value) g.Node {
+	var rows g.Group
+	for x := range list.Items() {
+		p := x.Props()
+		l := hal.Link{Href: member(p, "href").Text(), Title: member(p, "title").Text()}
+		if href, ok := member(p, "href").Link(); ok {
+			l.Href = href.Href
+		}
+		rows = append(rows, h.Tr(cell("Quota", link(&l)), cell("Used", word(member(p, "used").Text())),
+			cell("Then", word(member(p, "after").Text())), cell("Limit", word(member(p, "limit").Text()))))
+	}
+	if rows == nil {
+		return nil
+	}
+	return grid([]string{"Quota", "Used", "Then", "Limit"}, rows)
+}
+
+// planned shows the jobs that there would be.
+func planned(list hal.Value) g.Node {
+	var items g.Group
+	for x := range list.Items() {
+		p := x.Props()
+		name := member(p, "hostname").Text()
+		if name == "" {
+			name = member(p, "service-name").Text()
+		}
+		items = append(items, h.Li(g.Text(strings.TrimSuffix(member(p, "type").Text()+": "+name, ": ")), planned(member(p, "jobs"))))
+	}
+	if items == nil {
+		return nil
+	}
+	return h.Ul(h.Class("tree"), items)
+}
+
+// asRequest shows an order as the request that makes one like it.
+func asRequest(v *page.View) g.Node {
+	d := v.Doc
+	if prop(d, "items").Len() == 0 {
+		return nil
+	}
+	var props []hal.Prop
+	for _, rel := range []string{"group", "recipient"} {
+		if l, ok := oneLink(d, rel); ok {
+			props = append(props, hal.Prop{Name: rel, Value: hal.String(l.Href)})
+		}
+	}
+	if name := textOf(d, "name"); name != "" {
+		props = append(props, hal.Prop{Name: "name", Value: hal.String(name)})
+	}
+	props = append(props, hal.Prop{Name: "items", Value: addressed(prop(d, "items"))}, hal.Prop{Name: "submit-now", Value: hal.String("true")})
+	var b bytes.Buffer
+	if json.Indent(&b, hal.Object(props).AppendJSON(nil, hal.HAL), "", "  ") != nil {
+		return nil
+	}
+	command := "curl -u USER -H 'Content-Type: application/json' https://HOST" + Base + "/orders/ -d '" + strings.ReplaceAll(b.String(), "'", `'\''`) + "'"
+	return h.Details(h.Class("card part"), h.Summary(g.Text("API…")),
+		h.P(g.Text("The same order as a request. Add "), h.Code(g.Text("?dry-run=1")), g.Text(" to the address to see what it would lead to.")),
+		h.Pre(h.Class("source"), h.TabIndex("0"), h.Code(g.Text(command))))
+}
+
+// addressed puts addresses back in place of the links that pages have.
+func addressed(v hal.Value) hal.Value {
+	switch v.Kind() {
+	case hal.KindLink:
+		l, _ := v.Link()
+		return hal.String(l.Href)
+	case hal.KindList:
+		list := make([]hal.Value, 0, v.Len())
+		for x := range v.Items() {
+			list = append(list, addressed(x))
+		}
+		return hal.List(list)
+	case hal.KindObject:
+		props := slices.Clone(v.Props())
+		for i := range props {
+			props[i].Value = addressed(props[i].Value)
+		}
+		return hal.Object(props)
+	case hal.KindNull, hal.KindBool, hal.KindInt, hal.KindDecimal, hal.KindString, hal.KindRaw:
+	}
+	return v
+}

@@ -1,0 +1,93 @@
+package browse
+
+import (
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// home is the page that people begin on: what waits for them, what goes on, what they
+// have, what there is to order; and then all that the root of the API links.
+func (f *Face) home(v *page.View, _ string) g.Node {
+	d := v.Doc
+	moves := false
+	for _, rel := range []string{"cb:running"} {
+		moves = moves || len(embeddedOf(d, rel)) > 0
+	}
+	return h.Div(h.Class("kind"), g.If(moves, g.Attr("data-poll")),
+		heading(v, "Welcome, "+v.Actor.Username),
+		region("home-waiting", part("Waiting for your approval", waiting(embeddedOf(d, "cb:waiting")),
+			h.P(h.Class("more"), h.A(h.Href(Base+"/orders/?filter=status:PENDING"), g.Text("All pending orders"))))),
+		h.Div(h.Class("columns even"),
+			region("home-running", part("Under way", orNothing(jobTree(embeddedOf(d, "cb:running")), "Nothing is being worked on."),
+				h.P(h.Class("more"), h.A(h.Href(Base+"/jobs/?filter=status:RUNNING"), g.Text("All running jobs"))))),
+			region("home-carts", part("In your cart", orNothing(carts(embeddedOf(d, "cb:carts")), "Nothing yet."),
+				h.P(h.Class("more"), h.A(h.Href(Base+"/user/current-order"), g.Text("Go to the cart"))))),
+		),
+		h.Section(h.H2(g.Text("Catalogue")), goods(embeddedOf(d, "blueprints")),
+			h.P(h.Class("more"), h.A(h.Href(Base+"/blueprints/"), g.Text("The whole catalogue")))),
+		region("home-servers", part("Your servers", orNothing(serverTable(embeddedOf(d, "servers")), "You have none yet."),
+			h.P(h.Class("more"), h.A(h.Href(Base+"/servers/?filter=owner.id:"+v.Actor.ID.String()), g.Text("All your servers"))))),
+		h.Section(h.Class("card part"), h.H2(g.Text("Everything there is")), h.Ul(h.Class("index"), index(d))),
+	)
+}
+
+// orNothing says so where there is nothing.
+func orNothing(content g.Node, text string) g.Node {
+	if content == nil {
+		return h.P(h.Class("none"), g.Text(text))
+	}
+	return content
+}
+
+// waiting are orders that somebody has to decide on.
+func waiting(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return nil
+	}
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		rows = append(rows, h.Tr(cell("Order", selfLink(d)), cell("What", word(textOf(d, "summary"))), cell("By", word(textOf(d, "owner.username"))),
+			cell("Group", linkTo(d, "group")), cell("Price", price(textOf(d, "rate")))))
+	}
+	return grid([]string{"Order", "What", "By", "Group", "Price"}, rows)
+}
+
+func carts(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return nil
+	}
+	var items g.Group
+	for i := range docs {
+		d := &docs[i]
+		summary := textOf(d, "summary")
+		if summary == "" {
+			summary = "empty"
+		}
+		items = append(items, h.Li(h.A(h.Href(selfOf(d)), g.Text("Cart "+textOf(d, "id"))), g.Text(": "+summary+" "), g.If(summary != "empty", price(textOf(d, "rate")))))
+	}
+	return h.Ul(h.Class("values"), items)
+}
+
+// index links all that the root of the API does, but what is done by POST.
+func index(d *hal.Document) g.Node {
+	var items g.Group
+	for i := range d.Links {
+		r := &d.Links[i]
+		if plumbing[r.Name] || acts[r.Name] {
+			continue
+		}
+		for j := range r.Links {
+			if l := &r.Links[j]; l.Href != "" && !l.Templated {
+				items = append(items, h.Li(link(l)))
+			}
+		}
+	}
+	return items
+}
+
+// acts are the relations of the root that a link cannot follow.
+var acts = map[string]bool{"cb:sign-out": true, "cb:sync-vms": true}

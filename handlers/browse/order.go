@@ -1,0 +1,191 @@
+package browse
+
+import (
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// order is the page of an order, which is a cart until it is submitted.
+func (f *Face) order(v *page.View, title string) g.Node {
+	d := v.Doc
+	// What is submitted is not the current cart any more: its forms lead to where it stays.
+	at := *v
+	at.Path, at.Query = selfOf(d), ""
+	v = &at
+	status := textOf(d, "status")
+	return moving(v, atRest(d),
+		heading(v, orderTitle(d, title)),
+		region("order-state",
+			h.Div(h.Class("state"), orderBadge(status), h.Span(g.Text(textOf(d, "summary")))),
+			steps(d),
+			verdict(d),
+			elsewhere(d),
+			h.Div(h.Class("act"), buttons(v, leading(status), check(v))),
+		),
+		forecastOf(v, template(d, "submit")),
+		region("order-forms", formsOf(v, "deny")),
+		h.Div(h.Class("columns"),
+			h.Div(
+				region("order-items", part("What is ordered", lines(v), total(d))),
+				region("order-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")))),
+				region("order-servers", part("Servers", serverTable(embeddedOf(d, "servers")))),
+			),
+			h.Div(
+				region("order-facts", part("About it", facts(
+					fact{"Group", linkTo(d, "group")},
+					fact{"Ordered by", person(d, "owner")},
+					fact{"For", person(d, "recipient")},
+					fact{"Made", when(textOf(d, "create-date"))},
+					fact{"Submitted", when(textOf(d, "submit-date"))},
+					fact{"Approved", when(textOf(d, "approve-date"))},
+					fact{"Approved by", person(d, "approved-by")},
+					fact{"Ended", when(textOf(d, "end-date"))},
+					fact{"Can approve", approvers(d)},
+				))),
+				region("order-history", history(d)),
+				asRequest(v),
+				ids(d),
+			),
+		),
+		adding(v),
+	)
+}
+
+// leading is the action that comes first.
+func leading(status string) string {
+	if status == "PENDING" {
+		return "approve"
+	}
+	return "submit"
+}
+
+// orderTitle is what people call an order: by its name if it has one.
+func orderTitle(d *hal.Document, title string) string {
+	title = strings.Replace(title, "Order id ", "Order ", 1)
+	if textOf(d, "status") == "CART" {
+		title = "Cart: " + strings.ToLower(title[:1]) + title[1:]
+	}
+	if name := textOf(d, "name"); name != "" {
+		title += ", " + name
+	}
+	return title
+}
+
+// step is one on the way of an order.
+type step struct {
+	name, date string
+	is         string // "done", "now", "bad", "todo"
+}
+
+// ways says how far each status is on the way, and what that step is called then.
+var ways = map[string]struct {
+	at   int
+	name string
+	is   string
+}{
+	"CART": {0, "", "now"}, "PENDING": {2, "Waiting for approval", "now"}, "DENIED": {2, "Denied", "bad"},
+	"ACTIVE": {3, "Working", "now"}, "SUCCESS": {4, "Done", "done"}, "WARNING": {4, "Done, with warnings", "done"},
+	"FAILURE": {4, "Failed", "bad"},
+}
+
+// stepsOf gives the way of an order, as far as it has come.
+func stepsOf(d *hal.Document) []step {
+	list := []step{
+		{name: "Cart", date: textOf(d, "create-date")}, {name: "Submitted", date: textOf(d, "submit-date")},
+		{name: "Approved", date: textOf(d, "approve-date")}, {name: "Working"}, {name: "Done", date: textOf(d, "end-date")},
+	}
+	way, ok := ways[textOf(d, "status")]
+	if !ok { // canceled: where it was by then
+		way.name, way.is = "Canceled", "bad"
+		for way.at < len(list)-2 && list[way.at+1].date != "" {
+			way.at++
+		}
+		way.at++
+		list[way.at].date = textOf(d, "end-date")
+		list = list[:way.at+1]
+	}
+	for i := range list {
+		switch {
+		case i < way.at:
+			list[i].is = "done"
+		case i == way.at:
+			list[i].is = way.is
+			if way.name != "" {
+				list[i].name = way.name
+			}
+			if way.is == "bad" {
+				list[i].date = textOf(d, "end-date")
+				list = list[:i+1]
+				return list
+			}
+		default:
+			list[i].is, list[i].date = "todo", ""
+		}
+	}
+	return list
+}
+
+// stepShapes and stepWords say how far a step is to who sees no colours, and to who sees
+// nothing.
+var (
+	stepShapes = map[string]string{"done": "✓", "now": "●", "bad": "✕", "todo": "○"}
+	stepWords  = map[string]string{"done": "done", "now": "now", "bad": "ended here", "todo": "to come"}
+)
+
+func steps(d *hal.Document) g.Node {
+	var items g.Group
+	for _, s := range stepsOf(d) {
+		items = append(items, h.Li(h.Class(s.is), g.If(s.is == "now" || s.is == "bad", g.Attr("aria-current", "step")),
+			h.Span(h.Class("shape"), g.Attr("aria-hidden", "true"), g.Text(stepShapes[s.is])),
+			h.B(g.Text(s.name)), h.Span(h.Class("unseen"), g.Text(", "+stepWords[s.is])),
+			g.If(s.date != "", h.Small(when(s.date))),
+		))
+	}
+	return h.Ol(h.Class("steps"), g.Attr("aria-label", "How far it is"), items)
+}
+
+// verdict says why an order was denied.
+func verdict(d *hal.Document) g.Node {
+	reason := textOf(d, "deny-reason")
+	if reason == "" {
+		return nil
+	}
+	return h.Div(h.Class("notice bad"), h.P(h.B(g.Text("Why it was denied: ")), g.Text(reason)))
+}
+
+// approvers are those whom a pending order waits for.
+func approvers(d *hal.Document) g.Node {
+	docs := embeddedOf(d, "cb:approvers")
+	var items g.Group
+	for i := range docs {
+		l, _ := oneLink(&docs[i], "self")
+		if name := textOf(&docs[i], "user.username"); name != "" {
+			l.Title = name
+		}
+		items = append(items, h.Li(link(&l)))
+	}
+	if items == nil {
+		return nil
+	}
+	return h.Ul(items)
+}
+
+// adding are the forms of a cart: its own members, and what can be put into it.
+func adding(v *page.View) g.Node {
+	forms := formsBut(v, "deny")
+	if forms == nil {
+		return nil
+	}
+	title := "Change it"
+	var shop g.Node
+	if textOf(v.Doc, "status") == "CART" {
+		title = "Change the cart"
+		shop = h.P(h.A(h.Class("button"), h.Href(Base+"/blueprints/"), g.Text("Choose from the catalogue")))
+	}
+	return h.Section(h.ID("order-change"), h.H2(g.Text(title)), shop, forms)
+}

@@ -1,0 +1,139 @@
+package browse
+
+import (
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// profile is the page of a user: one's own has what only oneself may do.
+func (f *Face) profile(v *page.View, _ string) g.Node {
+	d := v.Doc
+	own := v.Path == Base+"/user" || v.Actor.ID.String() == textOf(d, "id")
+	title := strings.TrimSpace(textOf(d, "first-name") + " " + textOf(d, "last-name"))
+	if title == "" {
+		title = textOf(d, "username")
+	}
+	return h.Div(h.Class("kind"),
+		heading(v, title),
+		h.Div(h.Class("state"), standingOf(d), g.If(own, mark("This is you", calm))),
+		h.Div(h.Class("columns"),
+			h.Div(
+				part("Roles", roles(embeddedOf(d, "cb:memberships")), all(d, "cb:memberships", "All roles")),
+				part("Sessions", sessions(embeddedOf(d, "cb:sessions")), all(d, "cb:sessions", "All sessions")),
+				credentials(d, own),
+				g.If(own, part("Ordering", ordering(d))),
+			),
+			h.Div(
+				part("About "+h1Of(own, title), facts(
+					fact{"User id", h.Code(g.Text(textOf(d, "id")))},
+					fact{"User name", word(textOf(d, "username"))},
+					fact{"E-mail", said(d, "email")},
+					fact{"Global id", word(textOf(d, "global-id"))},
+					fact{"UUID", word(textOf(d, "uuid"))},
+				)),
+				part("History", all(d, "history", "What happened to the user")),
+			),
+		),
+		buttons(v, "-"),
+		formsBut(v),
+	)
+}
+
+// credentials are a user's API tokens: for who may see them.
+func credentials(d *hal.Document, own bool) g.Node {
+	if len(linksOf(d, "cb:api-tokens")) == 0 {
+		return nil
+	}
+	return part("API tokens", tokens(embeddedOf(d, "cb:api-tokens")),
+		g.If(own, h.P(h.A(h.Class("button"), h.Href(Base+"/api-tokens/"), g.Text("Make or revoke tokens")))))
+}
+
+func h1Of(own bool, name string) string {
+	if own {
+		return "you"
+	}
+	return name
+}
+
+// standingOf says what a user is beyond the roles.
+func standingOf(d *hal.Document) g.Node {
+	var list g.Group
+	if !prop(d, "is-active").Bool() {
+		list = append(list, mark("Cannot sign in", bad))
+	}
+	if prop(d, "is-superuser").Bool() {
+		list = append(list, mark("May do everything", warn))
+	}
+	if prop(d, "is-global-viewer").Bool() {
+		list = append(list, mark("Sees everything", warn))
+	}
+	return list
+}
+
+// roles shows memberships: where, as what, until when.
+func roles(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return h.P(h.Class("none"), g.Text("No role in any group."))
+	}
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		until := when(textOf(d, "expires"))
+		if until == nil {
+			until = g.Text("for good")
+		}
+		rows = append(rows, h.Tr(cell("Group", linkTo(d, "group")), cell("Role", linkTo(d, "role")), cell("Until", until)))
+	}
+	return grid([]string{"Group", "Role", "Until"}, rows)
+}
+
+// ordering leads to what one can order for.
+func ordering(d *hal.Document) g.Node {
+	return h.Ul(
+		h.Li(h.A(h.Href(Base+"/user/current-order"), g.Text("Your cart"))),
+		g.If(len(linksOf(d, "cb:orderable-groups")) > 0, h.Li(linkTo(d, "cb:orderable-groups"))),
+		h.Li(h.A(h.Href(Base+"/orders/?filter=owner.id:"+textOf(d, "id")), g.Text("Your orders"))),
+		h.Li(h.A(h.Href(Base+"/servers/?filter=owner.id:"+textOf(d, "id")), g.Text("Your servers"))),
+	)
+}
+
+// sessions shows where a user is signed in.
+func sessions(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return nil
+	}
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		var current g.Node
+		if prop(d, "current").Bool() {
+			current = mark("this one", calm)
+		}
+		rows = append(rows, h.Tr(
+			cell("Session", g.Group{selfLink(d), g.Text(" "), current}), cell("From", word(textOf(d, "address"))),
+			cell("With", word(textOf(d, "user-agent"))), cell("Last seen", when(textOf(d, "last-seen"))),
+		))
+	}
+	return grid([]string{"Session", "From", "With", "Last seen"}, rows)
+}
+
+// tokens shows what a user's programs call with.
+func tokens(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return h.P(h.Class("none"), g.Text("None."))
+	}
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		rows = append(rows, h.Tr(
+			cell("Token", selfLink(d)), cell("Begins with", h.Code(g.Text(textOf(d, "prefix")))), cell("Good for", word(textOf(d, "scope"))),
+			cell("Until", day(textOf(d, "expires"))), cell("Last used", when(textOf(d, "last-used"))),
+		))
+	}
+	return grid([]string{"Token", "Begins with", "Good for", "Until", "Last used"}, rows)
+}

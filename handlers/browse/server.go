@@ -1,0 +1,186 @@
+package browse
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// server is the page of a machine.
+func (f *Face) server(v *page.View, title string) g.Node {
+	d := v.Doc
+	return moving(v, atRest(d, "ACTIVE"),
+		heading(v, title),
+		region("server-state",
+			h.Div(h.Class("state"), badge(textOf(d, "status")), powered(d)),
+			buttons(v, powerKey(d)),
+		),
+		region("server-forms", formsBut(v, "")),
+		h.Div(h.Class("columns"),
+			h.Div(
+				region("server-facts", part("What it is", facts(
+					fact{"Address", word(textOf(d, "ip"))},
+					fact{"Processors", word(textOf(d, "cpu-cnt"))},
+					fact{"Memory", word(size(textOf(d, "mem-size")))},
+					fact{"Disk", word(textOf(d, "disk-size"))},
+					fact{"Size", linkTo(d, "perf-type")},
+					fact{"Operating system", operatingSystem(d)},
+					fact{"Environment", linkTo(d, "environment")},
+					fact{"Labels", said(d, "labels")},
+					fact{"Notes", said(d, "notes")},
+				))),
+				region("server-networks", part("Networks", networks(prop(d, "networks")))),
+				region("server-disks", part("Disks", disks(prop(d, "disks")))),
+				region("server-snapshots", part("Snapshots", snapshots(embeddedOf(d, "cb:snapshots")), all(d, "cb:snapshots", "All snapshots"))),
+				region("server-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")), all(d, "jobs", "All jobs"))),
+			),
+			h.Div(
+				region("server-whose", part("Whose it is", facts(
+					fact{"Owner", person(d, "owner")},
+					fact{"Group", linkTo(d, "group")},
+					fact{"Service", linkTo(d, "service")},
+					fact{"Tier", word(textOf(d, "tier"))},
+					fact{"Order", linkTo(d, "order")},
+					fact{"Added", when(textOf(d, "date-added-to-cloudbolt"))},
+					fact{"Lease", lease(d, v.Now)},
+				))),
+				region("server-cost", part("Cost", cost(d))),
+				region("server-history", history(d)),
+				more("What its order said", prop(d, "parameters")),
+				more("What the back end says", prop(d, "tech-specific-details")),
+				ids(d),
+			),
+		),
+		formsOf(v, ""),
+	)
+}
+
+// formsOf are the forms of the templates with this key.
+func formsOf(v *page.View, key string) g.Node {
+	if t := template(v.Doc, key); t != nil && len(t.Properties) > 0 {
+		return form(v, t)
+	}
+	return nil
+}
+
+// powered says whether a server is on. What is gone is neither.
+func powered(d *hal.Document) g.Node {
+	if textOf(d, "status") == "HISTORICAL" {
+		return nil
+	}
+	return badge(textOf(d, "power-status"))
+}
+
+// powerKey is the action that comes first: what a server that is off is switched on
+// with. Nothing comes first on one that is on.
+func powerKey(d *hal.Document) string {
+	if textOf(d, "power-status") == "POWEROFF" {
+		return "power-on"
+	}
+	return "-"
+}
+
+func operatingSystem(d *hal.Document) g.Node {
+	if build := linkTo(d, "os-build"); build != nil {
+		return build
+	}
+	return said(d, "os-family")
+}
+
+// lease says how long a server or a service stays, and how much of that is left.
+func lease(d *hal.Document, now time.Time) g.Node {
+	text := textOf(d, "expiration-date")
+	if text == "" {
+		return g.Text("without end")
+	}
+	last, err := time.Parse(time.DateOnly, text)
+	if err != nil || now.IsZero() {
+		return day(text)
+	}
+	days := int(last.Sub(now.UTC().Truncate(24*time.Hour)).Hours() / 24)
+	left, is := strconv.Itoa(days)+" days left", calm
+	switch {
+	case days < 0:
+		left, is = "over", bad
+	case days == 0:
+		left, is = "its last day", warn
+	case days == 1:
+		left, is = "1 day left", warn
+	case days < 8:
+		is = warn
+	}
+	return g.Group{g.Text("until "), day(text), g.Text(" "), mark(left, is)}
+}
+
+// cost shows what a server costs, and for what where that is of interest.
+func cost(d *hal.Document) g.Node {
+	rate := price(textOf(d, "rate"))
+	if rate == nil {
+		return nil
+	}
+	parts := make([]fact, 0, 3)
+	for _, name := range []string{"hardware", "software", "extra"} {
+		text := member(prop(d, "rate-breakdown").Props(), name).Text()
+		if text != "" && !strings.HasPrefix(text, "0.00/") {
+			parts = append(parts, fact{label(name), price(text)})
+		}
+	}
+	return g.Group{h.P(h.Class("total"), rate), facts(parts...)}
+}
+
+func networks(list hal.Value) g.Node {
+	rows := rowsOf(list, "name", "network", "ip", "additional-ips", "mac")
+	if rows == nil {
+		return nil
+	}
+	return grid([]string{"Name", "Network", "Address", "More addresses", "Hardware address"}, rows)
+}
+
+func disks(list hal.Value) g.Node {
+	rows := rowsOf(list, "name", "disk-size", "datastore", "provisioning-type")
+	if rows == nil {
+		return nil
+	}
+	return grid([]string{"Name", "Size", "Datastore", "Kind"}, rows)
+}
+
+// rowsOf makes rows of a list of objects, with these members as cells.
+func rowsOf(list hal.Value, names ...string) g.Node {
+	var rows g.Group
+	for x := range list.Items() {
+		cells := make(g.Group, 0, len(names))
+		for _, name := range names {
+			cells = append(cells, cell(label(name), word(member(x.Props(), name).Text())))
+		}
+		rows = append(rows, h.Tr(cells))
+	}
+	if rows == nil {
+		return nil
+	}
+	return rows
+}
+
+func snapshots(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return nil
+	}
+	var items g.Group
+	for i := range docs {
+		items = append(items, h.Li(selfLink(&docs[i])))
+	}
+	return h.Ul(h.Class("values"), items)
+}
+
+// more shows what few people look at.
+func more(title string, v hal.Value) g.Node {
+	if v.Len() == 0 {
+		return nil
+	}
+	return h.Details(h.Class("card part"), h.Summary(g.Text(title)), value(v))
+}

@@ -1,0 +1,63 @@
+package browse
+
+import (
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// service is the page of a deployed blueprint.
+func (f *Face) service(v *page.View, title string) g.Node {
+	d := v.Doc
+	return moving(v, atRest(d, "ACTIVE"),
+		heading(v, title),
+		region("service-state", h.Div(h.Class("state"), badge(textOf(d, "status"))), buttons(v, "-")),
+		region("service-forms", formsBut(v)),
+		h.Div(h.Class("columns"),
+			h.Div(
+				region("service-servers", tiers(embeddedOf(d, "servers"))),
+				region("service-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")), all(d, "jobs", "All jobs"))),
+			),
+			h.Div(
+				region("service-facts", part("About it", facts(
+					fact{"Blueprint", linkTo(d, "blueprint")},
+					fact{"Owner", person(d, "owner")},
+					fact{"Group", linkTo(d, "group")},
+					fact{"Order", linkTo(d, "order")},
+					fact{"Complete since", when(textOf(d, "install-date"))},
+					fact{"Lease", lease(d, v.Now)},
+				))),
+				region("service-history", history(d)),
+				more("What its order said", prop(d, "parameters")),
+				ids(d),
+			),
+		),
+	)
+}
+
+// tiers shows the servers of a service, each tier by itself.
+func tiers(docs []hal.Document) g.Node {
+	var names []string
+	by := map[string][]hal.Document{}
+	for i := range docs {
+		tier := textOf(&docs[i], "tier")
+		if by[tier] == nil {
+			names = append(names, tier)
+		}
+		by[tier] = append(by[tier], docs[i])
+	}
+	var all g.Group
+	for _, tier := range names {
+		title := tier
+		if title == "" {
+			title = "Servers"
+		}
+		all = append(all, part(title, serverTable(by[tier])))
+	}
+	if all == nil {
+		return h.P(h.Class("empty"), g.Text("It has no servers."))
+	}
+	return all
+}

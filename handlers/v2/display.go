@@ -1,0 +1,114 @@
+package v2
+
+import (
+	"context"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/page"
+	"halcyon/pkg/query"
+	"halcyon/pkg/web"
+)
+
+// This file has what pages show besides their documents: see resource.Display.
+
+// orderParts are the items of an order, each with its price and what can be done with
+// it, and who can approve it while it waits.
+func (f *Face) orderParts(ctx context.Context, a access.Actor, o *models.Order) ([]hal.Embedded, error) {
+	var parts []hal.Embedded
+	for _, kind := range models.ItemKinds {
+		var docs []hal.Document
+		for i := range o.Items {
+			if it := &o.Items[i]; it.Kind == kind {
+				doc := f.itemDocument(o, it)
+				doc.Templates = itemTemplates(a, o, it, selfOf(&doc))
+				docs = append(docs, doc)
+			}
+		}
+		if docs != nil {
+			parts = append(parts, hal.Embedded{Rel: "cb:" + itemMember(kind), Many: true, Docs: docs})
+		}
+	}
+	if o.Status != models.OrderPending {
+		return parts, nil
+	}
+	who, err := f.Orders.Approvers(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	approvers, err := f.approvers(ctx, a, who)
+	return append(parts, approvers), err
+}
+
+// approvers are who may approve an order, as far as the actor sees them.
+func (f *Face) approvers(ctx context.Context, a access.Actor, who []models.ID) (hal.Embedded, error) {
+	e := hal.Embedded{Rel: "cb:approvers", Many: true}
+	if len(who) == 0 {
+		return e, nil
+	}
+	var err error
+	e.Docs, _, err = f.reg.Listed(ctx, a, f.reg.Def("users"), "order=id&page_size=20", access.Where{SQL: query.Root + ".id IN (" + idList(who) + ")"})
+	return e, err
+}
+
+func idList(ids []models.ID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// home is what a person wants first: what can be ordered, what is in their carts, what
+// waits for them, what is going on, and what they have.
+func (f *Face) home(ctx context.Context, a access.Actor, doc *hal.Document) error {
+	me := a.ID.String()
+	for _, x := range []struct {
+		rel, plural, query string
+		where              access.Where
+	}{
+		{"blueprints", "blueprints", "filter=state:Active&attributes=description,price-from&order=name&page_size=6", access.All},
+		{"cb:carts", "orders", "filter=status:CART;owner.id:" + me + "&attributes=summary,rate,group&order=-id&page_size=5", access.All},
+		{"cb:waiting", "orders", "filter=status:PENDING&attributes=summary,rate,group,owner.username,submit-date&order=id&page_size=5", approvable(a)},
+		{"cb:running", "jobs", "filter=status.in:PENDING,QUEUED,RUNNING,TO_CANCEL;parent.isnull:true&attributes=progress,create-date,order,action&order=-id&page_size=5", access.All},
+		{"servers", "servers", "filter=owner.id:" + me + "&attributes=status,power-status,ip,cpu-cnt,mem-size&order=-id&page_size=6", access.All},
+	} {
+		docs, _, err := f.reg.Listed(ctx, a, f.reg.Def(x.plural), x.query, x.where)
+		if err != nil {
+			return err
+		}
+		doc.Embedded = append(doc.Embedded, hal.Embedded{Rel: x.rel, Many: true, Docs: docs})
+	}
+	return nil
+}
+
+// approvable are the orders that the actor could approve, as far as their group says.
+func approvable(a access.Actor) access.Where {
+	if a.SuperAdmin {
+		return access.All
+	}
+	others := access.Where{SQL: query.Root + ".owner_id <> " + a.ID.String()}
+	return access.And(access.In(query.Root+".group_id", a.With(access.OrderApprove)), others)
+}
+
+// tried shows what a form would lead to on the page that it is on, with all that was
+// typed. It reports whether the request came from such a page.
+func (f *Face) tried(c echo.Context, forecast *hal.Document, who []models.ID) bool {
+	from := web.FormPage(c)
+	if from == "" || f.representation(c) != hal.AsHTML {
+		return false
+	}
+	approvers, err := f.approvers(c.Request().Context(), web.Actor(c), who)
+	if err != nil {
+		return false
+	}
+	forecast.Embedded = append(forecast.Embedded, approvers)
+	if err := f.reg.Name(c.Request().Context(), web.Actor(c), forecast); err != nil {
+		return false
+	}
+	return f.again(c, from, &page.Sent{Method: c.Request().Method, Target: c.Request().URL.EscapedPath(), Values: sentValues(c), Tried: forecast})
+}

@@ -1,0 +1,41 @@
+package catalog
+
+import (
+	"slices"
+
+	"halcyon/models"
+)
+
+// priceFrom gives what a blueprint costs by the month with the cheapest sizes that it
+// takes, and whether that can be said: a build item without a size has no price.
+func priceFrom(b *models.Blueprint, sizes []models.Size) (models.Money, bool) {
+	var sum models.Money
+	for _, it := range b.Items {
+		least, ok := cheapest(b, &it, sizes)
+		if !ok {
+			return 0, false
+		}
+		sum += least * models.Money(it.Quantity)
+	}
+	return sum, len(b.Items) > 0
+}
+
+// cheapest looks among the sizes that an order can choose for a build item: those of
+// the question about it, or the one that the item has by itself.
+func cheapest(b *models.Blueprint, it *models.BlueprintItem, sizes []models.Size) (least models.Money, found bool) {
+	asks, asked := b.Input(models.KeyVMSize)
+	for _, size := range sizes {
+		switch {
+		case asked && len(asks.Options) > 0:
+			if !slices.Contains(asks.Options, size.Name) {
+				continue
+			}
+		case !asked && it.SizeID != size.ID:
+			continue
+		}
+		if !found || size.Rate < least {
+			least, found = size.Rate, true
+		}
+	}
+	return least, found
+}

@@ -1,0 +1,261 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/query"
+)
+
+// Display is what a person's page of a row shows besides its document. Other
+// representations do not have it.
+type Display[T any] struct {
+	Attributes []string  // as attributes= has them: what is on demand, "owner.username"
+	Lists      []Listing // what is embedded
+	// Parts gives documents of what the row is made of, to be embedded as well; nil for
+	// none.
+	Parts func(ctx context.Context, a access.Actor, row *T) ([]hal.Embedded, error)
+}
+
+// Listing is a list on the page of a row: what one of its to-many relations or
+// sub-collections leads to.
+type Listing struct {
+	Rel   string
+	Query string // how the list is asked for: "attributes=status&order=-id"
+}
+
+// DisplayDef is a Display with its row type forgotten.
+type DisplayDef struct {
+	Attributes []string
+	Lists      []Listing
+	parts      func(ctx context.Context, a access.Actor, row any) ([]hal.Embedded, error)
+}
+
+func defineDisplay[T any](d *Def, r Resource[T]) {
+	if r.Display == nil {
+		return
+	}
+	d.Display = &DisplayDef{Attributes: r.Display.Attributes, Lists: r.Display.Lists}
+	if r.Display.Parts != nil {
+		d.Display.parts = func(ctx context.Context, a access.Actor, row any) ([]hal.Embedded, error) {
+			return r.Display.Parts(ctx, a, row.(*T))
+		}
+	}
+}
+
+// checkDisplay finds what a page asks for and nothing answers.
+func (d *Def) checkDisplay() error {
+	if d.Display == nil {
+		return nil
+	}
+	for _, name := range d.Display.Attributes {
+		path := strings.Split(name, ".")
+		if rel := d.relation(path[0]); d.field(name) == nil && (rel == nil || rel.Many || rel.target == nil) {
+			return fmt.Errorf("its page shows %s, which it does not have", name)
+		}
+	}
+	for _, l := range d.Display.Lists {
+		if t, _ := d.behind(l.Rel); t == nil {
+			return fmt.Errorf("its page shows %s, which is no list of it", l.Rel)
+		}
+	}
+	return nil
+}
+
+// Display adds what the page of a row shows to its document, as the actor sees it.
+func (r *Registry) Display(ctx context.Context, a access.Actor, d *Def, row any, doc *hal.Document) error {
+	x := d.Display
+	if x == nil {
+		return r.Name(ctx, a, doc)
+	}
+	var q query.Query
+	for _, name := range x.Attributes {
+		if path := strings.Split(name, "."); d.Attribute(a, path) {
+			q.Attributes = append(q.Attributes, query.Attribute{Asked: name, Path: path})
+		}
+	}
+	if err := r.Append(ctx, a, d, q, row, doc); err != nil {
+		return err
+	}
+	for _, l := range x.Lists {
+		if !d.opens(a, row, l.Rel) {
+			continue
+		}
+		t, where := d.behind(l.Rel)
+		w, err := where(ctx, a, row)
+		if err != nil {
+			return err
+		}
+		docs, _, err := r.Listed(ctx, a, t, l.Query, w)
+		if err != nil {
+			return err
+		}
+		doc.Embedded = append(doc.Embedded, hal.Embedded{Rel: l.Rel, Many: true, Docs: docs})
+	}
+	if x.parts != nil {
+		parts, err := x.parts(ctx, a, row)
+		if err != nil {
+			return err
+		}
+		doc.Embedded = append(doc.Embedded, parts...)
+	}
+	return r.Name(ctx, a, doc)
+}
+
+// opens reports whether the actor may look at a list below the row.
+func (d *Def) opens(a access.Actor, row any, rel string) bool {
+	for _, s := range d.Subs {
+		if s.Rel == rel && s.Can != nil {
+			return s.Can(a, row) == nil
+		}
+	}
+	return true
+}
+
+type whereFunc func(ctx context.Context, a access.Actor, row any) (access.Where, error)
+
+// behind gives what a to-many relation or a sub-collection lists, nil when there is no
+// such, and which of it.
+func (d *Def) behind(rel string) (*Def, whereFunc) {
+	for _, s := range d.Subs {
+		if s.Rel == rel {
+			return s.target, s.Where
+		}
+	}
+	x := d.relation(rel)
+	if x == nil || !x.Many || x.target == nil || strings.Count(x.Join, "{from}") != strings.Count(x.Join, "{from}.id") {
+		return nil, nil
+	}
+	return x.target, func(_ context.Context, _ access.Actor, row any) (access.Where, error) {
+		return access.Where{SQL: strings.NewReplacer("{to}", query.Root, "{from}.id", d.key(row).ID.String()).Replace(x.Join)}, nil
+	}
+}
+
+// Listed gives the short documents of a list as a query string asks for it, narrowed
+// by w, and how many there are in all. What the actor may not ask for is left out;
+// whoever the whole collection is hidden from gets nothing.
+func (r *Registry) Listed(ctx context.Context, a access.Actor, d *Def, raw string, w access.Where) ([]hal.Document, int64, error) {
+	if d.Hidden != nil && d.Hidden(a) {
+		return nil, 0, nil
+	}
+	q, err := query.Parse(raw, d.Schema, a, query.Options{Attribute: func(path []string) bool { return d.Attribute(a, path) }})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list %s: %w", d.Plural, err)
+	}
+	opts := append([]query.ListOption{query.Base(w)}, d.ListOptions(q)...)
+	rows, err := d.List(ctx, a, q, opts...)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Release()
+	doc, err := r.List(ctx, a, d, Page{}, q, rows, new(Sheet))
+	if err != nil {
+		return nil, 0, err
+	}
+	return doc.Embedded[0].Docs, rows.Total, nil
+}
+
+// Name makes links of the addresses that members of a document hold, with the titles
+// of what they lead to, as far as the actor sees it.
+func (r *Registry) Name(ctx context.Context, a access.Actor, doc *hal.Document) error {
+	names := naming{r: r, one: r.resolver(ctx, a)}
+	names.document(doc, names.want)
+	if !names.wanted {
+		return nil
+	}
+	if err := names.one.fetch(); err != nil {
+		return err
+	}
+	defer names.one.release()
+	names.document(doc, names.link)
+	return nil
+}
+
+// naming finds the titles of addresses.
+type naming struct {
+	r      *Registry
+	one    *resolver
+	wanted bool
+}
+
+// document has each text of the document's members looked at, which gives what stands
+// in its place.
+func (n *naming) document(doc *hal.Document, look func(hal.Value) hal.Value) {
+	props := slices.Clone(doc.Props)
+	for i := range props {
+		props[i].Value = rewritten(props[i].Value, look)
+	}
+	doc.Props = props
+	for i := range doc.Embedded {
+		for j := range doc.Embedded[i].Docs {
+			n.document(&doc.Embedded[i].Docs[j], look)
+		}
+	}
+}
+
+func rewritten(v hal.Value, look func(hal.Value) hal.Value) hal.Value {
+	switch v.Kind() {
+	case hal.KindString:
+		return look(v)
+	case hal.KindList:
+		list := make([]hal.Value, 0, v.Len())
+		for x := range v.Items() {
+			list = append(list, rewritten(x, look))
+		}
+		return hal.List(list)
+	case hal.KindObject:
+		props := slices.Clone(v.Props())
+		for i := range props {
+			props[i].Value = rewritten(props[i].Value, look)
+		}
+		return hal.Object(props)
+	case hal.KindNull, hal.KindBool, hal.KindInt, hal.KindDecimal, hal.KindRaw, hal.KindLink:
+	}
+	return v
+}
+
+func (n *naming) want(v hal.Value) hal.Value {
+	if d, id := n.r.rowAt(v.Text()); d != nil {
+		n.one.want(d, id)
+		n.wanted = true
+	}
+	return v
+}
+
+func (n *naming) link(v hal.Value) hal.Value {
+	if d, id := n.r.rowAt(v.Text()); d != nil {
+		if l, ok := n.one.link(d, id); ok {
+			return hal.LinkValue(l)
+		}
+	}
+	return v
+}
+
+// rowAt gives the resource and the id that an address is of, nil when it is none.
+func (r *Registry) rowAt(href string) (*Def, models.ID) {
+	below, ok := strings.CutPrefix(href, r.base+"/")
+	if !ok {
+		return nil, 0
+	}
+	at := strings.LastIndexByte(strings.TrimSuffix(below, "/"), '/')
+	if at < 0 {
+		return nil, 0
+	}
+	id, err := strconv.ParseInt(strings.TrimSuffix(below[at+1:], "/"), 10, 64)
+	if err != nil || id <= 0 {
+		return nil, 0
+	}
+	path := href[:len(href)-len(below)+at+1]
+	for _, d := range r.defs {
+		if d.path == path {
+			return d, models.ID(id)
+		}
+	}
+	return nil, 0
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs a command with a browser: Chromium from Debian, and the packages of
+# testdata/browser that drive it. The browser is in HALCYON_TEST_CHROMIUM, the folder
+# that holds node_modules in HALCYON_TEST_BROWSER. What is missing is installed; no
+# browser is downloaded from anywhere else.
+#
+#   scripts/with-chromium.sh go test ./cmd/halcyon -run TestBrowser -v
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+browser >/dev/null || "$here/debian.sh" "Chromium" chromium fonts-liberation >&2
+HALCYON_TEST_CHROMIUM=$(browser) || { echo "There is no Chromium in the PATH, also after the installation." >&2; exit 1; }
+
+HALCYON_TEST_BROWSER=$("$here/npm-packages.sh" "$here/../testdata/browser")
+export HALCYON_TEST_CHROMIUM HALCYON_TEST_BROWSER
+exec "$@"
