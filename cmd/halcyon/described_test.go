@@ -148,6 +148,9 @@ func (d *description) valid(at string, doc []byte) error {
 
 // check holds an answer, and the request if it was taken, against the description.
 func (d *description) check(a *answer) error {
+	if strings.HasPrefix(a.call.accept, "text/html") && a.status >= http.StatusMultipleChoices {
+		return nil // the ways of pages are for people, and described to nobody
+	}
 	path, _, _ := strings.Cut(a.call.path, "?")
 	if u, err := url.PathUnescape(path); err == nil && !strings.Contains(strings.ToLower(path), "%2f") {
 		path = u

@@ -96,8 +96,11 @@ var ways = map[string]struct {
 // stepsOf gives the way of an order, as far as it has come.
 func stepsOf(d *hal.Document) []step {
 	list := []step{
-		{name: "Cart", date: textOf(d, "create-date")}, {name: "Submitted", date: textOf(d, "submit-date")},
-		{name: "Approved", date: textOf(d, "approve-date")}, {name: "Working"}, {name: "Done", date: textOf(d, "end-date")},
+		{name: "Cart", date: textOf(d, "create-date")},
+		{name: "Submitted", date: textOf(d, "submit-date")},
+		{name: "Approved", date: textOf(d, "approve-date")},
+		{name: "Working"},
+		{name: "Done", date: textOf(d, "end-date")},
 	}
 	way, ok := ways[textOf(d, "status")]
 	if !ok { // canceled: where it was by then

@@ -29,7 +29,7 @@ func (f *Face) profile(v *page.View, _ string) g.Node {
 				g.If(own, part("Ordering", ordering(d))),
 			),
 			h.Div(
-				part("About "+h1Of(own, title), facts(
+				part("About "+youOr(own, title), facts(
 					fact{"User id", h.Code(g.Text(textOf(d, "id")))},
 					fact{"User name", word(textOf(d, "username"))},
 					fact{"E-mail", said(d, "email")},
@@ -53,7 +53,8 @@ func credentials(d *hal.Document, own bool) g.Node {
 		g.If(own, h.P(h.A(h.Class("button"), h.Href(Base+"/api-tokens/"), g.Text("Make or revoke tokens")))))
 }
 
-func h1Of(own bool, name string) string {
+// youOr is what a page calls the user that it is about.
+func youOr(own bool, name string) string {
 	if own {
 		return "you"
 	}

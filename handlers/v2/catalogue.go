@@ -13,6 +13,7 @@ import (
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 )
 
 func (f *Face) environments() resource.Resource[models.Environment] {
@@ -342,7 +343,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 					return hal.Null()
 				}
 				return hal.String(b.PriceFrom.PerMonth())
-			}, "What it costs by the month with the cheapest sizes that it takes; null when that depends on the order.").From("inputs").Filled().OnDemand(),
+			}, "What it costs by the month with the cheapest sizes that it takes; null when that depends on the order.").Typed(schema.Nullable(resource.RateJSON())).From("inputs").Filled().OnDemand(),
 			resource.Picked("groups", func(b *blueprint) *[]models.ID { return &b.GroupIDs }, "Groups that may order it, with those below them; none for all."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[blueprint]{

@@ -78,7 +78,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			{
 				Rel: "replay-failed", Title: "Replay the failures of", Can: subscription.CanSend,
 				Body: schema.Struct(optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
-				Doc: "Sends again what was given up, all of it or what was made since an instant (since).",
+				Doc:  "Sends again what was given up, all of it or what was made since an instant (since).",
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[hook], error) {
 					since := resource.ReadTime(n.Field("since"))
 					n.Done()

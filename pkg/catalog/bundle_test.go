@@ -67,7 +67,7 @@ func TestWholeIsWhole(t *testing.T) {
 			}
 		}
 	}
-	empty(*b, "Blueprint")
+	empty(*b, "Blueprint", "PriceFrom") // which follows from the rest
 	empty(b.Items[0], "BlueprintItem")
 	empty(b.Inputs[0], "Input", "Minimum", "Maximum", "Pattern")
 }

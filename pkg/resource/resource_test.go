@@ -568,6 +568,12 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 			r.CanUpdate = nil
 			r.Bundle = &resource.Bundle[order]{Export: func(context.Context, access.Actor, string) (bundle.Manifest, error) { return bundle.Manifest{}, nil }}
 		},
+		"which it does not have": func(r *resource.Resource[order]) {
+			r.Display = &resource.Display[order]{Attributes: []string{"boats.name"}}
+		},
+		"is no list of it": func(r *resource.Resource[order]) {
+			r.Display = &resource.Display[order]{Lists: []resource.Listing{{Rel: "boats"}}}
+		},
 		"nothing fills it": func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
 		"nocolumn":         func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
 	} {
