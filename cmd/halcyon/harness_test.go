@@ -257,7 +257,7 @@ func (a *answer) check() error {
 	if a.status >= 500 {
 		return fmt.Errorf("%s: %d", a.call, a.status)
 	}
-	if a.status >= 300 && a.status < 400 && a.status != http.StatusNotModified {
+	if a.status >= 300 && a.status < 400 && a.status != http.StatusNotModified && (a.status != http.StatusSeeOther || a.call.accept != browser) {
 		return fmt.Errorf("%s: a redirect, %d", a.call, a.status)
 	}
 	if x := leaked.Find(a.body); x != nil {
@@ -282,6 +282,9 @@ func (a *answer) check() error {
 		if err := noTwins(json.NewDecoder(bytes.NewReader(a.body)), ""); err != nil {
 			return fmt.Errorf("%s: %w", a.call, err)
 		}
+	}
+	if a.kind() == browser {
+		return a.checkPage()
 	}
 	if a.status >= 400 {
 		return a.checkFault()

@@ -251,7 +251,8 @@ func culprit(v *page.View, pointer string) (name, id string) {
 		for j := range props {
 			at := pointerTo(props[j].Name)
 			if pointer == props[j].Name || pointer == at || strings.HasPrefix(pointer, at+"/") {
-				return prompt(&props[j]), fieldID(t, j)
+				name, _ = prompt(v, &props[j])
+				return name, fieldID(t, j)
 			}
 		}
 	}

@@ -29,11 +29,27 @@ type input struct {
 	view *page.View
 }
 
-func prompt(p *hal.TemplateProperty) string {
-	if p.Prompt != "" {
-		return p.Prompt
+// prompt is what a property is called: by its name where the prompt is the
+// declaration's explanation, which is a hint then.
+func prompt(v *page.View, p *hal.TemplateProperty) (name, hint string) {
+	switch {
+	case p.Prompt == "":
+		return label(p.Name), ""
+	case v.Of == nil:
+		return p.Prompt, ""
 	}
-	return label(p.Name)
+	if p.Prompt != strings.TrimSuffix(v.Of.Explains(p.Name), ".") {
+		return p.Prompt, ""
+	}
+	if name = label(p.Name); name == p.Prompt {
+		return name, ""
+	}
+	return name, p.Prompt + "."
+}
+
+func (in *input) name() string {
+	name, _ := prompt(in.view, in.p)
+	return name
 }
 
 // secret reports whether the value is never shown, not even to who typed it.
@@ -78,7 +94,7 @@ func (in *input) field() g.Node {
 		g.If(hint != nil, h.P(h.Class("hint"), h.ID(in.id+"-hint"), hint)),
 		g.If(wrong != "", h.P(h.Class("wrong"), h.ID(in.id+"-wrong"), g.Text(wrong))),
 	}
-	name := g.Group{g.Text(prompt(in.p)), g.If(in.p.Required, h.Span(h.Class("required"), g.Attr("title", "required"), g.Text("*")))}
+	name := g.Group{g.Text(in.name()), g.If(in.p.Required, h.Span(h.Class("required"), g.Attr("title", "required"), g.Text("*")))}
 	if in.yesOrNo() {
 		return h.Div(h.Class("field check"), in.box(said), h.Label(h.For(in.id), name), below)
 	}
@@ -234,7 +250,7 @@ func (in *input) choose(common g.Group) g.Node {
 		if i < len(chosen) {
 			value = chosen[i]
 		}
-		list = append(list, one(value, g.Group{h.Name(p.Name), h.Aria("label", prompt(p))}))
+		list = append(list, one(value, g.Group{h.Name(p.Name), h.Aria("label", in.name())}))
 	}
 	return h.Div(attrs, h.Data("multiple", p.Name), list)
 }
@@ -263,8 +279,20 @@ func (in *input) form() string {
 	return "It has to match " + in.p.Regex
 }
 
-// hint says what can be entered, nil when that goes without saying.
+// hint says what is asked and what can be entered, nil when that goes without saying.
 func (in *input) hint() g.Node {
+	_, what := prompt(in.view, in.p)
+	limits := in.limits()
+	switch {
+	case what == "":
+		return limits
+	case limits == nil:
+		return g.Text(what)
+	}
+	return g.Group{g.Text(what + " "), limits}
+}
+
+func (in *input) limits() g.Node {
 	p := in.p
 	switch {
 	case p.OptionsLink.Href != "":
@@ -281,14 +309,14 @@ func (in *input) hint() g.Node {
 		}
 		return g.Group{h.Span(h.Class("plain"), g.Text("By id, from "), h.A(h.Href(path), g.Text(title)), g.Text("."), now)}
 	case p.Type == "datetime-local":
-		return g.Text("In UTC")
+		return g.Text("In UTC.")
 	case p.Type != "number" || p.Min == "" && p.Max == "" || p.Max == "2147483647":
 	case p.Min != "" && p.Max != "":
-		return g.Text(p.Min + " to " + p.Max)
+		return g.Text("From " + p.Min + " to " + p.Max + ".")
 	case p.Min != "":
-		return g.Text("At least " + p.Min)
+		return g.Text("At least " + p.Min + ".")
 	default:
-		return g.Text("At most " + p.Max)
+		return g.Text("At most " + p.Max + ".")
 	}
 	return nil
 }

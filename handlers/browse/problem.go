@@ -51,29 +51,19 @@ func problemText(p *hal.Problem) g.Node {
 	}
 }
 
-// cutAction takes the address of an action apart, as those of documents are written.
-func cutAction(path string) (of, name string, ok bool) {
-	i := strings.LastIndex(path, "/actions/")
-	if i <= len(Base) { // there is a collection of that name
-		return "", "", false
-	}
-	return path[:i] + "/", strings.Trim(path[i+len("/actions/"):], "/"), true
-}
-
 // action explains an address that something is sent to and nothing is read from.
 func action(v *page.View) g.Node {
 	if v.Problem.Status != http.StatusMethodNotAllowed || v.Posted {
 		return nil
 	}
-	of, name, ok := cutAction(v.Path)
-	if !ok || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") != "" {
+	if v.Action == nil {
 		return h.P(g.Text("Something is sent to this address, and nothing is read from it."))
 	}
 	return g.Group{
-		h.P(g.Text("This is the address of the action “" + label(name) + "”. It is done by a POST, and cannot be opened.")),
-		h.Ul(h.Class("values"),
-			h.Li(h.A(h.Href(of), g.Text("The page that offers it"))),
-			h.Li(h.A(h.Href(Base+"/docs/rels/"+name), g.Text("What it does")))),
+		h.P(g.Text("This is the address of the action “" + v.Action.Title + "”. It is done by a POST, and cannot be opened. " + v.Action.Doc)),
+		h.Ul(h.Class("actions"),
+			h.Li(h.A(h.Class("button"), h.Href(v.Path[:strings.LastIndex(v.Path, "/actions/")]+"/"), g.Text("To the page that offers it"))),
+			h.Li(h.A(h.Class("button"), h.Href(Base+"/docs/rels/"+v.Action.Rel), g.Text("About the action")))),
 	}
 }
 

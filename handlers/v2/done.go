@@ -116,6 +116,19 @@ func (f *Face) actionTitle(c echo.Context, d *resource.Def, name string, whole b
 	return ""
 }
 
+// actionAt gives the declaration of the action that an address is of, nil for none.
+func (f *Face) actionAt(path string) *resource.ActionDef {
+	of, name, ok := cutAction(path)
+	if !ok {
+		return nil
+	}
+	d, _ := f.named(of)
+	if d == nil {
+		return nil
+	}
+	return d.Action(name)
+}
+
 func titleOf(doc *hal.Document) string {
 	for _, r := range doc.Links {
 		if r.Name == "self" && len(r.Links) > 0 {

@@ -146,6 +146,9 @@ func (f *Face) sendPage(c echo.Context, status int, v *page.View) error {
 func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
 	v := view(c)
 	v.Problem = p
+	if p.Status == http.StatusMethodNotAllowed {
+		v.Action = f.actionAt(v.Path)
+	}
 	if !safe(c) {
 		values, _ := c.Get(keyTyped).(url.Values)
 		if values == nil { // it failed before the body was of interest

@@ -28,9 +28,10 @@ type View struct {
 	Origin  string             // "https://halcyon.example": where the request went
 	Problem *hal.Problem       // why there is no document, or why the form comes back
 
-	Selection string // what rows of the list are selected for: the key of a template, "1" for any, "" when they are not
-	Posted    bool   // the answer to a form: nothing can be asked for again at Path
-	Done      *Done  // what the form before this page did, nil for none
+	Selection string              // what rows of the list are selected for: the key of a template, "1" for any, "" when they are not
+	Action    *resource.ActionDef // what the address is of, when it is none to read from; nil for none
+	Posted    bool                // the answer to a form: nothing can be asked for again at Path
+	Done      *Done               // what the form before this page did, nil for none
 }
 
 // Header is a line of an answer's header.

@@ -48,3 +48,17 @@ func (d *Def) Field(name string) *FieldDef {
 
 // Relation gives the declaration of a relation by its name, nil when there is none.
 func (d *Def) Relation(rel string) *RelationDef { return d.relation(rel) }
+
+// Explains gives the documentation of what a body may hold by its name, "" for what
+// is not declared.
+func (d *Def) Explains(name string) string {
+	for _, f := range d.Fields {
+		if f.Name == name && f.Editable {
+			return f.Doc
+		}
+	}
+	if r := d.relation(name); r != nil {
+		return r.Doc
+	}
+	return ""
+}

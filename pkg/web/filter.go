@@ -1,8 +1,11 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/labstack/echo/v4"
 
 	"halcyon/pkg/query"
 )
@@ -14,6 +17,17 @@ const (
 	paramLookup = "_l"
 	paramValue  = "_v"
 )
+
+// narrowed sends a browser that filled in the form of a filter to the list that the
+// form stands for.
+func narrowed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if a, _ := c.Get(keyAsked).(asked); a.narrowed != "" {
+			return c.Redirect(http.StatusSeeOther, a.narrowed)
+		}
+		return next(c)
+	}
+}
 
 // refined gives the query in the API's own terms for one that the form of a filter
 // made: its rows go into filter=, whose place they take where they are about the

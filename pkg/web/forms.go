@@ -49,6 +49,7 @@ type asked struct {
 	source    string
 	done      string
 	at        string
+	narrowed  string // where the form of a filter leads
 }
 
 // Asked reports whether the query says anything to the edge about the page, which is
@@ -140,10 +141,10 @@ func fromBrowser(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		form := r.Method == http.MethodPost && isForm(r.Header.Get(echo.HeaderContentType))
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if read && (strings.HasPrefix(raw, paramField+"=") || strings.Contains(raw, "&"+paramField+"=")) {
-			return c.Redirect(http.StatusSeeOther, "?"+refined(raw))
-		}
 		var a asked
+		if read && (strings.HasPrefix(raw, paramField+"=") || strings.Contains(raw, "&"+paramField+"=")) {
+			a.narrowed = "?" + refined(raw)
+		}
 		kept := make([]string, 0, 4)
 		for pair := range strings.SplitSeq(raw, "&") {
 			name, value, _ := strings.Cut(pair, "=")

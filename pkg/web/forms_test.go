@@ -105,7 +105,7 @@ func TestFilterForms(t *testing.T) {
 			t.Parallel()
 			w := httptest.NewRecorder()
 			c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/api/v2/orders/?"+test.query, nil), w)
-			if err := fromBrowser(func(echo.Context) error { t.Error("the list was asked"); return nil })(c); err != nil {
+			if err := fromBrowser(narrowed(func(echo.Context) error { t.Error("the list was asked"); return nil }))(c); err != nil {
 				t.Fatal(err)
 			}
 			if got := w.Header().Get(echo.HeaderLocation); w.Code != http.StatusSeeOther || got != test.want {

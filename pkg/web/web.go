@@ -80,7 +80,7 @@ func New(c Config) *echo.Echo {
 	}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
 		return strings.HasPrefix(c.Path(), "/metrics")
-	}}), s.authenticate)
+	}}), s.authenticate, narrowed)
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
