@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -419,6 +420,41 @@ func TestFormsOfPages(t *testing.T) {
 		none := c.form(t, "admin", "/api/v2/groups/actions/delete?_page=%2Fapi%2Fv2%2Fgroups%2F%3F_select%3D1", nil)
 		if none.status != http.StatusBadRequest || !strings.Contains(string(none.body), `class="box"`) {
 			t.Errorf("nothing was chosen: %d", none.status)
+		}
+
+		// A file that went out comes in again.
+		zip := c.want(t, http.StatusOK, call{actor: "admin", path: "/api/v2/blueprints/1/export/"})
+		var upload bytes.Buffer
+		w := multipart.NewWriter(&upload)
+		part, err := w.CreateFormFile("file", "blueprint.zip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := part.Write(zip.body); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		importing := call{actor: "admin", method: http.MethodPost, path: "/api/v2/blueprints/import/?_page=%2Fapi%2Fv2%2Fblueprints%2F", accept: browser, body: upload.String(), label: w.FormDataContentType()}
+		if a := c.ask(t, importing); a.status != http.StatusConflict || a.notice(t) == "" {
+			t.Errorf("a second one of that name: %d\n%s", a.status, a.body)
+		}
+		importing.path += "&replace-existing=1"
+		c.follow(t, c.ask(t, importing))
+
+		// What an order's page gives for curl orders the same.
+		shown := c.want(t, http.StatusOK, call{actor: "alice", path: "/api/v2/orders/1?_source=hal", accept: browser})
+		ordered := ""
+		for _, n := range elements(shown.page(t), "pre") {
+			if text := textOf(n); strings.Contains(text, "/api/v2/orders/'") && strings.Contains(text, `"items"`) {
+				_, ordered, _ = strings.Cut(text, " -d '")
+				ordered, _, _ = strings.Cut(ordered, "' \\\n")
+			}
+		}
+		same := c.want(t, http.StatusCreated, call{actor: "alice", method: http.MethodPost, path: "/api/v2/orders/", body: strings.Replace(ordered, `"submit-now":true`, `"submit-now":false`, 1)})
+		if a, b := same.text(t, "/items"), read("alice", "/api/v2/orders/1", "/items"); a != b {
+			t.Errorf("the items are %s, and those of the order %s", a, b)
 		}
 
 		// What the address of a page says is told only when the API knows it.

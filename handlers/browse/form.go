@@ -164,7 +164,15 @@ func form(v *page.View, t *hal.Template) g.Node {
 		h.Summary(g.Text(t.Title)),
 		g.If(doc(v, t) != "", h.P(h.Class("hint"), g.Text(doc(v, t)))),
 		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields(v, t, t.Properties),
-			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(verb(t))))))
+			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(send(t))))))
+}
+
+// send is what the button of a form says.
+func send(t *hal.Template) string {
+	if t.Method == http.MethodPatch || t.Method == http.MethodPut {
+		return "Save"
+	}
+	return verb(t)
 }
 
 // fields are those of a template, or some of them.

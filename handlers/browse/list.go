@@ -348,12 +348,9 @@ func paging(v *page.View) g.Node {
 		way(prev, "Previous", "prev", false)
 	}
 	before := int64(0)
-	for n := int64(1); n <= last && last > 1; n++ {
-		if n > 1 && n < last && (n < at-1 || n > at+1) {
-			n = max(n, min(at-2, last-1)) // to the last one before those around
-			if n < at-1 || n > at+1 {
-				continue
-			}
+	for _, n := range []int64{1, at - 1, at, at + 1, last} {
+		if n <= before || n > last || last == 1 {
+			continue
 		}
 		if n > before+1 {
 			ways = append(ways, h.Li(h.Aria("hidden", "true"), g.Text("…")))

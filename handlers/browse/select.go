@@ -63,7 +63,7 @@ func press(v *page.View, t *hal.Template) g.Node {
 	if !dangerous(t) {
 		return button
 	}
-	return confirmed(short(t), "All that is selected: "+strings.ToLower(short(t))+"?", button)
+	return confirmed(short(t), short(t)+" all that is selected?", button)
 }
 
 // short is the name of a template for several rows.

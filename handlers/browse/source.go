@@ -23,8 +23,9 @@ func source(v *page.View) g.Node {
 		h.Section(h.Class("card"), g.Attr("aria-label", "Answer"),
 			h.P(h.Code(g.Text("HTTP/1.1 200 OK"))),
 			g.If(headers != nil, h.Dl(h.Class("props headers"), headers))),
+		curl("", command(v, "GET", addressIn(v), v.Shown.ContentType(), "")),
 		h.Pre(h.Class("source"), h.TabIndex("0"), h.Code(highlight(v.Source))),
-		h.Section(h.H2(g.Text("With curl")), curls(v)),
+		curls(v),
 	}
 }
 
@@ -91,10 +92,10 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 	return append(appendText(b, text), "</span>"...)
 }
 
-// curls are the requests that the page stands for: what it shows, and what each of
-// its templates sends.
+// curls are the requests that go on from here: what each of the templates sends, and
+// the order that an order's items make.
 func curls(v *page.View) g.Node {
-	list := g.Group{curl("", command(v, "GET", addressIn(v), v.Shown.ContentType(), ""))}
+	var list g.Group
 	if body, ok := orderBody(v); ok {
 		list = append(list, curl("Order the same", command(v, "POST", Base+"/orders/", v.Shown.ContentType(), body)))
 	}
@@ -110,7 +111,10 @@ func curls(v *page.View) g.Node {
 		}
 		list = append(list, curl(t.Title, command(v, t.Method, target, v.Shown.ContentType(), body)))
 	}
-	return list
+	if list == nil {
+		return nil
+	}
+	return h.Section(h.H2(g.Text("What can be done from here, with curl")), list)
 }
 
 func addressIn(v *page.View) string {

@@ -567,8 +567,11 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 			r.CanUpdate = nil
 			r.Bundle = &resource.Bundle[order]{Export: func(context.Context, access.Actor, string) (bundle.Manifest, error) { return bundle.Manifest{}, nil }}
 		},
-		"nothing fills it": func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
-		"nocolumn":         func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
+		"column nothing is": func(r *resource.Resource[order]) { r.Columns = []string{"id", "group", "nothing"} },
+		"column sizes is":   func(r *resource.Resource[order]) { r.Columns = []string{"sizes"} },
+		"column group.x is": func(r *resource.Resource[order]) { r.Columns = []string{"group.name", "group.x"} },
+		"nothing fills it":  func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
+		"nocolumn":          func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
 	} {
 		r := x.declareOrders()
 		spoil(&r)
