@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -38,7 +39,7 @@ func (a *answer) checkPage() error {
 	for {
 		switch kind := z.Next(); kind {
 		case html.ErrorToken:
-			if z.Err() != io.EOF {
+			if !errors.Is(z.Err(), io.EOF) {
 				return fmt.Errorf("%s: %w", a.call, z.Err())
 			}
 			if len(open) > 0 {

@@ -86,8 +86,8 @@ func TestAddresses(t *testing.T) {
 	a := addressOf("/api/v2/servers/", "page=3&filter=a:1;b:2&order=id&after=x&bad=%zz")
 	for want, got := range map[string]address{
 		"/api/v2/servers/?page=3&filter=a%3A1%3Bb%3A2&order=id&after=x": a,
-		"/api/v2/servers/?filter=a%3A1%3Bb%3A2&order=-id":               a.afresh("order", "-id"),
-		"/api/v2/servers/?order=id&page=2":                              a.afresh("filter", "", "page", "2"),
+		"/api/v2/servers/?filter=a%3A1%3Bb%3A2&order=-id":               a.afresh(pair{"order", "-id"}),
+		"/api/v2/servers/?order=id&page=2":                              a.afresh(pair{"filter", ""}, pair{"page", "2"}),
 	} {
 		if got.String() != want {
 			t.Errorf("%s, want %s", got, want)

@@ -47,7 +47,7 @@ func filter(v *page.View) g.Node {
 	return h.Form(h.Class("filter"), h.Method("get"), h.Action(v.Path), h.Role("search"), g.Attr("aria-label", "Filter"),
 		carried(v, here),
 		h.Div(h.Class("quick"), search(v, terms), quick(v, terms), h.Button(h.Type("submit"), g.Text("Show"))),
-		chips(here, raw, terms),
+		chips(here, terms),
 		h.Details(g.If(wrong, g.Attr("open")),
 			h.Summary(g.Text("More conditions")),
 			condition(v),
@@ -231,7 +231,7 @@ func fitting(l query.Lookup) string {
 }
 
 // chips are the conditions in force, each with a way to drop it.
-func chips(here address, raw string, terms []query.Typed) g.Node {
+func chips(here address, terms []query.Typed) g.Node {
 	if len(terms) == 0 {
 		return nil
 	}
@@ -244,11 +244,11 @@ func chips(here address, raw string, terms []query.Typed) g.Node {
 			}
 		}
 		text := inWords(t)
-		list = append(list, h.Li(g.Text(text), h.A(h.Href(here.afresh("filter", strings.Join(rest, ";")).String()),
+		list = append(list, h.Li(g.Text(text), h.A(h.Href(here.afresh(pair{"filter", strings.Join(rest, ";")}).String()),
 			h.Aria("label", "Without: "+text), g.Text("×"))))
 	}
 	if len(terms) > 1 {
-		list = append(list, h.Li(h.Class("clear"), h.A(h.Href(here.afresh("filter", "").String()), g.Text("Without any"))))
+		list = append(list, h.Li(h.Class("clear"), h.A(h.Href(here.afresh(pair{"filter", ""}).String()), g.Text("Without any"))))
 	}
 	return h.Ul(h.Class("chips"), h.Aria("label", "Conditions"), list)
 }

@@ -42,7 +42,7 @@ func listActions(v *page.View, rows bool) g.Node {
 	case v.Selection != "":
 		several = h.A(h.Class("button"), h.Href(here.String()), g.Text("Select none"))
 	case rows && v.Path == v.Of.Path() && len(v.Of.BulkActions()) > 0:
-		several = h.A(h.Class("button"), h.Href(here.with("_select", "1").String()), g.Text("Select several"))
+		several = h.A(h.Class("button"), h.Href(here.with(pair{"_select", "1"}).String()), g.Text("Select several"))
 	}
 	press := pressed(v)
 	if press == nil && several == nil {
@@ -187,9 +187,9 @@ func appendHeads(b []byte, v *page.View, columns []column) []byte {
 				b, mark, to = append(b, `ascending"`...), "▲", "-"+c.order
 			}
 		}
-		there := here.afresh("order", to)
+		there := here.afresh(pair{"order", to})
 		if v.Selection != "" {
-			there = there.with("_select", v.Selection)
+			there = there.with(pair{"_select", v.Selection})
 		}
 		b = appendText(append(b, `><a href="`...), there.String())
 		b = appendText(append(b, `">`...), text)
@@ -205,7 +205,7 @@ func appendRow(b []byte, v *page.View, d *hal.Document, columns []column, chosen
 	b = append(b, "<tr>"...)
 	self := linksOf(d, "self")
 	if v.Selection != "" {
-		b = appendBox(b, d, self, chosen)
+		b = appendBox(b, self, chosen)
 	}
 	for i := range columns {
 		c := &columns[i]
@@ -286,7 +286,7 @@ func empty(v *page.View) g.Node {
 		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh().String()), g.Text("To the first page")))
 	case here.get("filter") != "":
 		text = noun + " like that."
-		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh("filter", "").String()), g.Text("Show all")))
+		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh(pair{"filter", ""}).String()), g.Text("Show all")))
 	default:
 		text = noun + " here yet."
 		for i := range v.Doc.Templates {
@@ -327,7 +327,7 @@ func paging(v *page.View) g.Node {
 	here := addressOf(v.Path, v.Query)
 	keep := func(a address) string {
 		if v.Selection != "" {
-			a = a.with("_select", v.Selection)
+			a = a.with(pair{"_select", v.Selection})
 		}
 		return a.String()
 	}
@@ -356,7 +356,7 @@ func paging(v *page.View) g.Node {
 			ways = append(ways, h.Li(h.Aria("hidden", "true"), g.Text("…")))
 		}
 		before = n
-		href := keep(here.afresh("page", strconv.FormatInt(n, 10)))
+		href := keep(here.afresh(pair{"page", strconv.FormatInt(n, 10)}))
 		switch {
 		case n == at-1 && hasPrev:
 			href = prev
@@ -372,7 +372,7 @@ func paging(v *page.View) g.Node {
 	if all > sizes[0] {
 		for _, n := range sizes {
 			text := strconv.FormatInt(n, 10)
-			choice = append(choice, h.Li(h.A(h.Href(keep(here.afresh("page_size", text))), g.If(n == size, g.Attr("aria-current", "true")), g.Text(text))))
+			choice = append(choice, h.Li(h.A(h.Href(keep(here.afresh(pair{"page_size", text}))), g.If(n == size, g.Attr("aria-current", "true")), g.Text(text))))
 		}
 	}
 	return h.Nav(h.Class("paging"), g.Attr("aria-label", "Pages"),

@@ -39,30 +39,29 @@ func (a address) get(name string) string {
 	return ""
 }
 
-// with gives the address with other values of parameters, names and values in turn;
-// "" takes one out.
-func (a address) with(changes ...string) address {
+// with gives the address with other values of parameters; "" takes one out.
+func (a address) with(changes ...pair) address {
 	out := address{path: a.path, pairs: make([]pair, 0, len(a.pairs)+1)}
 next:
 	for _, p := range a.pairs {
-		for i := 0; i < len(changes); i += 2 {
-			if changes[i] == p.name {
+		for _, c := range changes {
+			if c.name == p.name {
 				continue next
 			}
 		}
 		out.pairs = append(out.pairs, p)
 	}
-	for i := 0; i < len(changes); i += 2 {
-		if changes[i+1] != "" {
-			out.pairs = append(out.pairs, pair{changes[i], changes[i+1]})
+	for _, c := range changes {
+		if c.value != "" {
+			out.pairs = append(out.pairs, c)
 		}
 	}
 	return out
 }
 
 // afresh is the list from its first page, with other values of parameters.
-func (a address) afresh(changes ...string) address {
-	return a.with(append([]string{"page", "", "after", "", "before", ""}, changes...)...)
+func (a address) afresh(changes ...pair) address {
+	return a.with(append([]pair{{"page", ""}, {"after", ""}, {"before", ""}}, changes...)...)
 }
 
 // String gives the address as an href.

@@ -36,23 +36,22 @@ func selection(v *page.View, table g.Node) g.Node {
 		plain := len(t.Properties) == 1
 		switch {
 		case v.Selection == t.Key:
-			action, presses = actionOf(v, t), nil
-			return pickForm(v, action, table, g.Group{fields(v, t, t.Properties[1:]), press(v, t)})
+			return pickForm(actionOf(v, t), table, g.Group{fields(v, t, t.Properties[1:]), press(v, t)})
 		case plain:
 			action = actionOf(v, t)
 			presses = append(presses, press(v, t))
 		default:
-			here := addressOf(v.Path, v.Query).with("_select", t.Key)
+			here := addressOf(v.Path, v.Query).with(pair{"_select", t.Key})
 			asks = append(asks, h.A(h.Class("button"), h.Href(here.String()), g.Text(short(t)+" …")))
 		}
 	}
 	if presses == nil && asks == nil {
 		return g.Group{h.P(h.Class("hint"), g.Text("None of these rows can be acted on now.")), table}
 	}
-	return pickForm(v, action, table, g.Group{presses, asks})
+	return pickForm(action, table, g.Group{presses, asks})
 }
 
-func pickForm(v *page.View, action string, table, with g.Node) g.Node {
+func pickForm(action string, table, with g.Node) g.Node {
 	return h.Form(h.Class("picking"), h.Method("post"), g.If(action != "", h.Action(action)), table,
 		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(g.Text("With those selected:")), with))
 }
@@ -82,7 +81,7 @@ func chosenRows(v *page.View) map[string]bool {
 }
 
 // appendBox appends the cell with which a row is selected.
-func appendBox(b []byte, d *hal.Document, self []hal.Link, chosen map[string]bool) []byte {
+func appendBox(b []byte, self []hal.Link, chosen map[string]bool) []byte {
 	id, title := "", ""
 	for _, l := range self {
 		id, title = path.Base(l.Href), l.Title

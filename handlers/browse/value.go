@@ -61,8 +61,6 @@ func appendLink(b []byte, href, text string) []byte {
 
 const noneMarkup = `<span class="none">–</span>`
 
-func none() g.Node { return markup(noneMarkup) }
-
 // value shows a member's value.
 func value(v hal.Value) g.Node { return markup(appendValue(nil, v)) }
 
