@@ -113,9 +113,14 @@ func TestCommands(t *testing.T) {
 func TestSamples(t *testing.T) {
 	t.Parallel()
 	got := sample(&hal.Template{Properties: []hal.TemplateProperty{
-		{Name: "name", Required: true}, {Name: "left-out"}, {Name: "cpus", Type: "number", Value: "2"}, {Name: "on", Type: "checkbox", Value: "true"},
-		{Name: "size", Required: true, Options: []hal.Option{{Value: "small"}}}, {Name: "groups", Multiple: true, Selected: []string{"1", "2"}},
-		{Name: "items", Type: "textarea", Value: `[{"a":1}]`}, {Name: "least", Type: "number", Required: true, Min: "3"},
+		{Name: "name", Required: true},
+		{Name: "left-out"},
+		{Name: "cpus", Type: "number", Value: "2"},
+		{Name: "on", Type: "checkbox", Value: "true"},
+		{Name: "size", Required: true, Options: []hal.Option{{Value: "small"}}},
+		{Name: "groups", Multiple: true, Selected: []string{"1", "2"}},
+		{Name: "items", Type: "textarea", Value: `[{"a":1}]`},
+		{Name: "least", Type: "number", Required: true, Min: "3"},
 	}})
 	if want := `{"name":"…","cpus":2,"on":true,"size":"small","groups":["1","2"],"items":[{"a":1}],"least":3}`; got != want {
 		t.Errorf("%s\nwant %s", got, want)
