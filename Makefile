@@ -19,8 +19,8 @@ demo: build ## Run a whole cloud on this machine (LISTEN=127.0.0.1:8080)
 	bin/halcyon demo --listen $(LISTEN)
 
 .PHONY: test
-test: build ## Run all tests on SQLite and PostgreSQL, with Node's and Python's clients, and the tour
-	scripts/with-postgres.sh scripts/with-node.sh scripts/with-python.sh go test ./...
+test: build ## Run all tests on SQLite and PostgreSQL, with Node's and Python's clients, a terminal, and the tour
+	scripts/with-postgres.sh scripts/with-node.sh scripts/with-python.sh scripts/with-tmux.sh go test ./...
 	scripts/tour.sh
 
 .PHONY: test-sqlite
@@ -69,7 +69,7 @@ fuzz: ## Run every fuzz test for FUZZTIME (10s)
 
 .PHONY: golden
 golden: ## Write the expected documents of the behaviour scripts anew
-	scripts/with-postgres.sh go test ./cmd/halcyon -update
+	scripts/with-postgres.sh scripts/with-tmux.sh go test ./cmd/halcyon -update
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -9,7 +9,7 @@ import (
 const DefaultPageSize = 10
 
 // filterParams are the query parameters of every collection (RFC 6570 form).
-const filterParams = "{?filter,attributes,order,page,page_size}"
+const filterParams = "{?filter,attributes,embed,order,page,page_size}"
 
 // Collection is one page of a list, with what its Document is made from.
 type Collection struct {
@@ -46,7 +46,7 @@ func (c Collection) Document() Document {
 	}
 	pages := max(1, (total+size-1)/size)
 
-	links := make([]Rel, 0, 7)
+	links := make([]Rel, 0, 8)
 	add := func(name string, n int, cursor, value string, only Shapes) {
 		links = append(links, Rel{
 			Name: name, Optional: true, Only: only,

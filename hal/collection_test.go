@@ -9,7 +9,7 @@ import (
 
 const (
 	collectionCuries = `"curies":[{"name":"cb","href":"/api/v2/docs/rels/{rel}","templated":true}]`
-	collectionFilter = `"cb:filter":{"href":"/api/v2/servers/{?filter,attributes,order,page,page_size}","title":"Filter, sort and page this list","templated":true}`
+	collectionFilter = `"cb:filter":{"href":"/api/v2/servers/{?filter,attributes,embed,order,page,page_size}","title":"Filter, sort and page this list","templated":true}`
 )
 
 func TestCollection(t *testing.T) {

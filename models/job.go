@@ -156,6 +156,7 @@ func (j *Job) MoveTo(to JobStatus) error {
 	if !slices.Contains(jobEdges[j.Status], to) {
 		return fault.Conflictf("A job cannot go from %s to %s.", j.Status, to)
 	}
+	j.Left = append(j.Left, string(j.Status))
 	j.Status = to
 	return nil
 }

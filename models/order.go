@@ -80,6 +80,7 @@ func (o *Order) MoveTo(to OrderStatus) error {
 	if !slices.Contains(orderEdges[o.Status], to) {
 		return fault.Conflictf("An order cannot go from %s to %s.", o.Status, to)
 	}
+	o.Left = append(o.Left, string(o.Status))
 	o.Status = to
 	return nil
 }

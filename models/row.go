@@ -45,6 +45,10 @@ type Row struct {
 	Version   int64  // counts the row's changes; the ETag's first part
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	// Left are the statuses that MoveTo has taken the row out of since it was read or
+	// written, in their order. Whoever writes the row says so in an event.
+	Left []string `gorm:"-"`
 }
 
 // Key gives the row's own fields, so that code over any kind of row can reach them.

@@ -102,6 +102,7 @@ func (s *Server) MoveTo(to ServerStatus) error {
 	if !slices.Contains(serverEdges[s.Status], to) {
 		return fault.Conflictf("A server cannot go from %s to %s.", s.Status, to)
 	}
+	s.Left = append(s.Left, string(s.Status))
 	s.Status = to
 	return nil
 }
@@ -175,6 +176,7 @@ func (s *Service) MoveTo(to ServiceStatus) error {
 	if !slices.Contains(serviceEdges[s.Status], to) {
 		return fault.Conflictf("A service cannot go from %s to %s.", s.Status, to)
 	}
+	s.Left = append(s.Left, string(s.Status))
 	s.Status = to
 	return nil
 }

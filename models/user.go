@@ -2,7 +2,6 @@ package models
 
 import (
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"halcyon/pkg/fault"
@@ -25,6 +24,7 @@ type User struct {
 	GlobalViewer bool
 
 	NewPassword string `gorm:"-" json:"-"` // to be set with the row; never stored as it is
+	Rekeyed     bool   `gorm:"-" json:"-"` // the password is changed with the row: what was signed in with the old one ends
 }
 
 // GlobalPrefix implements Keyed.
@@ -48,14 +48,4 @@ func (u *User) Validate() error {
 		bad = append(bad, fault.Field{Pointer: "/email", Reason: "is no e-mail address"})
 	}
 	return fault.InvalidFields(bad)
-}
-
-// Session is a signed-in presence: every token of it dies with it.
-type Session struct {
-	ID        ID `gorm:"primaryKey"`
-	UUID      string
-	UserID    ID
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	RevokedAt *time.Time
 }

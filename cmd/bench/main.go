@@ -81,6 +81,7 @@ var parts = []part{
 	{"demo", false, (*rig).demo},
 	{"orders", false, (*rig).orders},
 	{"sync", false, (*rig).sync},
+	{"events", false, (*rig).events},
 }
 
 func partNames() []string {

@@ -20,10 +20,12 @@ import (
 	"halcyon/pkg/backend"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
+	"halcyon/pkg/mail"
 	"halcyon/pkg/order"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
@@ -33,6 +35,7 @@ import (
 	"halcyon/pkg/secret"
 	"halcyon/pkg/server"
 	"halcyon/pkg/store"
+	"halcyon/pkg/subscription"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
 	"halcyon/pkg/webhook"
@@ -47,6 +50,7 @@ type app struct {
 	hasher    *auth.Hasher
 	auth      *auth.Service
 	box       *secret.Box
+	mails     *mail.Service // nil: none are sent
 	backends  *backend.Pool
 	tenancy   *tenancy.Service
 	catalog   *catalog.Service
@@ -54,8 +58,12 @@ type app struct {
 	orders    *order.Service
 	servers   *server.Service
 	history   *history.Service
+	events    *event.Service
 	actions   *action.Service
 	quotas    *quota.Service
+
+	subscriptions *subscription.Service
+	sender        *subscription.Sender // of webhooks; nil when this process runs no work
 
 	idempotency *idempotency.Service
 
@@ -70,6 +78,7 @@ type app struct {
 type settings struct {
 	databaseURL   string
 	maxConns      int
+	keepEvents    time.Duration // 0 for the service's own
 	keysDir       string
 	secretKeyFile string
 	tokenLifetime time.Duration
@@ -77,12 +86,16 @@ type settings struct {
 	prefer        hal.Shape
 	origins       []string // whose scripts may call
 	tls           bool
+	sessions      auth.SessionPolicy // of browsers; zero for the default
+	apiTokens     auth.TokenPolicy
+	mail          mailSettings
 	workers       int // jobs at a time in this process; 0 for none
 	poll          time.Duration
 	lease         time.Duration
 	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
 	backoffMax    time.Duration
 	webhookAllow  webhook.Allowed // private networks that webhooks may call
+	hooks         subscription.Policy
 	leases        server.LeasePolicy
 	leaseSweep    time.Duration // how often leases are looked at; 0 for never
 	clock         func() time.Time
@@ -127,8 +140,16 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		return err
 	}
 	a.directory = directory.New(a.store)
+	a.events = event.New(event.Config{Store: a.store, People: a.directory, Keep: c.keepEvents, Log: c.log})
 	a.hasher = auth.NewHasher(a.store.Now)
-	a.auth = auth.New(auth.Config{Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log})
+	reset, err := a.mailer(c)
+	if err != nil {
+		return err
+	}
+	a.auth = auth.New(auth.Config{
+		Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log,
+		Sessions: c.sessions, Tokens: c.apiTokens, Reset: reset,
+	})
 	a.backends = backend.New(a.store, providers(c.log), a.box.Open)
 	a.tenancy = tenancy.New(a.store, a.directory, a.hasher.Hash)
 	a.catalog = catalog.New(a.store, a.directory, a.backends, a.box.Seal)
@@ -152,10 +173,19 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.history = history.New(a.store)
 	a.idempotency = idempotency.New(a.store, a.box.Seal, a.box.Open)
 	a.quotas = quota.New(a.store)
+	a.subscriptions = subscription.New(subscription.Config{
+		Store: a.store, Directory: a.directory, Caller: webhook.NewPrivate(c.webhookAllow), Seal: a.box.Seal, Open: a.box.Open,
+		Policy: c.hooks, Log: c.log,
+	})
 	if c.workers > 0 {
+		a.sender = a.subscriptions.Sender()
 		a.engine = job.NewEngine(a.jobs, job.Config{
 			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
 		})
+	}
+	origin, err := web.NewCrossOrigin(c.trusted())
+	if err != nil {
+		return err
 	}
 	pages, err := browse.New()
 	if err != nil {
@@ -163,15 +193,16 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	}
 	a.face, err = v2.New(v2.Services{
 		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Quotas: a.quotas, Actions: a.actions,
-		Idempotency: a.idempotency,
+		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Events: a.events, Quotas: a.quotas, Actions: a.actions,
+		Idempotency: a.idempotency, Subscriptions: a.subscriptions,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages})
+	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Seal: a.box.Seal, Open: a.box.Open})
 	if err != nil {
 		return err
 	}
+	a.subscriptions.Render = a.face.EventData
 	a.web = web.New(web.Config{
 		Faces: []web.Face{pages, a.face}, Log: c.log, Now: a.store.Now,
 		Ready: map[string]func(context.Context) error{
@@ -180,7 +211,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 			"workers":    a.working,
 		},
 		Metrics: web.NewMetrics(a.gauges()),
-		Origins: c.origins, TLS: c.tls,
+		Origins: c.origins, TLS: c.tls, Private: []string{v2.Private},
 	})
 	return nil
 }
@@ -233,6 +264,7 @@ func (a *app) gauges() map[string]func() float64 {
 		"halcyon_database_connections_in_use":       func() float64 { return float64(a.store.Stats().InUse) },
 		"halcyon_database_connection_waits":         func() float64 { return float64(a.store.Stats().WaitCount) },
 		"halcyon_database_connection_waits_seconds": func() float64 { return a.store.Stats().WaitDuration.Seconds() },
+		"halcyon_event_streams":                     func() float64 { return float64(a.events.Streams()) },
 	}
 	if a.engine == nil {
 		return g
@@ -255,7 +287,10 @@ func (a *app) close(ctx context.Context) error {
 	if a.engine != nil {
 		errs = append(errs, a.engine.Stop(ctx))
 	}
-	errs = append(errs, a.backends.Close(ctx))
+	if a.sender != nil {
+		a.sender.Stop(ctx)
+	}
+	errs = append(errs, a.backends.Close(ctx), a.auth.WriteSeen(ctx))
 	a.store.Close()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop: %w", err)

@@ -225,6 +225,7 @@ func (c *crawler) send(from, key string, t template) {
 var alternatives = map[string][]string{
 	"/api/v2/actions/":      {"built-in"},  // or what a webhook needs
 	"/api/v2/applications/": {"os-family"}, // or builds of another
+	"/api/v2/webhooks/":     {"about"},     // an object of any of several kinds
 }
 
 // filled answers the questions of a template: all of them, or those that have to be
@@ -384,7 +385,7 @@ func (c *crawler) refuse(r call) {
 // keep notes how everything is, for undo.
 func (c *crawler) keep() {
 	c.t.Helper()
-	c.tables = c.cloud.tables(c.t)
+	c.tables = append(c.cloud.tables(c.t), "event_outbox")
 	c.inTx(func(tx *store.Tx) error {
 		for _, name := range c.tables {
 			if err := tx.Exec("CREATE TABLE kept_" + name + " AS SELECT * FROM " + name).Error; err != nil {

@@ -48,7 +48,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sim.Close()) }()
-	flags := databaseFlags{DataDir: dir, SigningAlg: "EdDSA"}
+	flags := databaseFlags{DataDir: dir, SigningAlg: "EdDSA", EventDays: 7}
 	s, err := flags.settings(env)
 	if err != nil {
 		return err

@@ -58,6 +58,11 @@ func lively(t testing.TB, url string) *cloud {
 	until(t, "the order of what expires", func() bool {
 		return c.ask(t, call{actor: "alice", path: leased.header.Get("Location")}).text(t, "/status") == "SUCCESS"
 	})
+	hook := c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: "/api/v2/webhooks/", body: `{"name": "Hook", "url": "https://hooks.example.com/", "event-types": ["order.*"], "about": "/api/v2/orders/1", "group": 2}`})
+	do := hook.header.Get("Location") + "/actions/"
+	c.want(t, http.StatusCreated, call{actor: "alice", method: "POST", path: do + "test"})
+	c.want(t, http.StatusOK, call{actor: "alice", method: "POST", path: do + "disable"}) // the delivery has failed
+	c.want(t, http.StatusOK, call{actor: "alice", method: "POST", path: do + "enable"})
 	snapshot := c.want(t, http.StatusAccepted, call{actor: "alice", method: "POST", path: "/api/v2/servers/1/actions/snapshot/", body: `{"name": "before"}`})
 	until(t, "snapshot", func() bool {
 		return c.ask(t, call{actor: "alice", path: snapshot.header.Get("Location")}).text(t, "/status") == "SUCCESS"
@@ -160,6 +165,9 @@ func canonical(url string) string {
 	}
 	// A cursor only makes it quick.
 	var keep []string
+	if !strings.Contains(query, "page=") {
+		keep = append(keep, "page=1")
+	}
 	for _, pair := range strings.Split(query, "&") {
 		if !strings.HasPrefix(pair, "after=") && !strings.HasPrefix(pair, "before=") {
 			keep = append(keep, pair)

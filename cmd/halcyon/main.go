@@ -20,14 +20,16 @@ import (
 var version = ""
 
 type cli struct {
-	Serve     serveCmd     `cmd:"" help:"Serve the API and, unless told otherwise, run jobs."`
-	Worker    workerCmd    `cmd:"" help:"Run jobs without serving the API."`
-	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date and stop."`
-	Demo      demoCmd      `cmd:"" help:"A working cloud on this machine: SQLite, a simulated vCenter, a catalogue, users."`
-	Simulator simulatorCmd `cmd:"" help:"Run the vCenter simulator alone."`
-	User      userCmd      `cmd:"" help:"Manage users from the command line."`
-	Config    configCmd    `cmd:"" help:"Show the settings that serve would use, without secrets."`
-	Version   versionCmd   `cmd:"" help:"Show the version."`
+	Serve     serveCmd     `cmd:"" group:"server" help:"Serve the API and, unless told otherwise, run jobs."`
+	Worker    workerCmd    `cmd:"" group:"server" help:"Run jobs without serving the API."`
+	Migrate   migrateCmd   `cmd:"" group:"server" help:"Bring the database's schema up to date and stop."`
+	Demo      demoCmd      `cmd:"" group:"server" help:"A working cloud on this machine: SQLite, a simulated vCenter, a catalogue, users."`
+	Simulator simulatorCmd `cmd:"" group:"server" help:"Run the vCenter simulator alone."`
+	User      userCmd      `cmd:"" group:"server" help:"Manage users from the command line."`
+	Config    configCmd    `cmd:"" group:"server" help:"Show the settings that serve would use, without secrets."`
+	Version   versionCmd   `cmd:"" group:"server" help:"Show the version."`
+
+	clientCommands
 
 	LogLevel  string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"Format of the log." enum:"text,json" default:"text"`
@@ -35,7 +37,7 @@ type cli struct {
 
 // secretEnv are the settings that may come from a file, named by the same
 // variable with _FILE behind it.
-var secretEnv = []string{"HALCYON_DATABASE_URL", "HALCYON_SIMULATOR_PASSWORD"}
+var secretEnv = []string{"HALCYON_DATABASE_URL", "HALCYON_SIMULATOR_PASSWORD", "HALCYON_SMTP_URL", "HALCYON_TOKEN"}
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -50,16 +52,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
 	code := -1
 	parser, err := kong.New(&c,
-		kong.Name("halcyon"), kong.Description("Self-service cloud behind one hypermedia API."),
+		kong.Name("halcyon"), kong.Description("Self-service cloud behind one hypermedia API.\n\n"+exitHelp),
 		kong.UsageOnError(), kong.DefaultEnvars("HALCYON"), kong.Writers(stdout, stderr),
 		kong.Exit(func(n int) { code = n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ExplicitGroups(groups),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "halcyon:", err)
 		return 2
 	}
-	kctx, err := parser.Parse(args)
+	kctx, err := parser.Parse(asFlag(args))
 	if code >= 0 {
 		return code // --help was shown
 	}
@@ -69,8 +72,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	env := &environment{ctx: ctx, stdout: stdout, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
 	if err := kctx.Run(env); err != nil {
+		if ofClient(kctx) {
+			return clientFailed(stderr, err)
+		}
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			return 0
 		}
@@ -84,6 +90,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 type environment struct {
 	ctx    context.Context
 	stdout io.Writer
+	stderr io.Writer
 	log    *slog.Logger
 }
 

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -276,7 +279,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 }
 
 // versioned are tables whose rows count their changes.
-var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications"}
+var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications", "webhooks", "webhook_deliveries"}
 
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
@@ -292,7 +295,7 @@ func (c *cloud) tables(t testing.TB) []string {
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(n string) bool {
-		return n == "river_leader" || n == "river_client" || n == "river_queue" || n == "signals" || n == "sessions" || strings.HasPrefix(n, "river_client")
+		return strings.HasPrefix(n, "event") || n == "duties" || n == "river_leader" || n == "river_client" || n == "river_queue" || n == "signals" || n == "sessions" || strings.HasPrefix(n, "river_client")
 	})
 }
 
@@ -312,6 +315,8 @@ func (m *matrix) target(r web.Route, tenant string) (string, bool) {
 		return map[string]string{"rels": "submit", "problems": "invalid"}[parts[1]], true
 	case !strings.Contains(r.Path, ":"):
 		return "", true
+	case parts[0] == "password-reset":
+		return "", true // a link that nobody was mailed
 	case parts[0] == "user":
 		return "1", true // an item of the caller's cart, which is empty
 	}
@@ -435,12 +440,40 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 		x := &models.Application{Name: m.name("application"), ActionID: m.act()}
 		return must(m, x, m.app.actions.Applications.Create(context.Background(), access.System("test"), x)).ID
 	},
-	"orders":   (*matrix).order,
+	"sessions": func(m *matrix, tenant, _ string) models.ID {
+		now := m.app.store.Now()
+		s := &models.Session{UUID: uuid.NewString(), Version: 1, UserID: m.owners[tenant], CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
+		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error {
+			u, err := store.First[models.User](tx.Where("id = ?", s.UserID))
+			if err != nil {
+				return err
+			}
+			s.Generation = u.PasswordGen
+			return store.Fault(tx.Create(s).Error)
+		})
+		return must(m, s, err).ID
+	},
+	"api-tokens": func(m *matrix, tenant, _ string) models.ID {
+		return m.insert(&models.APIToken{UserID: m.owners[tenant], Name: m.name("token"), Scope: models.ScopeRead, SecretHash: m.name("hash")})
+	},
+	"orders": (*matrix).order,
+	"events": func(m *matrix, tenant, _ string) models.ID {
+		e := &models.Event{ID: models.ID(len(m.ready) + 1_000_000), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.store.Now()}
+		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Note(tx, e) })
+		return must(m, e, err).ID
+	},
 	"jobs":     (*matrix).job,
 	"servers":  (*matrix).server,
 	"services": (*matrix).service,
 	"snapshots": func(m *matrix, tenant, _ string) models.ID {
 		return m.insert(&models.Snapshot{ServerID: m.server(tenant, ""), Name: m.name("snapshot"), BackendRef: m.name("ref"), TakenAt: m.app.store.Now()})
+	},
+	"webhooks": func(m *matrix, tenant, action string) models.ID { return m.hook(tenant, action).ID },
+	"webhook-deliveries": func(m *matrix, tenant, _ string) models.ID {
+		return m.insert(&models.WebhookDelivery{
+			WebhookID: m.hook(tenant, "").ID, EventType: "order.changed", MessageID: m.name("msg"), Payload: "{}",
+			Status: models.DeliveryFailure, Log: []models.DeliveryAttempt{},
+		})
 	},
 	"history": func(m *matrix, tenant, _ string) models.ID {
 		order := m.order(tenant, "")
@@ -463,6 +496,15 @@ func (m *matrix) act() models.ID {
 	m.t.Helper()
 	x := &models.Action{Name: m.name("action"), Kind: models.ActionBuiltIn, BuiltIn: models.BuiltInAddLabel, Settings: []models.Param{{Name: "label", Value: "x"}}}
 	return must(m, x, m.app.actions.Actions.Create(context.Background(), access.System("test"), x)).ID
+}
+
+// hook makes a webhook of the tenant's owner, in the state in which the action can be
+// had.
+func (m *matrix) hook(tenant, action string) *models.Webhook {
+	m.t.Helper()
+	w := &models.Webhook{OwnerID: m.owners[tenant], Name: m.name("hook"), URL: "https://hooks.example.com/", Types: []string{"*"}, Enabled: action != "enable"}
+	m.insert(w)
+	return w
 }
 
 // order makes a cart with one item of each kind, or an order in the state in which

@@ -30,12 +30,12 @@ func TestNamesAreOnlyNames(t *testing.T) {
 			if isAction(queue[i].url) || strings.HasSuffix(queue[i].url, "/templates/") && !strings.Contains(queue[i].url, "/1/") { // its back end is made up
 				continue
 			}
-			for _, accept := range []string{"application/hal+json", formsType, "application/json", browser} {
+			for _, accept := range []string{"application/hal+json", formsType, "application/json", pageType} {
 				a := c.want(t, http.StatusOK, call{actor: "admin", path: queue[i].url, accept: accept})
 				c.harmless(t, a)
-				if a.kind() == browser {
+				if a.kind() == pageType {
 					for _, more := range []string{"_source=forms", "_select=1"} {
-						c.harmless(t, c.want(t, http.StatusOK, call{actor: "admin", path: beside(queue[i].url, more), accept: browser}))
+						c.harmless(t, c.want(t, http.StatusOK, call{actor: "admin", path: beside(queue[i].url, more), accept: pageType}))
 					}
 				}
 				if strings.Contains(string(a.body), "alert") {
@@ -100,6 +100,7 @@ func (c *cloud) plant(t *testing.T) []string {
 	// The form takes its members' names from the blueprint.
 	make(blueprint+"/actions/order", m{"group": group, "environment": env, "<script>alert&": evil, "name": evil, "service-name": evil})
 	c.want(t, http.StatusBadRequest, call{actor: "admin", method: "POST", path: blueprint + "/actions/order", body: `{"<script>alert(1)": "x"}`})
+	make("/api/v2/webhooks/", m{"name": evil, "url": "https://hooks.example.com/<script>alert", "event-types": []string{"*"}, "group": group})
 	return made
 }
 
@@ -112,7 +113,7 @@ func (c *cloud) harmless(t *testing.T, a *answer) {
 			t.Errorf("%s: the header %s is %q", a.call, name, values)
 		}
 	}
-	if a.kind() == browser {
+	if a.kind() == pageType {
 		onlyText(t, a)
 		return
 	}

@@ -19,8 +19,8 @@ import (
 	"halcyon/pkg/demo"
 )
 
-// browser is what a call accepts that stands for one by a browser.
-const browser = "text/html"
+// pageType is what a call accepts that stands for one by a browser.
+const pageType = "text/html"
 
 // void are the elements that have no end.
 var void = []string{"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -215,12 +215,12 @@ func (c *cloud) crawlPages(t *testing.T, actor string) (pages, forms int) {
 	seen := map[string]bool{"/api/v2/": true}
 	for i := 0; i < len(queue); i++ {
 		v := queue[i]
-		a, err := c.do(call{actor: actor, path: v.url, accept: browser})
+		a, err := c.do(call{actor: actor, path: v.url, accept: pageType})
 		if err != nil || a.status != http.StatusOK {
 			t.Errorf("%s: %s, linked from %s: %d, %v", actor, v.url, v.from, a.status, err)
 			continue
 		}
-		if a.kind() != browser {
+		if a.kind() != pageType {
 			continue
 		}
 		root := a.page(t)
@@ -299,7 +299,7 @@ func (c *cloud) compareForms(t *testing.T, actor, address string, root *html.Nod
 func (c *cloud) form(t testing.TB, actor, action string, values url.Values) *answer {
 	t.Helper()
 	return c.ask(t, call{
-		actor: actor, method: http.MethodPost, path: action, accept: browser, body: values.Encode(), label: "application/x-www-form-urlencoded",
+		actor: actor, method: http.MethodPost, path: action, accept: pageType, body: values.Encode(), label: "application/x-www-form-urlencoded",
 	})
 }
 
@@ -317,7 +317,7 @@ func (c *cloud) follow(t testing.TB, a *answer) *answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.want(t, http.StatusOK, call{actor: a.call.actor, path: to.String(), accept: browser})
+	return c.want(t, http.StatusOK, call{actor: a.call.actor, path: to.String(), accept: pageType})
 }
 
 // notice gives what a page says on top.
@@ -437,7 +437,7 @@ func TestFormsOfPages(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		importing := call{actor: "admin", method: http.MethodPost, path: "/api/v2/blueprints/import/?_page=%2Fapi%2Fv2%2Fblueprints%2F", accept: browser, body: upload.String(), label: w.FormDataContentType()}
+		importing := call{actor: "admin", method: http.MethodPost, path: "/api/v2/blueprints/import/?_page=%2Fapi%2Fv2%2Fblueprints%2F", accept: pageType, body: upload.String(), label: w.FormDataContentType()}
 		if a := c.ask(t, importing); a.status != http.StatusConflict || a.notice(t) == "" {
 			t.Errorf("a second one of that name: %d\n%s", a.status, a.body)
 		}
@@ -445,7 +445,7 @@ func TestFormsOfPages(t *testing.T) {
 		c.follow(t, c.ask(t, importing))
 
 		// What an order's page gives for curl orders the same.
-		shown := c.want(t, http.StatusOK, call{actor: "alice", path: "/api/v2/orders/1?_source=hal", accept: browser})
+		shown := c.want(t, http.StatusOK, call{actor: "alice", path: "/api/v2/orders/1?_source=hal", accept: pageType})
 		ordered := ""
 		for _, n := range elements(shown.page(t), "pre") {
 			if text := textOf(n); strings.Contains(text, "/api/v2/orders/'") && strings.Contains(text, `"items"`) {
@@ -470,7 +470,7 @@ func TestFormsOfPages(t *testing.T) {
 			"/api/v2/jobs/?_done=sync-vms&_at=%2Fapi%2Fv2%2Fresource-handlers%2F":     "",
 			"/api/v2/groups/2?_done=change&_at=https%3A%2F%2Fevil.example%2Fgroups%2": "404",
 		} {
-			a := c.ask(t, call{actor: "admin", path: address, accept: browser})
+			a := c.ask(t, call{actor: "admin", path: address, accept: pageType})
 			switch {
 			case want == "404": // it is no parameter of ours then
 				if a.status != http.StatusBadRequest {
@@ -484,16 +484,16 @@ func TestFormsOfPages(t *testing.T) {
 		}
 
 		// A filter that means nothing is shown where it can be mended.
-		bad := c.want(t, http.StatusBadRequest, call{actor: "alice", path: "/api/v2/servers/?filter=nothing%3A%22%3E%3Cb%3E", accept: browser})
+		bad := c.want(t, http.StatusBadRequest, call{actor: "alice", path: "/api/v2/servers/?filter=nothing%3A%22%3E%3Cb%3E", accept: pageType})
 		if !slices.ContainsFunc(elements(bad.page(t), "input"), func(n *html.Node) bool { return attribute(n, "value") == `nothing:"><b>` }) {
 			t.Errorf("what was asked for is gone\n%s", bad.body)
 		}
-		narrow := c.follow(t, c.ask(t, call{actor: "alice", path: "/api/v2/servers/?filter=&_f=hostname&_l=icontains&_v=server-1&_f=status&_l=exact&_v=ACTIVE", accept: browser}))
+		narrow := c.follow(t, c.ask(t, call{actor: "alice", path: "/api/v2/servers/?filter=&_f=hostname&_l=icontains&_v=server-1&_f=status&_l=exact&_v=ACTIVE", accept: pageType}))
 		if n := strings.Count(string(narrow.body), `data-label="Hostname"`); n != 1 {
 			t.Errorf("%d servers are left\n%s", n, narrow.body)
 		}
-		c.want(t, http.StatusMethodNotAllowed, call{actor: "alice", path: "/api/v2/servers/1/actions/poweroff/", accept: browser})
-		c.want(t, http.StatusNotFound, call{actor: "alice", path: "/api/v2/groups/999", accept: browser})
+		c.want(t, http.StatusMethodNotAllowed, call{actor: "alice", path: "/api/v2/servers/1/actions/poweroff/", accept: pageType})
+		c.want(t, http.StatusNotFound, call{actor: "alice", path: "/api/v2/groups/999", accept: pageType})
 	})
 }
 
@@ -521,7 +521,7 @@ func TestPagesAskNoMore(t *testing.T) {
 			}
 			path := d.Path() + "?page_size=100"
 			json := asked(path+"&attributes="+strings.Join(names, ","), "application/hal+json")
-			if page := asked(path, browser); page > json || json == 0 {
+			if page := asked(path, pageType); page > json || json == 0 {
 				t.Errorf("%s: %d statements for the page, %d for its JSON", path, page, json)
 			}
 		}

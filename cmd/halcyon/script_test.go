@@ -30,11 +30,15 @@ import (
 // script may use, besides what testscript has:
 //
 //	http ACTOR METHOD PATH [BODY]   one request; the answer is on stdout for cmp.
-//	                                The actor token sends $TOKEN.
+//	                                The actor token sends $TOKEN, and browser its
+//	                                cookies.
 //	                                BODY is a file, or the body itself when it
 //	                                begins with { or [ or holds a =.
 //	                                Flags in front: -accept=, -type=, -auth=, -raw,
 //	                                -header='NAME: VALUE' as often as needed
+//	stream ACTOR PATH TYPE [NUMBER] follows the events behind the one with the number
+//	                                until one of the type comes, and shows them
+//	prune                           removes the events that are too old
 //	let NAME POINTER                keeps a part of the last answer in $NAME
 //	is POINTER VALUE                holds a part of the last answer against VALUE
 //	until ACTOR PATH POINTER VALUE… asks until the part has one of the values
@@ -43,18 +47,28 @@ import (
 //	unreachable                     takes the vCenter's address away from us
 //	reachable                       gives it back
 //	rest                            ends the workers: what is queued stays queued
-//	later DAYS                      sets the installation's clock forward
+//	later DAYS                      sets the installation's clock forward: by so many days,
+//	                                or by a duration such as 90s
 //	leases                          looks at the leases, as the server does now and then
 //	unzip                           shows the files of the zip that came
 //	keep FILE                       writes the body of the last answer into a file
 //	pack ZIP FILE                   makes a bundle with the file as its manifest
 //	upload ACTOR PATH FILE          sends a file as the field file of a form
-//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on
-//	received                        shows what it got since the last time
+//	answers STATUS...               what $RECEIVER, who gets webhooks, answers from now on;
+//	                                hang: nothing
+//	signed SECRET...                what it holds signatures against, from now on: each of
+//	                                these secrets has to have signed, and nothing else
+//	received [N]                    shows what it got since the last time, or waits for N
+//	                                messages and tells how often each has come
+//	mails                           sends the mails that are due, and shows what came; $LINK
+//	                                is the path of the last link. With fail: the next one
+//	                                is not taken
 //	quiet                           fails when a canary is in the log
 //
 // A pointer is a JSON pointer; * stands for every element, # for their number,
-// and "status" for the status of the answer.
+// "status" for the status of the answer, "header:NAME" for a header of it, and
+// "field:NAME" for what a field of a page's form holds, "sent:NAME" for that as a
+// form sends it.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func(testing.TB) string) {
@@ -64,8 +78,9 @@ func TestScripts(t *testing.T) {
 			Dir: "../../testdata/v2", UpdateScripts: rewrite, RequireUniqueNames: true,
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
-				p := &player{receiver: newReceiver(tb)}
-				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, func(s *settings) { s.clock = p.clock })
+				p := &player{mailbox: newMailbox(tb), jar: jar{}}
+				p.receiver = newReceiver(tb, p.clock)
+				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, p.mailbox.mailing, func(s *settings) { s.clock = p.clock })
 				p.cloud = c
 				env.Values[keyCloud{}] = p
 				now := time.Now().UTC()
@@ -84,8 +99,10 @@ func TestScripts(t *testing.T) {
 				"unreachable": played((*player).unreachable), "reachable": played((*player).reachable),
 				"unzip": played((*player).unzip), "rest": played((*player).rest),
 				"keep": played((*player).keep), "pack": played((*player).pack), "upload": played((*player).upload),
-				"answers": played((*player).answers), "received": played((*player).received), "quiet": played((*player).quiet),
+				"answers": played((*player).answers), "received": played((*player).received), "signed": played((*player).signed), "quiet": played((*player).quiet),
+				"stream": played((*player).stream), "prune": played((*player).prune),
 				"later": played((*player).later), "takesnapshot": played((*player).takesnapshot), "leases": played((*player).leases),
+				"mails": played((*player).mails),
 			},
 		})
 	})
@@ -102,6 +119,8 @@ type keyCloud struct{}
 // player plays one script.
 type player struct {
 	receiver *receiver
+	mailbox  *mailbox
+	jar      jar // of the actor browser
 	cloud    *cloud
 	last     *answer
 	ahead    atomic.Int64 // how far the installation's clock is before the wall's
@@ -112,7 +131,11 @@ func (p *player) clock() time.Time { return time.Now().Add(time.Duration(p.ahead
 // later is for what happens days from now.
 func (p *player) later(_ *testscript.TestScript, _ bool, args []string) error {
 	if len(args) != 1 {
-		return errors.New("usage: later DAYS")
+		return errors.New("usage: later DAYS or later TIME")
+	}
+	if d, err := time.ParseDuration(args[0]); err == nil && args[0] != "0" {
+		p.ahead.Add(int64(d))
+		return nil
 	}
 	days, err := strconv.Atoi(args[0])
 	p.ahead.Add(int64(days) * int64(24*time.Hour))
@@ -166,7 +189,7 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		return errors.New("usage: http [-accept=TYPE] [-type=TYPE] [-auth=HEADER] [-header=HEADER]... [-raw] ACTOR METHOD PATH [BODY]")
 	}
 	r.method, r.path = args[1], args[2]
-	as(ts, &r, args[0])
+	p.as(ts, &r, args[0])
 	if len(args) == 4 {
 		r.body = args[3]
 		if r.body != "" && !strings.ContainsAny(r.body, "{[=") {
@@ -178,6 +201,9 @@ func (p *player) http(ts *testscript.TestScript, _ bool, args []string) error {
 		return err
 	}
 	p.last = a
+	if r.actor == actorBrowser {
+		p.jar.keep(a)
+	}
 	out := a.print()
 	if raw {
 		out = steady(string(a.body))
@@ -199,11 +225,17 @@ func added(h http.Header, name, value string) http.Header {
 	return h
 }
 
+// actorBrowser is the actor that has cookies, and no credentials besides.
+const actorBrowser = "browser"
+
 // as says who asks.
-func as(ts *testscript.TestScript, r *call, actor string) {
+func (p *player) as(ts *testscript.TestScript, r *call, actor string) {
 	r.actor = actor
 	if actor == "token" {
 		r.header = added(r.header, "Authorization", "Bearer "+ts.Getenv("TOKEN"))
+	}
+	if actor == actorBrowser {
+		p.jar.send(r)
 	}
 }
 
@@ -214,6 +246,12 @@ func part(a *answer, pointer string) (string, error) {
 	}
 	if name, ok := strings.CutPrefix(pointer, "header:"); ok {
 		return strings.Join(a.header.Values(name), ", "), nil
+	}
+	if name, ok := strings.CutPrefix(pointer, "field:"); ok {
+		return fieldOf(string(a.body), name), nil
+	}
+	if name, ok := strings.CutPrefix(pointer, "sent:"); ok {
+		return url.QueryEscape(fieldOf(string(a.body), name)), nil
 	}
 	if pointer == "status" {
 		return fmt.Sprint(a.status), nil
@@ -256,7 +294,7 @@ func (p *player) until(ts *testscript.TestScript, _ bool, args []string) error {
 	}
 	end := time.Now().Add(patience)
 	r := call{path: args[1]}
-	as(ts, &r, args[0])
+	p.as(ts, &r, args[0])
 	for {
 		a, err := p.cloud.do(r)
 		if err != nil {

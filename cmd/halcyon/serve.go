@@ -31,6 +31,7 @@ type databaseFlags struct {
 	SecretKeyFile string `help:"Key that stored passwords are sealed with; in the data directory when empty." type:"path" placeholder:"FILE"`
 	KeysDir       string `help:"Directory of the keys that sign tokens; in the data directory when empty." type:"path" placeholder:"DIR"`
 	SigningAlg    string `help:"Kind of the first signing key." enum:"EdDSA,HS256" default:"EdDSA"`
+	EventDays     int    `help:"How many days events are kept for those who come back." default:"7"`
 }
 
 // jobFlags say how work is done.
@@ -40,6 +41,7 @@ type jobFlags struct {
 	Lease   time.Duration `help:"How long a step stays with a worker that shows no sign of life." default:"15s"`
 
 	WebhookAllow []string `help:"Private networks that webhooks may call, such as 10.1.0.0/16; all others that are not public are refused." placeholder:"CIDR"`
+	WebhookKeep  int      `help:"Days for which what was sent to webhooks is kept." default:"30"`
 }
 
 // apiFlags say how the API behaves.
@@ -58,6 +60,10 @@ func (d *databaseFlags) settings(env *environment) (settings, error) {
 		return settings{}, fmt.Errorf("data directory: %w", err)
 	}
 	s := settings{databaseURL: d.DatabaseURL, maxConns: d.DatabaseConns, keysDir: d.KeysDir, secretKeyFile: d.SecretKeyFile, signingAlg: d.SigningAlg, log: env.log}
+	if d.EventDays < 1 {
+		return settings{}, fmt.Errorf("event-days: %d is less than 1", d.EventDays)
+	}
+	s.keepEvents = time.Duration(d.EventDays) * 24 * time.Hour
 	if s.databaseURL == "" {
 		s.databaseURL = "sqlite:" + filepath.Join(d.DataDir, "halcyon.db")
 	}
@@ -74,6 +80,7 @@ type serveCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	signInFlags
 	leaseFlags
 	AdminPasswordFile string `help:"File with the password of the user admin, who is made on an empty database; without it a random one is printed once." type:"path" placeholder:"FILE"`
 }
@@ -88,6 +95,9 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	if err := c.apiFlags.apply(&s); err != nil {
+		return err
+	}
+	if err := c.signInFlags.apply(&s); err != nil {
 		return err
 	}
 	if err := c.leaseFlags.apply(&s); err != nil {
@@ -106,6 +116,10 @@ func (c *serveCmd) Run(env *environment) error {
 
 func (j *jobFlags) apply(s *settings) (err error) {
 	s.workers, s.poll, s.lease = j.Workers, j.Poll, j.Lease
+	s.hooks.Keep = time.Duration(j.WebhookKeep) * 24 * time.Hour
+	if j.WebhookKeep < 1 {
+		return fmt.Errorf("webhook-keep: %d days is less than one", j.WebhookKeep)
+	}
 	s.webhookAllow, err = webhook.ParseAllowed(j.WebhookAllow)
 	return err
 }
@@ -190,9 +204,13 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		if err := a.engine.Start(ctx); err != nil {
 			return errors.Join(err, listener.Close())
 		}
+		a.sender.Start()
 	}
 	go a.housekeeping(ctx)
+	go a.writeSeen(ctx)
+	go a.sendMails(ctx)
 	go a.endLeases(ctx)
+	go a.events.Run(ctx)
 	go tally.Run(ctx, a.store, foldEvery, a.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -237,6 +255,11 @@ func (a *app) housekeeping(ctx context.Context) {
 		} else if n > 0 {
 			a.log.Debug("old idempotency keys were removed", "count", n)
 		}
+		if n, err = a.subscriptions.Sweep(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("old deliveries of webhooks could not be removed", "error", err)
+		} else if n > 0 {
+			a.log.Debug("old deliveries of webhooks were removed", "count", n)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -276,6 +299,8 @@ func (c *workerCmd) Run(env *environment) error {
 		a.store.Close()
 		return err
 	}
+	go a.events.Run(env.ctx)
+	a.sender.Start()
 	go tally.Run(env.ctx, a.store, foldEvery, a.log)
 	a.log.Info("ready", "workers", c.Workers, "version", currentVersion())
 	<-env.ctx.Done()
@@ -342,6 +367,7 @@ type configCmd struct {
 	databaseFlags
 	jobFlags
 	apiFlags
+	signInFlags
 	leaseFlags
 }
 
@@ -358,16 +384,24 @@ func (c *configCmd) Run(env *environment) error {
 		{"secret-key-file", c.SecretKeyFile},
 		{"keys-dir", c.KeysDir},
 		{"signing-alg", c.SigningAlg},
+		{"event-days", fmt.Sprint(c.EventDays)},
 		{"workers", fmt.Sprint(c.Workers)},
 		{"poll", c.Poll.String()},
 		{"lease", c.Lease.String()},
 		{"webhook-allow", strings.Join(c.WebhookAllow, ",")},
+		{"webhook-keep", fmt.Sprint(c.WebhookKeep)},
 		{"listen", c.Listen},
 		{"tls-cert", c.TLSCert},
 		{"tls-key", c.TLSKey},
 		{"token-lifetime", c.TokenLifetime.String()},
 		{"prefer-representation", c.PreferRepresentation},
 		{"cors-origin", strings.Join(c.CORSOrigin, ",")},
+		{"session-idle", c.SessionIdle.String()},
+		{"session-lifetime", c.SessionLifetime.String()},
+		{"api-token-maximum", fmt.Sprint(c.APITokenMaximum)},
+		{"smtp-url", hidePassword(c.SMTPURL)},
+		{"mail-from", c.MailFrom},
+		{"public-url", c.PublicURL},
 		{"shutdown-timeout", c.ShutdownTimeout.String()},
 		{"lease-warnings", strings.Trim(fmt.Sprint(c.LeaseWarnings), "[]")},
 		{"lease-expired-action", c.LeaseExpiredAction},

@@ -63,7 +63,7 @@ func (a *assets) url(name string) string { return assetsPath + "/" + a.names[nam
 
 // Routes implements web.Face.
 func (f *Face) Routes() []web.Route {
-	return []web.Route{{Method: http.MethodGet, Path: assetsPath + "/:name", Doc: "anybody", Handle: f.asset}}
+	return append(f.viewerRoutes(), web.Route{Method: http.MethodGet, Path: assetsPath + "/:name", Doc: "anybody", Handle: f.asset})
 }
 
 func (f *Face) asset(c echo.Context) error {

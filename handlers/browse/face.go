@@ -19,7 +19,8 @@ const Base = "/api/v2"
 
 // Face writes pages and serves what they need.
 type Face struct {
-	assets assets
+	assets  assets
+	viewing viewer
 }
 
 // New makes the face.
@@ -28,7 +29,11 @@ func New() (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Face{assets: a}, nil
+	f := &Face{assets: a}
+	if f.viewing, err = f.loadViewer(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 var _ page.Writer = (*Face)(nil)
@@ -43,7 +48,7 @@ func (f *Face) Append(dst []byte, v *page.View) []byte {
 var _ web.Face = (*Face)(nil)
 
 // Prefixes implements web.Face.
-func (f *Face) Prefixes() []string { return []string{assetsPath} }
+func (f *Face) Prefixes() []string { return []string{assetsPath, viewerPath} }
 
 // Authenticate implements web.Face: what pages need is the same for everybody.
 func (f *Face) Authenticate(echo.Context) error { return nil }

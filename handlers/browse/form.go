@@ -160,7 +160,7 @@ func form(v *page.View, t *hal.Template) g.Node {
 	if dangerous(t) {
 		class = "danger"
 	}
-	return h.Details(h.Class("card form"), h.ID(formID(t)), g.If(back != nil, g.Attr("open")),
+	return h.Details(h.Class("card form"), h.ID(formID(t)), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
 		h.Summary(g.Text(t.Title)),
 		g.If(doc(v, t) != "", h.P(h.Class("hint"), g.Text(doc(v, t)))),
 		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields(v, t, t.Properties),
@@ -271,7 +271,7 @@ func culprit(v *page.View, pointer string) (name, id string) {
 func typed(values url.Values) g.Node {
 	names := make([]string, 0, len(values))
 	for name := range values {
-		if !strings.Contains(name, "password") && !strings.Contains(name, "secret") && !strings.Contains(name, "token") {
+		if !page.Secret(name) {
 			names = append(names, name)
 		}
 	}

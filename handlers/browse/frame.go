@@ -23,6 +23,11 @@ var places = []hal.Link{
 // frame is the whole page: what all pages have, around what this one says.
 func (f *Face) frame(v *page.View) g.Node {
 	title := titleOf(v)
+	return f.page(v, title, nil, f.content(v, title))
+}
+
+// page is a page with what it has in its head besides, and what it is about.
+func (f *Face) page(v *page.View, title string, head, content g.Node) g.Node {
 	return h.Doctype(h.HTML(h.Lang("en"),
 		h.Head(
 			h.Meta(h.Charset("utf-8")),
@@ -32,6 +37,7 @@ func (f *Face) frame(v *page.View) g.Node {
 			h.Link(h.Rel("stylesheet"), h.Href(f.assets.url("halcyon.css"))),
 			h.Link(h.Rel("icon"), h.Type("image/svg+xml"), h.Href(f.assets.url("icon.svg"))),
 			h.Script(h.Src(f.assets.url("halcyon.js")), h.Type("module")),
+			head,
 		),
 		h.Body(
 			h.A(h.Class("skip"), h.Href("#main"), g.Text("Skip to content")),
@@ -39,7 +45,7 @@ func (f *Face) frame(v *page.View) g.Node {
 			h.Main(h.ID("main"), h.TabIndex("-1"),
 				crumbs(v, title),
 				notices(v),
-				f.content(v, title),
+				content,
 			),
 			footer(),
 		),
@@ -53,6 +59,8 @@ func (f *Face) content(v *page.View, title string) g.Node {
 		return f.problem(v, title)
 	case v.Source != nil:
 		return g.Group{heading(v, title), source(v)}
+	case v.Article != nil:
+		return article(v, title)
 	case v.Many:
 		return f.list(v, title)
 	}

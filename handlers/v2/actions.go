@@ -37,14 +37,14 @@ func (f *Face) actions() resource.Resource[models.Action] {
 				SetText(func(x *act, v string) { x.Kind = models.ActionKind(strings.ToLower(v)) }).Required(),
 			resource.Text("description", func(x *act) string { return x.Description }, "What it does.").On("description").
 				SetText(func(x *act, v string) { x.Description = v }),
-			resource.Enum("built-in", models.BuiltIns, func(x *act) models.BuiltIn { return x.BuiltIn }, "What a built-in action does.").On("built_in").
+			resource.Enum("built-in", models.BuiltIns, func(x *act) models.BuiltIn { return x.BuiltIn }, "What a built-in action does.").Typed(builtInsJSON()).On("built_in").
 				SetText(func(x *act, v string) { x.BuiltIn = models.BuiltIn(strings.ToLower(v)) }),
-			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").From("settings").Nested(`{"name": "backup"}`).
+			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").Typed(paramsJSON()).From("settings").Nested(`{"name": "backup"}`).
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
 					list := readParams(n, nil)
 					return func(x *act) { x.Settings = list }
 				}),
-			resource.Value("inputs", func(x *act) hal.Value { return inputValues(x.Inputs) }, "What whoever runs it is asked for.").From("inputs").Nested(`[{"name": "reason", "type": "text"}]`).
+			resource.Value("inputs", func(x *act) hal.Value { return inputValues(x.Inputs) }, "What whoever runs it is asked for.").Typed(inputsJSON()).From("inputs").Nested(`[{"name": "reason", "type": "text"}]`).
 				Set(func(n *body.Node, _ *resource.Refs) func(*act) {
 					list := inputList(n)
 					return func(x *act) { x.Inputs = list }

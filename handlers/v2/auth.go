@@ -7,7 +7,6 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/auth"
-	"halcyon/pkg/web"
 )
 
 // tokenAuth gives a token for a username and a password.
@@ -19,19 +18,8 @@ func (f *Face) tokenAuth(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	user, password := n.Field("username"), n.Field("password")
-	cred := auth.Credentials{
-		Username: user.String(), Password: password.String(),
-		Token: n.Field("token").Text(), Domain: n.Field("domain").Text(), Source: c.RealIP(),
-	}
-	if !user.Present() {
-		user.Complain("is required")
-	}
-	if !password.Present() {
-		password.Complain("is required")
-	}
-	n.Done()
-	if err := n.Faults().Err(); err != nil {
+	cred, err := credentials(c, n)
+	if err != nil {
 		return err
 	}
 	t, err := f.Auth.SignIn(c.Request().Context(), cred)
@@ -94,15 +82,4 @@ func (f *Face) sendToken(c echo.Context, t auth.Tokens) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	doc := hal.Document{Props: props}
 	return c.Blob(http.StatusOK, hal.AsCloudBolt.ContentType(), f.encoder.AppendJSON(nil, &doc, hal.CloudBolt))
-}
-
-// signOut ends the session that the credentials belong to.
-func (f *Face) signOut(c echo.Context) error {
-	if err := noQuery(c); err != nil {
-		return err
-	}
-	if err := f.Auth.SignOut(c.Request().Context(), web.Actor(c)); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
 }

@@ -69,7 +69,7 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 				results[i] = f.success(c, d, it, e, started)
 			}
 		}
-		for _, plural := range []string{"jobs", "orders", "os-builds"} {
+		for _, plural := range []string{"jobs", "orders", "os-builds", "webhook-deliveries"} {
 			if links := started[plural]; links != nil {
 				doc.Links = append(doc.Links, hal.Rel{Name: plural, Many: true, Links: links})
 			}

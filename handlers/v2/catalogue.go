@@ -51,7 +51,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			place("datastore", "datastore", "Datastore in the back end.", func(e *env) *string { return &e.Datastore }),
 			place("folder", "folder", "Folder in the back end.", func(e *env) *string { return &e.Folder }),
 			place("network", "network", "Network in the back end, which also chooses the IP pool.", func(e *env) *string { return &e.Network }),
-			resource.Fetched("parameters", f.environmentParameters, "What can be said of a server here, with the values that there are; sizes and operating systems are those that can be ordered here."),
+			resource.Fetched("parameters", f.environmentParameters, "What can be said of a server here, with the values that there are; sizes and operating systems are those that can be ordered here.").Typed(inputsJSON()),
 			resource.Picked("groups", func(e *env) *[]models.ID { return &e.GroupIDs }, "Groups that may use it, with those below them; none for all."),
 			resource.Picked("perf-types", func(e *env) *[]models.ID { return &e.SizeIDs }, "Sizes that can be ordered here; none for all."),
 			resource.Picked("os-builds", func(e *env) *[]models.ID { return &e.OSBuildIDs }, "OS builds that can be ordered here; none for all that have a template."),
@@ -129,7 +129,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		Actions: []resource.Action[handler]{
 			{
 				Rel: "sync-vms", Title: "Synchronize", Doc: "Reads the back end's machines and brings the list of servers up to date.",
-				Can: func(a access.Actor, _ *handler) error { return canSync(a) },
+				Can: func(a access.Actor, _ *handler) error { return canSync(a) }, Results: resource.ToJob,
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[handler], error) {
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
@@ -250,7 +250,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 					})
 				}
 				return hal.List(list)
-			}, "Template in each resource handler; for administrators.").Filled().
+			}, "Template in each resource handler; for administrators.").Typed(templatesOfBuildJSON()).Filled().
 				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
 				Nested(`[{"resource-handler": "1", "template": "debian-12"}]`).
 				Set(func(n *body.Node, r *resource.Refs) func(*build) {
@@ -339,9 +339,9 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 					return func(b *blueprint) { b.State = v }
 				}),
 			resource.Bool("is-orderable", func(b *blueprint) bool { return b.State == models.BlueprintActive }, "Whether it can be ordered now.").From("state"),
-			resource.Value("build-items", buildItems, "Tiers of servers.").Filled().Set(readBuildItems).
+			resource.Value("build-items", buildItems, "Tiers of servers.").Typed(buildItemsJSON()).Filled().Set(readBuildItems).
 				Nested(`[{"name": "Server", "quantity": 1, "os-build": "1", "perf-type": "1", "hostname": "server-{order}-{n}"}]`).Begin(`[{"name": "Server", "quantity": 1}]`),
-			resource.Value("inputs", blueprintInputs, "What an order can say.").From("inputs").Set(readInputs).
+			resource.Value("inputs", blueprintInputs, "What an order can say.").Typed(inputsJSON()).From("inputs").Set(readInputs).
 				Nested(`[{"name": "vm-size", "type": "size", "required": true}]`),
 			resource.Picked("groups", func(b *blueprint) *[]models.ID { return &b.GroupIDs }, "Groups that may order it, with those below them; none for all."),
 		}, resource.Identity(key)...),
@@ -356,6 +356,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Actions: []resource.Action[blueprint]{{
 			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",
 			Can: f.Catalog.CanOrder, Do: f.orderBlueprint, Form: f.orderProps,
+			Body: orderFormBody(), Results: resource.ToNewOrder,
 		}},
 		Subs: []resource.Sub[blueprint]{
 			{

@@ -135,6 +135,9 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 	h := c.Response().Header()
 	varying(h)
 	h.Set(echo.HeaderCacheControl, "private, no-cache")
+	if c.Get(keyOnce) != nil {
+		h.Set(echo.HeaderCacheControl, "no-store")
+	}
 	buf := buffers.get()
 	defer buffers.put(buf)
 	if rep == hal.AsHTML {

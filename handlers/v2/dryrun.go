@@ -24,9 +24,7 @@ const dryRun = "dry-run"
 // orDryRun lets the making of orders, also by form, and their submission be tried
 // out. All other routes of a declaration know nothing of it.
 func (f *Face) orDryRun(d *resource.Def, action string, real echo.HandlerFunc) echo.HandlerFunc {
-	dry := map[string]echo.HandlerFunc{
-		"orders": f.dryCreate, "orders/submit": f.drySubmit, "blueprints/order": f.dryOrderForm,
-	}[strings.TrimSuffix(d.Plural+"/"+action, "/")]
+	dry := f.dry(d, action)
 	if dry == nil {
 		return real
 	}
@@ -43,6 +41,13 @@ func (f *Face) orDryRun(d *resource.Def, action string, real echo.HandlerFunc) e
 		}
 		return dry(c)
 	}
+}
+
+// dry gives what tries out an action, or a create when it is ""; nil when nothing does.
+func (f *Face) dry(d *resource.Def, action string) echo.HandlerFunc {
+	return map[string]echo.HandlerFunc{
+		"orders": f.dryCreate, "orders/submit": f.drySubmit, "blueprints/order": f.dryOrderForm,
+	}[strings.TrimSuffix(d.Plural+"/"+action, "/")]
 }
 
 // takeDryRun takes the parameter out of the request and says whether it asks.
@@ -151,6 +156,7 @@ func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
 		return err
 	}
 	doc.Actions, doc.HasActions = nil, false
+	doc.Links = slices.DeleteFunc(doc.Links, func(r hal.Rel) bool { return r.Name == "describedby" }) // it is another document
 	if fc.Order.ID == 0 {
 		doc.Links[0].Links = []hal.Link{{Href: d.Path(), Title: "Dry run of a new order"}}
 		doc.Links = slices.DeleteFunc(doc.Links, func(r hal.Rel) bool { return r.Name == "history" || r.Name == "collection" })

@@ -5,14 +5,20 @@ package v2
 
 import (
 	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/pkg/access"
 	"halcyon/pkg/action"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/directory"
+	"halcyon/pkg/event"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
@@ -21,6 +27,7 @@ import (
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
+	"halcyon/pkg/subscription"
 	"halcyon/pkg/tenancy"
 	"halcyon/pkg/web"
 )
@@ -38,8 +45,11 @@ type Services struct {
 	Jobs      *job.Service
 	Servers   *server.Service
 	History   *history.Service
+	Events    *event.Service
 	Actions   *action.Service
 	Quotas    *quota.Service
+
+	Subscriptions *subscription.Service
 
 	Idempotency *idempotency.Service
 
@@ -52,6 +62,13 @@ type Config struct {
 	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
 	Pages  page.Writer // for browsers; nil: they get HAL
+	Cookie web.Cookie  // of their sessions
+	Origin *web.CrossOrigin
+
+	// Seal and Open keep what a form held from the end of a session until its user
+	// has signed in again.
+	Seal func(string) (string, error)
+	Open func(string) (string, error)
 
 	// Audit, in tests, is told of every document that is not what was remembered of
 	// it, and nothing is answered from memory.
@@ -66,6 +83,11 @@ type Face struct {
 	encoder hal.Encoder
 	seen    validators
 	samples samplesZip
+
+	descriptions func() (*descriptions, error)
+	explained    func() *apidoc.Docs
+	pages        sync.Map      // of documentation, as they are sent: *printed by representation and path
+	signOff      atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
@@ -82,6 +104,8 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.groups()),
 		resource.Define(f.roles()),
 		resource.Define(f.memberships()),
+		resource.Define(f.sessions()),
+		resource.Define(f.apiTokens()),
 		resource.Define(f.environments()),
 		resource.Define(f.handlers()),
 		resource.Define(f.ipPools()),
@@ -101,13 +125,18 @@ func New(s Services, c Config) (*Face, error) {
 		resource.Define(f.services()),
 		resource.Define(f.resources()),
 		resource.Define(f.history()),
+		resource.Define(f.events()),
 		resource.Define(f.quotas()),
+		resource.Define(f.webhooks()),
+		resource.Define(f.webhookDeliveries()),
 	)
 	if err != nil {
 		return nil, err
 	}
+	f.descriptions, f.explained = f.describeAll(), f.explain()
 	f.seen.known = make(map[documentKey]known)
 	f.reg.OnChange(f.seen.heard)
+	f.reg.OnChange(f.signedOff)
 	return f, nil
 }
 
@@ -126,20 +155,48 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
+	signInPath:                  true,
+	resetPath:                   true,
+	resetLinkPath:               true,
+	openAPIPath:                 true,
+	openAPIYAMLPath:             true,
 }
 
-// Authenticate implements web.Face.
+func isPublic(path string) bool {
+	return public[path] || hasPrefix(path, Base+"/docs") || hasPrefix(path, resetPath)
+}
+
+// Authenticate implements web.Face: the Authorization header says who calls, and
+// without one the cookie of a browser's session.
 func (f *Face) Authenticate(c echo.Context) error {
 	r := c.Request()
-	if public[r.URL.Path] || hasPrefix(r.URL.Path, Base+"/docs") {
+	if isPublic(r.URL.Path) {
+		if r.URL.Path == signInPath || hasPrefix(r.URL.Path, resetPath) {
+			return f.cfg.Origin.Check(r) // nobody is signed in, as whoever, by another site
+		}
 		return nil
 	}
-	a, err := f.Auth.AuthenticateFrom(r.Context(), r.Header.Get(echo.HeaderAuthorization), c.RealIP())
+	a, err := f.caller(c)
 	if err != nil {
 		return err
 	}
 	web.SetActor(c, a)
-	return nil
+	if safe(c) || r.Method == http.MethodOptions {
+		return nil
+	}
+	return a.Writes()
+}
+
+func (f *Face) caller(c echo.Context) (access.Actor, error) {
+	r := c.Request()
+	header, secret := r.Header.Get(echo.HeaderAuthorization), f.cfg.Cookie.Read(r)
+	if header != "" || secret == "" {
+		return f.Auth.AuthenticateFrom(r.Context(), header, c.RealIP())
+	}
+	if err := f.cfg.Origin.Check(r); err != nil {
+		return access.Actor{}, err
+	}
+	return f.Auth.AuthenticateSession(r.Context(), secret)
 }
 
 func hasPrefix(path, dir string) bool {

@@ -40,10 +40,12 @@ func problemType(err error) string {
 		return "unsupported-media-type"
 	case errors.Is(err, web.ErrKeyReused):
 		return "idempotency-key-reused"
+	case errors.Is(err, web.ErrCrossOrigin):
+		return "cross-origin"
 	case inProgress(err):
 		return "idempotency-key-in-use"
 	}
-	return string(fault.CodeOf(err))
+	return strings.ReplaceAll(string(fault.CodeOf(err)), "_", "-")
 }
 
 // WriteFault implements web.Face: RFC 9457 for HAL clients, the CloudBolt error
@@ -56,7 +58,9 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 	switch status {
 	case http.StatusUnauthorized:
 		h.Add(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)
-		h.Add(echo.HeaderWWWAuthenticate, `Basic realm="api"`)
+		if f.representation(c) != hal.AsHTML { // browsers would ask for a password by themselves, and send it for ever
+			h.Add(echo.HeaderWWWAuthenticate, `Basic realm="api"`)
+		}
 	case http.StatusConflict:
 		if inProgress(err) {
 			h.Set(echo.HeaderRetryAfter, "1")
@@ -72,7 +76,7 @@ func (f *Face) WriteFault(c echo.Context, err error) error {
 		Type: Base + "/docs/problems/" + problemType(err), Title: titles[e.Code], Status: status,
 		Detail: e.Message, Error: e.Message,
 		// Not the query: it may hold what does not belong into an answer.
-		Instance: c.Request().URL.EscapedPath(),
+		Instance: withoutSecrets(c.Request().URL.EscapedPath()),
 	}
 	if e.Detail != "" {
 		p.Detail = strings.TrimSuffix(p.Detail, ".") + ". " + e.Detail

@@ -20,6 +20,7 @@ import (
 const (
 	keyAbout = "halcyon.about"
 	keyTyped = "halcyon.typed"
+	keyOnce  = "halcyon.once" // the answer shows what is shown this once
 )
 
 // subject is what a document is about.
@@ -55,7 +56,9 @@ func view(c echo.Context) *page.View {
 func policed(h http.Header) {
 	h.Set(echo.HeaderContentSecurityPolicy, page.Policy)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	h.Set(echo.HeaderReferrerPolicy, "same-origin")
+	if h.Get(echo.HeaderReferrerPolicy) == "" {
+		h.Set(echo.HeaderReferrerPolicy, "same-origin")
+	}
 }
 
 func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
@@ -83,7 +86,7 @@ func safe(c echo.Context) bool {
 // was made, or else back to where the form was. It is "" for answers that are shown
 // themselves: what was read, and results that are nowhere else.
 func (f *Face) afterForm(c echo.Context, doc *hal.Document, row *models.Row) string {
-	if safe(c) {
+	if safe(c) || c.Get(keyOnce) != nil {
 		return ""
 	}
 	name, at := did(c, doc)
@@ -144,6 +147,12 @@ func (f *Face) sendPage(c echo.Context, status int, v *page.View) error {
 // faultPage answers a browser whose request failed: with the page that its form was
 // on, where it can be shown again, so that nothing typed is lost.
 func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
+	if doc, ok := c.Get(keyForm).(func(url.Values) *hal.Document); ok {
+		return f.formPage(c, doc, p)
+	}
+	if p.Status == http.StatusUnauthorized {
+		return f.signInPage(c, p)
+	}
 	v := view(c)
 	v.Problem = p
 	if p.Status == http.StatusMethodNotAllowed {
@@ -158,7 +167,7 @@ func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
 		}
 		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: values, Problem: p}
 		from := web.FormPage(c)
-		if from != "" && p.Status != http.StatusUnauthorized && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
+		if from != "" && v.Actor.ID != 0 && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
 			return nil
 		}
 	}

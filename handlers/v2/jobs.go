@@ -56,8 +56,8 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 		Fields: append([]resource.Field[models.Job]{
 			resource.ID(key),
 			resource.Enum("status", models.JobStatuses, func(j *models.Job) models.JobStatus { return j.Status }, "Step in the life of the job.").On("status").Listed(),
-			resource.Enum("type", models.JobTypes, func(j *models.Job) models.JobType { return models.JobType(j.Type.Title()) }, "What the job does. Filters use the codes deploy_blueprint, provision, decom, modify, sync_vms, action.").On("type").Listed().Codes(titles),
-			resource.Value("progress", progress, "Tasks in all, tasks completed, and the messages so far.").From("total_tasks", "completed_tasks"),
+			resource.Enum("type", models.JobTypes, func(j *models.Job) models.JobType { return models.JobType(j.Type.Title()) }, "What the job does. Filters use the codes deploy_blueprint, provision, decom, modify, sync_vms, action.").Typed(jobTypesJSON()).On("type").Listed().Codes(titles),
+			resource.Value("progress", progress, "Tasks in all, tasks completed, and the messages so far.").Typed(progressJSON()).From("total_tasks", "completed_tasks"),
 			resource.Time("create-date", func(j *models.Job) *time.Time { return &j.CreatedAt }, "When the job was made.").On("created_at"),
 			resource.Time("start-date", func(j *models.Job) *time.Time { return j.StartedAt }, "When work began.").On("started_at"),
 			resource.Time("end-date", func(j *models.Job) *time.Time { return j.EndedAt }, "When work ended.").On("ended_at"),
@@ -79,6 +79,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			resource.Many[models.Job]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.id = {from}.id OR x.parent_id = {from}.id)", "Servers that it works on."),
 			resource.Path("raw-log", log("log-download-txt/", "Log as text"), "The whole log as text.").Within("log_urls"),
 			resource.Path("zip-log", log("log-download/", "Log as zip"), "The whole log as a zip file.").Within("log_urls"),
+			eventsAbout("jobs", func(j *models.Job) models.ID { return j.ID }, "What happens to it and to its parts; see events."),
 		},
 		Subs: []resource.Sub[models.Job]{
 			historySub(models.ObjectJob, func(j *models.Job) (models.ID, string) { return j.ID, "Job id " + j.ID.String() }),

@@ -19,6 +19,7 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 	type sv = models.Server
 	return resource.Action[sv]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtend,
+		Body: extendBody(), Results: resource.ToRow | resource.ToJob,
 		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
 			s, err := f.Servers.Find(ctx, a, ref)
 			if err != nil {
@@ -50,6 +51,7 @@ func (f *Face) extendService() resource.Action[models.Service] {
 	type svc = models.Service
 	return resource.Action[svc]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtendService,
+		Body: extendBody(),
 		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {

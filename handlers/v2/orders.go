@@ -16,6 +16,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/web"
 )
 
@@ -46,9 +47,9 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.Time("submit-date", func(o *models.Order) *time.Time { return o.SubmittedAt }, "When it was submitted.").On("submitted_at").OmitEmpty(),
 			resource.Time("approve-date", func(o *models.Order) *time.Time { return o.ApprovedAt }, "When it was approved.").On("approved_at").OmitEmpty(),
 			resource.Time("end-date", func(o *models.Order) *time.Time { return o.EndedAt }, "When its last job ended, or it was denied or canceled.").On("ended_at").OmitEmpty(),
-			resource.Value("deny-reason", func(o *models.Order) hal.Value { return textOrNull(o.DenyReason) }, "Why it was denied.").From("deny_reason").OmitEmpty(),
-			resource.Value("items", orderItems, "What is ordered, by kind of item."),
-			resource.Value("problems", orderProblems, "What keeps the caller from submitting or approving it as it is: where, and why.").OmitEmpty(),
+			resource.Value("deny-reason", func(o *models.Order) hal.Value { return textOrNull(o.DenyReason) }, "Why it was denied.").Typed(schema.String()).From("deny_reason").OmitEmpty(),
+			resource.Value("items", orderItems, "What is ordered, by kind of item.").Typed(itemsJSON()),
+			resource.Value("problems", orderProblems, "What keeps the caller from submitting or approving it as it is: where, and why.").Typed(problemsJSON()).OmitEmpty(),
 		}, resource.Identity(key)...),
 		Relations: append([]resource.Relation[models.Order]{
 			resource.One("group", "groups", "group_id", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
@@ -57,6 +58,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.One("recipient", "users", "recipient_id", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
 			resource.Many[models.Order]("jobs", "jobs", "{to}.order_id = {from}.id", "Jobs that make it real, parents and children.").Known(madeJobs),
 			resource.Many[models.Order]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.order_id = {from}.id)", "Servers that it makes, changes or removes, once it is active.").Optional().Known(madeServers),
+			eventsAbout("orders", func(o *models.Order) models.ID { return o.ID }, "What happens to it, its jobs and its servers; see events."),
 		}, itemLinks()...),
 		Subs: []resource.Sub[models.Order]{
 			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),
@@ -66,6 +68,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			{Rel: "approve", Title: "Approve", Doc: "Lets a pending order go on.", Can: order.CanApprove, Do: do(f.Orders.Approve)},
 			{
 				Rel: "deny", Title: "Deny", Doc: "Ends a pending order. The body may give a reason.", Can: order.CanDeny,
+				Body: schema.Struct(optional("reason", wordUpTo(1024))...),
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Order], error) {
 					reason := n.Field("reason").TextUpTo(1024)
 					n.Done()
@@ -95,7 +98,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			}
 			return f.Orders.Create(ctx, a, d)
 		},
-		PostForm: f.newOrder, Templates: f.cartTemplates,
+		PostForm: f.newOrder, PostBody: orderBody(), Templates: f.cartTemplates,
 		CanUpdate: order.CanEdit,
 	}
 }

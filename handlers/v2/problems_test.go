@@ -19,7 +19,7 @@ func TestEveryProblemHasAPage(t *testing.T) {
 		t.Fatalf("only %q were found", names)
 	}
 	for _, name := range names {
-		if problems[name] == "" {
+		if problems[strings.ReplaceAll(name, "_", "-")] == "" {
 			t.Errorf("problems of the type %s have no page", name)
 		}
 	}

@@ -25,12 +25,12 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 			resource.ID(key),
 			resource.Enum("kind", models.QuotaKinds, func(q *row) models.QuotaKind { return q.Kind }, "What is counted: servers, cpu (processors), memory (MB), disk (GB) or money (by the month).").On("kind").Listed().
 				SetText(func(q *row, v string) { q.Kind = models.QuotaKind(strings.ToLower(v)) }).Required(),
-			resource.Value("limit", func(q *row) hal.Value { return amount(q.Kind, q.Limit) }, "How much there is. Who has more already keeps it, and gets no more.").From("kind", "maximum").Listed().As("number").Example("10").
+			resource.Value("limit", func(q *row) hal.Value { return amount(q.Kind, q.Limit) }, "How much there is. Who has more already keeps it, and gets no more.").Typed(amountJSON()).From("kind", "maximum").Listed().As("number").Example("10").
 				Set(func(n *body.Node, _ *resource.Refs) func(*row) {
 					v := n.TextUpTo(64)
 					return func(q *row) { q.NewLimit = &v }
 				}).Required(),
-			resource.Value("used", func(q *row) hal.Value { return amount(q.Kind, q.Used) }, "How much servers have, and orders that wait for approval have reserved.").From("kind", "used").Listed(),
+			resource.Value("used", func(q *row) hal.Value { return amount(q.Kind, q.Used) }, "How much servers have, and orders that wait for approval have reserved.").Typed(amountJSON()).From("kind", "used").Listed(),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[row]{
 			resource.One("group", "groups", "group_id", func(q *row) models.ID { return q.GroupID }, "Group for which it holds, with those below it; none for all.").

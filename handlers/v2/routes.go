@@ -18,18 +18,35 @@ func (f *Face) Routes() []web.Route {
 	add := func(method, path, doc string, handle echo.HandlerFunc) {
 		table = append(table, web.Route{Method: method, Path: path, Doc: doc, Handle: handle})
 	}
+	addPacked := func(path string, handle echo.HandlerFunc) {
+		table = append(table, web.Route{Method: http.MethodGet, Path: path, Doc: "anybody", Handle: handle, Packed: true})
+	}
 	add(http.MethodPost, Base+"/api-token-auth", "anybody", f.tokenAuth)
 	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", f.tokenRefresh)
 	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", f.tokenVerify)
+	add(http.MethodGet, signInPath, "anybody", f.signInForm)
+	add(http.MethodPost, signInPath, "anybody", f.signIn)
+	add(http.MethodGet, resetPath, "anybody", f.resetForm)
+	add(http.MethodPost, resetPath, "anybody", f.askReset)
+	add(http.MethodGet, resetLinkPath, "who has the link", f.resetLinkForm)
+	add(http.MethodPost, resetLinkPath, "who has the link", f.resetPassword)
 	add(http.MethodPost, Base+"/user/actions/sign-out", "signed in", f.signOut)
 	add(http.MethodGet, Base, "signed in", f.root)
 	add(http.MethodGet, "/api", "signed in", f.root)
 	add(http.MethodGet, "/", "signed in", f.root)
-	add(http.MethodGet, Base+"/docs", "anybody", f.docs)
-	add(http.MethodGet, Base+"/docs/rels", "anybody", f.relIndex)
-	add(http.MethodGet, Base+"/docs/problems", "anybody", f.problemIndex)
-	add(http.MethodGet, Base+"/docs/rels/:rel", "anybody", f.relDoc)
-	add(http.MethodGet, Base+"/docs/problems/:problem", "anybody", f.problemDoc)
+	addPacked(Base+"/docs", f.docs)
+	addPacked(Base+"/docs/rels", f.relIndex)
+	addPacked(Base+"/docs/problems", f.problemIndex)
+	addPacked(Base+"/docs/rels/:rel", f.relDoc)
+	addPacked(Base+"/docs/problems/:problem", f.problemDoc)
+	addPacked(Base+"/docs/schemas", f.schemaIndex)
+	addPacked(Base+"/docs/resources", f.resourceIndex)
+	addPacked(Base+"/docs/resources/:plural", f.resourceDoc)
+	addPacked(Base+"/docs/guide", f.guideIndex)
+	addPacked(Base+"/docs/guide/:chapter", f.guideChapter)
+	addPacked(schemasPath+":schema", f.schemaOf)
+	addPacked(openAPIPath, f.openAPI)
+	addPacked(openAPIYAMLPath, f.openAPIAsYAML)
 	add(http.MethodGet, samplesPath, "anybody", f.apiSamples)
 	add(http.MethodGet, Base+"/user", "signed in", f.user)
 	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", f.currentOrder)
@@ -69,7 +86,11 @@ func (f *Face) routes(add func(method, path, doc string, handle echo.HandlerFunc
 	if d.Import != nil {
 		add = besideImport(add, one)
 	}
-	add(http.MethodGet, all, "signed in: what they see", f.collection(d))
+	list := f.collection(d)
+	if d.Plural == eventsPlural {
+		list = f.eventList(d)
+	}
+	add(http.MethodGet, all, "signed in: what they see", list)
 	add(http.MethodGet, one, "who sees it", f.item(d))
 	if d.Create != nil {
 		add(http.MethodPost, all, "who may create", f.orDryRun(d, "", f.create(d)))

@@ -11,6 +11,7 @@ import (
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 )
 
 // scaleAction gives a tier of a service more servers, or fewer.
@@ -19,7 +20,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 	return resource.Action[svc]{
 		Rel: "scale", Name: "Scale", Path: "scale", Title: "Scale", Slash: true,
 		Doc: "Orders more servers for a tier, or the removal of its newest ones. The body says how many there are to be (quantity), in which tier (tier, which a service with a single one needs not), and what new ones are to have otherwise than those that are there (parameters).",
-		Can: order.CanScale,
+		Can: order.CanScale, Body: schema.Struct(scaleMembers()...), Results: resource.ToOrder,
 		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {

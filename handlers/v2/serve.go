@@ -188,6 +188,9 @@ func (f *Face) create(d *resource.Def) echo.HandlerFunc {
 		// The row as the service made it, not as it is by now: an order whose work
 		// has begun says ACTIVE, however fast the work is.
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
+		if d.Once {
+			c.Set(keyOnce, true)
+		}
 		return f.show(c, http.StatusCreated, d, row)
 	}
 }
@@ -356,6 +359,11 @@ func (f *Face) sub(d *resource.Def, s *resource.SubDef) echo.HandlerFunc {
 		row, err := d.Find(ctx, a, c.Param("id"))
 		if err != nil {
 			return err
+		}
+		if s.Can != nil {
+			if err := s.Can(a, row); err != nil {
+				return err
+			}
 		}
 		w, err := s.Where(ctx, a, row)
 		if err != nil {

@@ -21,6 +21,7 @@ func (f *Face) modify() resource.Action[models.Server] {
 		Doc:  "Orders a change of its size, processors, memory, disk or expiration date.",
 		Do:   f.modifyServer,
 		Form: f.modifyProps,
+		Body: modifyBody(), Results: resource.ToOrder,
 	}
 }
 

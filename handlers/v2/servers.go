@@ -11,6 +11,7 @@ import (
 	"halcyon/pkg/body"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/server"
 )
 
@@ -19,7 +20,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 	key := func(s *sv) *models.Row { return &s.Row }
 	act := func(rel, title, path, name, doc, action string, can func(access.Actor, *sv) error) resource.Action[sv] {
 		return resource.Action[sv]{
-			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can,
+			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can, Results: resource.ToJob,
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
 				args := models.JobArgs{}
 				if action == server.ActionSnapshot {
@@ -42,7 +43,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		}
 	}
 	snapshot := act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name, which no other snapshot of the server may have, a description, and whether it holds the memory as well.", server.ActionSnapshot, server.CanSnapshot)
-	snapshot.Form = snapshotForm
+	snapshot.Form, snapshot.Body = snapshotForm, snapshotBody()
 	return resource.Resource[sv]{
 		Name: "server", Plural: "servers", Noun: "Servers", Table: "servers", Prefix: "SVR",
 		Doc:   "A machine, whether it was ordered here or found in a back end.",
@@ -68,13 +69,13 @@ func (f *Face) servers() resource.Resource[models.Server] {
 				return hal.Object([]hal.Prop{
 					{Name: "username", Value: hal.String("")}, {Name: "password", Value: hal.String("not set")}, {Name: "key", Value: hal.String("")},
 				})
-			}, "How to sign in there; never the password itself.").From("id"),
-			resource.Value("disks", serverDisks, "Disks.").From("disks"),
-			resource.Value("networks", serverNetworks, "Network cards.").From("networks"),
-			resource.Value("parameters", func(s *sv) hal.Value { return params(s.Parameters) }, "What its order said.").From("parameters"),
+			}, "How to sign in there; never the password itself.").Typed(credentialsJSON()).From("id"),
+			resource.Value("disks", serverDisks, "Disks.").Typed(disksJSON()).From("disks"),
+			resource.Value("networks", serverNetworks, "Network cards.").Typed(networksJSON()).From("networks"),
+			resource.Value("parameters", func(s *sv) hal.Value { return params(s.Parameters) }, "What its order said.").Typed(paramsJSON()).From("parameters"),
 			resource.Rate("rate", func(s *sv) models.Money { return s.Rate }, "What it costs by the month.").On("rate"),
-			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").From("rate", "hardware_rate", "software_rate", "extra_rate"),
-			resource.Value("tech-specific-details", func(s *sv) hal.Value { return params(s.TechDetails) }, "What the back end says of it.").From("tech_details"),
+			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").Typed(ratesJSON()).From("rate", "hardware_rate", "software_rate", "extra_rate"),
+			resource.Value("tech-specific-details", func(s *sv) hal.Value { return params(s.TechDetails) }, "What the back end says of it.").Typed(paramsJSON()).From("tech_details"),
 			resource.Text("tier", func(s *sv) string { return s.Tier }, "Build item of the blueprint that it was made of.").On("tier"),
 			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Last day of its lease.").On("expires_on"),
 		}, resource.Identity(key)...),
@@ -106,7 +107,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		Offers:   f.offersOnServers,
 		Validity: &resource.Validity{},
 		List:     f.Servers.List, Find: f.Servers.Find,
-		CanDelete: order.CanDecommission,
+		CanDelete: order.CanDecommission, DeleteResults: resource.ToOrder,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[sv], error) {
 			o, err := f.Orders.Decommission(ctx, a, ref)
 			if err != nil {
@@ -173,7 +174,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 			resource.ID(key),
 			resource.Enum("status", models.ServiceStatuses, func(s *svc) models.ServiceStatus { return s.Status }, "Step in the life of the service.").On("status").Listed(),
 			resource.Time("install-date", func(s *svc) *time.Time { return s.InstalledAt }, "When all of it was there.").On("installed_at"),
-			resource.Value("parameters", func(s *svc) hal.Value { return params(s.Parameters) }, "What its order said for all of it.").From("parameters"),
+			resource.Value("parameters", func(s *svc) hal.Value { return params(s.Parameters) }, "What its order said for all of it.").Typed(paramsJSON()).From("parameters"),
 			resource.Date("expiration-date", func(s *svc) string { return s.ExpiresOn }, "Last day of the lease that lasts longest of its servers'; none when one has no end.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[svc]{
@@ -195,7 +196,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 		},
 		Actions: []resource.Action[svc]{{
 			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
-			Can: order.CanDeleteService,
+			Can: order.CanDeleteService, Results: resource.ToOrder,
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -209,7 +210,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 			Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
 		},
 		List: f.Servers.ListServices, Find: f.Servers.FindService,
-		CanDelete: order.CanDeleteService, Delete: f.deleteService,
+		CanDelete: order.CanDeleteService, DeleteResults: resource.ToOrder, Delete: f.deleteService,
 	}
 }
 
@@ -244,8 +245,8 @@ func (f *Face) history() resource.Resource[models.History] {
 			resource.Text("message", func(h *event) string { return h.Message }, "More about it.").On("message").Listed(),
 			resource.Text("object-type", func(h *event) string { return h.ObjectType }, "Kind of object.").On("object_type").Listed(),
 			resource.IDOf("object-id", "object_id", func(h *event) models.ID { return h.ObjectID }, "Id of the object.").Listed(),
-			resource.Value("before", func(h *event) hal.Value { return hal.Raw([]byte(h.Before)) }, "What changed, as it was.").From("before"),
-			resource.Value("after", func(h *event) hal.Value { return hal.Raw([]byte(h.After)) }, "What changed, as it is since.").From("after"),
+			resource.Value("before", func(h *event) hal.Value { return hal.Raw([]byte(h.Before)) }, "What changed, as it was.").Typed(schema.Any()).From("before"),
+			resource.Value("after", func(h *event) hal.Value { return hal.Raw([]byte(h.After)) }, "What changed, as it is since.").Typed(schema.Any()).From("after"),
 		},
 		Relations: []resource.Relation[event]{
 			resource.One("user", "users", "actor_id", func(h *event) models.ID { return h.ActorID }, "Who did it."),

@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/body"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/server"
 )
 
@@ -39,7 +40,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 			resource.ID(key),
 			resource.Text("description", func(s *snapshot) string { return s.Description }, "What was said of it.").On("description").Listed(),
 			resource.Time("created", func(s *snapshot) *time.Time { return &s.TakenAt }, "When it was taken.").On("taken_at").Listed(),
-			resource.Value("size", snapshotSize, "What it takes in the back end, where that is known.").From("size_mb").Listed(),
+			resource.Value("size", snapshotSize, "What it takes in the back end, where that is known.").Typed(schema.Nullable(resource.MemoryJSON())).From("size_mb").Listed(),
 			resource.Bool("current", func(s *snapshot) bool { return s.Current }, "Whether it was the last that was taken, or gone back to.").On("current").Listed(),
 			resource.Text("global-id", func(s *snapshot) string { return s.GlobalID }, "Id that tells the kind as well.").On("global_id"),
 			resource.Text("uuid", func(s *snapshot) string { return s.UUID }, "Id that is unique everywhere.").On("uuid"),
@@ -48,7 +49,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 			resource.One("server", "servers", "server_id", func(s *snapshot) models.ID { return s.ServerID }, "Server whose state it is."),
 		},
 		Actions: []resource.Action[snapshot]{{
-			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert,
+			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert, Results: resource.ToJob,
 			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[snapshot], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -58,7 +59,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 			},
 		}},
 		List: f.Servers.ListSnapshots, Find: f.Servers.FindSnapshot,
-		CanDelete: server.CanRemoveSnapshot,
+		CanDelete: server.CanRemoveSnapshot, DeleteResults: resource.ToJob,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[snapshot], error) {
 			return started(f.Servers.RemoveSnapshot(ctx, a, ref))
 		},

@@ -10,6 +10,7 @@ import (
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
 )
 
 func (f *Face) users() resource.Resource[models.User] {
@@ -29,7 +30,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			dotted("username", "username", func(u *user) string { return u.Username }, "Name that the user signs in with."),
 			dotted("first-name", "first_name", func(u *user) string { return u.FirstName }, "First name."),
 			dotted("last-name", "last_name", func(u *user) string { return u.LastName }, "Last name."),
-			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").From("super_admin").Listed().ListOnly(),
+			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").Typed(schema.Boolean()).From("super_admin").Listed().ListOnly(),
 			resource.Text("username", func(u *user) string { return u.Username }, "Name that the user signs in with.").On("username").
 				SetText(func(u *user, v string) { u.Username = v }).UpTo(models.MaxUsername).
 				Like(`[^\s:@/]+`, "holds a space, a colon, a slash or an @").Required(),
@@ -55,7 +56,8 @@ func (f *Face) users() resource.Resource[models.User] {
 		Relations: []resource.Relation[user]{
 			resource.Many[user]("groups", "groups", "{to}.id IN (SELECT m.group_id FROM memberships m WHERE m.user_id = {from}.id)", "Groups in which the user has a role."),
 		},
-		Subs: []resource.Sub[user]{
+		Actions: f.userActions(),
+		Subs: append([]resource.Sub[user]{
 			{
 				Path: "orderable-groups", Rel: "cb:orderable-groups", Alias: "orderable-groups", Of: "groups", Doc: "Groups for which the user may order.",
 				Title: func(u *user) string { return "Orderable Groups Where '" + u.Username + "' Is A Requestor" },
@@ -71,7 +73,7 @@ func (f *Face) users() resource.Resource[models.User] {
 				},
 			},
 			historySub(models.ObjectUser, func(u *user) (models.ID, string) { return u.ID, u.Username }),
-		},
+		}, f.userCredentials()...),
 		Validity: &resource.Validity{Announced: true},
 		List:     f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
 		New:       func() *user { return &user{Active: true} },

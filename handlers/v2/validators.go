@@ -12,6 +12,9 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/auth"
+	"halcyon/pkg/event"
+	"halcyon/pkg/mail"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -51,12 +54,15 @@ type sighting struct {
 	at      time.Time
 }
 
-// heard counts what is announced. Sessions end all the time, and no document says
-// anything of them.
+// heard counts what is announced. Sessions end all the time, events happen, anybody
+// can ask for a new password, and no document that is remembered says anything of
+// them.
 func (v *validators) heard(topic, _ string) {
-	if topic != "sessions" {
-		v.changes.Add(1)
+	switch topic {
+	case auth.TopicSessions, auth.TopicTokens, auth.TopicResets, mail.Topic, event.Topic:
+		return
 	}
+	v.changes.Add(1)
 }
 
 func (v *validators) get(k documentKey) (known, bool) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"halcyon/models"
+	"halcyon/pkg/fault"
 )
 
 // Permission is one thing that a role allows on its group and what is below it.
@@ -57,6 +58,9 @@ type Actor struct {
 	GlobalViewer bool
 	Session      string // uuid of the session that the credentials belong to, "" for none
 
+	Token    models.ID // the API token that the credentials are, 0 for none
+	ReadOnly bool      // the API token is good for reading alone
+
 	rights *Rights
 }
 
@@ -80,6 +84,24 @@ func NewActor(u *models.User, session string, rights *Rights) Actor {
 // System is the actor behind what happens by itself: it may do anything, and
 // history shows it without a user.
 func System(name string) Actor { return Actor{Username: name, SuperAdmin: true} }
+
+// Writes is nil unless the actor's credentials are good for reading alone. It comes
+// before every guard.
+func (a Actor) Writes() error {
+	if a.ReadOnly {
+		return fault.Forbiddenf("This API token is good for reading alone.")
+	}
+	return nil
+}
+
+// Personal is nil unless the actor is a program with an API token: what concerns
+// the credentials of people is not for it.
+func (a Actor) Personal() error {
+	if a.Token != 0 {
+		return fault.Forbiddenf("An API token cannot do this: sign in with the password.")
+	}
+	return nil
+}
 
 // SeesAll reports whether nothing is hidden from the actor.
 func (a Actor) SeesAll() bool { return a.SuperAdmin || a.GlobalViewer }

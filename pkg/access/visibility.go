@@ -113,6 +113,8 @@ func Visible(table string, a Actor, alias string) Where {
 		return All
 	case "groups":
 		return In(col("id"), a.Named())
+	case "sessions", "api_tokens":
+		return is(col("user_id"), a.ID)
 	case "memberships":
 		return Or(is(col("user_id"), a.ID), In(col("group_id"), a.Own()))
 	case "users":
@@ -134,8 +136,8 @@ func Visible(table string, a Actor, alias string) Where {
 			sub("%s IN (SELECT oi.order_id FROM order_items oi WHERE %s)", col("id"), a.offered("oi.blueprint_id")))
 	case "services":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)), a.offered(col("blueprint_id")))
-	case "history":
-		// An event is seen by whoever sees its object.
+	case "history", "events":
+		// An event is seen by whoever sees its object. SeesEvent says so in memory.
 		var seen []Where
 		for _, o := range historyObjects {
 			w := Visible(o.table, a, "o")
@@ -159,6 +161,10 @@ func Visible(table string, a Actor, alias string) Where {
 			return Or(Where{SQL: col(column) + " IS NULL"}, sub("%s IN (SELECT o.id FROM "+table+" o WHERE %s)", col(column), w))
 		}
 		return And(within("group_id", "groups"), within("environment_id", "environments"))
+	case "webhooks":
+		return is(col("owner_id"), a.ID)
+	case "webhook_deliveries":
+		return sub("%s IN (SELECT w.id FROM webhooks w WHERE %s)", col("webhook_id"), Visible("webhooks", a, "w"))
 	case "snapshots":
 		return sub("%s IN (SELECT s.id FROM servers s WHERE %s)", col("server_id"), Visible("servers", a, "s"))
 	case "servers", "jobs":
@@ -175,6 +181,7 @@ var historyObjects = []struct{ kind, table string }{
 	{models.ObjectJob, "jobs"},
 	{models.ObjectServer, "servers"},
 	{models.ObjectService, "services"},
+	{models.ObjectWebhook, "webhooks"},
 }
 
 // usable gives what works and is open to all groups, or to one of the actor's.

@@ -1,9 +1,9 @@
 // Package auth says who calls: it signs users in, issues and verifies their
-// tokens, and checks on every request that user, session and password are still
-// what they were at the sign-in.
+// tokens and the secrets of their browsers and programs, and checks on every request
+// that user, session and password are still what they were at the sign-in.
 //
-// Not in this slice: API tokens, the second factor, directories (LDAP, OIDC), and
-// sign-in throttling across replicas.
+// Not in this slice: the second factor, directories (LDAP, OIDC), and sign-in
+// throttling across replicas.
 package auth
 
 import (
@@ -17,11 +17,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
 	"halcyon/pkg/store"
 )
 
@@ -34,6 +33,8 @@ type People interface {
 	UserByName(ctx context.Context, username string) (*models.User, error)
 	// UserByUUID is the same by uuid.
 	UserByUUID(ctx context.Context, uuid string) (*models.User, error)
+	// UserByID is the same by id.
+	UserByID(ctx context.Context, id models.ID) (*models.User, error)
 	// Rights gives what the user's grants amount to.
 	Rights(ctx context.Context, userID models.ID) (*access.Rights, error)
 }
@@ -45,6 +46,8 @@ type Credentials struct {
 	Token    string // the second factor's code. No user has one in this slice: it is not looked at
 	Domain   string // of a directory, "" for local users
 	Source   string // the caller's address: failures are counted by username and source
+
+	UserAgent string // the caller's program, which is shown with the session
 }
 
 // Tokens are what a sign-in gives.
@@ -75,7 +78,9 @@ type Service struct {
 	mint     *Mint
 	hasher   *Hasher
 	sessions *sessions
+	tokens   *apiTokens
 	throttle *throttle
+	reset    ResetMail
 	log      *slog.Logger
 }
 
@@ -86,6 +91,10 @@ type Config struct {
 	Mint   *Mint
 	Hasher *Hasher      // nil means one of its own
 	Log    *slog.Logger // nil means none
+
+	Sessions SessionPolicy // of browsers; a zero value means the default
+	Tokens   TokenPolicy
+	Reset    ResetMail // of passwords; none without a mail server
 }
 
 // New makes the service. It listens to the store's signals from here on.
@@ -96,9 +105,12 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Sessions == (SessionPolicy{}) {
+		c.Sessions = SessionPolicy{Idle: DefaultIdle, Lifetime: DefaultLifetime}
+	}
 	return &Service{
 		store: c.Store, people: c.People, mint: c.Mint, hasher: c.Hasher, log: c.Log,
-		sessions: newSessions(c.Store), throttle: newThrottle(),
+		sessions: newSessions(c.Store, c.Sessions), tokens: newAPITokens(c.Store, c.Tokens), throttle: newThrottle(), reset: c.Reset,
 	}
 }
 
@@ -114,7 +126,6 @@ const (
 	msgPassword = "The password was changed. Sign in again."
 	msgDisabled = "User account is disabled."
 	msgRefresh  = "Refresh has expired."
-	msgOld      = "The old password is wrong."
 )
 
 // SignIn checks the credentials and begins a session. Whoever may not sign in
@@ -129,22 +140,14 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	}
 	var g Grant
 	err = s.store.InTx(ctx, func(tx *store.Tx) error {
-		// What was checked may be old: from here on the row stands still, so that a
-		// change of the password ends this session, or prevents it.
-		row, err := store.First[models.User](tx.ForUpdate().Where("id = ?", u.ID))
-		if fault.Is(err, fault.NotFound) || err == nil && (!row.Active || row.PasswordHash != u.PasswordHash) {
-			return fault.Wrap(fault.Unauthenticated, err, msgSignIn)
-		}
+		row, err := s.unchanged(tx, u)
 		if err != nil {
-			return fmt.Errorf("load user %s: %w", u.ID, err)
+			return err
 		}
-		session := models.Session{
-			UUID: uuid.NewString(), UserID: u.ID, CreatedAt: tx.Now,
-			// The last renewal is at the end of the window, and then good for a life.
-			ExpiresAt: tx.Now.Add(s.mint.Window + s.mint.Life),
-		}
-		if err := tx.Create(&session).Error; err != nil {
-			return fmt.Errorf("begin a session of user %s: %w", u.ID, store.Fault(err))
+		// The last renewal is at the end of the window, and then good for a life.
+		session, err := begin(tx, row, c, "", s.mint.Window+s.mint.Life)
+		if err != nil {
+			return err
 		}
 		g = Grant{Subject: row.UUID, Username: row.Username, Session: session.UUID, Generation: row.PasswordGen, OrigIssuedAt: tx.Now}
 		return nil
@@ -153,6 +156,20 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 		return Tokens{}, err
 	}
 	return s.issue(g)
+}
+
+// unchanged gives the row of a user whose password was just checked. What was
+// checked may be old: from here on the row stands still, so that a change of the
+// password ends what is begun, or prevents it.
+func (s *Service) unchanged(tx *store.Tx, u *models.User) (*models.User, error) {
+	row, err := store.First[models.User](tx.ForUpdate().Where("id = ?", u.ID))
+	if fault.Is(err, fault.NotFound) || err == nil && (!row.Active || row.PasswordHash != u.PasswordHash) {
+		return nil, fault.Wrap(fault.Unauthenticated, err, msgSignIn)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load user %s: %w", u.ID, err)
+	}
+	return row, nil
 }
 
 func (s *Service) issue(g Grant) (Tokens, error) {
@@ -253,20 +270,8 @@ func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
 // stands: the user is active, the password the same, the session not ended.
 func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
 	u, err := s.people.UserByUUID(ctx, c.Subject)
-	if err == nil && u.PasswordGen < c.Generation {
-		// People have not heard of the change yet, which another replica has made a
-		// moment ago: the token was signed after it.
-		u, err = store.First[models.User](s.store.Read(ctx).Where("uuid = ?", c.Subject))
-	}
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return nil, fault.New(fault.Unauthenticated, msgDisabled)
-	case err != nil:
-		return nil, fmt.Errorf("find user %s: %w", c.Subject, err)
-	case !u.Active:
-		return nil, fault.New(fault.Unauthenticated, msgDisabled)
-	case u.PasswordGen != c.Generation:
-		return nil, fault.New(fault.Unauthenticated, msgPassword)
+	if u, err = s.person(ctx, u, err, c.Generation, "uuid = ?", c.Subject); err != nil {
+		return nil, err
 	}
 	if err := s.sessions.check(ctx, c.Session, u.ID, s.store.Now()); err != nil {
 		return nil, err
@@ -274,11 +279,42 @@ func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
 	return u, nil
 }
 
+// person gives the user that people have found, err being what they said besides:
+// active, and with the password of that generation. Where gives the user's row.
+func (s *Service) person(ctx context.Context, u *models.User, err error, generation int64, where string, key any) (*models.User, error) {
+	if err == nil && u.PasswordGen < generation {
+		// People have not heard of the change yet, which another replica has made a
+		// moment ago: the credentials are newer.
+		u, err = store.First[models.User](s.store.Read(ctx).Where(where, key))
+	}
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil, fault.New(fault.Unauthenticated, msgDisabled)
+	case err != nil:
+		return nil, fmt.Errorf("find a user: %w", err)
+	case !u.Active:
+		return nil, fault.New(fault.Unauthenticated, msgDisabled)
+	case u.PasswordGen != generation:
+		return nil, fault.New(fault.Unauthenticated, msgPassword)
+	}
+	return u, nil
+}
+
+// actor puts the user together with their rights.
+func (s *Service) actor(ctx context.Context, u *models.User, session string) (access.Actor, error) {
+	rights, err := s.people.Rights(ctx, u.ID)
+	if err != nil {
+		return access.Actor{}, fmt.Errorf("rights of user %s: %w", u.ID, err)
+	}
+	return access.NewActor(u, session, rights), nil
+}
+
 // Authenticate tells who calls, from the value of the Authorization field: Bearer
-// or JWT with an access token, or Basic, in any letter case. It is Unauthenticated
-// with a message for the caller when there are no credentials or no good ones.
-// Failed Basic is counted by the username alone, so that anybody can keep a user's
-// Basic closed: faces that know the caller's address use AuthenticateFrom.
+// with an access token or an API token, JWT with the one, Token with the other, or
+// Basic, in any letter case. It is Unauthenticated with a message for the caller when
+// there are no credentials or no good ones. Failed Basic is counted by the username
+// alone, so that anybody can keep a user's Basic closed: faces that know the caller's
+// address use AuthenticateFrom.
 func (s *Service) Authenticate(ctx context.Context, header string) (access.Actor, error) {
 	return s.AuthenticateFrom(ctx, header, "")
 }
@@ -286,9 +322,9 @@ func (s *Service) Authenticate(ctx context.Context, header string) (access.Actor
 // AuthenticateFrom is Authenticate with the caller's address, by which failures of
 // Basic are counted as SignIn counts them; Limited after ten.
 func (s *Service) AuthenticateFrom(ctx context.Context, header, source string) (access.Actor, error) {
-	scheme, rest, _ := strings.Cut(header, " ")
-	bearer := strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "JWT")
-	if !bearer && !strings.EqualFold(scheme, "Basic") {
+	text, rest, _ := strings.Cut(header, " ")
+	scheme := schemeOf(text)
+	if scheme == schemeNone {
 		return access.Actor{}, fault.New(fault.Unauthenticated, msgNone)
 	}
 	if len(rest) > maxToken {
@@ -301,24 +337,52 @@ func (s *Service) AuthenticateFrom(ctx context.Context, header, source string) (
 	case strings.IndexByte(rest, ' ') >= 0:
 		return access.Actor{}, fault.New(fault.Unauthenticated, msgSpaces)
 	}
-	u, session, err := (*models.User)(nil), "", error(nil)
-	if bearer {
-		var c *Claims
-		if c, err = s.mint.access(rest); err == nil {
-			session = c.Session
-			u, err = s.stands(ctx, c)
+	switch {
+	case scheme == schemeBasic:
+		u, err := s.basic(ctx, rest, source)
+		if err != nil {
+			return access.Actor{}, err
 		}
-	} else {
-		u, err = s.basic(ctx, rest, source)
+		return s.actor(ctx, u, "")
+	case scheme == schemeToken, scheme == schemeBearer && strings.HasPrefix(rest, string(tokenSecret)): // which no JWT begins with
+		return s.authenticateToken(ctx, rest)
 	}
+	return s.withAccess(ctx, rest)
+}
+
+// The schemes of the Authorization field.
+const (
+	schemeNone = iota
+	schemeBearer
+	schemeJWT
+	schemeToken
+	schemeBasic
+)
+
+func schemeOf(text string) int {
+	switch {
+	case strings.EqualFold(text, "Bearer"):
+		return schemeBearer
+	case strings.EqualFold(text, "Basic"):
+		return schemeBasic
+	case strings.EqualFold(text, "JWT"):
+		return schemeJWT
+	case strings.EqualFold(text, "Token"):
+		return schemeToken
+	}
+	return schemeNone
+}
+
+func (s *Service) withAccess(ctx context.Context, token string) (access.Actor, error) {
+	c, err := s.mint.access(token)
 	if err != nil {
 		return access.Actor{}, err
 	}
-	rights, err := s.people.Rights(ctx, u.ID)
+	u, err := s.stands(ctx, c)
 	if err != nil {
-		return access.Actor{}, fmt.Errorf("rights of user %s: %w", u.ID, err)
+		return access.Actor{}, err
 	}
-	return access.NewActor(u, session, rights), nil
+	return s.actor(ctx, u, c.Session)
 }
 
 func (s *Service) basic(ctx context.Context, encoded, source string) (*models.User, error) {
@@ -337,14 +401,7 @@ func (s *Service) SignOut(ctx context.Context, a access.Actor) error {
 		return nil
 	}
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
-		err := tx.Model(&models.Session{}).
-			Where("uuid = ? AND user_id = ? AND revoked_at IS NULL", a.Session, a.ID).
-			Update("revoked_at", tx.Now).Error
-		if err != nil {
-			return fmt.Errorf("end a session of user %s: %w", a.ID, store.Fault(err))
-		}
-		tx.Signal(TopicSessions, a.ID)
-		return nil
+		return endSession(tx, "uuid = ? AND user_id = ?", a.Session, a.ID)
 	})
 }
 
@@ -352,13 +409,25 @@ func (s *Service) SignOut(ctx context.Context, a access.Actor) error {
 // passwords: the caller is signed in, so it is known without an address.
 const changing = "\x00change"
 
+// CanChangePassword is the guard of ChangePassword: one's own, and no program's.
+func CanChangePassword(a access.Actor, u *models.User) error {
+	if a.ID != u.ID {
+		return fault.Forbiddenf("Users change their own password alone.")
+	}
+	return a.Personal()
+}
+
 // ChangePassword sets the actor's password to new when old is the present one,
 // and ends all sessions but the actor's own. Every token issued before is dead
 // with the old password, so the tokens that the session goes on with are
-// returned; they are empty for an actor without a session. It is Invalid for a
-// wrong old password or an unacceptable new one, Limited after ten wrong ones,
-// Conflict when the password was changed by somebody else meanwhile.
+// returned; they are empty for an actor without a session, and for a browser, whose
+// cookie stays good. It is Invalid for a wrong old password or an unacceptable new
+// one, Limited after ten wrong ones, Conflict when the password was changed by
+// somebody else meanwhile.
 func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new string) (Tokens, error) {
+	if err := a.Personal(); err != nil {
+		return Tokens{}, err
+	}
 	if err := CheckPassword(new); err != nil {
 		return Tokens{}, err
 	}
@@ -370,7 +439,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		return Tokens{}, fmt.Errorf("find user %s: %w", a.UUID, err)
 	}
 	if len(old) > MaxPassword {
-		return Tokens{}, fault.Invalidf(msgOld)
+		return Tokens{}, fault.InvalidField("/old-password", "is not the present password")
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey(u.Username, changing), now: s.store.Now}
 	if err := g.allow(); err != nil {
@@ -381,7 +450,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		return Tokens{}, err
 	}
 	if !ok {
-		return Tokens{}, fault.Invalidf(msgOld)
+		return Tokens{}, fault.InvalidField("/old-password", "is not the present password")
 	}
 	hash, err := s.hasher.Hash(ctx, new)
 	if err != nil {
@@ -403,6 +472,9 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		if err := setPasswordHash(tx, row, hash, a.Session); err != nil {
 			return err
 		}
+		if err := history.Add(tx, a, models.ObjectUser, row.ID, "password_changed", "", nil, nil); err != nil {
+			return err
+		}
 		if a.Session == "" {
 			return nil
 		}
@@ -412,6 +484,12 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		}
 		if err != nil {
 			return fmt.Errorf("load a session of user %s: %w", u.ID, err)
+		}
+		if err := tx.Model(session).UpdateColumn("generation", row.PasswordGen).Error; err != nil {
+			return fmt.Errorf("go on with a session of user %s: %w", u.ID, store.Fault(err))
+		}
+		if session.Browser() {
+			return nil // its cookie goes on
 		}
 		grant = Grant{
 			Subject: row.UUID, Username: row.Username, Session: session.UUID,
@@ -468,5 +546,8 @@ func setPasswordHash(tx *store.Tx, u *models.User, hash, except string) error {
 		return fmt.Errorf("set the password of user %s: %w", u.ID, err)
 	}
 	tx.Signal(TopicUsers, u.ID)
+	if err := voidResets(tx, u.ID); err != nil {
+		return fmt.Errorf("void the links of user %s: %w", u.ID, err)
+	}
 	return endSessions(tx, u.ID, except)
 }

@@ -46,7 +46,7 @@ func (d *directory) find(ctx context.Context, where, value string) (*models.User
 	}
 	u, err := store.First[models.User](d.store.Read(ctx).Where(where, strings.ToLower(value)))
 	if err == nil {
-		d.seen[u.Username], d.seen[u.UUID] = u, u
+		d.seen[u.Username], d.seen[u.UUID], d.seen[u.ID.String()] = u, u, u
 	}
 	return u, err
 }
@@ -57,6 +57,10 @@ func (d *directory) UserByName(ctx context.Context, name string) (*models.User, 
 
 func (d *directory) UserByUUID(ctx context.Context, uuid string) (*models.User, error) {
 	return d.find(ctx, "uuid = ?", uuid)
+}
+
+func (d *directory) UserByID(ctx context.Context, id models.ID) (*models.User, error) {
+	return d.find(ctx, "id = ?", id.String())
 }
 
 func (d *directory) Rights(context.Context, models.ID) (*access.Rights, error) {
@@ -695,9 +699,10 @@ func TestSessionsAreRememberedOnlyWhileListening(t *testing.T) {
 		behind()
 		w.refused("Bearer "+tok.Access, "")
 		// What was remembered while listening is not used while that is interrupted.
-		w.sessions.remember(w.claims(tok).Session, session{user: w.user("alice").ID, expires: noon.Add(time.Hour)}, w.sessions.epoch)
+		alice := w.user("alice").ID
+		w.sessions.byUUID.put(w.claims(tok).Session, alice, &session{user: alice, expires: noon.Add(time.Hour)}, w.sessions.byUUID.epoch)
 		w.refused("Bearer "+tok.Access, "")
-		w.sessions.forgetAll()
+		w.sessions.signal("", "")
 		w.replica()
 		tok = w.signIn("alice", "wonderland")
 		w.accepted("Bearer "+tok.Access, "alice")
@@ -728,32 +733,34 @@ func TestLateSessionIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		s := w.sessions
-		epoch := s.epoch
+		k := s.byUUID
+		row := func(user models.ID) *session { return &session{user: user, expires: noon.Add(time.Hour)} }
+		epoch := k.epoch
 		s.signal(TopicSessions, "42")
-		s.remember("x", session{user: 1, expires: noon.Add(time.Hour)}, epoch)
-		if len(s.byUUID) != 0 {
+		k.put("x", 1, row(1), epoch)
+		if len(k.byKey) != 0 {
 			t.Error("it is remembered")
 		}
-		s.remember("x", session{user: 1, expires: noon.Add(time.Hour)}, s.epoch)
-		s.remember("y", session{user: 2, expires: noon.Add(time.Hour)}, s.epoch)
+		k.put("x", 1, row(1), k.epoch)
+		k.put("y", 2, row(2), k.epoch)
 		s.signal("groups", "1")
 		s.signal(TopicSessions, "1")
-		if _, x := s.byUUID["x"]; x || len(s.byUUID) != 1 || len(s.byUser) != 1 {
-			t.Errorf("%v %v", s.byUUID, s.byUser)
+		if _, x := k.byKey["x"]; x || len(k.byKey) != 1 || len(k.byUser) != 1 {
+			t.Errorf("%v %v", k.byKey, k.byUser)
 		}
 		s.signal(TopicSessions, "a-uuid")
-		if len(s.byUUID)+len(s.byUser) != 0 {
+		if len(k.byKey)+len(k.byUser) != 0 {
 			t.Error("a signal that cannot be read was ignored")
 		}
-		for i := range 2 * sessionsKept {
-			s.remember(fmt.Sprint(i), session{user: models.ID(i % 100), expires: noon}, s.epoch)
+		for i := range 2 * rowsKept {
+			k.put(fmt.Sprint(i), models.ID(i%100), row(1), k.epoch)
 		}
 		linked := 0
-		for _, m := range s.byUser {
+		for _, m := range k.byUser {
 			linked += len(m)
 		}
-		if len(s.byUUID) != sessionsKept || linked != sessionsKept {
-			t.Errorf("%d are kept, %d linked", len(s.byUUID), linked)
+		if len(k.byKey) != rowsKept || linked != rowsKept {
+			t.Errorf("%d are kept, %d linked", len(k.byKey), linked)
 		}
 	})
 }
@@ -1112,6 +1119,7 @@ type fixed struct {
 
 func (f fixed) UserByName(context.Context, string) (*models.User, error)  { return f.user, nil }
 func (f fixed) UserByUUID(context.Context, string) (*models.User, error)  { return f.user, nil }
+func (f fixed) UserByID(context.Context, models.ID) (*models.User, error) { return f.user, nil }
 func (f fixed) Rights(context.Context, models.ID) (*access.Rights, error) { return f.rights, nil }
 
 func benchWorld(b *testing.B) (*Service, Tokens) {

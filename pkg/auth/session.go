@@ -2,140 +2,347 @@ package auth
 
 import (
 	"context"
-	"strconv"
-	"sync"
+	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/query"
 	"halcyon/pkg/store"
 )
 
-// TopicUsers and TopicSessions are the topics of store signals that this package
-// sends. The key of both is the user's id: "sessions" says that some of the
-// user's sessions ended. One client signs in before every request, so that a user
-// may have thousands of sessions, and a signal for each would be a flood.
+// TopicUsers, TopicSessions and TopicTokens are the topics of store signals that
+// this package sends. The key of all is the user's id: "sessions" says that some of
+// the user's sessions ended. One client signs in before every request, so that a
+// user may have thousands of sessions, and a signal for each would be a flood.
 const (
 	TopicUsers    = "users"
 	TopicSessions = "sessions"
+	TopicTokens   = "api_tokens"
 )
 
-// sessionsKept is how many live sessions are remembered.
-const sessionsKept = 4096
+// What SessionPolicy's zero values mean.
+const (
+	DefaultIdle     = 12 * time.Hour
+	DefaultLifetime = 7 * 24 * time.Hour
+)
+
+// SessionPolicy says when the sessions of browsers end.
+type SessionPolicy struct {
+	Idle     time.Duration // after the last request
+	Lifetime time.Duration // after the sign-in, whatever happens
+}
+
+// Validate is Invalid for times that are none.
+func (p SessionPolicy) Validate() error {
+	if p.Idle < 2*seenStep || p.Lifetime < p.Idle {
+		return fault.Invalidf("A session of %v that ends %v after the last request is none: it takes two minutes and more.", p.Lifetime, p.Idle)
+	}
+	return nil
+}
 
 // session is what is remembered of a live one.
 type session struct {
-	user    models.ID
-	expires time.Time
+	id, user   models.ID
+	uuid       string
+	generation int64
+	browser    bool
+	expires    time.Time
+	seen       glance
+}
+
+func remembered(row *models.Session) *session {
+	s := &session{
+		id: row.ID, user: row.UserID, uuid: row.UUID, generation: row.Generation,
+		browser: row.Browser(), expires: row.ExpiresAt,
+	}
+	s.seen.set(row.SeenAt)
+	return s
 }
 
 // sessions knows which sessions live. What it remembers it uses only while other
-// replicas' changes are heard, and it never remembers that a session is missing.
+// replicas' changes are heard.
 type sessions struct {
-	store *store.Store
-
-	mu     sync.RWMutex
-	epoch  uint64 // counts what was forgotten: a row read before is not remembered after
-	byUUID map[string]session
-	byUser map[models.ID]map[string]struct{}
+	store    *store.Store
+	policy   SessionPolicy
+	seen     *seen
+	byUUID   *kept[string, session] // of tokens
+	bySecret *kept[hashed, session] // of browsers
 }
 
-func newSessions(st *store.Store) *sessions {
-	s := &sessions{store: st}
-	s.forgetAll()
+func newSessions(st *store.Store, p SessionPolicy) *sessions {
+	s := &sessions{
+		store: st, policy: p, seen: newSeen("sessions"),
+		byUUID: newKept[string, session](), bySecret: newKept[hashed, session](),
+	}
 	st.OnSignal(s.signal)
 	return s
 }
 
 func (s *sessions) signal(topic, key string) {
-	switch {
-	case topic == TopicSessions && key != "":
-		s.forgetUser(key)
-	case topic == TopicSessions, topic == "":
-		s.forgetAll()
+	if topic == TopicSessions || topic == "" {
+		s.byUUID.heard(key)
+		s.bySecret.heard(key)
 	}
-}
-
-func (s *sessions) forgetAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.epoch++
-	s.byUUID = make(map[string]session)
-	s.byUser = make(map[models.ID]map[string]struct{})
-}
-
-func (s *sessions) forgetUser(key string) {
-	id, err := strconv.ParseInt(key, 10, 64)
-	if err != nil {
-		s.forgetAll() // somebody else's idea of a key: it can still only mean sessions
-		return
-	}
-	user := models.ID(id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.epoch++
-	for uuid := range s.byUser[user] {
-		delete(s.byUUID, uuid)
-	}
-	delete(s.byUser, user)
 }
 
 var errSessionEnded = fault.New(fault.Unauthenticated, "The session has ended. Sign in again.")
 
+// over reports whether the session has ended by itself.
+func (s *sessions) over(x *session, now time.Time) bool {
+	return !now.Before(x.expires) || x.browser && now.Sub(x.seen.time()) >= s.policy.Idle
+}
+
 // check says that the session lives and is the user's: nil, or Unauthenticated, or
 // the database's error.
 func (s *sessions) check(ctx context.Context, uuid string, user models.ID, now time.Time) error {
-	live := s.store.SignalsLive()
-	s.mu.RLock()
-	have, ok := s.byUUID[uuid]
-	epoch := s.epoch
-	s.mu.RUnlock()
-	if !ok || !live {
-		row, err := store.First[models.Session](s.store.Read(ctx).Where("uuid = ?", uuid))
-		if fault.Is(err, fault.NotFound) || err == nil && row.RevokedAt != nil {
-			return errSessionEnded
-		}
-		if err != nil {
-			return err
-		}
-		have = session{user: row.UserID, expires: row.ExpiresAt}
-		if live && now.Before(have.expires) {
-			s.remember(uuid, have, epoch)
-		}
+	x, err := find(ctx, s, s.byUUID, uuid, "uuid = ?", uuid, now)
+	if err != nil {
+		return err
 	}
-	if have.user != user || !now.Before(have.expires) {
+	if x.user != user {
 		return errSessionEnded
 	}
 	return nil
 }
 
-// remember keeps what a row said, unless something was forgotten since epoch: the
-// row may have been read just before the change that the signal was about.
-func (s *sessions) remember(uuid string, have session, epoch uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch != epoch {
-		return
-	}
-	if len(s.byUUID) >= sessionsKept {
-		for victim, v := range s.byUUID { // in random order
-			delete(s.byUUID, victim)
-			s.unlink(v.user, victim)
-			break
-		}
-	}
-	s.byUUID[uuid] = have
-	if s.byUser[have.user] == nil {
-		s.byUser[have.user] = make(map[string]struct{})
-	}
-	s.byUser[have.user][uuid] = struct{}{}
+// open gives the session of a browser by the hash of its secret.
+func (s *sessions) open(ctx context.Context, h hashed, now time.Time) (*session, error) {
+	return find(ctx, s, s.bySecret, h, "secret_hash = ?", h.String(), now)
 }
 
-func (s *sessions) unlink(user models.ID, uuid string) {
-	delete(s.byUser[user], uuid)
-	if len(s.byUser[user]) == 0 {
-		delete(s.byUser, user)
+// find gives a live session from memory or from its row, and takes down that it is
+// used.
+func find[K comparable](ctx context.Context, s *sessions, in *kept[K, session], key K, where, value string, now time.Time) (*session, error) {
+	live := s.store.SignalsLive()
+	x, epoch := in.get(key)
+	// Another replica may know that it was used since.
+	if x == nil || !live || s.over(x, now) {
+		row, err := store.First[models.Session](s.store.Read(ctx).Where(where, value))
+		if fault.Is(err, fault.NotFound) || err == nil && row.RevokedAt != nil {
+			return nil, errSessionEnded
+		}
+		if err != nil {
+			return nil, err
+		}
+		if x = remembered(row); s.over(x, now) {
+			return nil, errSessionEnded
+		}
+		if live {
+			in.put(key, x.user, x, epoch)
+		}
 	}
+	s.seen.used(x.id, &x.seen, now)
+	return x, nil
+}
+
+// begin makes the row of a session. What the caller says of itself is cut to what
+// is kept.
+func begin(tx *store.Tx, u *models.User, c Credentials, secret string, life time.Duration) (*models.Session, error) {
+	row := &models.Session{
+		UUID: uuid.NewString(), Version: 1, UserID: u.ID, SecretHash: secret, Generation: u.PasswordGen,
+		CreatedAt: tx.Now, SeenAt: tx.Now, ExpiresAt: tx.Now.Add(life),
+		Address: bounded(c.Source, 64), UserAgent: bounded(c.UserAgent, models.MaxUserAgent),
+	}
+	if err := tx.Create(row).Error; err != nil {
+		return nil, fmt.Errorf("begin a session of user %s: %w", u.ID, store.Fault(err))
+	}
+	return row, nil
+}
+
+// bounded gives the printable beginning of a text.
+func bounded(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, text)
+	n := 0
+	for i := range text {
+		if n++; n > most {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// OpenSession is SignIn for a browser: it begins a session and gives the secret that
+// the browser keeps in its cookie. A session that the browser had before is ended
+// when its secret is given. Errors are SignIn's.
+func (s *Service) OpenSession(ctx context.Context, c Credentials, before string) (secret string, u *models.User, err error) {
+	if u, err = s.checkPassword(ctx, c, msgSignIn); err != nil {
+		return "", nil, err
+	}
+	secret, h := cookieSecret.fresh()
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
+		row, err := s.unchanged(tx, u)
+		if err != nil {
+			return err
+		}
+		if old, ok := cookieSecret.read(before); ok {
+			if err := endSession(tx, "secret_hash = ?", old.String()); err != nil {
+				return err
+			}
+		}
+		_, err = begin(tx, row, c, h.String(), s.sessions.policy.Lifetime)
+		return err
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return secret, u, nil
+}
+
+// AuthenticateSession tells who calls, from the secret in a browser's cookie. It is
+// Unauthenticated when there is no such session, or none any more.
+func (s *Service) AuthenticateSession(ctx context.Context, secret string) (access.Actor, error) {
+	h, ok := cookieSecret.read(secret)
+	if !ok {
+		return access.Actor{}, errSessionEnded
+	}
+	x, err := s.sessions.open(ctx, h, s.store.Now())
+	if err != nil {
+		return access.Actor{}, err
+	}
+	u, err := s.people.UserByID(ctx, x.user)
+	if u, err = s.person(ctx, u, err, x.generation, "id = ?", x.user); err != nil {
+		return access.Actor{}, err
+	}
+	return s.actor(ctx, u, x.uuid)
+}
+
+// FormerUser gives the user of the session of a browser, though it may have ended:
+// whose form it is that comes too late. It is Unauthenticated for a secret of nobody.
+func (s *Service) FormerUser(ctx context.Context, secret string) (models.ID, error) {
+	h, ok := cookieSecret.read(secret)
+	if !ok {
+		return 0, errSessionEnded
+	}
+	row, err := store.First[models.Session](s.store.Read(ctx).Where("secret_hash = ?", h.String()))
+	if fault.Is(err, fault.NotFound) {
+		return 0, errSessionEnded
+	}
+	if err != nil {
+		return 0, err
+	}
+	return row.UserID, nil
+}
+
+// lives is the condition, over query.Root, for sessions that have not ended.
+func (s *sessions) lives(now time.Time) access.Where {
+	const t = query.Root
+	return access.Where{
+		SQL: t + ".revoked_at IS NULL AND " + t + ".expires_at > ? AND (" + t + ".secret_hash = '' OR " + t + ".seen_at > ?)" +
+			" AND " + t + ".generation = (SELECT u.password_gen FROM users u WHERE u.id = " + t + ".user_id)",
+		Args: []any{now, now.Add(-s.policy.Idle)},
+	}
+}
+
+var sessionSchema = &query.Schema{Name: "session", Plural: "sessions", Table: "sessions"}
+
+// Sessions gives a page of the live sessions that the actor sees: their own, all
+// for who sees all.
+func (s *Service) Sessions(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Session], error) {
+	p, err := query.List[models.Session](s.store.Read(ctx), sch, a, q, append(opts, query.Base(s.sessions.lives(s.store.Now())))...)
+	for _, row := range p.Rows {
+		row.Current = a.Session != "" && row.UUID == a.Session
+	}
+	return p, err
+}
+
+// Session gives a live session that the actor sees.
+func (s *Service) Session(ctx context.Context, a access.Actor, ref string) (*models.Session, error) {
+	return s.sessionTx(s.store.Read(ctx), a, ref)
+}
+
+func (s *Service) sessionTx(tx *store.Tx, a access.Actor, ref string) (*models.Session, error) {
+	row, err := query.Find[models.Session](tx, sessionSchema, a, ref, query.Base(s.sessions.lives(tx.Now)))
+	if err != nil {
+		return nil, err
+	}
+	row.Current = a.Session != "" && row.UUID == a.Session
+	return row, nil
+}
+
+// CanEndSession is the guard of EndSession: the user, and super admins.
+func CanEndSession(a access.Actor, x *models.Session) error { return own(a, x.UserID, "sessions") }
+
+// CanEndSessions is the guard of EndSessions.
+func CanEndSessions(a access.Actor, u *models.User) error { return own(a, u.ID, "sessions") }
+
+// CanSeeCredentials says who may list a user's sessions and API tokens.
+func CanSeeCredentials(a access.Actor, u *models.User) error {
+	if a.GlobalViewer {
+		return nil
+	}
+	return own(a, u.ID, "sessions and API tokens")
+}
+
+func own(a access.Actor, user models.ID, what string) error {
+	if a.SuperAdmin || a.ID == user && user != 0 {
+		return nil
+	}
+	return fault.Forbiddenf("The %s of a user are the user's own, and super admins'.", what)
+}
+
+// EndSession ends a session with all its tokens, on every replica.
+func (s *Service) EndSession(ctx context.Context, a access.Actor, ref string) error {
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		row, err := s.sessionTx(tx, a, ref)
+		if err != nil {
+			return err
+		}
+		if err := CanEndSession(a, row); err != nil {
+			return err
+		}
+		if err := endSession(tx, "id = ?", row.ID); err != nil {
+			return err
+		}
+		return history.Add(tx, a, models.ObjectUser, row.UserID, "session_ended", "Session id "+row.ID.String()+" from "+row.Address+".", nil, nil)
+	})
+}
+
+// EndSessions ends all sessions of the user, the actor's own among them, on every
+// replica. API tokens stay.
+func (s *Service) EndSessions(ctx context.Context, a access.Actor, user models.ID) error {
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		u, err := store.First[models.User](tx.ForUpdate().Where("id = ?", user))
+		if err != nil {
+			return err
+		}
+		if err := CanEndSessions(a, u); err != nil {
+			return err
+		}
+		if err := endSessions(tx, user, ""); err != nil {
+			return err
+		}
+		return history.Add(tx, a, models.ObjectUser, user, "signed_out_everywhere", "", nil, nil)
+	})
+}
+
+// endSession ends the one live session of which the condition holds, and announces
+// it; none is no error.
+func endSession(tx *store.Tx, where string, values ...any) error {
+	row, err := store.First[models.Session](tx.Where(where, values...).Where("revoked_at IS NULL"))
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = tx.Model(&models.Session{}).Where("id = ?", row.ID).Updates(map[string]any{"revoked_at": tx.Now, "version": row.Version + 1}).Error
+	if err != nil {
+		return fmt.Errorf("end session %s: %w", row.ID, store.Fault(err))
+	}
+	tx.Signal(TopicSessions, row.UserID)
+	return nil
 }
 
 // endSessions revokes the user's live sessions but the one with the uuid except,
@@ -151,32 +358,61 @@ func endSessions(tx *store.Tx, user models.ID, except string) error {
 	return nil
 }
 
-// sweepBatch is how many sessions one transaction deletes: SQLite has one writer,
-// and nobody should wait for all of them.
+// Ended ends what the user has signed in to, in the transaction that changed the
+// user: all sessions after a new password, and the API tokens, too, of a user who is
+// not active any more.
+func Ended(tx *store.Tx, u *models.User) error {
+	if u.Active && !u.Rekeyed {
+		return nil
+	}
+	if err := endSessions(tx, u.ID, ""); err != nil {
+		return fmt.Errorf("end the sessions of user %s: %w", u.ID, err)
+	}
+	if err := voidResets(tx, u.ID); err != nil {
+		return fmt.Errorf("void the links of user %s: %w", u.ID, err)
+	}
+	if u.Active {
+		return nil
+	}
+	if err := tx.Where("user_id = ?", u.ID).Delete(&models.APIToken{}).Error; err != nil {
+		return fmt.Errorf("revoke the API tokens of user %s: %w", u.ID, store.Fault(err))
+	}
+	tx.Signal(TopicTokens, u.ID)
+	return nil
+}
+
+// sweepBatch is how many rows one transaction deletes: SQLite has one writer, and
+// nobody should wait for all of them.
 const sweepBatch = 1000
 
 // sweepAfter is how long ended sessions are kept.
 const sweepAfter = 24 * time.Hour
 
-// Sweep deletes the sessions that ended more than a day ago and says how many they
-// were. It is a job to be run now and then, and may run on several replicas at
-// once. Errors are the database's; what was deleted before stays deleted.
+// Sweep deletes the sessions that ended more than a day ago, and links to set a
+// password that nobody can use any more, and says how many they were. It is a job
+// to be run now and then, and may run on several replicas at once. Errors are the
+// database's; what was deleted before stays deleted.
 func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	var total int64
-	for {
-		var n int64
-		err := s.store.InTx(ctx, func(tx *store.Tx) error {
-			before := tx.Now.Add(-sweepAfter)
-			res := tx.Exec(`DELETE FROM sessions WHERE id IN
-				(SELECT id FROM sessions WHERE expires_at < ? OR revoked_at < ? LIMIT ?)`, before, before, sweepBatch)
-			n = res.RowsAffected
-			return res.Error
-		})
-		if err != nil {
-			return total, err
-		}
-		if total += n; n < sweepBatch {
-			return total, nil
+	for _, statement := range []string{
+		`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ? OR revoked_at < ? LIMIT ?)`,
+		`DELETE FROM password_resets WHERE id IN (SELECT id FROM password_resets WHERE expires_at < ? AND created_at < ? LIMIT ?)`,
+	} {
+		for {
+			var n int64
+			err := s.store.InTx(ctx, func(tx *store.Tx) error {
+				before := tx.Now.Add(-sweepAfter)
+				res := tx.Exec(statement, before, before, sweepBatch)
+				n = res.RowsAffected
+				return res.Error
+			})
+			if err != nil {
+				return total, err
+			}
+			if total += n; n < sweepBatch {
+				break
+			}
 		}
 	}
+	return total, nil
 }

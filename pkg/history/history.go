@@ -15,6 +15,7 @@ import (
 // hold the fields that changed, as anything that encodes to JSON; nil is nothing.
 // They are shown to whoever sees the object, so no secret may be among them.
 func Add(tx *store.Tx, a access.Actor, objectType string, id models.ID, event, message string, before, after any) error {
+	tx.By(a.ID)
 	was, err := encode(before)
 	if err != nil {
 		return fmt.Errorf("history of %s %s: %w", objectType, id, err)

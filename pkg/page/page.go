@@ -6,9 +6,12 @@ package page
 import (
 	"context"
 	"net/url"
+	"slices"
+	"strings"
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/resource"
 )
 
@@ -27,6 +30,7 @@ type View struct {
 	Headers []Header           // of that answer
 	Origin  string             // "https://halcyon.example": where the request went
 	Problem *hal.Problem       // why there is no document, or why the form comes back
+	Article *Article           // what a page of documentation says; nil for all others
 
 	Selection string              // what rows of the list are selected for: the key of a template, "1" for any, "" when they are not
 	Action    *resource.ActionDef // what the address is of, when it is none to read from; nil for none
@@ -43,6 +47,17 @@ type Done struct {
 	Name  string   // "create", "change", "delete", or the last segment of an action's href
 	Title string   // of the action, "Power off"; "" for the three
 	What  hal.Link // that it was done to; none when it is gone
+}
+
+// Article is a page of documentation: about one thing, or a list of all of a kind
+// when there is none.
+type Article struct {
+	Docs     *apidoc.Docs
+	List     string // "resources", "rels", "problems", "schemas", "guide"; "" for the way in
+	Resource *apidoc.Resource
+	Rel      *apidoc.Rel
+	Problem  *apidoc.Problem
+	Chapter  *apidoc.Chapter
 }
 
 // SignedIn reports whether somebody is looking at the page.
@@ -68,6 +83,26 @@ type Sent struct {
 	Problem *hal.Problem // why; nil when nothing was tried yet
 	Notice  string       // what the person is told when there is no problem
 }
+
+// Harmless gives the values of a form without what is no page's to show or keep:
+// passwords, and whatever else is a secret by its name.
+func Harmless(values url.Values) url.Values {
+	kept := make(url.Values, len(values))
+	for name, list := range values {
+		if !Secret(name) {
+			kept[name] = list
+		}
+	}
+	return kept
+}
+
+// Secret reports whether a member of this name is a secret.
+func Secret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(secrets, func(part string) bool { return strings.Contains(name, part) })
+}
+
+var secrets = []string{"password", "secret", "token", "credential", "headers", "key"}
 
 type key struct{}
 

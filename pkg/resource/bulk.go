@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"slices"
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
@@ -11,15 +12,15 @@ import (
 // BulkLimit is how many rows one request can act on.
 const BulkLimit = 100
 
-// BulkActions are the actions that can be had for several rows at once: all there
-// are, and deletion.
+// BulkActions are the actions that can be had for several rows at once: all but those
+// whose answer has to be read, and deletion.
 func (d *Def) BulkActions() []*ActionDef {
-	list := d.Actions
+	list := slices.DeleteFunc(slices.Clone(d.Actions), func(x *ActionDef) bool { return x.Alone })
 	if d.Delete == nil || d.Action("delete") != nil {
 		return list
 	}
-	return append(list[:len(list):len(list)], &ActionDef{
-		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.",
+	return append(list, &ActionDef{
+		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.", Results: d.DeleteResults.or(ToNothing),
 		Can: func(a access.Actor, row any) error {
 			if d.CanDelete == nil {
 				return nil

@@ -17,6 +17,7 @@ import (
 	"halcyon/pkg/body"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/query"
+	"halcyon/pkg/schema"
 )
 
 // Resource declares the resource whose rows are T.
@@ -52,6 +53,7 @@ type Resource[T any] struct {
 	New       func() *T // what Create starts from; nil: new(T)
 	CanCreate func(a access.Actor) error
 	Create    func(ctx context.Context, a access.Actor, row *T) error
+	Once      bool // what was made shows something that nobody is shown again
 	CanUpdate func(a access.Actor, row *T) error
 	Update    func(ctx context.Context, a access.Actor, ref string, apply func(*T) error) (*T, error)
 	CanDelete func(a access.Actor, row *T) error
@@ -61,6 +63,9 @@ type Resource[T any] struct {
 	// PostForm lists what a form can say of it.
 	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (*T, error)
 	PostForm func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
+	PostBody schema.Object // what such a body may hold, for the documentation
+
+	DeleteResults Results // what Delete leads to; zero for nothing more
 
 	// Unused says whether nothing refers to the row, so that Delete would remove
 	// it; nil for always.
@@ -134,6 +139,7 @@ type Field[T any] struct {
 	picked   func(*T) []models.ID // of a list of references
 	exact    func(*T) string      // for forms, where what is shown is rounded
 	fetch    func(ctx context.Context, a access.Actor, row *T) (hal.Value, error)
+	json     schema.Object // of what is shown; nil when nobody has said
 }
 
 // On names the column behind the field: it can be filtered and sorted by.
@@ -259,7 +265,7 @@ func WriteOnly[T any](name, doc string) Field[T] {
 
 // Texts declares a list of strings.
 func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
-	return Field[T]{Name: name, Doc: doc, Value: func(t *T) hal.Value { return hal.Strings(get(t)) }}
+	return Field[T]{Name: name, Doc: doc, json: schema.Array(schema.String()), Value: func(t *T) hal.Value { return hal.Strings(get(t)) }}
 }
 
 // OptionalTime declares an instant that may be missing and can be set: at gives
@@ -267,12 +273,13 @@ func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
 func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
 	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc).As("datetime-local")
 	return f.Set(func(n *body.Node, _ *Refs) func(*T) {
-		v := parseTime(n)
+		v := ReadTime(n)
 		return func(t *T) { *at(t) = v }
 	})
 }
 
-func parseTime(n *body.Node) *time.Time {
+// ReadTime reads an instant, nil when there is none, and complains of what is not one.
+func ReadTime(n *body.Node) *time.Time {
 	if !n.Present() {
 		return nil
 	}
@@ -289,17 +296,17 @@ func parseTime(n *body.Node) *time.Time {
 
 // Text declares a string.
 func Text[T any](name string, get func(*T) string, doc string) Field[T] {
-	return Field[T]{Name: name, Kind: query.Text, Doc: doc, Value: func(t *T) hal.Value { return hal.String(get(t)) }}
+	return Field[T]{Name: name, Kind: query.Text, Doc: doc, json: schema.String(), Value: func(t *T) hal.Value { return hal.String(get(t)) }}
 }
 
 // Int declares a whole number.
 func Int[T any](name string, get func(*T) int64, doc string) Field[T] {
-	return Field[T]{Name: name, Kind: query.Int, Doc: doc, Value: func(t *T) hal.Value { return hal.Int(get(t)) }}
+	return Field[T]{Name: name, Kind: query.Int, Doc: doc, json: schema.Integer(), Value: func(t *T) hal.Value { return hal.Int(get(t)) }}
 }
 
 // Bool declares a boolean.
 func Bool[T any](name string, get func(*T) bool, doc string) Field[T] {
-	return Field[T]{Name: name, Kind: query.Bool, Doc: doc, Value: func(t *T) hal.Value { return hal.Bool(get(t)) }}
+	return Field[T]{Name: name, Kind: query.Bool, Doc: doc, json: schema.Boolean(), Value: func(t *T) hal.Value { return hal.Bool(get(t)) }}
 }
 
 // Enum declares one of a closed set of codes.
@@ -308,12 +315,13 @@ func Enum[T any, E ~string](name string, values []E, get func(*T) E, doc string)
 	for _, v := range values {
 		f.Values = append(f.Values, string(v))
 	}
+	f.json = schema.Enum(f.Values...)
 	return f
 }
 
 // Time declares an instant that may be missing.
 func Time[T any](name string, get func(*T) *time.Time, doc string) Field[T] {
-	return Field[T]{Name: name, Kind: query.Time, Doc: doc, Value: func(t *T) hal.Value {
+	return Field[T]{Name: name, Kind: query.Time, Doc: doc, json: schema.Nullable(schema.Like(timePattern)), Value: func(t *T) hal.Value {
 		at := get(t)
 		if at == nil || at.IsZero() {
 			return hal.Null()
@@ -324,7 +332,7 @@ func Time[T any](name string, get func(*T) *time.Time, doc string) Field[T] {
 
 // Date declares a day, kept as text.
 func Date[T any](name string, get func(*T) string, doc string) Field[T] {
-	return Field[T]{Name: name, Kind: query.Date, Doc: doc, Value: func(t *T) hal.Value {
+	return Field[T]{Name: name, Kind: query.Date, Doc: doc, json: schema.Nullable(schema.Like(datePattern)), Value: func(t *T) hal.Value {
 		if d := get(t); d != "" {
 			return hal.String(d)
 		}
@@ -335,7 +343,7 @@ func Date[T any](name string, get func(*T) string, doc string) Field[T] {
 // Rate declares an amount of money by the month, "28.80/month".
 func Rate[T any](name string, get func(*T) models.Money, doc string) Field[T] {
 	return Field[T]{
-		Name: name, Kind: query.Int, Doc: doc, scale: int64(models.Unit),
+		Name: name, Kind: query.Int, Doc: doc, scale: int64(models.Unit), json: schema.Like(ratePattern),
 		Value: func(t *T) hal.Value { return hal.String(get(t).PerMonth()) },
 		exact: func(t *T) string { return get(t).Exact() },
 	}
@@ -344,7 +352,7 @@ func Rate[T any](name string, get func(*T) models.Money, doc string) Field[T] {
 // Memory declares an amount of memory kept in MB, "1.2500 GB". Filters take GB.
 func Memory[T any](name string, get func(*T) int, doc string) Field[T] {
 	return Field[T]{
-		Name: name, Kind: query.Int, Doc: doc, scale: 1024,
+		Name: name, Kind: query.Int, Doc: doc, scale: 1024, json: schema.Like(memoryPattern),
 		Value: func(t *T) hal.Value { return hal.String(GB(get(t))) },
 	}
 }
@@ -352,7 +360,7 @@ func Memory[T any](name string, get func(*T) int, doc string) Field[T] {
 // Disk declares an amount of disk space kept in GB, "56 GB".
 func Disk[T any](name string, get func(*T) int, doc string) Field[T] {
 	return Field[T]{
-		Name: name, Kind: query.Int, Doc: doc,
+		Name: name, Kind: query.Int, Doc: doc, json: schema.Like(diskPattern),
 		Value: func(t *T) hal.Value { return hal.String(strconv.Itoa(get(t)) + " GB") },
 	}
 }
@@ -376,7 +384,7 @@ func Fetched[T any](name string, fetch func(ctx context.Context, a access.Actor,
 // ID declares the id, a string on the wire.
 func ID[T any](get func(*T) *models.Row) Field[T] {
 	return Field[T]{
-		Name: "id", Kind: query.Int, Doc: "Number of the resource, as a string.", listed: true,
+		Name: "id", Kind: query.Int, Doc: "Number of the resource, as a string.", listed: true, json: schema.Like(idPattern),
 		Column: "id", Reads: []string{"id"},
 		Value: func(t *T) hal.Value { return hal.String(strconv.FormatInt(int64(get(t).ID), 10)) },
 	}
@@ -385,7 +393,7 @@ func ID[T any](get func(*T) *models.Row) Field[T] {
 // IDOf declares the id of something else, a string on the wire as every id.
 func IDOf[T any](name, column string, get func(*T) models.ID, doc string) Field[T] {
 	return Field[T]{
-		Name: name, Kind: query.Int, Doc: doc, Column: column, Reads: []string{column},
+		Name: name, Kind: query.Int, Doc: doc, Column: column, Reads: []string{column}, json: schema.Like(idPattern),
 		Value: func(t *T) hal.Value { return hal.String(get(t).String()) },
 	}
 }
@@ -497,10 +505,16 @@ type Action[T any] struct {
 	Title string // "Submit": the link says "Submit 'Order id 1'"
 	Doc   string
 	Slash bool
+	Alone bool // its answer says what has to be read: it cannot be had for several rows at once
 	Can   func(a access.Actor, row *T) error
 	Do    func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Outcome[T], error)
 	// Form lists what the body may hold, for the action's template; nil for nothing.
 	Form func(ctx context.Context, a access.Actor, row *T) ([]hal.TemplateProperty, error)
+
+	// For the documentation: what the body may hold, nil for nothing, and what the
+	// action can lead to.
+	Body    schema.Object
+	Results Results
 }
 
 // BatchAction is an operation on the collection.
@@ -518,6 +532,7 @@ type Sub[T any] struct {
 	Of    string // plural of the resource that it lists
 	Title func(*T) string
 	Doc   string
+	Can   func(a access.Actor, row *T) error                                      // who may list it; nil: who sees the item
 	Paged bool                                                                    // its title says the page: Title gives the noun
 	Where func(ctx context.Context, a access.Actor, row *T) (access.Where, error) // over query.Root
 }

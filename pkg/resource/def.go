@@ -13,6 +13,7 @@ import (
 	"halcyon/pkg/body"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/query"
+	"halcyon/pkg/schema"
 	"halcyon/pkg/store"
 )
 
@@ -21,6 +22,7 @@ import (
 type Def struct {
 	Name, Plural, Noun, Table, Prefix, Doc string
 	Slash                                  bool
+	Once                                   bool              // see Resource
 	Headings                               []string          // what a person's table has, in this order; none: what is Listed
 	Shown                                  []query.Attribute // of the headings, those that are not Listed
 	Schema                                 *query.Schema
@@ -46,18 +48,23 @@ type Def struct {
 	Hidden    func(a access.Actor) bool
 	Validity  *Validity
 
+	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
+	DeleteResults Results
+
 	fresh     func() any // an empty row, as a create begins with
 	postForm  func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
 	unused    func(ctx context.Context, a access.Actor, row any) error
 	templates func(ctx context.Context, a access.Actor, row any, self string) ([]hal.Template, error)
 
-	path      string // "/api/v2/servers/"
-	key       func(row any) *models.Row
-	title     func(row any) string
-	titleFrom []string
-	fill      func(ctx context.Context, rows []any) error
-	load      func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
-	tied      func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
+	path       string // "/api/v2/servers/"
+	itemSchema hal.Link
+	pageSchema []hal.Link
+	key        func(row any) *models.Row
+	title      func(row any) string
+	titleFrom  []string
+	fill       func(ctx context.Context, rows []any) error
+	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
+	tied       func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
@@ -112,6 +119,7 @@ type FieldDef struct {
 	exact                  func(row any) string
 	bad                    error // what is wrong with the declaration
 	fetch                  func(ctx context.Context, a access.Actor, row any) (hal.Value, error)
+	json                   schema.Object
 }
 
 // RelationDef is a relation with its row type forgotten.
@@ -135,10 +143,12 @@ type RelationDef struct {
 // ActionDef is an action with its row type forgotten.
 type ActionDef struct {
 	Rel, Name, Path, Title, Doc string
-	Slash                       bool
+	Slash, Alone                bool
 	Can                         func(a access.Actor, row any) error
 	Do                          func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error)
 	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
+	Body                        schema.Object
+	Results                     Results
 }
 
 // SubDef is a sub-collection with its row type forgotten.
@@ -146,6 +156,7 @@ type SubDef struct {
 	Path, Rel, Alias, Of, Doc string
 	Paged                     bool
 	Title                     func(row any) string
+	Can                       func(a access.Actor, row any) error // nil for who sees the item
 	Where                     func(ctx context.Context, a access.Actor, row any) (access.Where, error)
 	target                    *Def
 }
@@ -158,7 +169,7 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	d := &Def{
 		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
-		Slash: r.Slash, path: path, titleFrom: r.TitleFrom, CanCreate: r.CanCreate, Hidden: r.Hidden, Batch: r.Batch, Validity: r.Validity,
+		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, Hidden: r.Hidden, Validity: r.Validity, PostBody: r.PostBody, DeleteResults: r.DeleteResults,
 		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
 		title: func(row any) string { return r.Title(row.(*T)) },
 		Schema: &query.Schema{
@@ -175,9 +186,17 @@ func Define[T any](r Resource[T]) *Def {
 	for _, x := range r.Actions {
 		d.Actions = append(d.Actions, defineAction(x))
 	}
+	for _, b := range r.Batch {
+		can := b.Can
+		b.Can = func(a access.Actor) error { return first(a.Writes(), func() error { return can(a) }) }
+		d.Batch = append(d.Batch, b)
+	}
 	for _, x := range r.Subs {
 		s := &SubDef{Path: x.Path, Rel: x.Rel, Alias: x.Alias, Of: x.Of, Doc: x.Doc, Paged: x.Paged}
 		s.Title = func(row any) string { return x.Title(row.(*T)) }
+		if x.Can != nil {
+			s.Can = func(a access.Actor, row any) error { return x.Can(a, row.(*T)) }
+		}
 		s.Where = func(ctx context.Context, a access.Actor, row any) (access.Where, error) {
 			return x.Where(ctx, a, row.(*T))
 		}
@@ -279,11 +298,20 @@ func defineBundle[T any](d *Def, r Resource[T]) {
 }
 
 func defineWrites[T any](d *Def, r Resource[T]) {
-	if r.CanUpdate != nil {
-		d.CanUpdate = func(a access.Actor, row any) error { return r.CanUpdate(a, row.(*T)) }
+	// Whose credentials are good for reading alone is offered nothing else.
+	if r.CanCreate != nil || r.Create != nil || r.Post != nil {
+		d.CanCreate = func(a access.Actor) error {
+			if r.CanCreate == nil {
+				return a.Writes()
+			}
+			return first(a.Writes(), func() error { return r.CanCreate(a) })
+		}
 	}
-	if r.CanDelete != nil {
-		d.CanDelete = func(a access.Actor, row any) error { return r.CanDelete(a, row.(*T)) }
+	if r.CanUpdate != nil || r.Update != nil {
+		d.CanUpdate = guarded(r.CanUpdate)
+	}
+	if r.CanDelete != nil || r.Delete != nil {
+		d.CanDelete = guarded(r.CanDelete)
 	}
 	switch {
 	case r.Post != nil:
@@ -346,11 +374,30 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	}
 }
 
+// guarded is a guard after the one of all that writes; there may be nothing else to
+// ask.
+func guarded[T any](can func(a access.Actor, row *T) error) func(a access.Actor, row any) error {
+	return func(a access.Actor, row any) error {
+		if can == nil {
+			return a.Writes()
+		}
+		return first(a.Writes(), func() error { return can(a, row.(*T)) })
+	}
+}
+
+// first gives the error, or that of what comes after it.
+func first(err error, then func() error) error {
+	if err != nil {
+		return err
+	}
+	return then()
+}
+
 func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale,
+		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale, json: f.json,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -403,14 +450,14 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 }
 
 func defineAction[T any](x Action[T]) *ActionDef {
-	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash}
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.Alone}
 	if d.Name == "" {
 		d.Name = x.Rel
 	}
 	if d.Path == "" {
 		d.Path = x.Rel
 	}
-	d.Can = func(a access.Actor, row any) error { return x.Can(a, row.(*T)) }
+	d.Can = guarded(x.Can)
 	d.Do = func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error) {
 		return effect(x.Do(ctx, a, ref, n))
 	}

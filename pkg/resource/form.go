@@ -32,6 +32,9 @@ func defineForms[T any](d *Def, r Resource[T]) {
 	}
 	if r.Templates != nil {
 		d.templates = func(ctx context.Context, a access.Actor, row any, self string) ([]hal.Template, error) {
+			if a.Writes() != nil {
+				return nil, nil
+			}
 			return r.Templates(ctx, a, row.(*T), self)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/body"
@@ -39,6 +40,7 @@ func NewRegistry(base string, s *store.Store, dir *directory.Directory, defs ...
 		}
 		r.byKey[d.Plural] = d
 		d.path = base + "/" + d.path + "/"
+		d.itemSchema, d.pageSchema = schemaLink(base, d.Name), []hal.Link{schemaLink(base, d.Plural)}
 	}
 	for _, d := range defs {
 		for _, rel := range d.Relations {

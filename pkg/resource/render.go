@@ -53,7 +53,7 @@ func cut[T any](list []T, n int) []T {
 // Item gives a row's document as the actor sees it. It stands on the sheet.
 func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Sheet) (*hal.Document, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
-	rels := len(d.Relations) + len(d.Subs) + 3
+	rels := len(d.Relations) + len(d.Subs) + 4
 	on.rels, on.props, on.links = cut(on.rels, rels), cut(on.props, len(d.Fields)), cut(on.links, rels)
 	doc := &hal.Document{Links: on.rels[:0], Props: on.props[:0], HasActions: len(d.Actions) > 0}
 	actions, err := d.ActionsOn(ctx)
@@ -66,7 +66,7 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		return nil, err
 	}
 	for _, s := range d.Subs {
-		if s.Rel != "" {
+		if s.Rel != "" && (s.Can == nil || s.Can(a, row) == nil) {
 			doc.Links = append(doc.Links, hal.Rel{Name: s.Rel, Alias: s.Alias, Optional: true, Links: to.one(hal.Link{Href: strings.TrimSuffix(self.Href, "/") + "/" + s.Path + "/", Title: s.Title(row)})})
 		}
 	}
@@ -75,7 +75,9 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 			Href: strings.TrimSuffix(self.Href, "/") + "/export/", Title: "Export '" + self.Title + "'", Type: "application/zip",
 		})})
 	}
-	doc.Links = append(doc.Links, hal.Rel{Name: "collection", Only: hal.InHAL, Links: to.one(hal.Link{Href: d.path, Title: "List of " + d.Noun})})
+	doc.Links = append(doc.Links,
+		hal.Rel{Name: "collection", Only: hal.InHAL, Links: to.one(hal.Link{Href: d.path, Title: "List of " + d.Noun})},
+		hal.Rel{Name: "describedby", Only: hal.InHAL, Links: to.one(d.itemSchema)})
 	for _, x := range actions {
 		if x.Can(a, row) != nil {
 			continue
@@ -102,6 +104,15 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: v, Only: f.only})
 	}
 	return doc, nil
+}
+
+// SchemasPath is where the schemas of documents are, below the base.
+const SchemasPath = "/docs/schemas/"
+
+// schemaLink leads to the JSON Schema of a document: to that of an item by the
+// resource's name, to that of a page by its plural.
+func schemaLink(base, name string) hal.Link {
+	return hal.Link{Href: base + SchemasPath + name, Title: "Schema", Type: "application/schema+json"}
 }
 
 // single makes slices of one link each, of one allocation for many.
@@ -323,6 +334,7 @@ type Page struct {
 	Path  string // of the collection; "" for the resource's own
 	Title string // whole title, when it is not "List of … - Page …"
 	Noun  string // in the title, when it is not the resource's
+	Keep  string // what the query string has beyond what every list knows, encoded
 }
 
 // Columns gives the columns that the short form of a row needs, given the
@@ -402,6 +414,9 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 		Page: rows.Number, PageSize: rows.Size, Total: int(rows.Total),
 		Keep: q.Kept, After: rows.Next, Before: rows.Prev, Rel: d.Plural, Docs: docs,
 	}
+	if p.Keep != "" {
+		c.Keep = strings.TrimPrefix(c.Keep+"&"+p.Keep, "&")
+	}
 	if c.Path == "" {
 		c.Path = d.path
 	}
@@ -409,6 +424,7 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 		c.Noun = d.Noun
 	}
 	doc := c.Document()
+	doc.Links = append(doc.Links, hal.Rel{Name: "describedby", Only: hal.InHAL, Links: d.pageSchema})
 	return &doc, nil
 }
 

@@ -297,6 +297,7 @@ func TestItem(t *testing.T) {
 			`"cb:orders":{"href":"/api/test/perf-types/1/orders/","title":"Orders Of large"},`+
 			`"cb:export":{"href":"/api/test/perf-types/1/export/","title":"Export 'large'","type":"application/zip"},`+
 			`"collection":{"href":"/api/test/perf-types/","title":"List of Perf Types"},`+
+			`"describedby":{"href":"/api/test/docs/schemas/perf-type","title":"Schema","type":"application/schema+json"},`+
 			`"cb:praise":{"href":"/api/test/perf-types/1/actions/praise","title":"Praise 'large'"},`+
 			`"actions":[{"href":"/api/test/perf-types/1/actions/praise","name":"praise","title":"Praise 'large'","praise":{"href":"/api/test/perf-types/1/actions/praise","title":"Praise 'large'"}}]},`+
 			`"name":"large","id":"1","cpu-cnt":2,"mem-size":"1.2500 GB","rate":"28.50/month","note":"Dear.","length":0,"orders":1,`+ids+`}`)
@@ -329,7 +330,7 @@ func TestLinksGoWhereTheActorSees(t *testing.T) {
 		o := x.insert(&order{Status: models.OrderCart, OwnerID: otto.ID, GroupID: g, SubmittedAt: &at})
 		p := x.insert(&order{Name: "Second", Status: models.OrderCart, OwnerID: otto.ID})
 		const self, sizes = `"self":{"href":"/api/test/orders/%s","title":"Order id %s"},`, `"sizes":[{"href":"/api/test/perf-types/1/","title":"small"}%s],`
-		const end = `"collection":{"href":"/api/test/orders/","title":"List of Orders"}},"id":"%s",`
+		const end = `"collection":{"href":"/api/test/orders/","title":"List of Orders"},"describedby":{"href":"/api/test/docs/schemas/order","title":"Schema","type":"application/schema+json"}},"id":"%s",`
 		same(t, "vera's", x.item(vera, "orders", o), `{"_links":{`+fmt.Sprintf(self, o, o)+
 			`"group":{"href":"/api/test/groups/1","title":"Acme"},`+fmt.Sprintf(sizes, "")+fmt.Sprintf(end, o)+`"name":"","submitted":"2027-01-31T12:00:00.000005"}`)
 		same(t, "otto's", x.item(otto, "orders", o), `{"_links":{`+fmt.Sprintf(self, o, o)+

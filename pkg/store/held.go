@@ -148,6 +148,7 @@ func Add(tx *Tx, row any, id *models.ID) error {
 // Note writes a row that no other row refers to, and whose number nobody wants to
 // know: a line of history. It is held back. The row must not be changed afterwards.
 func Note(tx *Tx, row any) error {
+	tx.wrote(row, true)
 	s := tx.session()
 	if s == nil {
 		return translate(tx.Create(row).Error)
@@ -174,7 +175,11 @@ func Rewrite(tx *Tx, row models.Keyed, columns ...string) error {
 	if len(columns) > 0 {
 		columns = append([]string{"version", "updated_at"}, columns...)
 	}
-	return s.rewrite(tx, row, columns)
+	if err := s.rewrite(tx, row, columns); err != nil {
+		return err
+	}
+	tx.wrote(row, false)
+	return nil
 }
 
 // RewritePart is Rewrite of a row of a kind that has nothing but a number.

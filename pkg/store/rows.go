@@ -28,10 +28,13 @@ func Insert(tx *Tx, row models.Keyed) error {
 		tx.inserted = map[string]int{}
 	}
 	tx.inserted[row.GlobalPrefix()]++
-	if tx.take(row, row, &k.ID) {
-		return nil
+	if !tx.take(row, row, &k.ID) {
+		if err := tx.Omit(clause.Associations).Create(row).Error; err != nil {
+			return translate(err)
+		}
 	}
-	return translate(tx.Omit(clause.Associations).Create(row).Error)
+	tx.wrote(row, true)
+	return nil
 }
 
 // Inserted tells how many rows of a kind, by the prefix of its global ids, the
@@ -47,6 +50,7 @@ func Save(tx *Tx, row models.Keyed, columns ...string) error {
 	k.Version++
 	k.UpdatedAt = tx.Now
 	if x := tx.session(); x != nil && x.holds(row) {
+		tx.wrote(row, false)
 		return nil // it is written as it is by then
 	}
 	db := tx.Model(row).Where("version = ?", was)
@@ -64,6 +68,7 @@ func Save(tx *Tx, row models.Keyed, columns ...string) error {
 		k.Version = was
 		return fault.Wrap(fault.Conflict, ErrStale, "It was changed by somebody else meanwhile. Read it again.")
 	}
+	tx.wrote(row, false)
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"halcyon/models"
 	"halcyon/pkg/fault"
 )
 
@@ -49,6 +50,7 @@ type Store struct {
 	log     *slog.Logger
 	url     string
 	signals *signals
+	onWrite []func(tx *Tx, row any, fresh bool)
 }
 
 // Open connects and checks that the database answers. It does not migrate.
@@ -213,6 +215,7 @@ type Tx struct {
 	onCommit []func()
 	signals  []signal
 	inserted map[string]int // rows, by the prefix of their kind
+	actor    models.ID
 }
 
 // Read gives a handle for queries outside a transaction. Each query sees what
@@ -326,6 +329,29 @@ func (tx *Tx) committed() {
 // does is a hint that polling would find again: it is lost when the process dies.
 func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
 
+// OnWrite has fn called for every row that Insert, Save, Rewrite and Note write, in
+// its transaction; fresh says that the row is a new one. It is for what has to hold
+// of all writes of a kind, and is said before the first transaction.
+func (s *Store) OnWrite(fn func(tx *Tx, row any, fresh bool)) { s.onWrite = append(s.onWrite, fn) }
+
+func (tx *Tx) wrote(row any, fresh bool) {
+	for _, fn := range tx.store.onWrite {
+		fn(tx, row, fresh)
+	}
+}
+
+// By says on whose behalf the transaction writes. What it was told first counts; 0
+// is the system.
+func (tx *Tx) By(actor models.ID) {
+	if tx.actor == 0 {
+		tx.actor = actor
+	}
+}
+
+// Actor gives on whose behalf the transaction writes, as By was told, 0 for the
+// system.
+func (tx *Tx) Actor() models.ID { return tx.actor }
+
 // Late is work that a transaction gathers and does at its end: rows that many
 // transactions want are then locked last, in one order, and not for long.
 type Late interface {
@@ -352,8 +378,8 @@ func (tx *Tx) Late(key any, fresh func() Late) Late {
 }
 
 func (tx *Tx) flushLate() error {
-	for _, l := range tx.late {
-		if err := l.work.Flush(tx); err != nil {
+	for i := 0; i < len(tx.late); i++ { // what is flushed may begin work of another kind
+		if err := tx.late[i].work.Flush(tx); err != nil {
 			return err
 		}
 	}

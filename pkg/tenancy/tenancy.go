@@ -8,6 +8,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/auth"
 	"halcyon/pkg/directory"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
@@ -37,6 +38,7 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
 		CanUpdate: CanUpdateUser, CanDelete: CanDeleteUser,
 		Validate: func(_ *store.Tx, u *models.User) error { return u.Validate() },
+		Write:    auth.Ended,
 		InUse:    "The user has orders, servers or history. Make the user inactive instead.",
 	}
 	t.Groups = record.Table[models.Group, *models.Group]{
@@ -113,6 +115,9 @@ func (t *Service) UpdateUser(ctx context.Context, a access.Actor, ref string, ap
 		if err := CanUpdateUser(a, u); err != nil {
 			return nil, err
 		}
+		if err := a.Personal(); err != nil {
+			return nil, err
+		}
 		if hash, err = t.hash(ctx, draft.NewPassword); err != nil {
 			return nil, err
 		}
@@ -122,7 +127,7 @@ func (t *Service) UpdateUser(ctx context.Context, a access.Actor, ref string, ap
 			return err
 		}
 		if u.NewPassword = ""; hash != "" {
-			u.PasswordHash = hash
+			u.PasswordHash, u.Rekeyed = hash, true
 			u.PasswordGen++
 		}
 		return nil

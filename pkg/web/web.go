@@ -36,6 +36,7 @@ type Route struct {
 	Path   string // echo's pattern, without a trailing slash: "/api/v2/orders/:id"
 	Doc    string // who may, in words
 	Handle echo.HandlerFunc
+	Packed bool // it compresses its answers itself
 }
 
 // Face is one dialect.
@@ -61,6 +62,7 @@ type Config struct {
 	Metrics *Metrics
 	Origins []string // other origins whose scripts may call; none, or * for all
 	TLS     bool     // the listener speaks TLS
+	Private []string // paths below which the rest of an address is a secret
 }
 
 // New puts a server together.
@@ -78,13 +80,15 @@ func New(c Config) *echo.Echo {
 	if len(c.Origins) > 0 {
 		e.Use(cors(c.Origins))
 	}
+	packed := map[string]bool{}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
-		return strings.HasPrefix(c.Path(), "/metrics")
+		return strings.HasPrefix(c.Path(), "/metrics") || packed[c.Path()] || WantsEvents(c.Request())
 	}}), s.authenticate, narrowed)
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)
 			bounded(e, r.Path)
+			packed[r.Path] = packed[r.Path] || r.Packed
 			if r.Method == http.MethodGet {
 				e.Add(http.MethodHead, r.Path, r.Handle)
 			}
@@ -315,7 +319,7 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 	}
 	attrs := []slog.Attr{
 		slog.String("id", id), slog.String("actor", Actor(c).Username),
-		slog.String("method", c.Request().Method), slog.String("path", c.Request().URL.Path),
+		slog.String("method", c.Request().Method), slog.String("path", s.shown(c.Request().URL.Path)),
 		slog.Int("status", status), slog.Int64("bytes", c.Response().Size), slog.Duration("took", took),
 	}
 	if err != nil && status != http.StatusUnauthorized {
@@ -323,6 +327,16 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 		attrs = append(attrs, slog.Any("error", err))
 	}
 	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// shown gives a path as it may stand in a log.
+func (s *server) shown(path string) string {
+	for _, p := range s.cfg.Private {
+		if strings.HasPrefix(path, p+"/") {
+			return p + "/…"
+		}
+	}
+	return path
 }
 
 // plainID reports whether a caller's request id can go into logs and headers.

@@ -1,9 +1,9 @@
 package webhook
 
 import (
-	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,12 +77,10 @@ func (l Allowed) Permits(a netip.Addr) bool {
 	if a.Zone() != "" {
 		return false
 	}
-	a = a.Unmap()
-	for _, p := range l {
-		if p.Contains(a) {
-			return true
-		}
+	if l.Names(a) {
+		return true
 	}
+	a = a.Unmap()
 	refused := refused4
 	if a.Is6() {
 		if !global6.Contains(a) {
@@ -96,6 +94,12 @@ func (l Allowed) Permits(a netip.Addr) bool {
 		}
 	}
 	return a.IsValid()
+}
+
+// Names reports whether an address is in one of the networks of the list.
+func (l Allowed) Names(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.Zone() == "" && slices.ContainsFunc(l, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Check looks at an address as it is written: it is a 400 at /url unless that is
@@ -148,14 +152,4 @@ func numeric(host string) bool {
 		return true
 	}
 	return strings.Trim(last, "0123456789") == ""
-}
-
-// permitsAt is Permits for what a dialer is about to connect to.
-func (l Allowed) permitsAt(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && l.Permits(a)
 }

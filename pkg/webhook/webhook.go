@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
@@ -17,6 +18,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,24 +32,37 @@ import (
 // Client calls receivers. It is safe for concurrent use.
 type Client struct {
 	allowed Allowed
-	http    *http.Client
+	private bool         // http is for what is allowed
+	http    *http.Client // for https, and for http as well unless private
+	plain   *http.Client // for http
 }
 
 // New makes a client that may also call what is allowed.
 func New(allowed Allowed) *Client {
-	c := &Client{allowed: allowed}
+	c := newClient(allowed.Permits)
+	return &Client{allowed: allowed, http: c, plain: c}
+}
+
+// NewPrivate makes a client that sends nothing in the clear over the Internet: http
+// goes to the networks that are allowed, and everywhere else it takes https.
+func NewPrivate(allowed Allowed) *Client {
+	return &Client{allowed: allowed, private: true, http: newClient(allowed.Permits), plain: newClient(allowed.Names)}
+}
+
+// newClient makes a client that connects to what is permitted.
+func newClient(permits func(netip.Addr) bool) *http.Client {
 	dialer := &net.Dialer{
 		Timeout: 5 * time.Second,
 		// This is asked with the address that the name has turned out to be, so that
 		// a name which changes its mind between a check and a call gains nothing.
 		Control: func(_, address string, _ syscall.RawConn) error {
-			if !allowed.permitsAt(address) {
+			if at, err := netip.ParseAddrPort(address); err != nil || !permits(at.Addr()) {
 				return errRefused
 			}
 			return nil
 		},
 	}
-	c.http = &http.Client{
+	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // a proxy would connect to what we may not
 			DialContext:            dialer.DialContext,
@@ -60,13 +76,26 @@ func New(allowed Allowed) *Client {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return c
 }
 
 var errRefused = errors.New("the address may not be called")
 
-// Check is Allowed.Check with what the client allows.
-func (c *Client) Check(url string) error { return c.allowed.Check(url) }
+// Check is Allowed.Check with what the client allows, which http may be limited to.
+func (c *Client) Check(raw string) error {
+	if err := c.allowed.Check(raw); err != nil || !c.private {
+		return err
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "https" {
+		return err
+	}
+	// What a name stands for is found out when it is called.
+	a, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), "."))
+	if len(c.allowed) == 0 || err == nil && !c.allowed.Names(a) {
+		return fault.InvalidField("/url", "begins with http://, which is for networks that the installation allows: use https://")
+	}
+	return nil
+}
 
 // Message is one call.
 type Message struct {
@@ -75,12 +104,26 @@ type Message struct {
 	Body    []byte // JSON
 	Headers map[string]string
 	Secret  string // whsec_…; empty: not signed
+	Former  string // a secret that was replaced, and still signs as well; empty for none
 	Timeout time.Duration
 	At      time.Time
 }
 
-// answerLimit is how much of an answer is read.
-const answerLimit = 16 << 10
+// answerLimit is how much of an answer is read, and BodyLimit how much of it an
+// Answer keeps.
+const (
+	answerLimit = 16 << 10
+	BodyLimit   = 1 << 10
+)
+
+// Answer is what a receiver said.
+type Answer struct {
+	Code       int
+	Status     string        // "200 OK"
+	Message    string        // one line for people, made of the body; "" for none
+	Body       string        // the first BodyLimit bytes of it, as text
+	RetryAfter time.Duration // after which the receiver wants to be asked again; 0 for no wish
+}
 
 // Send calls the receiver once and gives the status line and the message of its
 // answer, which is cut short and has none of the call's secrets in it. Anything
@@ -89,11 +132,59 @@ const answerLimit = 16 << 10
 // with the answer's message when it refuses. Errors name neither the address nor
 // what was sent.
 func (c *Client) Send(ctx context.Context, m Message) (status, message string, err error) {
+	a, err := c.Call(ctx, m)
+	if err != nil {
+		return "", "", err
+	}
+	switch code := a.Code; {
+	case code >= 200 && code < 300:
+		return a.Status, a.Message, nil
+	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly:
+		return a.Status, a.Message, fault.New(fault.Unavailable, "The receiver answered %s.", a.Status)
+	case a.Message != "":
+		return a.Status, a.Message, fault.New(fault.Conflict, "The receiver answered %s: %s", a.Status, a.Message)
+	}
+	return a.Status, a.Message, fault.New(fault.Conflict, "The receiver answered %s.", a.Status)
+}
+
+// Call calls the receiver once and gives its answer, whatever it is, without the
+// call's secrets. It is an error when there was none: Unavailable when the receiver
+// cannot be reached or takes too long, Forbidden when its address may not be called.
+// Errors name neither the address nor what was sent.
+func (c *Client) Call(ctx context.Context, m Message) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
 	defer cancel()
+	req, err := m.request(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	client := c.http
+	if req.URL.Scheme == "http" {
+		client = c.plain
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return Answer{}, unreached(ctx, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
+	if err != nil && ctx.Err() != nil {
+		return Answer{}, unreached(ctx, err)
+	}
+	return Answer{
+		Code:       res.StatusCode,
+		Status:     fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode)),
+		Message:    short(m.clean(said(res.Header.Get("Content-Type"), body))),
+		Body:       beginning(m.clean(string(body))),
+		RetryAfter: retryAfter(res.Header.Get("Retry-After"), m.At),
+	}, nil
+}
+
+// request is the message as it goes over the wire.
+func (m *Message) request(ctx context.Context) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(m.Body))
 	if err != nil {
-		return "", "", fault.Invalidf("The webhook's address is no URL.")
+		return nil, fault.Invalidf("The webhook's address is no URL.")
 	}
 	for name, value := range m.Headers {
 		req.Header.Set(name, value)
@@ -105,33 +196,47 @@ func (c *Client) Send(ctx context.Context, m Message) (status, message string, e
 	stamp := strconv.FormatInt(m.At.Unix(), 10)
 	req.Header.Set("Webhook-Id", m.ID)
 	req.Header.Set("Webhook-Timestamp", stamp)
-	if m.Secret != "" {
-		sum, err := Sign(m.Secret, m.ID, stamp, m.Body)
-		if err != nil {
-			return "", "", err
+	var sums []string
+	for _, secret := range []string{m.Secret, m.Former} {
+		if secret == "" {
+			continue
 		}
-		req.Header.Set("Webhook-Signature", sum)
+		sum, err := Sign(secret, m.ID, stamp, m.Body)
+		if err != nil {
+			return nil, err
+		}
+		sums = append(sums, sum)
 	}
-	res, err := c.http.Do(req)
+	if len(sums) > 0 {
+		req.Header.Set("Webhook-Signature", strings.Join(sums, " "))
+	}
+	return req, nil
+}
+
+// retryAfter reads the header of that name: seconds, or a date.
+func retryAfter(text string, now time.Time) time.Duration {
+	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+		return max(0, time.Duration(n)*time.Second)
+	}
+	at, err := http.ParseTime(text)
 	if err != nil {
-		return "", "", unreached(ctx, err)
+		return 0
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
-	if err != nil && ctx.Err() != nil {
-		return "", "", unreached(ctx, err)
+	return max(0, at.Sub(now))
+}
+
+// beginning gives the first part of an answer, as text that every database keeps.
+func beginning(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, " "))
+	if len(text) <= BodyLimit {
+		return text
 	}
-	status = fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode))
-	message = short(m.clean(said(res.Header.Get("Content-Type"), body)))
-	switch code := res.StatusCode; {
-	case code >= 200 && code < 300:
-		return status, message, nil
-	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly:
-		return status, message, fault.New(fault.Unavailable, "The receiver answered %s.", status)
-	case message != "":
-		return status, message, fault.New(fault.Conflict, "The receiver answered %s: %s", status, message)
-	}
-	return status, message, fault.New(fault.Conflict, "The receiver answered %s.", status)
+	return strings.ToValidUTF8(text[:BodyLimit], "")
 }
 
 // unreached puts into words that there was no answer. The cause, which may name
@@ -193,8 +298,10 @@ func (m *Message) clean(text string) string {
 			text = strings.ReplaceAll(text, secret, "…")
 		}
 	}
-	hide(m.Secret)
-	hide(strings.TrimPrefix(m.Secret, secretPrefix))
+	for _, secret := range []string{m.Secret, m.Former} {
+		hide(secret)
+		hide(strings.TrimPrefix(secret, secretPrefix))
+	}
 	for _, v := range m.Headers {
 		hide(v)
 		for _, word := range strings.Fields(v) { // "Bearer …"
@@ -224,6 +331,13 @@ func key(secret string) ([]byte, error) {
 		return nil, fault.Invalidf("The webhook's secret cannot be used.")
 	}
 	return raw, nil
+}
+
+// NewSecret makes a secret, of 32 bytes.
+func NewSecret() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // crypto/rand never fails
+	return secretPrefix + base64.StdEncoding.EncodeToString(raw[:])
 }
 
 // Sign gives the value of the header webhook-signature: the HMAC-SHA256 of id,

@@ -309,3 +309,81 @@ func TestTooLate(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// While a secret is replaced both sign, and neither is in what the receiver says.
+func TestBothSecretsSign(t *testing.T) {
+	t.Parallel()
+	fresh := NewSecret()
+	if err := CheckSecret(fresh); err != nil || fresh == NewSecret() {
+		t.Errorf("%s: %v", fresh, err)
+	}
+	url, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		one, _ := Sign(fresh, "msg_1", "1700000000", body)
+		other, _ := Sign(secret, "msg_1", "1700000000", body)
+		if r.Header.Get("Webhook-Signature") != one+" "+other {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		_, _ = io.WriteString(w, "got "+fresh+" and "+secret)
+	})
+	a, err := New(loopback).Call(t.Context(), Message{ID: "msg_1", At: time.Unix(1_700_000_000, 0), URL: url, Body: []byte("{}"), Secret: fresh, Former: secret, Timeout: 20 * time.Second})
+	if err != nil || a.Code != 200 || a.Body != "got … and …" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+func TestAnswerInFull(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_700_000_000, 0)
+	for header, want := range map[string]time.Duration{
+		"": 0, "120": 2 * time.Minute, "-5": 0, "soon": 0, "99999999999999": 0,
+		at.Add(time.Hour).UTC().Format(http.TimeFormat):  time.Hour,
+		at.Add(-time.Hour).UTC().Format(http.TimeFormat): 0,
+	} {
+		url, _ := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, "line\n\x00\xff"+strings.Repeat("é", 2000))
+		})
+		a, err := New(loopback).Call(t.Context(), Message{URL: url, At: at, Timeout: 20 * time.Second})
+		if err != nil || a.Code != 503 || a.Status != "503 Service Unavailable" || a.RetryAfter != want {
+			t.Errorf("%q: %+v, %v", header, a, err)
+		}
+		if !strings.HasPrefix(a.Body, "line\n  é") || len(a.Body) > BodyLimit || !strings.HasSuffix(a.Body, "é") {
+			t.Errorf("the body is %q", a.Body)
+		}
+	}
+}
+
+// What is private goes over https, or to a network that is allowed.
+func TestNothingInTheClear(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		allowed Allowed
+		url     string
+		ok      bool
+	}{
+		{nil, "https://hooks.example.com/", true},
+		{nil, "http://hooks.example.com/", false},
+		{nil, "http://93.184.216.34/", false},
+		{nil, "http://127.0.0.1/", false},
+		{loopback, "http://127.0.0.1/", true},
+		{loopback, "http://93.184.216.34/", false},
+		{loopback, "http://hooks.example.com/", true}, // it is seen when it is called
+		{loopback, "https://10.0.0.1/", false},
+	} {
+		if err := NewPrivate(c.allowed).Check(c.url); (err == nil) != c.ok || err != nil && fault.From(err).Fields[0].Pointer != "/url" {
+			t.Errorf("%s with %v allowed: %v", c.url, c.allowed, err)
+		}
+	}
+	url, hits := server(t, func(http.ResponseWriter, *http.Request) {})
+	m := Message{URL: url, Timeout: 20 * time.Second}
+	if _, err := NewPrivate(loopback).Call(t.Context(), m); err != nil || hits.Load() != 1 {
+		t.Errorf("an allowed network: %v, %d requests", err, hits.Load())
+	}
+	// The address is public as far as that client knows, and not one that is named.
+	client := &Client{http: newClient(func(netip.Addr) bool { return true }), plain: newClient(Allowed(nil).Names)}
+	if _, err := client.Call(t.Context(), m); !fault.Is(err, fault.Forbidden) || hits.Load() != 1 {
+		t.Errorf("http to an address that is not named: %v, %d requests", err, hits.Load())
+	}
+}

@@ -222,7 +222,7 @@ func (f *floor) server(w http.ResponseWriter, r *http.Request) {
 	b = append(append(b, self...), `history/","title":`...)
 	b = append(quoted(b, "History Of "+hostname), `},"cb:snapshots":{"href":"`...)
 	b = append(append(b, self...), `snapshots/","title":`...)
-	b = append(quoted(b, "Snapshots Of "+hostname), `},"collection":{"href":"/api/v2/servers/","title":"List of Servers"}`...)
+	b = append(quoted(b, "Snapshots Of "+hostname), `},"collection":{"href":"/api/v2/servers/","title":"List of Servers"},"describedby":{"href":"/api/v2/docs/schemas/server","title":"Schema","type":"application/schema+json"}`...)
 	b = serverActions(b, self, hostname, power)
 	b = append(b, `},"hostname":`...)
 	b = quoted(b, hostname)
@@ -435,7 +435,7 @@ func (f *floor) servers(w http.ResponseWriter, r *http.Request) {
 		b = page(append(b, ','), "next", 2, last)
 	}
 	b = page(append(b, ','), "last", pages, 0)
-	b = append(b, `,"cb:filter":{"href":"/api/v2/servers/{?filter,attributes,order,page,page_size}","title":"Filter, sort and page this list","templated":true}},"total":`...)
+	b = append(b, `,"cb:filter":{"href":"/api/v2/servers/{?filter,attributes,embed,order,page,page_size}","title":"Filter, sort and page this list","templated":true},"describedby":{"href":"/api/v2/docs/schemas/servers","title":"Schema","type":"application/schema+json"}},"total":`...)
 	b = append(strconv.AppendInt(b, int64(total), 10), `,"count":`...)
 	b = append(strconv.AppendInt(b, int64(min(n, size)), 10), `,"page":1,"page_size":`...)
 	b = append(strconv.AppendInt(b, int64(size), 10), `,"_embedded":{"servers":[`...)
@@ -527,7 +527,7 @@ func (f *floor) order(w http.ResponseWriter, r *http.Request) {
 	b = userLink(userLink(b, "owner", 1), "approved-by", 1)
 	b = strconv.AppendInt(append(b, `,"jobs":[{"href":"/api/v2/jobs/`...), job, 10)
 	b = strconv.AppendInt(append(b, `","title":"Job id `...), job, 10)
-	b = fmt.Appendf(b, `"}],"history":{"href":"%s/history/","title":"History Of %s"},"collection":{"href":"/api/v2/orders/","title":"List of Orders"}`, self, title)
+	b = fmt.Appendf(b, `"}],"history":{"href":"%s/history/","title":"History Of %s"},"collection":{"href":"/api/v2/orders/","title":"List of Orders"},"describedby":{"href":"/api/v2/docs/schemas/order","title":"Schema","type":"application/schema+json"}`, self, title)
 	for _, x := range [][2]string{{"cancel", "Cancel"}, {"duplicate", "Duplicate"}} {
 		b = fmt.Appendf(b, `,"cb:%s":{"href":"%s/actions/%s","title":"%s '%s'"}`, x[0], self, x[0], x[1], title)
 	}

@@ -1,0 +1,139 @@
+package browse
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/page"
+	"halcyon/pkg/web"
+)
+
+// viewerPath is the page that shows the OpenAPI description, with what it needs below.
+const viewerPath = Base + "/docs/openapi"
+
+//go:embed viewer
+var viewerFiles embed.FS
+
+// viewerFile is a file of the viewer, which is large and kept as it goes over the wire.
+type viewerFile struct {
+	kind  string
+	small []byte // by gzip
+	plain bool   // small is the file itself
+	tag   string
+}
+
+// viewer is the page and its files, by their names.
+type viewer struct {
+	files map[string]viewerFile
+	html  []byte
+}
+
+func (f *Face) loadViewer() (viewer, error) {
+	v := viewer{files: map[string]viewerFile{}}
+	entries, err := viewerFiles.ReadDir("viewer")
+	if err != nil {
+		return v, err
+	}
+	for _, e := range entries {
+		data, err := viewerFiles.ReadFile("viewer/" + e.Name())
+		if err != nil {
+			return v, err
+		}
+		name, packed := strings.CutSuffix(e.Name(), ".gz")
+		sum := sha256.Sum256(data)
+		file := viewerFile{small: data, plain: !packed, kind: mime.TypeByExtension(path.Ext(name)), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+		if ext := path.Ext(name); file.kind == "" || ext == ".md" || ext == "" {
+			file.kind = "text/plain; charset=utf-8"
+		}
+		v.files[name] = file
+	}
+	var b bytes.Buffer
+	err = f.viewerPage().Render(&b)
+	v.html = b.Bytes()
+	return v, err
+}
+
+// viewerPage is the frame around the viewer. It is the same for everybody.
+func (f *Face) viewerPage() g.Node {
+	const title = "OpenAPI description"
+	v := &page.View{Path: viewerPath, Doc: &hal.Document{Links: []hal.Rel{
+		{Name: "self", Links: []hal.Link{{Href: viewerPath + "/", Title: title}}},
+		{Name: "up", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
+	}}}
+	return f.page(v, title,
+		g.Group{
+			h.Link(h.Rel("stylesheet"), h.Href(viewerPath+"/swagger-ui.css")),
+			h.Link(h.Rel("stylesheet"), h.Href(viewerPath+"/frame.css")),
+			h.Script(h.Src(viewerPath+"/swagger-ui-bundle.js"), h.Defer()),
+			h.Script(h.Src(viewerPath+"/start.js"), h.Defer()),
+		},
+		g.Group{
+			h.H1(g.Text(title)),
+			h.P(g.Text("All routes, to read and to try out. The description itself: "),
+				h.A(h.Href(Base+"/openapi.json"), g.Text("JSON")), g.Text(", "), h.A(h.Href(Base+"/openapi.yaml"), g.Text("YAML")), g.Text(".")),
+			h.Div(h.ID("viewer"), g.Attr("data-url", Base+"/openapi.json")),
+			h.NoScript(h.P(g.Text("The viewer is a script. The pages of the resources say the same without one: "), h.A(h.Href(Base+"/docs/resources/"), g.Text("Resources")), g.Text("."))),
+		})
+}
+
+func (f *Face) viewer(c echo.Context) error {
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentSecurityPolicy, page.Policy)
+	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	header.Set(echo.HeaderReferrerPolicy, "same-origin")
+	header.Set(echo.HeaderCacheControl, "public, no-cache")
+	return c.Blob(http.StatusOK, "text/html; charset=utf-8", f.viewing.html)
+}
+
+func (f *Face) viewerAsset(c echo.Context) error {
+	file, ok := f.viewing.files[c.Param("file")]
+	if !ok {
+		return fault.NotFoundf("Not found.")
+	}
+	header := c.Response().Header()
+	header.Set(echo.HeaderCacheControl, "public, no-cache")
+	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	header.Set("ETag", file.tag)
+	header.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
+	if strings.Contains(c.Request().Header.Get("If-None-Match"), file.tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	if file.plain {
+		return c.Blob(http.StatusOK, file.kind, file.small)
+	}
+	if strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
+		header.Set(echo.HeaderContentEncoding, "gzip")
+		return c.Blob(http.StatusOK, file.kind, file.small)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(file.small))
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, file.kind, data)
+}
+
+// viewerRoutes are the page and its files.
+func (f *Face) viewerRoutes() []web.Route {
+	return []web.Route{
+		{Method: http.MethodGet, Path: viewerPath, Doc: "anybody", Handle: f.viewer},
+		{Method: http.MethodGet, Path: viewerPath + "/:file", Doc: "anybody", Handle: f.viewerAsset, Packed: true},
+	}
+}

@@ -1,0 +1,288 @@
+package v2
+
+import (
+	"strings"
+
+	"halcyon/models"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/order"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/schema"
+)
+
+// This file says what the JSON of members is like that are made by hand, and what
+// bodies may hold that are read by hand. The tests hold every answer and every
+// request that was taken against it.
+
+// paramsJSON are named values.
+func paramsJSON() schema.Object { return schema.Map(schema.String()) }
+
+func hrefJSON(plural string) schema.Object {
+	return schema.Like("^"+Base+"/"+plural+"/[0-9]+/?$").With("format", "uri-reference")
+}
+
+func linkJSON() schema.Object { return schema.Ref("Link") }
+
+// inputsJSON are questions, of blueprints, actions and environments.
+func inputsJSON() schema.Object {
+	types := schema.Enum(
+		string(models.InputText), string(models.InputInteger), string(models.InputBoolean), string(models.InputDate),
+		string(models.InputMemory), string(models.InputOSBuild), string(models.InputSize))
+	return schema.Array(schema.Struct(
+		schema.M("name", schema.String()), schema.M("type", types),
+		schema.M("label?", schema.String()), schema.M("description?", schema.String()),
+		schema.M("required", schema.Boolean()), schema.M("default?", schema.String()),
+		schema.M("options?", schema.Array(schema.String())),
+		schema.M("minimum?", schema.Integer()), schema.M("maximum?", schema.Integer()),
+		schema.M("pattern?", schema.String()),
+	))
+}
+
+func buildItemsJSON() schema.Object {
+	return schema.Array(schema.Struct(
+		schema.M("name", schema.String()), schema.M("type", schema.String()), schema.M("quantity", schema.Integer()),
+		schema.M("os-build?", hrefJSON("os-builds")), schema.M("perf-type?", hrefJSON("perf-types")),
+		schema.M("hostname?", schema.String()),
+	))
+}
+
+func templatesOfBuildJSON() schema.Object {
+	return schema.Array(schema.Struct(
+		schema.M("resource-handler", hrefJSON("resource-handlers")), schema.M("template", schema.String()),
+	))
+}
+
+func progressJSON() schema.Object {
+	return schema.Struct(
+		schema.M("total-tasks", schema.Integer()), schema.M("completed", schema.Integer()),
+		schema.M("messages", schema.Array(schema.String())),
+	)
+}
+
+func jobTypesJSON() schema.Object {
+	titles := make([]string, len(models.JobTypes))
+	for i, t := range models.JobTypes {
+		titles[i] = t.Title()
+	}
+	return schema.Enum(titles...)
+}
+
+func credentialsJSON() schema.Object {
+	return schema.Struct(schema.M("username", schema.String()), schema.M("password", schema.String()), schema.M("key", schema.String()))
+}
+
+func disksJSON() schema.Object {
+	return schema.Array(schema.Struct(
+		schema.M("uuid", schema.String()), schema.M("disk-size", resource.DiskJSON()), schema.M("name", schema.String()),
+		schema.M("datastore", schema.String()), schema.M("provisioning-type", schema.String()),
+	))
+}
+
+func networksJSON() schema.Object {
+	return schema.Array(schema.Struct(
+		schema.M("name", schema.String()), schema.M("network", schema.String()), schema.M("mac", schema.String()),
+		schema.M("ip", schema.String()), schema.M("private-ip", schema.String()), schema.M("additional-ips", schema.Array(schema.String())),
+	))
+}
+
+func ratesJSON() schema.Object {
+	return schema.Struct(
+		schema.M("total", resource.RateJSON()), schema.M("hardware", resource.RateJSON()),
+		schema.M("software", resource.RateJSON()), schema.M("extra", resource.RateJSON()),
+	)
+}
+
+// amountJSON is what a quota counts.
+func amountJSON() schema.Object { return schema.Either(schema.Integer(), resource.RateJSON()) }
+
+func problemsJSON() schema.Object {
+	return schema.Array(schema.Struct(schema.M("pointer", schema.String()), schema.M("reason", schema.String())))
+}
+
+// itemMembers are what documents show of an item of each kind.
+func itemMembers(kind models.ItemKind) []schema.Member {
+	server := []schema.Member{
+		schema.M("attributes", schema.Struct(schema.M("hostname?", schema.String()), schema.M("quantity?", schema.Integer()))),
+		schema.M("environment?", hrefJSON("environments")), schema.M("os-build?", hrefJSON("os-builds")),
+		schema.M("parameters", paramsJSON()),
+	}
+	switch kind {
+	case models.ItemDeploy:
+		return []schema.Member{
+			schema.M("blueprint", hrefJSON("blueprints")),
+			schema.M("blueprint-items-arguments", schema.Of("type", "object",
+				"patternProperties", schema.Of("^"+buildItem, schema.Struct(server...)), "additionalProperties", false)),
+			schema.M("resource-name", schema.String()), schema.M("service-name", schema.String()),
+			schema.M("environment?", hrefJSON("environments")), schema.M("resource-parameters?", paramsJSON()),
+		}
+	case models.ItemProv:
+		return append(server,
+			schema.M("preconfigurations", schema.Array(schema.String())), schema.M("applications", schema.Array(schema.String())))
+	case models.ItemMod:
+		return []schema.Member{
+			schema.M("environment?", hrefJSON("environments")), schema.M("server", hrefJSON("servers")),
+			schema.M("parameters", paramsJSON()), schema.M("disk-uuid?", schema.String()), schema.M("delta", paramsJSON()),
+		}
+	case models.ItemDecom:
+		return []schema.Member{
+			schema.M("environment?", hrefJSON("environments")),
+			schema.M("servers?", schema.Array(linkJSON())), schema.M("services?", schema.Array(linkJSON())),
+		}
+	case models.ItemScale:
+		return []schema.Member{
+			schema.M("service", hrefJSON("services")), schema.M("tier", schema.String()), schema.M("quantity", schema.Integer()),
+			schema.M("parameters?", paramsJSON()), schema.M("delta", paramsJSON()),
+		}
+	case models.ItemAction:
+		return []schema.Member{
+			schema.M("server?", hrefJSON("servers")), schema.M("service?", hrefJSON("services")),
+			schema.M("action", schema.Either(hrefJSON("server-actions"), hrefJSON("service-actions"))),
+			schema.M("name", schema.String()), schema.M("parameters", paramsJSON()),
+		}
+	}
+	return nil
+}
+
+// itemName names the schemas of a kind of item.
+func itemName(k models.ItemKind) string {
+	return strings.ToUpper(string(k[:1])) + string(k[1:]) + "Item"
+}
+
+func itemsJSON() schema.Object {
+	members := make([]schema.Member, len(models.ItemKinds))
+	for i, kind := range models.ItemKinds {
+		members[i] = schema.M(itemMember(kind)+"?", schema.Array(schema.Struct(itemMembers(kind)...)))
+	}
+	return schema.Struct(members...)
+}
+
+// What follows is what bodies may hold. Refs are ids, hrefs or links, and words are
+// texts, also written as numbers or booleans.
+
+func refJSON() schema.Object { return schema.Ref("Ref") }
+
+func wordJSON() schema.Object {
+	return schema.Of("type", []string{"string", "number", "boolean", "null"})
+}
+
+func wordUpTo(most int) schema.Object { return wordJSON().With("maxLength", most) }
+
+func countJSON() schema.Object {
+	return schema.Of("type", []string{"integer", "string", "null"}, "minimum", 1, "maximum", catalog.MaxQuantity)
+}
+
+func yesJSON() schema.Object { return schema.Ref("YesOrNo") }
+
+func valuesJSON() schema.Object {
+	// A form carries it as a text that holds JSON.
+	return schema.Of("type", []string{"object", "string", "null"}, "additionalProperties", schema.Either(wordJSON(), refJSON()))
+}
+
+func textsJSON() schema.Object {
+	return schema.Either(schema.Array(wordJSON()), schema.String().Doc("The same with commas between."), schema.Of("type", "null"))
+}
+
+func refsJSON() schema.Object { return schema.Either(schema.Array(refJSON()), refJSON()) }
+
+// optional makes members of names and schemas, none of which is required.
+func optional(pairs ...any) []schema.Member {
+	list := make([]schema.Member, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		list = append(list, schema.M(pairs[i].(string)+"?", pairs[i+1].(schema.Object)))
+	}
+	return list
+}
+
+// itemBody is what a body may say of an item of a kind. Members of a PATCH may be
+// missing; those that a new item needs are named in the documentation of the POST.
+func itemBody(kind models.ItemKind) schema.Object {
+	attributes := schema.Nullable(schema.Struct(optional("hostname", wordJSON(), "quantity", countJSON())...))
+	shown := optional("rate", schema.Any(), "_links", schema.Any(), "delta", schema.Any())
+	var own []schema.Member
+	switch kind {
+	case models.ItemDeploy:
+		tier := schema.Nullable(schema.Struct(optional("environment", refJSON(), "os-build", refJSON(), "parameters", valuesJSON(), "attributes", attributes)...))
+		own = optional("blueprint", refJSON(), "service-name", wordUpTo(maxName), "resource-name", wordUpTo(maxName), "environment", refJSON(),
+			"resource-parameters", valuesJSON(), "parameters", valuesJSON(),
+			"blueprint-items-arguments", schema.Of("type", []string{"object", "string", "null"}, "additionalProperties", tier))
+	case models.ItemProv:
+		own = optional("environment", refJSON(), "os-build", refJSON(), "attributes", attributes, "hostname", wordJSON(), "quantity", countJSON(),
+			"parameters", valuesJSON(), "preconfigurations", textsJSON(), "applications", refsJSON())
+		own = append(own, inputMembers(provInputs())...)
+	case models.ItemMod:
+		own = optional("server", refJSON(), "environment", refJSON(), "parameters", valuesJSON(), "disk-uuid", wordJSON())
+		own = append(own, inputMembers(order.ModInputs())...)
+	case models.ItemDecom:
+		own = optional("environment", refJSON(), "servers", refsJSON(), "services", refsJSON(), "resources", refsJSON())
+	case models.ItemScale:
+		own = append(optional("service", refJSON(), "resource", refJSON()), scaleMembers()...)
+	case models.ItemAction:
+		own = optional("server", refJSON(), "service", refJSON(), "resource", refJSON(), "action", refJSON(), "parameters", valuesJSON(), "name", schema.Any())
+	}
+	return schema.Struct(append(own, shown...)...)
+}
+
+func inputMembers(inputs []models.Input) []schema.Member {
+	var list []schema.Member
+	for i := range inputs {
+		list = append(list, schema.M(inputs[i].Name+"?", schema.Either(wordJSON(), refJSON()).Doc(inputs[i].Label)))
+	}
+	return list
+}
+
+func scaleMembers() []schema.Member {
+	return optional("tier", wordUpTo(maxName), "build-item", wordUpTo(maxName), "quantity", countJSON(), "parameters", valuesJSON())
+}
+
+// cartMembers are what a body may say of an order itself.
+func cartMembers() []schema.Member {
+	var items []schema.Member
+	for _, kind := range models.ItemKinds {
+		items = append(items, schema.M(itemMember(kind)+"?", schema.Nullable(schema.Array(schema.Ref(itemName(kind)+"Body")))))
+	}
+	return append(optional("name", wordUpTo(maxName), "group", refJSON(), "recipient", refJSON()),
+		schema.M("items?", schema.Nullable(schema.Struct(items...))))
+}
+
+func orderBody() schema.Object {
+	return schema.Struct(append(cartMembers(), optional("owner", refJSON(), "submit-now", yesJSON())...)...)
+}
+
+// orderFormBody is the flat form of a blueprint: what every form has, and what its
+// build items and inputs ask.
+func orderFormBody() schema.Object {
+	known := schema.Struct(optional("name", wordUpTo(maxName), "group", refJSON(), "recipient", refJSON(), "submit-now", yesJSON(),
+		"service-name", wordUpTo(maxName), "environment", refJSON(), "quantity", countJSON(), "hostname", wordJSON(), "os-build", refJSON())...)
+	return known.With("additionalProperties", schema.Either(wordJSON(), refJSON()).Doc("What an input of the blueprint, or one of several build items, asks: the form of the blueprint names it."))
+}
+
+func modifyBody() schema.Object {
+	return schema.Struct(append(optional("parameters", valuesJSON(), "disk-uuid", wordJSON()), inputMembers(order.ModInputs())...)...)
+}
+
+func snapshotBody() schema.Object {
+	return schema.Struct(optional("name", wordUpTo(maxSnapshotName), "description", wordUpTo(maxSnapshotText), "memory", yesJSON())...)
+}
+
+func extendBody() schema.Object {
+	return schema.Struct(optional("expiration-date", wordJSON(), "days", schema.Of("type", []string{"integer", "string", "null"}, "minimum", 1), "power-on", yesJSON())...)
+}
+
+func importTemplateBody() schema.Object {
+	return schema.Struct(optional("template", wordJSON(), "name", wordJSON(), "os-family", wordJSON(), "os-build", refJSON())...)
+}
+
+// runBody is what an action is told that administrators have defined.
+func runBody() schema.Object {
+	return schema.Struct(optional("parameters", valuesJSON())...).
+		With("additionalProperties", wordJSON().Doc("What an input of the action asks."))
+}
+
+// builtInsJSON are the built-in actions; a webhook is none of them.
+func builtInsJSON() schema.Object {
+	names := []string{""}
+	for _, x := range models.BuiltIns {
+		names = append(names, string(x))
+	}
+	return schema.Enum(names...)
+}

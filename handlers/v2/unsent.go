@@ -1,0 +1,85 @@
+package v2
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/body"
+	"halcyon/pkg/page"
+	"halcyon/pkg/web"
+)
+
+// What a form held whose session had ended travels through the sign-in, sealed: the
+// one whose session it was gets it back, and nobody else reads it.
+
+const (
+	unsentMost = 64 << 10 // bytes of a form that is kept
+	unsentLife = 24 * time.Hour
+)
+
+const unsentNotice = "You are signed in again. Nothing was sent yet: this is what you had typed, passwords aside."
+
+// unsent is a form that was sent without a session.
+type unsent struct {
+	User   models.ID  `json:"user"`
+	At     time.Time  `json:"at"`
+	Method string     `json:"method"`
+	Target string     `json:"target"`
+	Page   string     `json:"page"`
+	Values url.Values `json:"values"`
+}
+
+// keepUnsent seals the form that the request is, "" when it is none, too long, or
+// nobody's: it belongs to whose session it was sent with.
+func (f *Face) keepUnsent(c echo.Context) string {
+	r, from := c.Request(), web.FormPage(c)
+	if from == "" {
+		return ""
+	}
+	data, err := web.ReadBody(c)
+	if err != nil || len(data) > unsentMost {
+		return ""
+	}
+	values, err := body.FormValues(data)
+	if err != nil {
+		return ""
+	}
+	user, err := f.Auth.FormerUser(r.Context(), f.cfg.Cookie.Read(r))
+	if err != nil {
+		return ""
+	}
+	text, err := json.Marshal(unsent{
+		User: user, At: f.reg.Now(), Method: r.Method, Target: r.URL.EscapedPath(), Page: from, Values: page.Harmless(values),
+	})
+	if err != nil {
+		return ""
+	}
+	sealed, err := f.cfg.Seal(string(text))
+	if err != nil {
+		return ""
+	}
+	return sealed
+}
+
+// unsentBy gives the form that was kept, and the page that it was on, when it is the
+// caller's: nil otherwise.
+func (f *Face) unsentBy(a access.Actor, sealed string) (*page.Sent, string) {
+	if sealed == "" {
+		return nil, ""
+	}
+	text, err := f.cfg.Open(sealed)
+	if err != nil {
+		return nil, ""
+	}
+	var u unsent
+	if json.Unmarshal([]byte(text), &u) != nil || u.User == 0 || u.User != a.ID || f.reg.Now().Sub(u.At) > unsentLife || u.Method == http.MethodGet {
+		return nil, ""
+	}
+	return &page.Sent{Method: u.Method, Target: u.Target, Values: u.Values, Notice: unsentNotice}, u.Page
+}

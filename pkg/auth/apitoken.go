@@ -1,0 +1,230 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/history"
+	"halcyon/pkg/query"
+	"halcyon/pkg/store"
+)
+
+// MaxTokens is how many API tokens a user may have.
+const MaxTokens = 100
+
+// TokenPolicy says how long API tokens are good.
+type TokenPolicy struct {
+	MaxDays int // from the day on which one is made; 0 for no limit
+}
+
+// Validate is Invalid for a limit that is none.
+func (p TokenPolicy) Validate() error {
+	if p.MaxDays < 0 {
+		return fault.Invalidf("API tokens cannot be good for %d days.", p.MaxDays)
+	}
+	return nil
+}
+
+// Last gives the last day on which a token that is made now may be good, "" for no
+// limit.
+func (p TokenPolicy) Last(now time.Time) string {
+	if p.MaxDays == 0 {
+		return ""
+	}
+	return now.AddDate(0, 0, p.MaxDays).Format(time.DateOnly)
+}
+
+// apiToken is what is remembered of a live one.
+type apiToken struct {
+	id, user models.ID
+	readOnly bool
+	ends     time.Time // zero for never
+	seen     glance
+}
+
+// apiTokens knows which API tokens are good. What it remembers it uses only while
+// other replicas' changes are heard.
+type apiTokens struct {
+	store    *store.Store
+	policy   TokenPolicy
+	seen     *seen
+	bySecret *kept[hashed, apiToken]
+}
+
+func newAPITokens(st *store.Store, p TokenPolicy) *apiTokens {
+	t := &apiTokens{store: st, policy: p, seen: newSeen("api_tokens"), bySecret: newKept[hashed, apiToken]()}
+	st.OnSignal(func(topic, key string) {
+		if topic == TopicTokens || topic == "" {
+			t.bySecret.heard(key)
+		}
+	})
+	return t
+}
+
+var (
+	errTokenUnknown = fault.New(fault.Unauthenticated, "The API token is not known. It may have been revoked.")
+	errTokenExpired = fault.New(fault.Unauthenticated, "The API token has expired.")
+)
+
+// open gives a good token by its text.
+func (t *apiTokens) open(ctx context.Context, text string, now time.Time) (*apiToken, error) {
+	h, ok := tokenSecret.read(text)
+	if !ok {
+		return nil, errTokenUnknown
+	}
+	live := t.store.SignalsLive()
+	x, epoch := t.bySecret.get(h)
+	if x == nil || !live {
+		row, err := store.First[models.APIToken](t.store.Read(ctx).Where("secret_hash = ?", h.String()))
+		if fault.Is(err, fault.NotFound) {
+			return nil, errTokenUnknown
+		}
+		if err != nil {
+			return nil, err
+		}
+		x = &apiToken{id: row.ID, user: row.UserID, readOnly: row.Scope != models.ScopeWrite, ends: row.Ends()}
+		if row.SeenAt != nil {
+			x.seen.set(*row.SeenAt)
+		}
+		if live {
+			t.bySecret.put(h, x.user, x, epoch)
+		}
+	}
+	if !x.ends.IsZero() && !now.Before(x.ends) {
+		return nil, errTokenExpired
+	}
+	t.seen.used(x.id, &x.seen, now)
+	return x, nil
+}
+
+// authenticateToken tells who calls with an API token.
+func (s *Service) authenticateToken(ctx context.Context, text string) (access.Actor, error) {
+	x, err := s.tokens.open(ctx, text, s.store.Now())
+	if err != nil {
+		return access.Actor{}, err
+	}
+	u, err := s.people.UserByID(ctx, x.user)
+	if fault.Is(err, fault.NotFound) || err == nil && !u.Active {
+		return access.Actor{}, fault.New(fault.Unauthenticated, msgDisabled)
+	}
+	if err != nil {
+		return access.Actor{}, fmt.Errorf("find user %s: %w", x.user, err)
+	}
+	a, err := s.actor(ctx, u, "")
+	a.Token, a.ReadOnly = x.id, x.readOnly
+	return a, err
+}
+
+// CanCreateToken is the guard of CreateToken: people, not programs.
+func CanCreateToken(a access.Actor) error {
+	if a.ID == 0 {
+		return fault.Forbiddenf("Only users have API tokens.")
+	}
+	return a.Personal()
+}
+
+// LastDay gives the last day on which an API token that is made now may be good, ""
+// for no limit.
+func (s *Service) LastDay() string { return s.tokens.policy.Last(s.store.Now()) }
+
+// CreateToken makes an API token of the actor's, of the name, scope and last day in
+// the row. Its text is in the row's Secret, this once: only its hash is kept. It is
+// Invalid for a day that has passed or is later than the policy allows, and Conflict
+// when the user has a hundred already.
+func (s *Service) CreateToken(ctx context.Context, a access.Actor, row *models.APIToken) error {
+	if err := CanCreateToken(a); err != nil {
+		return err
+	}
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		last := s.tokens.policy.Last(tx.Now)
+		if row.ExpiresOn == "" {
+			row.ExpiresOn = last
+		}
+		if err := row.Validate(); err != nil {
+			return err
+		}
+		if err := checkLastDay(row.ExpiresOn, tx.Now.Format(time.DateOnly), last); err != nil {
+			return err
+		}
+		// Of a user who is disabled at this moment nothing may be left.
+		u, err := store.First[models.User](tx.ForUpdate().Where("id = ?", a.ID))
+		if fault.Is(err, fault.NotFound) || err == nil && !u.Active {
+			return fault.New(fault.Unauthenticated, msgDisabled)
+		}
+		if err != nil {
+			return err
+		}
+		var have int64
+		if err := tx.Model(&models.APIToken{}).Where("user_id = ?", a.ID).Count(&have).Error; err != nil {
+			return store.Fault(err)
+		}
+		if have >= MaxTokens {
+			return fault.Conflictf("There are %d API tokens already. Revoke those that are not used.", have)
+		}
+		secret, h := tokenSecret.fresh()
+		row.UserID, row.SecretHash, row.Prefix, row.Secret = a.ID, h.String(), tokenSecret.visible(secret), secret
+		if err := store.Insert(tx, row); err != nil {
+			return err
+		}
+		return history.Add(tx, a, models.ObjectUser, a.ID, "api_token_created", describe(row), nil, nil)
+	})
+}
+
+func checkLastDay(day, today, last string) error {
+	switch {
+	case day == "":
+		return nil
+	case day < today:
+		return fault.InvalidField("/expires", "is in the past")
+	case last != "" && day > last:
+		return fault.InvalidField("/expires", "is later than %s, the last day that is allowed", last)
+	}
+	return nil
+}
+
+// describe says for history which token it is.
+func describe(row *models.APIToken) string {
+	text := fmt.Sprintf("%s (%s…, %s)", row.Name, row.Prefix, row.Scope)
+	if row.ExpiresOn != "" {
+		text += " until " + row.ExpiresOn
+	}
+	return text + "."
+}
+
+var apiTokenSchema = &query.Schema{Name: "api-token", Plural: "api-tokens", Table: "api_tokens", Prefix: "TOK"}
+
+// Tokens gives a page of the API tokens that the actor sees: their own, all for who
+// sees all.
+func (s *Service) Tokens(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.APIToken], error) {
+	return query.List[models.APIToken](s.store.Read(ctx), sch, a, q, opts...)
+}
+
+// Token gives an API token that the actor sees.
+func (s *Service) Token(ctx context.Context, a access.Actor, ref string) (*models.APIToken, error) {
+	return query.Find[models.APIToken](s.store.Read(ctx), apiTokenSchema, a, ref)
+}
+
+// CanRevokeToken is the guard of RevokeToken: the user, and super admins.
+func CanRevokeToken(a access.Actor, t *models.APIToken) error { return own(a, t.UserID, "API tokens") }
+
+// RevokeToken ends an API token, on every replica.
+func (s *Service) RevokeToken(ctx context.Context, a access.Actor, ref string) error {
+	return s.store.InTx(ctx, func(tx *store.Tx) error {
+		row, err := query.Find[models.APIToken](tx, apiTokenSchema, a, ref)
+		if err != nil {
+			return err
+		}
+		if err := CanRevokeToken(a, row); err != nil {
+			return err
+		}
+		if err := tx.Where("id = ?", row.ID).Delete(&models.APIToken{}).Error; err != nil {
+			return fmt.Errorf("revoke API token %s: %w", row.ID, store.Fault(err))
+		}
+		tx.Signal(TopicTokens, row.UserID)
+		return history.Add(tx, a, models.ObjectUser, row.UserID, "api_token_revoked", describe(row), nil, nil)
+	})
+}

@@ -1,0 +1,214 @@
+package resource
+
+import (
+	"slices"
+	"strings"
+
+	"halcyon/hal"
+	"halcyon/pkg/query"
+	"halcyon/pkg/schema"
+)
+
+// This file says of declarations what their documentation needs: what the JSON of
+// fields is like, what bodies may hold, and what actions lead to.
+
+// Patterns of texts that are made here.
+const (
+	idPattern     = `^[0-9]+$`
+	timePattern   = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}$`
+	datePattern   = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
+	ratePattern   = `^-?[0-9]+\.[0-9]{2}/month$`
+	memoryPattern = `^[0-9]+\.[0-9]{4} GB$`
+	diskPattern   = `^[0-9]+ GB$`
+)
+
+// RateJSON, MemoryJSON, DiskJSON and TimeJSON are what such values look like inside
+// of others.
+func RateJSON() schema.Object   { return schema.Like(ratePattern) }
+func MemoryJSON() schema.Object { return schema.Like(memoryPattern) }
+func DiskJSON() schema.Object   { return schema.Like(diskPattern) }
+func TimeJSON() schema.Object   { return schema.Like(timePattern) }
+
+// Typed says what the JSON of the field is like, where its constructor cannot know.
+func (f Field[T]) Typed(json schema.Object) Field[T] { f.json = json; return f }
+
+// Results are what an action can lead to. The zero value is the row as it is then.
+type Results uint8
+
+// The results.
+const (
+	ToRow      Results = 1 << iota // the row, or a copy of it
+	ToJob                          // work that goes on
+	ToOrder                        // an order, and the job that does its work when there is one
+	ToNothing                      // the row is gone
+	ToBuild                        // an OS build, new or changed
+	ToNewOrder                     // an order that was made, with nothing said of its work
+)
+
+// Has reports whether the action can lead to it.
+func (r Results) Has(x Results) bool { return r.or(ToRow)&x != 0 }
+
+func (r Results) or(other Results) Results {
+	if r == 0 {
+		return other
+	}
+	return r
+}
+
+// Presence says whether a document has a member.
+type Presence uint8
+
+// The presences.
+const (
+	Never Presence = iota
+	Sometimes
+	Always
+)
+
+// InItem says whether the item's own document has the field.
+func (f *FieldDef) InItem() Presence {
+	switch {
+	case f.hidden || f.listOnly || f.only != 0 && f.only&hal.InHAL == 0:
+		return Never
+	case f.OnDemand || f.omit || f.see != nil:
+		return Sometimes
+	}
+	return Always
+}
+
+// InEntry says whether the short document of lists has the field.
+func (f *FieldDef) InEntry() Presence {
+	switch {
+	case f.hidden || f.fetch != nil:
+		return Never
+	case f.Listed && f.see == nil:
+		return Always
+	}
+	return Sometimes
+}
+
+// JSON is what the field's value is like.
+func (f *FieldDef) JSON() schema.Object {
+	json := f.json
+	if json == nil {
+		return schema.Any()
+	}
+	return json
+}
+
+// Typed reports whether the declaration says what the field's JSON is like.
+func (f *FieldDef) Typed() bool { return f.json != nil || f.hidden }
+
+// WriteOnly reports whether the field is never shown.
+func (f *FieldDef) WriteOnly() bool { return f.hidden }
+
+// Limited reports whether not everybody who sees the row sees the field.
+func (f *FieldDef) Limited() bool { return f.see != nil }
+
+// Default is what a body that does not say it means, "" for the kind's own.
+func (f *FieldDef) Default() string { return f.fallback }
+
+// Filter gives what filters and order= know of the field, nil when it is nothing.
+func (d *Def) Filter(f *FieldDef) *query.Field {
+	if f.Name == "id" {
+		return d.Schema.ID()
+	}
+	if f.Column == "" {
+		return nil
+	}
+	name := strings.ReplaceAll(f.Name, "_", "-")
+	i := slices.IndexFunc(d.Schema.Fields, func(x query.Field) bool { return x.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &d.Schema.Fields[i]
+}
+
+// Linked reports whether documents have the relation as a link.
+func (r *RelationDef) Linked() bool { return !r.hidden }
+
+// Steady reports whether every document has the link.
+func (r *RelationDef) Steady() bool { return r.Many && !r.hidden }
+
+// Target is the resource that the relation leads to, nil when it leads to a place
+// that is none.
+func (r *RelationDef) Target() *Def { return r.target }
+
+// Extended reports whether its links have members of their own.
+func (r *RelationDef) Extended() bool { return r.extra != nil }
+
+// Target is the resource that the sub-collection lists.
+func (s *SubDef) Target() *Def { return s.target }
+
+// boolInput is how bodies may write a boolean.
+func boolInput() schema.Object {
+	return schema.Either(schema.Boolean(), schema.Of("enum", []any{"true", "false", "True", "False", "0", "1", "", 0, 1}))
+}
+
+// InputJSON is what a body may hold for the field. Bodies are read more leniently
+// than documents are written: numbers may be strings, and strings numbers.
+func (f *FieldDef) InputJSON(ref schema.Object) schema.Object {
+	in := &f.Input
+	o := f.inputJSON(ref)
+	if in.Example != "" && !in.Nested {
+		o = o.With("examples", []string{in.Example})
+	}
+	if f.fallback != "" {
+		o = o.With("default", f.fallback)
+	}
+	if f.hidden {
+		o = o.With("writeOnly", true)
+	}
+	return o.Doc(f.Doc)
+}
+
+func (f *FieldDef) inputJSON(ref schema.Object) schema.Object {
+	in := &f.Input
+	null := schema.Of("type", "null")
+	switch {
+	case in.Of != "":
+		return schema.Either(ref, schema.Array(ref))
+	case in.Nested:
+		// As it is shown, or, from forms, as a text that holds JSON.
+		return schema.Of("type", []string{"array", "object", "string", "null"}, "items", schema.Any())
+	case in.Type == "number":
+		o := schema.Of("type", []string{"number", "string", "null"})
+		if in.Min != "" {
+			o = o.With("minimum", number64(in.Min))
+		}
+		if in.Max != "" {
+			o = o.With("maximum", number64(in.Max))
+		}
+		return o
+	case f.Kind == query.Bool:
+		return schema.Either(schema.Boolean(), boolInput(), null)
+	case in.Multiple:
+		items := schema.String()
+		if len(in.Options) > 0 {
+			items = schema.Enum(in.Options...)
+		}
+		return schema.Either(schema.Array(items), schema.String(), null)
+	case len(in.Options) > 0:
+		return schema.Either(schema.Enum(in.Options...), schema.String().Doc("The same in any letter case."), null)
+	}
+	o := schema.Of("type", []string{"string", "number", "boolean", "null"})
+	if in.MaxLength > 0 {
+		o = o.With("maxLength", in.MaxLength)
+	}
+	if p := whole(in.Pattern); p != "" {
+		o = o.With("pattern", p)
+	}
+	return o
+}
+
+func number64(text string) any {
+	v, ok := number(text)
+	if !ok {
+		return text
+	}
+	if v.IsInt() {
+		return v.Num().Int64()
+	}
+	f, _ := v.Float64()
+	return f
+}
