@@ -237,8 +237,8 @@ func (c *cloud) do(r call) (*answer, error) {
 
 // asDescribed holds the answer against the API's description of itself.
 func (c *cloud) asDescribed(a *answer) error {
-	if a.call.accept == pageType && (a.call.method == http.MethodPost || a.status >= 400) {
-		return nil // what browsers' forms mean is said by the query; see pkg/web/forms.go
+	if a.call.accept == pageType && (a.call.method == http.MethodPost || a.status >= 300) {
+		return nil // forms and their redirects are between browsers and the edge; see pkg/web/forms.go
 	}
 	d, err := described(c.app.web)
 	if err != nil {
