@@ -17,6 +17,7 @@ require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/vmware/govmomi v0.54.0
 	golang.org/x/crypto v0.58.0
+	golang.org/x/net v0.60.0
 	gorm.io/driver/postgres v1.6.3
 	modernc.org/sqlite v1.46.1 // indirect; named here, since glebarez/sqlite alone brings an SQLite too old for river
 	pgregory.net/rapid v1.3.0
@@ -76,7 +77,6 @@ require (
 	go.uber.org/goleak v1.3.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa // indirect
-	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/time v0.15.0 // indirect

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ type client struct {
 	http  *http.Client
 	base  string
 	token string
+	kind  string    // that it accepts; "" for HAL
 	tags  *sync.Map // entity tags by path, of a client that asks whether a document has changed; nil for one that does not
 }
 
@@ -33,6 +35,13 @@ type client struct {
 func (c *client) keeping() *client {
 	k := *c
 	k.tags = &sync.Map{}
+	return &k
+}
+
+// accepting gives a client like this one that reads another kind of document.
+func (c *client) accepting(kind string) *client {
+	k := *c
+	k.kind = kind
 	return &k
 }
 
@@ -55,7 +64,7 @@ func (c *client) do(ctx context.Context, r request, into *bytes.Buffer) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Accept", "application/hal+json")
+	req.Header.Set("Accept", cmp.Or(c.kind, "application/hal+json"))
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}

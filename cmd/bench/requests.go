@@ -210,6 +210,12 @@ func (r *rig) requests(ctx context.Context) error {
 	if err := r.compare(ctx, "E2 a page of 100 of 10,000 servers, filtered", .6, rounds, r.some(800, 300), list, pageOfServers); err != nil {
 		return err
 	}
+	// The same rows with the same attributes, for who looks at them.
+	html := &contender{"halcyon, as a page", list[0].p, list[0].c.accepting("text/html")}
+	json := &contender{"halcyon, as HAL", list[0].p, list[0].c}
+	if err := r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.some(800, 300), []*contender{html, json}, pageOfServers); err != nil {
+		return err
+	}
 	r.out.printf("\nHalcyon's eight workers, idle: %s\n", idle)
 	return nil
 }

@@ -237,6 +237,9 @@ func (c *cloud) do(r call) (*answer, error) {
 
 // asDescribed holds the answer against the API's description of itself.
 func (c *cloud) asDescribed(a *answer) error {
+	if a.call.accept == pageType && (a.call.method == http.MethodPost || a.status >= 300) {
+		return nil // forms and their redirects are between browsers and the edge; see pkg/web/forms.go
+	}
 	d, err := described(c.app.web)
 	if err != nil {
 		return err
@@ -283,8 +286,8 @@ func (a *answer) check() error {
 	if a.status >= 500 {
 		return fmt.Errorf("%s: %d", a.call, a.status)
 	}
-	html := strings.HasPrefix(a.call.accept, "text/html")
-	onward := html && a.status == http.StatusSeeOther && a.call.method != http.MethodGet
+	html := strings.HasPrefix(a.call.accept, pageType)
+	onward := html && a.status == http.StatusSeeOther
 	if a.status >= 300 && a.status < 400 && a.status != http.StatusNotModified && !onward {
 		return fmt.Errorf("%s: a redirect, %d", a.call, a.status)
 	}
@@ -313,6 +316,9 @@ func (a *answer) check() error {
 		if err := noTwins(json.NewDecoder(bytes.NewReader(a.body)), ""); err != nil {
 			return fmt.Errorf("%s: %w", a.call, err)
 		}
+	}
+	if a.kind() == pageType {
+		return a.checkPage()
 	}
 	if a.status >= 400 && !html {
 		return a.checkFault()

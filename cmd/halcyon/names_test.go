@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 // evil is a name that would do harm wherever it is not written as what it is.
@@ -28,9 +30,14 @@ func TestNamesAreOnlyNames(t *testing.T) {
 			if isAction(queue[i].url) || strings.HasSuffix(queue[i].url, "/templates/") && !strings.Contains(queue[i].url, "/1/") { // its back end is made up
 				continue
 			}
-			for _, accept := range []string{"application/hal+json", formsType, "application/json"} {
+			for _, accept := range []string{"application/hal+json", formsType, "application/json", pageType} {
 				a := c.want(t, http.StatusOK, call{actor: "admin", path: queue[i].url, accept: accept})
 				c.harmless(t, a)
+				if a.kind() == pageType {
+					for _, more := range []string{"_source=forms", "_select=1"} {
+						c.harmless(t, c.want(t, http.StatusOK, call{actor: "admin", path: beside(queue[i].url, more), accept: pageType}))
+					}
+				}
 				if strings.Contains(string(a.body), "alert") {
 					found[accept]++
 				}
@@ -106,6 +113,10 @@ func (c *cloud) harmless(t *testing.T, a *answer) {
 			t.Errorf("%s: the header %s is %q", a.call, name, values)
 		}
 	}
+	if a.kind() == pageType {
+		onlyText(t, a)
+		return
+	}
 	if !strings.HasSuffix(a.kind(), "json") {
 		return
 	}
@@ -130,4 +141,36 @@ func (c *cloud) harmless(t *testing.T, a *answer) {
 		}
 	}
 	read(a.json(t))
+}
+
+// beside adds a parameter to an address.
+func beside(address, parameter string) string {
+	if strings.Contains(address, "?") {
+		return address + "&" + parameter
+	}
+	return address + "?" + parameter
+}
+
+// onlyText holds that nothing of a name has become an element or an attribute of a
+// page, and that it is whole where it is written.
+func onlyText(t *testing.T, a *answer) {
+	t.Helper()
+	for n := range a.page(t).Descendants() {
+		switch n.Type {
+		case html.ElementNode:
+			if n.Data == "b" || n.Data == "script" && attribute(n, "src") == "" {
+				t.Errorf("%s: a name has become the element %s", a.call, n.Data)
+			}
+			for _, x := range n.Attr {
+				if strings.Trim(x.Key, "abcdefghijklmnopqrstuvwxyz-") != "" || strings.HasPrefix(x.Key, "on") || strings.HasPrefix(x.Val, "javascript:") {
+					t.Errorf("%s: a name has become the attribute %s=%q of %s", a.call, x.Key, x.Val, n.Data)
+				}
+			}
+		case html.TextNode:
+			if strings.Contains(n.Data, "</script>") && !strings.Contains(n.Data, evil) && !strings.Contains(n.Data, `\"&<b>`) {
+				t.Errorf("%s: the name has become %q", a.call, n.Data)
+			}
+		case html.ErrorNode, html.DocumentNode, html.CommentNode, html.DoctypeNode, html.RawNode:
+		}
+	}
 }

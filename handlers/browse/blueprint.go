@@ -12,21 +12,24 @@ import (
 
 // catalogue is the page of all blueprints.
 func (f *Face) catalogue(v *page.View, title string) g.Node {
-	d := v.Doc
-	var docs []hal.Document
-	if len(d.Embedded) > 0 {
-		docs = d.Embedded[0].Docs
-	}
-	if strings.HasPrefix(title, "List of Blueprints - Page 1 of 1") {
+	docs := listed(v.Doc)
+	if title == "Blueprints" {
 		title = "Catalogue"
 	}
-	return h.Div(h.Class("kind"), heading(v, title), actions(v), goods(docs), paging(d), forms(v))
+	if v.Selection != "" {
+		return f.list(v, title)
+	}
+	shelf := goods(docs)
+	if shelf == nil {
+		shelf = empty(v)
+	}
+	return h.Div(h.Class("kind"), heading(v, title), listActions(v, len(docs) > 0), imports(v), createForms(v), filter(v), shelf, paging(v))
 }
 
-// goods shows blueprints as cards.
+// goods shows blueprints as cards, nil for none.
 func goods(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
-		return h.P(h.Class("empty"), g.Text("Nothing can be ordered yet."))
+		return nil
 	}
 	cards := make(g.Group, 0, len(docs))
 	for i := range docs {
@@ -113,13 +116,12 @@ func orderForm(v *page.View, t *hal.Template) g.Node {
 	if t == nil {
 		return h.P(h.Class("notice"), g.Text("You cannot order it."))
 	}
-	back := sentBy(v, t)
-	sets := grouped(v.Doc, t)
+	sets := grouped(v, t)
 	var body g.Group
 	for _, s := range sets {
 		var fields g.Group
-		for _, p := range s.properties {
-			fields = append(fields, field("order", p, back))
+		for i := range s.inputs {
+			fields = append(fields, s.inputs[i].field())
 		}
 		if fields != nil {
 			body = append(body, h.FieldSet(h.Legend(g.Text(s.legend)), fields))
@@ -145,8 +147,8 @@ func orderForm(v *page.View, t *hal.Template) g.Node {
 
 // questions is a part of the order form.
 type questions struct {
-	legend     string
-	properties []*hal.TemplateProperty
+	legend string
+	inputs []input
 }
 
 // byOthers are the members of the order form that its buttons say.
@@ -154,7 +156,8 @@ var byOthers = map[string]bool{"submit-now": true, "cart": true}
 
 // grouped puts the questions of an order form together by what they are about. Those
 // that nothing is known of come under the blueprint's own.
-func grouped(d *hal.Document, t *hal.Template) []questions {
+func grouped(v *page.View, t *hal.Template) []questions {
+	d, back := v.Doc, sentBy(v, t)
 	who, where, lease, own := questions{legend: "Who it is for"}, questions{legend: "Where it is made"}, questions{legend: "How long it stays"}, questions{legend: "Choices"}
 	var names []string
 	for x := range prop(d, "build-items").Items() {
@@ -170,20 +173,22 @@ func grouped(d *hal.Document, t *hal.Template) []questions {
 	}
 	for i := range t.Properties {
 		p := &t.Properties[i]
+		in := input{t: t, p: p, id: fieldID(t, i), back: back, view: v, flat: true}
 		switch at := tierOf(p.Name, names, asked); {
 		case byOthers[p.Name]:
 		case p.Name == "group" || p.Name == "recipient" || p.Name == "name":
-			who.properties = append(who.properties, p)
+			who.inputs = append(who.inputs, in)
 		case p.Name == "environment" || p.Name == "service-name":
-			where.properties = append(where.properties, p)
+			where.inputs = append(where.inputs, in)
 		case at >= 0:
 			short := *p
 			short.Prompt = strings.Replace(p.Prompt, " of "+names[at], "", 1) // the legend says it
-			items[at].properties = append(items[at].properties, &short)
+			in.p = &short
+			items[at].inputs = append(items[at].inputs, in)
 		case strings.EqualFold(strings.ReplaceAll(p.Name, "_", "-"), "expiration-date"):
-			lease.properties = append(lease.properties, p)
+			lease.inputs = append(lease.inputs, in)
 		default:
-			own.properties = append(own.properties, p)
+			own.inputs = append(own.inputs, in)
 		}
 	}
 	return append(append([]questions{who, where}, items...), own, lease)

@@ -217,8 +217,8 @@ func lower(text string) string {
 	return strings.ToLower(text[:1]) + text[1:]
 }
 
-// total is what an order comes to.
-func total(d *hal.Document) g.Node {
+// sum is what an order comes to.
+func sum(d *hal.Document) g.Node {
 	if prop(d, "items").Len() == 0 {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package browse
 
 import (
+	"net/http"
+	"strconv"
 	"strings"
 
 	g "maragu.dev/gomponents"
@@ -8,6 +10,8 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/page"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
 )
 
 // plumbing are the relations that a page says by what it is, not by a link.
@@ -16,54 +20,97 @@ var plumbing = map[string]bool{
 	"cb:filter": true, "describedby": true, "profile": true,
 }
 
+// mostLinks is how many links of a relation are shown at once.
+const mostLinks = 12
+
 // document is the page of a row, and of any document that no page was made for.
 func (f *Face) document(v *page.View, title string) g.Node {
 	d := v.Doc
 	return g.Group{
 		heading(v, title),
+		once(v),
 		actions(v),
 		h.Div(h.Class("columns"),
-			h.Section(h.Class("card"), g.Attr("aria-label", "Properties"), properties(d.Props)),
-			relations(d),
+			h.Section(h.Class("card"), g.Attr("aria-label", "Properties"), members(d.Props, v.Of)),
+			relations(v),
 		),
 		embedded(d),
 		forms(v),
 	}
 }
 
-// properties shows members as names and values.
-func properties(props []hal.Prop) g.Node {
-	list := make(g.Group, 0, 2*len(props))
-	for i := range props {
-		p := &props[i]
-		if p.Only != 0 && p.Only&hal.InHAL == 0 {
-			continue
-		}
-		list = append(list, h.Dt(g.Text(label(p.Name))), h.Dd(value(p.Value)))
-	}
-	if len(list) == 0 {
+// once warns of an answer that nobody gets again. Answers to forms lead elsewhere
+// unless they say something that is said this once.
+func once(v *page.View) g.Node {
+	if !v.Posted || v.Of == nil {
 		return nil
 	}
-	return h.Dl(h.Class("props"), list)
+	return h.Div(h.Class("notice"), h.Role("status"),
+		h.P(g.Text("Keep what you need of this: some of it is shown this once.")),
+		h.P(h.A(h.Class("button"), h.Href(selfOf(v.Doc)), g.Text("Go on"))))
+}
+
+// members shows members as names and values; of is the declaration that explains
+// them, nil for none.
+func members(props []hal.Prop, of *resource.Def) g.Node {
+	b := []byte(`<dl class="props">`)
+	some := false
+	for i := range props {
+		p := &props[i]
+		if !shownIn(p.Only) {
+			continue
+		}
+		some = true
+		b = append(b, "<dt"...)
+		if of != nil {
+			if f := of.Field(p.Name); f != nil {
+				b = appendText(append(b, ` title="`...), f.Doc)
+				b = append(b, '"')
+			}
+		}
+		b = appendText(append(b, '>'), label(p.Name))
+		b = append(b, "</dt><dd>"...)
+		if of != nil && isState(of, p.Name) && p.Value.Kind() == hal.KindString && p.Value.Text() != "" {
+			b = appendState(b, of, p.Value.Text())
+		} else {
+			b = appendValue(b, p.Value)
+		}
+		b = append(b, "</dd>"...)
+	}
+	if !some {
+		return nil
+	}
+	return markup(append(b, "</dl>"...))
 }
 
 // relations shows where the document leads.
-func relations(d *hal.Document) g.Node {
+func relations(v *page.View) g.Node {
 	var list g.Group
-	for i := range d.Links {
-		r := &d.Links[i]
-		if plumbing[r.Name] || r.Only != 0 && r.Only&hal.InHAL == 0 || len(r.Links) == 0 {
+	for i := range v.Doc.Links {
+		r := &v.Doc.Links[i]
+		if plumbing[r.Name] || !shownIn(r.Only) {
 			continue
 		}
-		var links g.Group
+		links := make(g.Group, 0, len(r.Links))
 		for j := range r.Links {
 			if l := &r.Links[j]; l.Href != "" && !l.Templated {
-				links = append(links, h.Li(link(l)))
+				links = append(links, h.Li(way(v, l)))
 			}
 		}
-		if links != nil {
-			list = append(list, h.Dt(g.Text(label(r.Name))), h.Dd(h.Ul(links)))
+		if len(links) == 0 {
+			continue
 		}
+		name := label(r.Name)
+		if r.Many {
+			name += " (" + strconv.Itoa(len(links)) + ")"
+		}
+		var doc string
+		if v.Of != nil {
+			if x := v.Of.Relation(r.Name); x != nil {
+				doc = x.Doc
+			}
+		}
+		list = append(list, h.Dt(hover(doc), g.Text(name)), h.Dd(some(links)))
 	}
 	if list == nil {
 		return nil
@@ -71,13 +118,32 @@ func relations(d *hal.Document) g.Node {
 	return h.Section(h.Class("card"), g.Attr("aria-label", "Links"), h.Dl(h.Class("props"), list))
 }
 
-func link(l *hal.Link) g.Node {
-	title := l.Title
-	if title == "" {
-		title = l.Href
+// some shows the first of many links, and the others when asked.
+func some(links g.Group) g.Node {
+	if len(links) <= mostLinks {
+		return h.Ul(links)
 	}
-	return h.A(h.Href(l.Href), g.Text(title))
+	return g.Group{
+		h.Ul(links[:mostLinks]),
+		h.Details(h.Summary(g.Text(strconv.Itoa(len(links)-mostLinks)+" more")), h.Ul(links[mostLinks:])),
+	}
 }
+
+// way is a link, or the button that does what cannot be gone to.
+func way(v *page.View, l *hal.Link) g.Node {
+	if !opens(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
+		return h.Form(h.Method("post"), h.Action(web.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
+	}
+	b := appendTo(nil, l)
+	for i := range l.Extra {
+		b = appendText(append(b, ` <span class="none">`...), label(l.Extra[i].Name)+": ")
+		b = appendValue(b, l.Extra[i].Value)
+		b = append(b, "</span>"...)
+	}
+	return markup(b)
+}
+
+func link(l *hal.Link) g.Node { return markup(appendTo(nil, l)) }
 
 // embedded shows embedded resources as cards.
 func embedded(d *hal.Document) g.Node {
@@ -91,7 +157,7 @@ func embedded(d *hal.Document) g.Node {
 			for _, l := range linksOf(x, "self") {
 				head = h.H3(link(&l))
 			}
-			cards = append(cards, h.Article(h.Class("card"), head, properties(x.Props)))
+			cards = append(cards, h.Article(h.Class("card"), head, members(x.Props, nil)))
 		}
 		if cards != nil {
 			all = append(all, h.Section(h.H2(g.Text(label(e.Rel))), h.Div(h.Class("cards"), cards)))
@@ -107,53 +173,18 @@ func embedded(d *hal.Document) g.Node {
 func label(name string) string {
 	name = strings.TrimPrefix(name, "cb:")
 	name = strings.NewReplacer("-", " ", "_", " ", ".", " ").Replace(name)
-	if name == "" {
-		return name
+	for i, word := range strings.Fields(name) {
+		if short, ok := abbreviations[word]; ok {
+			name = strings.Replace(name, word, short, 1)
+		} else if i == 0 {
+			name = strings.ToUpper(name[:1]) + name[1:]
+		}
 	}
-	return strings.ToUpper(name[:1]) + name[1:]
+	return name
 }
 
-// value shows a member's value.
-func value(v hal.Value) g.Node {
-	switch v.Kind() {
-	case hal.KindNull:
-		return none()
-	case hal.KindBool:
-		if v.Bool() {
-			return g.Text("yes")
-		}
-		return g.Text("no")
-	case hal.KindLink:
-		l, _ := v.Link()
-		return link(&l)
-	case hal.KindObject:
-		if v.Len() == 0 {
-			return none()
-		}
-		return properties(v.Props())
-	case hal.KindList:
-		if v.Len() == 0 {
-			return none()
-		}
-		var items g.Group
-		for x := range v.Items() {
-			items = append(items, h.Li(value(x)))
-		}
-		return h.Ul(h.Class("values"), items)
-	case hal.KindRaw:
-		return h.Pre(g.Text(v.Text()))
-	case hal.KindInt, hal.KindDecimal:
-		return g.Text(v.Text())
-	case hal.KindString:
-	}
-	text := v.Text()
-	if text == "" {
-		return none()
-	}
-	if strings.HasPrefix(text, Base+"/") {
-		return h.A(h.Href(text), g.Text(text))
-	}
-	return g.Text(text)
+// abbreviations are the words that are not read as they are written.
+var abbreviations = map[string]string{
+	"id": "ID", "ip": "IP", "mac": "MAC", "os": "OS", "url": "URL", "uuid": "UUID", "dns": "DNS", "cpu": "CPU", "cnt": "count",
+	"mem": "Memory", "vm": "VM", "vms": "VMs", "gpu": "GPU",
 }
-
-func none() g.Node { return h.Span(h.Class("none"), g.Text("–")) }

@@ -17,19 +17,69 @@ import (
 
 // actions are what can be done with one press: the templates that ask nothing.
 func actions(v *page.View) g.Node {
+	press := pressed(v)
+	if press == nil {
+		return nil
+	}
+	return h.Div(h.Class("actions"), press)
+}
+
+// pressed are the buttons of the templates that ask nothing.
+func pressed(v *page.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
-		t := &v.Doc.Templates[i]
-		if len(t.Properties) > 0 {
-			continue
+		if t := &v.Doc.Templates[i]; len(t.Properties) == 0 {
+			list = append(list, press(v, t, ""))
 		}
-		list = append(list, h.Form(h.Method("post"), h.Action(actionOf(v, t)),
-			h.Button(h.Type("submit"), g.If(t.Method == http.MethodDelete, h.Class("danger")), g.Text(verb(t)))))
 	}
 	if list == nil {
 		return nil
 	}
-	return h.Div(h.Class("actions"), list)
+	return list
+}
+
+// hover is the title of an element, which it has where there is one.
+func hover(text string) g.Node { return g.If(text != "", h.Title(text)) }
+
+// doc says what a template does, as the declaration has it.
+func doc(v *page.View, t *hal.Template) string {
+	if v.Of == nil {
+		return ""
+	}
+	for _, x := range v.Of.Actions {
+		if x.Rel == t.Key {
+			return x.Doc
+		}
+	}
+	for _, b := range v.Of.Batch {
+		if b.Rel == t.Key {
+			return b.Doc
+		}
+	}
+	return ""
+}
+
+// destructive are the actions after which something is not there any more, or not
+// running.
+var destructive = []string{"delete", "cancel", "deny", "power-off", "reboot", "revert", "revoke", "rotate", "sign-out-everywhere"}
+
+// dangerous reports whether a template is asked for once more.
+func dangerous(t *hal.Template) bool {
+	return t.Method == http.MethodDelete || slices.Contains(destructive, t.Key)
+}
+
+func tint(t *hal.Template) string {
+	if dangerous(t) {
+		return "danger"
+	}
+	return ""
+}
+
+// confirmed hides a button behind one that asks whether it is meant.
+func confirmed(name, question string, button g.Node) g.Node {
+	return h.Details(h.Class("confirm"),
+		h.Summary(h.Class("button danger"), g.Text(name+" …")),
+		h.Div(h.Class("ask"), g.If(question != "", h.P(g.Text(question))), button))
 }
 
 // verb is the short name of what a template does.
@@ -62,28 +112,71 @@ func actionOf(v *page.View, t *hal.Template) string {
 	if v.Version != 0 && (t.Method == http.MethodPatch || t.Method == http.MethodPut) {
 		version = strconv.FormatInt(v.Version, 10)
 	}
-	from := v.Path
-	if v.Query != "" {
-		from += "?" + v.Query
-	}
-	return web.FormAction(target, t.Method, version, from)
+	return web.FormAction(target, t.Method, version, pageOf(v))
 }
+
+// pageOf is the address of the page, to come back to.
+func pageOf(v *page.View) string {
+	from, sep := v.Path, "?"
+	if v.Query != "" {
+		from, sep = from+sep+v.Query, "&"
+	}
+	if v.Selection != "" {
+		from += sep + "_select=" + v.Selection
+	}
+	return from
+}
+
+// idOf makes an id of a template's key, which may come from a person.
+func idOf(t *hal.Template) string {
+	key := t.Key
+	if key == "" {
+		return "default"
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, key)
+}
+
+func formID(t *hal.Template) string { return "form-" + idOf(t) }
+
+// fieldID is the id of a property's control.
+func fieldID(t *hal.Template, i int) string { return idOf(t) + "-" + strconv.Itoa(i) }
 
 // form is one template. It is open when it came back with a problem.
 func form(v *page.View, t *hal.Template) g.Node {
-	key := t.Key
-	if key == "" {
-		key = "default"
-	}
 	back := sentBy(v, t)
-	fields := make(g.Group, 0, len(t.Properties))
-	for i := range t.Properties {
-		fields = append(fields, field(key, &t.Properties[i], back))
+	class := "primary"
+	if dangerous(t) {
+		class = "danger"
 	}
-	return h.Details(h.Class("card form"), h.ID("form-"+key), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
+	return h.Details(h.Class("card form"), h.ID(formID(t)), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
 		h.Summary(g.Text(t.Title)),
-		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields,
-			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class("primary"), g.Text(verb(t))))))
+		g.If(doc(v, t) != "", h.P(h.Class("hint"), g.Text(doc(v, t)))),
+		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields(v, t, t.Properties),
+			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(send(t))))))
+}
+
+// send is what the button of a form says.
+func send(t *hal.Template) string {
+	if t.Method == http.MethodPatch || t.Method == http.MethodPut {
+		return "Save"
+	}
+	return verb(t)
+}
+
+// fields are those of a template, or some of them.
+func fields(v *page.View, t *hal.Template, props []hal.TemplateProperty) g.Node {
+	back := sentBy(v, t)
+	list := make(g.Group, 0, len(props))
+	for i := range props {
+		in := input{t: t, p: &props[i], id: fieldID(t, i), back: back, view: v}
+		list = append(list, in.field())
+	}
+	return list
 }
 
 // sentBy gives the form that came back, when it was this one.
@@ -94,74 +187,6 @@ func sentBy(v *page.View, t *hal.Template) *page.Sent {
 	return v.Sent
 }
 
-// field is one property of a template, with what was typed when it came back.
-func field(form string, p *hal.TemplateProperty, back *page.Sent) g.Node {
-	id := form + "-" + p.Name
-	chosen := p.Selected
-	if len(chosen) == 0 && p.Value != "" {
-		chosen = []string{p.Value}
-	}
-	wrong := ""
-	if back != nil {
-		if chosen = back.Values[p.Name]; p.Type == "password" {
-			chosen = nil // it is typed again, and never stands in a page
-		}
-		wrong = reasonOf(back, p.Name)
-	}
-	if p.Type == "hidden" {
-		return h.Input(h.Type("hidden"), h.Name(p.Name), h.Value(first(chosen)))
-	}
-	prompt := p.Prompt
-	if prompt == "" {
-		prompt = label(p.Name)
-	}
-	common := g.Group{
-		h.ID(id), h.Name(p.Name), g.If(p.Required, h.Required()),
-		g.If(wrong != "", g.Group{g.Attr("aria-invalid", "true"), g.Attr("aria-describedby", id+"-wrong")}),
-	}
-	return h.Div(h.Class("field"),
-		h.Label(h.For(id), g.Text(prompt), g.If(p.Required, h.Span(h.Class("required"), g.Attr("title", "required"), g.Text("*")))),
-		control(p, chosen, common),
-		g.If(wrong != "", h.P(h.Class("wrong"), h.ID(id+"-wrong"), g.Text(wrong))),
-	)
-}
-
-// control is what a value is typed or chosen with.
-func control(p *hal.TemplateProperty, chosen []string, common g.Group) g.Node {
-	switch {
-	case len(p.Options) > 0:
-		var options g.Group
-		if !p.Multiple && !p.Required {
-			options = append(options, h.Option(h.Value(""), g.Text("")))
-		}
-		for _, o := range p.Options {
-			prompt := o.Prompt
-			if prompt == "" {
-				prompt = o.Value
-			}
-			options = append(options, h.Option(h.Value(o.Value), g.If(slices.Contains(chosen, o.Value), h.Selected()), g.Text(prompt)))
-		}
-		return h.Select(common, g.If(p.Multiple, h.Multiple()), options)
-	case p.Type == "checkbox":
-		return g.Group{
-			h.Input(h.Type("hidden"), h.Name(p.Name), h.Value("false")),
-			h.Input(h.Type("checkbox"), h.Value("true"), common, g.If(first(chosen) == "true", h.Checked())),
-		}
-	case p.Type == "textarea":
-		return h.Textarea(common, g.Text(first(chosen)))
-	}
-	kind := p.Type
-	if kind == "" {
-		kind = "text"
-	}
-	return h.Input(h.Type(kind), common, h.Value(first(chosen)),
-		g.If(p.Placeholder != "", h.Placeholder(p.Placeholder)),
-		g.If(p.Regex != "", h.Pattern(p.Regex)),
-		g.If(p.Min != "", h.Min(p.Min)), g.If(p.Max != "", h.Max(p.Max)),
-		g.If(p.MaxLength > 0, h.MaxLength(strconv.Itoa(p.MaxLength))),
-	)
-}
-
 func first(list []string) string {
 	if len(list) == 0 {
 		return ""
@@ -169,17 +194,70 @@ func first(list []string) string {
 	return list[0]
 }
 
-// reasonOf gives what is wrong with a member that was sent, "" for nothing.
+// pointerTo gives the JSON pointer of a member.
+func pointerTo(name string) string {
+	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// reasonOf gives what is wrong with a member that was sent, or with what is within
+// it; "" for nothing.
 func reasonOf(s *page.Sent, name string) string {
 	if s.Problem == nil {
 		return ""
 	}
+	var reasons []string
 	for _, e := range s.Problem.Errors {
-		if e.Pointer == name || e.Pointer == "/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name) {
-			return e.Reason
+		if e.Pointer == name || e.Pointer == pointerTo(name) {
+			reasons = append(reasons, e.Reason)
+		} else if within, ok := strings.CutPrefix(e.Pointer, pointerTo(name)+"/"); ok {
+			reasons = append(reasons, strings.ReplaceAll(within, "/", ".")+" "+e.Reason)
 		}
 	}
-	return ""
+	return strings.Join(reasons, "; ")
+}
+
+// mistakes say what is wrong with a form that came back, each with a way to its field.
+func mistakes(v *page.View) g.Node {
+	p := v.Problem
+	var list g.Group
+	for _, e := range p.Errors {
+		name, id := culprit(v, e.Pointer)
+		if id == "" {
+			list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+e.Reason)))
+			continue
+		}
+		list = append(list, h.Li(h.A(h.Href("#"+id), g.Text(name)), g.Text(": "+e.Reason)))
+	}
+	return h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), g.Attr("autofocus"),
+		h.P(g.Text(p.Detail)),
+		g.If(list != nil, h.Ul(list)),
+		g.If(p.Type != "", h.P(h.A(h.Href(p.Type), g.Text("About this problem")))))
+}
+
+// culprit gives the field that a complaint is about: how it is called, and its id, ""
+// when there is none.
+func culprit(v *page.View, pointer string) (name, id string) {
+	if v.Doc == nil || v.Sent == nil {
+		return "", ""
+	}
+	for i := range v.Doc.Templates {
+		t := &v.Doc.Templates[i]
+		if sentBy(v, t) == nil {
+			continue
+		}
+		props := t.Properties
+		if several(t) {
+			props = props[1:]
+		}
+		for j := range props {
+			at := pointerTo(props[j].Name)
+			if pointer == props[j].Name || pointer == at || strings.HasPrefix(pointer, at+"/") {
+				name, _ = prompt(v, &props[j])
+				return name, fieldID(t, j)
+			}
+		}
+	}
+	return "", ""
 }
 
 // typed shows what a form held whose page cannot be shown again.
@@ -199,4 +277,25 @@ func typed(values url.Values) g.Node {
 		list = append(list, h.Dt(g.Text(label(name))), h.Dd(g.Text(strings.Join(values[name], ", "))))
 	}
 	return h.Section(h.Class("card"), h.H2(g.Text("What you sent")), h.Dl(h.Class("props"), list))
+}
+
+// imports is the form that a file of rows is sent with.
+func imports(v *page.View) g.Node {
+	for i := range v.Doc.Actions {
+		x := &v.Doc.Actions[i]
+		if x.Rel != "import" {
+			continue
+		}
+		to := web.FormAction(x.Href, http.MethodPost, "", pageOf(v))
+		again := web.FormAction(x.Href+"?replace-existing=1", http.MethodPost, "", pageOf(v))
+		return h.Details(h.Class("card form"), h.ID("form-import"),
+			h.Summary(g.Text(x.Title)),
+			h.Form(h.Method("post"), h.Action(to), h.EncType("multipart/form-data"),
+				h.Div(h.Class("field"), h.Label(h.For("import-file"), g.Text("File that an export gave")),
+					h.Input(h.Type("file"), h.ID("import-file"), h.Name("file"), h.Required(), h.Accept(".zip,application/zip"))),
+				h.Div(h.Class("buttons"),
+					h.Button(h.Type("submit"), h.Class("primary"), g.Text("Import")),
+					h.Button(h.Type("submit"), g.Attr("formaction", again), g.Text("Import, in place of the one of its name")))))
+	}
+	return nil
 }

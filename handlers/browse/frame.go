@@ -1,6 +1,7 @@
 package browse
 
 import (
+	"net/http"
 	"strings"
 
 	g "maragu.dev/gomponents"
@@ -56,11 +57,13 @@ func (f *Face) page(v *page.View, title string, head, content g.Node) g.Node {
 func (f *Face) content(v *page.View, title string) g.Node {
 	switch {
 	case v.Doc == nil:
-		return f.problem(v)
+		return f.problem(v, title)
 	case v.Source != nil:
 		return g.Group{heading(v, title), source(v)}
 	case v.Article != nil:
 		return article(v, title)
+	case outcome(v, title) != nil:
+		return outcome(v, title)
 	case kindOf(v) != nil:
 		return kindOf(v)(f, v, title)
 	case v.Many:
@@ -105,21 +108,75 @@ func crumbs(v *page.View, title string) g.Node {
 			}
 		}
 	}
+	if v.Many && v.Of != nil && v.Path != v.Of.Path() {
+		way = append(way, above(v.Path))
+	}
 	if selfOf(v.Doc) != Base+"/" {
 		way = append(way, h.Li(h.Span(g.Attr("aria-current", "page"), g.Text(title))))
 	}
 	return h.Nav(h.Class("crumbs"), g.Attr("aria-label", "Breadcrumbs"), h.Ol(way))
 }
 
+// above are the addresses that a list below an item lies below.
+func above(path string) g.Node {
+	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), Base+"/")
+	segments := strings.Split(rest, "/")
+	if !ok {
+		return nil
+	}
+	var way g.Group
+	for i := range segments[:len(segments)-1] {
+		way = append(way, h.Li(h.A(h.Href(Base+"/"+strings.Join(segments[:i+1], "/")+"/"), g.Text(label(segments[i])))))
+	}
+	return way
+}
+
 // notices say what came of a form that came back.
+// and what one did that came to something.
 func notices(v *page.View) g.Node {
 	if v.Doc != nil && v.Problem != nil {
-		return h.Div(h.Class("notice bad"), h.Role("alert"), problemText(v.Problem))
+		return mistakes(v)
 	}
 	if v.Sent != nil && v.Sent.Notice != "" {
 		return h.Div(h.Class("notice"), h.Role("status"), h.P(g.Text(v.Sent.Notice)))
 	}
+	if v.Done != nil {
+		return h.Div(h.Class("notice good"), h.Role("status"), h.P(told(v)))
+	}
 	return nil
+}
+
+// participles say that something was done, for what is not said by adding ed.
+var participles = map[string]string{
+	"create": "created", "change": "changed", "delete": "deleted", "submit": "submitted", "approve": "approved", "deny": "denied",
+	"cancel": "canceled", "duplicate": "duplicated", "retry": "started again", "import": "imported", "revoke": "revoked", "verify": "verified",
+}
+
+// told says what a form did. What it led to is the page, or what it was done to.
+func told(v *page.View) g.Node {
+	d := v.Done
+	if d.What.Href == "" {
+		return g.Text("It was deleted.")
+	}
+	self := selfOf(v.Doc)
+	what := link(&d.What)
+	if strings.Trim(self, "/") == strings.Trim(d.What.Href, "/") {
+		what = g.Text(d.What.Title)
+	} else if v.Of != nil && !v.Many && d.Name != "change" && d.Name != "create" {
+		return g.Group{g.Text(d.Title + " "), what, g.Text(": " + titleOf(v) + led(v.Of.Plural))}
+	}
+	if done, ok := participles[d.Name]; ok {
+		return g.Group{what, g.Text(" was " + done + ".")}
+	}
+	return g.Group{g.Text(d.Title + " "), what, g.Text(": done.")}
+}
+
+// led says how a page has to do with what was done on another.
+func led(plural string) string {
+	if plural == "jobs" {
+		return " has been started."
+	}
+	return " has been made of it."
 }
 
 func footer() g.Node {
@@ -131,6 +188,9 @@ func footer() g.Node {
 
 // heading is the page's title and the other ways to look at it.
 func heading(v *page.View, title string) g.Node {
+	if v.Posted {
+		return h.Div(h.Class("heading"), h.H1(g.Text(title)))
+	}
 	return h.Div(h.Class("heading"), h.H1(g.Text(title)), views(v))
 }
 
@@ -165,6 +225,9 @@ func sourceName(r hal.Representation) string {
 
 func titleOf(v *page.View) string {
 	if v.Doc == nil {
+		if v.Of != nil && v.Many && !v.Posted && v.Problem != nil && v.Problem.Status == http.StatusBadRequest {
+			return v.Of.Noun
+		}
 		if v.Problem != nil {
 			return v.Problem.Title
 		}
@@ -172,10 +235,22 @@ func titleOf(v *page.View) string {
 	}
 	for _, l := range linksOf(v.Doc, "self") {
 		if l.Title != "" {
-			return l.Title
+			return plainTitle(l.Title, v.Many)
 		}
 	}
 	return v.Path
+}
+
+// plainTitle gives a title as people read it: a list's without what its page says
+// elsewhere.
+func plainTitle(title string, list bool) string {
+	if !list {
+		return title
+	}
+	if i := strings.LastIndex(title, " - Page "); i >= 0 {
+		title = title[:i]
+	}
+	return strings.TrimPrefix(title, "List of ")
 }
 
 func linksOf(doc *hal.Document, rel string) []hal.Link {

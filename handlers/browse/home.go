@@ -26,7 +26,7 @@ func (f *Face) home(v *page.View, _ string) g.Node {
 			region("home-carts", part("In your cart", orNothing(carts(embeddedOf(d, "cb:carts")), "Nothing yet."),
 				h.P(h.Class("more"), h.A(h.Href(Base+"/user/current-order"), g.Text("Go to the cart"))))),
 		),
-		h.Section(h.H2(g.Text("Catalogue")), goods(embeddedOf(d, "blueprints")),
+		h.Section(h.H2(g.Text("Catalogue")), orNothing(goods(embeddedOf(d, "blueprints")), "Nothing can be ordered yet."),
 			h.P(h.Class("more"), h.A(h.Href(Base+"/blueprints/"), g.Text("The whole catalogue")))),
 		region("home-servers", part("Your servers", orNothing(serverTable(embeddedOf(d, "servers")), "You have none yet."),
 			h.P(h.Class("more"), h.A(h.Href(Base+"/servers/?filter=owner.id:"+v.Actor.ID.String()), g.Text("All your servers"))))),

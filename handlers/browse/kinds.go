@@ -50,15 +50,6 @@ func kindOf(v *page.View) kind {
 // prop gives a member of a document, null when it has none of that name.
 func prop(d *hal.Document, name string) hal.Value { return member(d.Props, name) }
 
-func member(props []hal.Prop, name string) hal.Value {
-	for i := range props {
-		if props[i].Name == name {
-			return props[i].Value
-		}
-	}
-	return hal.Null()
-}
-
 func textOf(d *hal.Document, name string) string { return prop(d, name).Text() }
 
 // oneLink gives the first link of a relation.
@@ -152,11 +143,11 @@ func said(d *hal.Document, name string) g.Node {
 
 // when shows an instant as people write it. The machine's form stands beside it.
 func when(text string) g.Node {
-	t, err := time.Parse(resource.TimeLayout, text)
-	if err != nil {
+	at, ok := instant(text)
+	if !ok {
 		return word(text)
 	}
-	return h.Time(h.DateTime(t.Format(time.RFC3339)), g.Text(t.Format("2 Jan 2006, 15:04")+" UTC"))
+	return markup(appendTime(nil, at))
 }
 
 // day shows a date.
@@ -216,28 +207,51 @@ var statuses = map[string]struct {
 
 // badge shows a status by its word, a shape and a colour.
 func badge(status string) g.Node {
-	s, ok := statuses[strings.ToUpper(status)]
 	if status == "" {
 		return nil
 	}
+	return markup(appendBadge(nil, status))
+}
+
+// appendBadge appends what badge shows.
+func appendBadge(b []byte, status string) []byte {
+	s, ok := statuses[strings.ToUpper(status)]
 	if !ok {
 		s.text, s.is = label(status), calm
 	}
-	return mark(s.text, s.is)
+	return appendMark(b, s.text, s.is)
 }
 
 // mark is a badge of one's own words.
-func mark(text string, is standing) g.Node {
-	return h.Span(h.Class("badge "+string(is)), h.Span(g.Attr("aria-hidden", "true"), g.Text(shapes[is]+" ")), g.Text(text))
+func mark(text string, is standing) g.Node { return markup(appendMark(nil, text, is)) }
+
+func appendMark(b []byte, text string, is standing) []byte {
+	b = append(append(b, `<span class="badge `...), is...)
+	b = append(append(append(b, `"><span aria-hidden="true">`...), shapes[is]...), " </span>"...)
+	return append(appendText(b, text), "</span>"...)
 }
 
-// orderBadge says Active as what it is of an order: work.
+// orderStatuses are those that say something else of an order: what is active works,
+// and what is pending waits for somebody.
+var orderStatuses = map[string]struct {
+	text string
+	is   standing
+}{"ACTIVE": {"Working", busy}, "PENDING": {"Waiting for approval", warn}}
+
+// appendState appends the badge of a row of the kind.
+func appendState(b []byte, of *resource.Def, status string) []byte {
+	if of != nil && of.Plural == "orders" {
+		if s, ok := orderStatuses[status]; ok {
+			return appendMark(b, s.text, s.is)
+		}
+	}
+	return appendBadge(b, status)
+}
+
+// orderBadge is the badge of an order.
 func orderBadge(status string) g.Node {
-	switch status {
-	case "ACTIVE":
-		return mark("Working", busy)
-	case "PENDING":
-		return mark("Waiting for approval", warn)
+	if s, ok := orderStatuses[status]; ok {
+		return mark(s.text, s.is)
 	}
 	return badge(status)
 }
@@ -432,7 +446,7 @@ func sizeOf(d *hal.Document) string {
 
 func cell(name string, content g.Node) g.Node {
 	if content == nil {
-		content = none()
+		content = markup(noneMarkup)
 	}
 	return h.Td(g.Attr("data-label", name), content)
 }
@@ -449,7 +463,7 @@ func grid(heads []string, rows g.Node) g.Node {
 // buttons are the templates that ask nothing, in the order of the document: one of them
 // before the others, and what takes something away behind them.
 func buttons(v *page.View, primary string, more ...g.Node) g.Node {
-	var head, list, tail g.Group
+	var head, list, tail, last g.Group
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]
 		switch {
@@ -457,9 +471,9 @@ func buttons(v *page.View, primary string, more ...g.Node) g.Node {
 		case t.Key == primary:
 			head = append(head, press(v, t, "primary"))
 		case t.Key == "delete":
-			tail = append(tail, confirmed(v, t))
-		case t.Key == "cancel":
-			tail = append(tail, press(v, t, "danger"))
+			last = append(last, press(v, t, ""))
+		case dangerous(t):
+			tail = append(tail, press(v, t, ""))
 		default:
 			list = append(list, press(v, t, ""))
 		}
@@ -469,23 +483,32 @@ func buttons(v *page.View, primary string, more ...g.Node) g.Node {
 			head = append(head, x)
 		}
 	}
-	if len(head)+len(list)+len(tail) == 0 {
+	if len(head)+len(list)+len(tail)+len(last) == 0 {
 		return nil
 	}
-	return h.Div(h.Class("actions"), head, list, tail)
+	return h.Div(h.Class("actions"), head, list, tail, last)
 }
 
-// confirmed is the button of what cannot be undone: it takes two presses.
-func confirmed(v *page.View, t *hal.Template) g.Node {
-	return h.Details(h.Class("confirm"), h.ID("confirm-"+t.Key),
-		h.Summary(h.Class("button"), g.Text(verb(t)+"…")),
-		h.Div(h.Class("card"), h.P(g.Text(t.Title+"?")), press(v, t, "danger")))
-}
-
-// press is the button of a template that asks nothing.
+// press is the button of a template that asks nothing. What cannot be undone is asked
+// once more.
 func press(v *page.View, t *hal.Template, class string) g.Node {
-	return h.Form(h.Method("post"), h.Action(actionOf(v, t)),
-		h.Button(h.Type("submit"), g.If(class != "", h.Class(class)), g.Text(verb(t))))
+	if dangerous(t) {
+		class = "danger"
+	}
+	button := h.Form(h.Method("post"), h.Action(actionOf(v, t)),
+		h.Button(h.Type("submit"), g.If(class != "", h.Class(class)), g.If(!dangerous(t), hover(doc(v, t))), g.Text(verb(t))))
+	if dangerous(t) {
+		return confirmed(verb(t), question(v, t), button)
+	}
+	return button
+}
+
+// question is what is asked before what cannot be undone.
+func question(v *page.View, t *hal.Template) string {
+	if t.Title == "" {
+		return doc(v, t)
+	}
+	return strings.TrimSpace(t.Title + "? " + doc(v, t))
 }
 
 // formsBut are the templates that ask something, without those that the page shows

@@ -2,98 +2,392 @@ package browse
 
 import (
 	"strconv"
+	"strings"
 
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
 	"halcyon/pkg/page"
+	"halcyon/pkg/query"
 )
 
 // list is the page of a collection.
 func (f *Face) list(v *page.View, title string) g.Node {
-	d := v.Doc
-	var docs []hal.Document
-	if len(d.Embedded) > 0 {
-		docs = d.Embedded[0].Docs
-	}
+	rows := listed(v.Doc)
 	return g.Group{
 		heading(v, title),
-		actions(v),
-		table(docs),
-		paging(d),
-		forms(v),
+		listActions(v, len(rows) > 0),
+		imports(v),
+		createForms(v),
+		filter(v),
+		selection(v, f.table(v, rows)),
+		paging(v),
 	}
 }
 
-// column is one of a table: a member's or a relation's name.
+func listed(d *hal.Document) []hal.Document {
+	if len(d.Embedded) == 0 {
+		return nil
+	}
+	return d.Embedded[0].Docs
+}
+
+// listActions are what can be done with the collection by one press, and the way to
+// what can be done with several rows.
+func listActions(v *page.View, rows bool) g.Node {
+	here := addressOf(v.Path, v.Query)
+	var several g.Node
+	switch {
+	case v.Selection != "":
+		several = h.A(h.Class("button"), h.Href(here.String()), g.Text("Select none"))
+	case rows && v.Path == v.Of.Path() && len(v.Of.BulkActions()) > 0:
+		several = h.A(h.Class("button"), h.Href(here.with(pair{"_select", "1"}).String()), g.Text("Select several"))
+	}
+	press := pressed(v)
+	if press == nil && several == nil {
+		return nil
+	}
+	return h.Div(h.Class("actions"), press, several)
+}
+
+// createForms are the templates of the collection that ask something, those for
+// several rows aside.
+func createForms(v *page.View) g.Node {
+	var list g.Group
+	for i := range v.Doc.Templates {
+		if t := &v.Doc.Templates[i]; len(t.Properties) > 0 && !several(t) {
+			list = append(list, form(v, t))
+		}
+	}
+	return list
+}
+
+// column is one of a table.
 type column struct {
-	name string
-	rel  bool
+	name  string
+	label string
+	order string // key of order=, "" for none
+	rel   bool
+	num   bool // it is compared by size, and stands to the right
+	state bool
+	at    int // where it was found in the row before
+}
+
+// columnsFor gives what a table shows: the declared columns, or what was asked for
+// with attributes=.
+func columnsFor(v *page.View, docs []hal.Document) []column {
+	var list []column
+	add := func(name string, rel bool) { list = append(list, columnFor(v, name, rel)) }
+	asked := addressOf("", v.Query).get("attributes") != ""
+	if v.Of != nil && len(v.Of.Headings) > 0 && !asked {
+		shown := v.Of.ShownTo(v.Actor)
+		for _, name := range v.Of.Headings {
+			rel := v.Of.Field(name) == nil
+			if rel || v.Of.Field(name).Listed || isShown(shown, name) {
+				add(name, rel && v.Of.Relation(name) != nil)
+			}
+		}
+		return list
+	}
+	for i := range docs[0].Props {
+		add(docs[0].Props[i].Name, false)
+	}
+	for i := range docs[0].Links {
+		if name := docs[0].Links[i].Name; name != "self" {
+			add(name, true)
+		}
+	}
+	return list
+}
+
+func isShown(list []query.Attribute, name string) bool {
+	for i := range list {
+		if list[i].Asked == name {
+			return true
+		}
+	}
+	return false
+}
+
+func columnFor(v *page.View, name string, rel bool) column {
+	c := column{name: name, rel: rel, label: label(name)}
+	if v.Of == nil {
+		return c
+	}
+	c.label = label(strings.TrimPrefix(name, v.Of.Name+"."))
+	c.order = orderKey(v, name)
+	c.state = isState(v.Of, name)
+	if f := fieldOf(v, name); f != nil && !rel && name != "id" {
+		c.num = f.Kind == query.Int
+	}
+	return c
+}
+
+// orderKey gives the key by which a column is sorted, "" for none.
+func orderKey(v *page.View, name string) string {
+	if f := fieldOf(v, name); f != nil {
+		if f.Sort {
+			return f.Name
+		}
+		return ""
+	}
+	hop := v.Of.Schema.Hop(name, v.Actor)
+	if hop == nil || hop.Many {
+		return ""
+	}
+	return name + "." + titleField(hop.Target, func(n string) *query.Field { return hop.Target.Field(n, v.Actor) }).Name
 }
 
 // table shows short documents as rows; what one is called leads to it.
-func table(docs []hal.Document) g.Node {
+func (f *Face) table(v *page.View, docs []hal.Document) g.Node {
 	if len(docs) == 0 {
-		return h.P(h.Class("empty"), g.Text("Nothing here yet."))
+		return empty(v)
 	}
-	var columns []column
-	for i := range docs[0].Props {
-		columns = append(columns, column{docs[0].Props[i].Name, false})
-	}
-	for i := range docs[0].Links {
-		if r := &docs[0].Links[i]; r.Name != "self" {
-			columns = append(columns, column{r.Name, true})
-		}
-	}
-	heads := make(g.Group, 0, len(columns))
-	for _, c := range columns {
-		heads = append(heads, h.Th(g.Attr("scope", "col"), g.Text(label(c.name))))
-	}
-	rows := make(g.Group, 0, len(docs))
+	columns := columnsFor(v, docs)
+	b := make([]byte, 0, 512+len(docs)*len(columns)*96)
+	b = append(b, `<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table class="rows"><thead><tr>`...)
+	b = appendHeads(b, v, columns)
+	b = append(b, "</tr></thead><tbody>"...)
+	chosen := chosenRows(v)
 	for i := range docs {
-		rows = append(rows, row(&docs[i], columns))
+		b = appendRow(b, v, &docs[i], columns, chosen)
 	}
-	return h.Div(h.Class("scroll"), h.TabIndex("0"), h.Role("region"), g.Attr("aria-label", "Rows"),
-		h.Table(h.THead(h.Tr(heads)), h.TBody(rows)))
+	return markup(append(b, "</tbody></table></div>"...))
 }
 
-func row(d *hal.Document, columns []column) g.Node {
-	cells := make(g.Group, 0, len(columns))
-	for i, c := range columns {
-		var in g.Node
-		if c.rel {
-			for _, l := range linksOf(d, c.name) {
-				in = link(&l)
-			}
-		} else {
-			for j := range d.Props {
-				if p := &d.Props[j]; p.Name == c.name {
-					in = value(p.Value)
-				}
-			}
-		}
-		if i == 0 {
-			in = h.A(h.Href(selfOf(d)), in)
-		}
-		cells = append(cells, h.Td(g.Attr("data-label", label(c.name)), in))
+func appendHeads(b []byte, v *page.View, columns []column) []byte {
+	if v.Selection != "" {
+		b = append(b, `<th scope="col" class="box"><span class="unseen">Selected</span></th>`...)
 	}
-	return h.Tr(cells)
+	here := addressOf(v.Path, v.Query)
+	key, _, _ := strings.Cut(here.get("order"), ",")
+	by, down := strings.CutPrefix(strings.ReplaceAll(key, "_", "-"), "-")
+	for i := range columns {
+		c := &columns[i]
+		b = append(b, `<th scope="col"`...)
+		if c.num {
+			b = append(b, ` class="num"`...)
+		}
+		text := c.label
+		if i == 0 && c.name == "id" && v.Of != nil {
+			text = label(v.Of.Name)
+		}
+		if c.order == "" {
+			b = appendText(append(b, '>'), text)
+			b = append(b, "</th>"...)
+			continue
+		}
+		to, mark := c.order, ""
+		if c.order == by {
+			b = append(b, ` aria-sort="`...)
+			if down {
+				b, mark = append(b, `descending"`...), "▼"
+			} else {
+				b, mark, to = append(b, `ascending"`...), "▲", "-"+c.order
+			}
+		}
+		there := here.afresh(pair{"order", to})
+		if v.Selection != "" {
+			there = there.with(pair{"_select", v.Selection})
+		}
+		b = appendText(append(b, `><a href="`...), there.String())
+		b = appendText(append(b, `">`...), text)
+		if mark != "" {
+			b = append(append(append(b, ` <span aria-hidden="true">`...), mark...), "</span>"...)
+		}
+		b = append(b, "</a></th>"...)
+	}
+	return b
 }
 
-// paging leads through the pages of a list.
-func paging(d *hal.Document) g.Node {
+func appendRow(b []byte, v *page.View, d *hal.Document, columns []column, chosen map[string]bool) []byte {
+	b = append(b, "<tr>"...)
+	self := linksOf(d, "self")
+	if v.Selection != "" {
+		b = appendBox(b, self, chosen)
+	}
+	for i := range columns {
+		c := &columns[i]
+		b = appendText(append(b, `<td data-label="`...), c.label)
+		if c.num {
+			b = append(b, `" class="num`...)
+		}
+		b = append(b, `">`...)
+		switch {
+		case i == 0 && len(self) > 0:
+			b = appendText(append(b, `<a href="`...), self[0].Href)
+			b = append(b, `">`...)
+			b = appendCalled(b, d, c, self[0].Title)
+			b = append(b, "</a>"...)
+		case c.rel:
+			b = appendRel(b, d, c)
+		default:
+			x := c.value(d)
+			if c.state && x.Kind() == hal.KindString && x.Text() != "" {
+				b = appendState(b, v.Of, x.Text())
+			} else {
+				b = appendValue(b, x)
+			}
+		}
+		b = append(b, "</td>"...)
+	}
+	return append(b, "</tr>"...)
+}
+
+// appendCalled appends what a row is called: by its first column, or by its title
+// where that says nothing.
+func appendCalled(b []byte, d *hal.Document, c *column, title string) []byte {
+	text := c.value(d).Text()
+	if text == "" || c.name == "id" || c.rel {
+		return appendText(b, title)
+	}
+	if at, ok := instant(text); ok {
+		return appendTime(b, at)
+	}
+	return appendText(b, text)
+}
+
+func appendRel(b []byte, d *hal.Document, c *column) []byte {
+	if c.at >= len(d.Links) || d.Links[c.at].Name != c.name {
+		for c.at = 0; c.at < len(d.Links) && d.Links[c.at].Name != c.name; c.at++ {
+		}
+	}
+	if c.at == len(d.Links) || len(d.Links[c.at].Links) == 0 {
+		return append(b, noneMarkup...)
+	}
+	return appendTo(b, &d.Links[c.at].Links[0])
+}
+
+// value gives the row's member. Rows of a list have theirs at the same place.
+func (c *column) value(d *hal.Document) hal.Value {
+	if c.at >= len(d.Props) || d.Props[c.at].Name != c.name {
+		for c.at = 0; c.at < len(d.Props) && d.Props[c.at].Name != c.name; c.at++ {
+		}
+	}
+	if c.at == len(d.Props) {
+		return hal.Null()
+	}
+	return d.Props[c.at].Value
+}
+
+// empty says what to do about a list with nothing in it.
+func empty(v *page.View) g.Node {
+	here := addressOf(v.Path, v.Query)
+	noun := "Nothing"
+	if v.Of != nil {
+		noun = "No " + strings.ToLower(v.Of.Noun)
+	}
+	var text string
 	var ways g.Group
-	for _, name := range []string{"first", "prev", "next", "last"} {
-		for _, l := range linksOf(d, name) {
-			ways = append(ways, h.Li(h.A(h.Href(l.Href), h.Rel(name), g.Text(label(name)))))
+	switch {
+	case total(v.Doc) > 0:
+		text = "This page is past the end of the list."
+		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh().String()), g.Text("To the first page")))
+	case here.get("filter") != "":
+		text = noun + " like that."
+		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh(pair{"filter", ""}).String()), g.Text("Show all")))
+	default:
+		text = noun + " here yet."
+		for i := range v.Doc.Templates {
+			if t := &v.Doc.Templates[i]; t.Key == "" && len(t.Properties) > 0 {
+				ways = append(ways, h.A(h.Class("button primary"), h.Href("#"+formID(t)), g.Text(t.Title)))
+			}
+		}
+		if v.Of != nil && ordered[v.Of.Plural] {
+			ways = append(ways, h.A(h.Class("button primary"), h.Href(Base+"/blueprints/"), g.Text("Order something from the catalogue")))
 		}
 	}
-	var total int64
+	return h.Div(h.Class("empty"), h.P(g.Text(text)), g.If(ways != nil, h.P(ways)))
+}
+
+// ordered are the resources that come about by an order.
+var ordered = map[string]bool{"servers": true, "services": true, "resources": true, "orders": true, "jobs": true}
+
+func count(d *hal.Document, name string) int64 {
 	for i := range d.Props {
-		if d.Props[i].Name == "total" {
-			total = d.Props[i].Value.Int()
+		if d.Props[i].Name == name {
+			return d.Props[i].Value.Int()
 		}
 	}
-	return h.Nav(h.Class("paging"), g.Attr("aria-label", "Pages"), h.Span(g.Text(strconv.FormatInt(total, 10)+" in all")), h.Ul(ways))
+	return 0
+}
+
+func total(d *hal.Document) int64 { return count(d, "total") }
+
+// sizes are the sizes of a page that are offered.
+var sizes = []int64{10, 25, 50, 100}
+
+// paging leads through the pages of a list: to those around by the links that the
+// document has, which cost the same however deep they lead.
+func paging(v *page.View) g.Node {
+	d := v.Doc
+	all, size, at := total(d), max(1, count(d, "page_size")), count(d, "page")
+	last := max(1, (all+size-1)/size)
+	here := addressOf(v.Path, v.Query)
+	keep := func(a address) string {
+		if v.Selection != "" {
+			a = a.with(pair{"_select", v.Selection})
+		}
+		return a.String()
+	}
+	linked := func(rel string) (string, bool) {
+		for _, l := range linksOf(d, rel) {
+			path, query, _ := strings.Cut(l.Href, "?")
+			return keep(addressOf(path, query)), true
+		}
+		return "", false
+	}
+	var ways g.Group
+	way := func(href, text, rel string, current bool) {
+		ways = append(ways, h.Li(h.A(h.Href(href), g.If(rel != "", h.Rel(rel)), g.If(current, g.Attr("aria-current", "page")), g.Text(text))))
+	}
+	prev, hasPrev := linked("prev")
+	next, hasNext := linked("next")
+	if hasPrev {
+		way(prev, "Previous", "prev", false)
+	}
+	before := int64(0)
+	for _, n := range []int64{1, at - 1, at, at + 1, last} {
+		if n <= before || n > last || last == 1 {
+			continue
+		}
+		if n > before+1 {
+			ways = append(ways, h.Li(h.Aria("hidden", "true"), g.Text("…")))
+		}
+		before = n
+		href := keep(here.afresh(pair{"page", strconv.FormatInt(n, 10)}))
+		switch {
+		case n == at-1 && hasPrev:
+			href = prev
+		case n == at+1 && hasNext:
+			href = next
+		}
+		way(href, strconv.FormatInt(n, 10), "", n == at)
+	}
+	if hasNext {
+		way(next, "Next", "next", false)
+	}
+	var choice g.Group
+	if all > sizes[0] {
+		for _, n := range sizes {
+			text := strconv.FormatInt(n, 10)
+			choice = append(choice, h.Li(h.A(h.Href(keep(here.afresh(pair{"page_size", text}))), g.If(n == size, g.Attr("aria-current", "true")), g.Text(text))))
+		}
+	}
+	return h.Nav(h.Class("paging"), g.Attr("aria-label", "Pages"),
+		h.Span(g.Text(extent(d, all, size, at))),
+		g.If(ways != nil, h.Ul(h.Class("pages"), ways)),
+		g.If(choice != nil, g.Group{h.Ul(h.Class("sizes"), g.Attr("aria-label", "Rows on a page"), choice)}),
+	)
+}
+
+// extent says which rows of how many the page has.
+func extent(d *hal.Document, all, size, at int64) string {
+	n := count(d, "count")
+	if n == 0 || n == all {
+		return strconv.FormatInt(all, 10) + " in all"
+	}
+	from := (at-1)*size + 1
+	return strconv.FormatInt(from, 10) + " to " + strconv.FormatInt(from+n-1, 10) + " of " + strconv.FormatInt(all, 10)
 }

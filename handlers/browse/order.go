@@ -31,7 +31,7 @@ func (f *Face) order(v *page.View, title string) g.Node {
 		region("order-forms", formsOf(v, "deny")),
 		h.Div(h.Class("columns"),
 			h.Div(
-				region("order-items", part("What is ordered", lines(v), total(d))),
+				region("order-items", part("What is ordered", lines(v), sum(d))),
 				region("order-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")))),
 				region("order-servers", part("Servers", serverTable(embeddedOf(d, "servers")))),
 			),

@@ -1,6 +1,9 @@
 package browse
 
 import (
+	"net/http"
+	"strings"
+
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
@@ -9,9 +12,18 @@ import (
 )
 
 // problem is the page of a request that has nothing else to show.
-func (f *Face) problem(v *page.View) g.Node {
+func (f *Face) problem(v *page.View, title string) g.Node {
 	if v.Problem == nil {
 		return nil
+	}
+	if v.Of != nil && v.Many && !v.Posted && v.Problem.Status == http.StatusBadRequest {
+		// The list was asked for what it does not know: that can be mended here.
+		return g.Group{
+			h.H1(g.Text(title)),
+			h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), problemText(v.Problem)),
+			filter(v),
+			wayOn(v.Of),
+		}
 	}
 	var sent g.Node
 	if v.Sent != nil {
@@ -19,8 +31,10 @@ func (f *Face) problem(v *page.View) g.Node {
 	}
 	return g.Group{
 		h.H1(g.Text(v.Problem.Title)),
-		h.Div(h.Class("notice bad"), problemText(v.Problem)),
+		h.Div(h.Class("notice bad"), h.Role("alert"), problemText(v.Problem)),
+		action(v),
 		sent,
+		onwards(v),
 	}
 }
 
@@ -35,4 +49,29 @@ func problemText(p *hal.Problem) g.Node {
 		g.If(list != nil, h.Ul(list)),
 		g.If(p.Type != "", h.P(h.A(h.Href(p.Type), g.Text("About this problem")))),
 	}
+}
+
+// action explains an address that something is sent to and nothing is read from.
+func action(v *page.View) g.Node {
+	if v.Problem.Status != http.StatusMethodNotAllowed || v.Posted {
+		return nil
+	}
+	if v.Action == nil {
+		return h.P(g.Text("Something is sent to this address, and nothing is read from it."))
+	}
+	return g.Group{
+		h.P(g.Text("This is the address of the action “" + v.Action.Title + "”. It is done by a POST, and cannot be opened. " + v.Action.Doc)),
+		h.Ul(h.Class("actions"),
+			h.Li(h.A(h.Class("button"), h.Href(v.Path[:strings.LastIndex(v.Path, "/actions/")]+"/"), g.Text("To the page that offers it"))),
+			h.Li(h.A(h.Class("button"), h.Href(Base+"/docs/rels/"+v.Action.Rel), g.Text("About the action")))),
+	}
+}
+
+// onwards are ways out of a page that is none.
+func onwards(v *page.View) g.Node {
+	ways := g.Group{}
+	if v.Of != nil {
+		ways = append(ways, h.Li(h.A(h.Class("button"), h.Href(v.Of.Path()), g.Text("All "+v.Of.Noun))))
+	}
+	return h.Ul(h.Class("actions"), ways, h.Li(h.A(h.Class("button"), h.Href(Base+"/"), g.Text("Home"))))
 }

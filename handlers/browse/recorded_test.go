@@ -14,6 +14,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/page"
+	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 )
 
@@ -71,7 +72,7 @@ func load(t *testing.T, name string) *page.View {
 	v := &page.View{Many: r.Many, Path: r.Path, Query: r.Query, Version: r.Version, Now: r.Now, Problem: r.Problem, Doc: r.Doc.document(t)}
 	v.Actor = access.Actor{ID: models.ID(r.UserID), Username: r.User}
 	if r.Of != "" {
-		v.Of = &resource.Def{Plural: r.Of}
+		v.Of = &resource.Def{Plural: r.Of, Schema: &query.Schema{}}
 	}
 	if s := r.Sent; s != nil {
 		v.Sent = &page.Sent{Method: s.Method, Target: s.Target, Values: s.Values, Notice: s.Notice, Problem: s.Problem, Tried: s.Tried.document(t)}

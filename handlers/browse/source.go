@@ -8,51 +8,209 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
+	"halcyon/hal"
 	"halcyon/pkg/page"
 )
 
-// source shows the JSON that other clients get, with its addresses as links.
+// source shows what other clients get at this address: the answer's header, its JSON
+// with the addresses as links, and how to ask for it.
 func source(v *page.View) g.Node {
+	var headers g.Group
+	for _, x := range v.Headers {
+		headers = append(headers, h.Dt(g.Text(x.Name)), h.Dd(h.Code(g.Text(x.Value))))
+	}
 	return g.Group{
+		h.Section(h.Class("card"), g.Attr("aria-label", "Answer"),
+			h.P(h.Code(g.Text("HTTP/1.1 200 OK"))),
+			g.If(headers != nil, h.Dl(h.Class("props headers"), headers))),
+		curl("", command(v, "GET", addressIn(v), v.Shown.ContentType(), "")),
 		h.Pre(h.Class("source"), h.TabIndex("0"), h.Code(highlight(v.Source))),
+		curls(v),
 	}
 }
 
 // highlight marks up the parts of a JSON text.
 func highlight(text []byte) g.Node {
-	var b bytes.Buffer
-	if json.Indent(&b, text, "", "  ") != nil {
+	var out bytes.Buffer
+	if json.Indent(&out, text, "", "  ") != nil {
 		return g.Text(string(text))
 	}
-	var out g.Group
-	rest := b.String()
-	for rest != "" {
-		i := strings.IndexByte(rest, '"')
-		if i < 0 {
-			out = append(out, g.Text(rest))
-			break
+	rest := out.Bytes()
+	b := make([]byte, 0, 4*len(rest))
+	for len(rest) > 0 {
+		n, kind := token(rest)
+		switch part := string(rest[:n]); kind {
+		case "":
+			b = append(b, part...) // punctuation and blanks
+		case "string":
+			b = appendQuoted(b, part, bytes.HasPrefix(rest[n:], []byte(":")))
+		default:
+			b = append(append(append(b, `<span class="`...), kind...), `">`...)
+			b = append(append(b, part...), "</span>"...)
 		}
-		end := i + 1
-		for end < len(rest) && rest[end] != '"' {
-			if rest[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		end = min(end+1, len(rest))
-		out = append(out, g.Text(rest[:i]), quoted(rest[i:end], strings.HasPrefix(rest[end:], ":")))
-		rest = rest[end:]
+		rest = rest[n:]
 	}
-	return out
+	return markup(b)
 }
 
-func quoted(text string, key bool) g.Node {
+// token gives the length and the kind of what a JSON text begins with.
+func token(text []byte) (n int, kind string) {
+	switch c := text[0]; {
+	case c == '"':
+		for n = 1; n < len(text) && text[n] != '"'; n++ {
+			if text[n] == '\\' {
+				n++
+			}
+		}
+		return min(n+1, len(text)), "string"
+	case c == '-' || c >= '0' && c <= '9':
+		for n < len(text) && strings.IndexByte("+-.0123456789eE", text[n]) >= 0 {
+			n++
+		}
+		return n, "number"
+	case c >= 'a' && c <= 'z':
+		for n < len(text) && text[n] >= 'a' && text[n] <= 'z' {
+			n++
+		}
+		return n, "literal"
+	}
+	return 1, ""
+}
+
+func appendQuoted(b []byte, text string, key bool) []byte {
 	var plain string
 	switch {
 	case key:
-		return h.Span(h.Class("key"), g.Text(text))
-	case json.Unmarshal([]byte(text), &plain) == nil && strings.HasPrefix(plain, Base+"/") && !strings.ContainsAny(plain, "{ "):
-		return g.Group{g.Text(`"`), h.A(h.Href(plain), g.Text(text[1:len(text)-1])), g.Text(`"`)}
+		b = append(b, `<span class="key">`...)
+	case json.Unmarshal([]byte(text), &plain) == nil && strings.HasPrefix(plain, Base+"/") && opens(plain):
+		b = append(b, '"')
+		b = appendLink(b, plain, text[1:len(text)-1])
+		return append(b, '"')
+	default:
+		b = append(b, `<span class="string">`...)
 	}
-	return h.Span(h.Class("string"), g.Text(text))
+	return append(appendText(b, text), "</span>"...)
+}
+
+// curls are the requests that go on from here: what each of the templates sends, and
+// the order that an order's items make.
+func curls(v *page.View) g.Node {
+	var list g.Group
+	if body, ok := orderBody(v); ok {
+		list = append(list, curl("Order the same", command(v, "POST", Base+"/orders/", v.Shown.ContentType(), body)))
+	}
+	for i := range v.Doc.Templates {
+		t := &v.Doc.Templates[i]
+		target := t.Target
+		if target == "" {
+			target = selfOf(v.Doc)
+		}
+		body := ""
+		if len(t.Properties) > 0 {
+			body = sample(t)
+		}
+		list = append(list, curl(t.Title, command(v, t.Method, target, v.Shown.ContentType(), body)))
+	}
+	if list == nil {
+		return nil
+	}
+	return h.Section(h.H2(g.Text("What can be done from here, with curl")), list)
+}
+
+func addressIn(v *page.View) string {
+	if v.Query == "" {
+		return v.Path
+	}
+	return v.Path + "?" + v.Query
+}
+
+func curl(title, text string) g.Node {
+	return h.Div(h.Class("curl"), g.If(title != "", h.H3(g.Text(title))),
+		h.Pre(h.Class("source"), h.TabIndex("0"), h.Data("copy", ""), h.Code(g.Text(text))))
+}
+
+// command writes a request for a shell.
+func command(v *page.View, method, target, accept, body string) string {
+	var b strings.Builder
+	b.WriteString("curl")
+	if method != "GET" {
+		b.WriteString(" -X " + method)
+	}
+	b.WriteString(` -H "Authorization: Bearer $TOKEN" -H ` + quote("Accept: "+accept))
+	if body != "" {
+		b.WriteString(" \\\n  -H 'Content-Type: application/json' -d " + quote(body))
+	}
+	b.WriteString(" \\\n  " + quote(v.Origin+target))
+	return b.String()
+}
+
+// quote writes a text as one word of a shell, whatever it holds.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// sample gives a body for a template: what its form begins with, and something in the
+// place of what has to be said.
+func sample(t *hal.Template) string {
+	props := make([]hal.Prop, 0, len(t.Properties))
+	for i := range t.Properties {
+		p := &t.Properties[i]
+		if v := sampleValue(p); v.Kind() != hal.KindNull {
+			props = append(props, hal.Prop{Name: p.Name, Value: v})
+		}
+	}
+	return string(hal.Object(props).AppendJSON(nil, hal.HAL))
+}
+
+func sampleValue(p *hal.TemplateProperty) hal.Value {
+	list := p.Selected
+	if p.Value != "" {
+		list = []string{p.Value}
+	}
+	switch {
+	case len(list) > 0 || !p.Required:
+	case len(p.Options) > 0:
+		list = []string{p.Options[0].Value}
+	case p.Placeholder != "":
+		list = []string{p.Placeholder}
+	case p.Min != "":
+		list = []string{p.Min}
+	default:
+		list = []string{"…"}
+	}
+	if len(list) == 0 {
+		return hal.Null()
+	}
+	if p.Multiple {
+		return hal.Strings(list)
+	}
+	text := list[0]
+	switch {
+	case p.Type == "number":
+		return hal.Decimal(text)
+	case text == "true" || text == "false":
+		return hal.Bool(text == "true")
+	case p.Type == "textarea" && json.Valid([]byte(text)):
+		return hal.Raw([]byte(text))
+	}
+	return hal.String(text)
+}
+
+// orderBody gives the body that orders what an order holds, and whether the page is
+// that of an order.
+func orderBody(v *page.View) (string, bool) {
+	if v.Of == nil || v.Many || v.Of.Plural != "orders" {
+		return "", false
+	}
+	items := member(v.Doc.Props, "items")
+	if items.Len() == 0 {
+		return "", false
+	}
+	props := make([]hal.Prop, 0, 4)
+	for _, l := range linksOf(v.Doc, "group") {
+		props = append(props, hal.Prop{Name: "group", Value: hal.String(l.Href)})
+	}
+	if name := member(v.Doc.Props, "name"); name.Text() != "" {
+		props = append(props, hal.Prop{Name: "name", Value: name})
+	}
+	props = append(props, hal.Prop{Name: "submit-now", Value: hal.Bool(true)}, hal.Prop{Name: "items", Value: items})
+	return string(hal.Object(props).AppendJSON(nil, hal.HAL)), true
 }

@@ -27,7 +27,8 @@ func (f *Face) actions() resource.Resource[models.Action] {
 		Name: "action", Plural: "actions", Noun: "Actions", Table: "actions", Prefix: "ACT",
 		Doc: "Something that can be done: by a webhook, or by Halcyon itself.",
 		Key: key, Title: func(x *act) string { return x.Name }, TitleFrom: []string{"name"},
-		Hidden: onlyAdmins,
+		Hidden:  onlyAdmins,
+		Columns: []string{"name", "type", "built-in", "description"},
 		Fields: append([]resource.Field[act]{
 			resource.Text("name", func(x *act) string { return x.Name }, "Name.").On("name").Listed().
 				SetText(func(x *act, v string) { x.Name = v }).Required(),
@@ -95,6 +96,7 @@ func (f *Face) serverActions() resource.Resource[models.ServerAction] {
 		Name: "server-action", Plural: "server-actions", Noun: "Server Actions", Table: "server_actions", Prefix: "SVA",
 		Doc: "An action that is offered on servers, to who may run them.",
 		Key: key, Title: func(x *offer) string { return x.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "action", "requires-approval", "enabled", "description"},
 		Fields: append([]resource.Field[offer]{
 			resource.Text("name", func(x *offer) string { return x.Name }, "Name, as servers offer it.").On("name").Listed().
 				SetText(func(x *offer, v string) { x.Name = v }).Required(),
@@ -130,6 +132,7 @@ func (f *Face) serviceActions() resource.Resource[models.ServiceAction] {
 		Name: "service-action", Plural: "service-actions", Noun: "Service Actions", Table: "service_actions", Prefix: "RSA",
 		Doc: "An action that is offered on services, to who may run them. A built-in one works on each server of the service.",
 		Key: key, Title: func(x *offer) string { return x.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "action", "requires-approval", "enabled", "description"},
 		Fields: append([]resource.Field[offer]{
 			resource.Text("name", func(x *offer) string { return x.Name }, "Name, as services offer it.").On("name").Listed().
 				SetText(func(x *offer, v string) { x.Name = v }).Required(),
@@ -173,7 +176,8 @@ func (f *Face) orchestrationActions() resource.Resource[models.OrchestrationActi
 		Name: "orchestration-action", Plural: "orchestration-actions", Noun: "Orchestration Actions", Table: "orchestration_actions", Prefix: "ORC",
 		Doc: "An action that is run whenever a trigger point is reached.",
 		Key: key, Title: func(x *hook) string { return x.Name }, TitleFrom: []string{"name"},
-		Hidden: onlyAdmins,
+		Hidden:  onlyAdmins,
+		Columns: []string{"name", "trigger", "action", "priority", "enabled"},
 		Fields: append([]resource.Field[hook]{
 			resource.Text("name", func(x *hook) string { return x.Name }, "Name.").On("name").Listed().
 				SetText(func(x *hook, v string) { x.Name = v }).Required(),
@@ -214,7 +218,8 @@ func (f *Face) rules() resource.Resource[models.Rule] {
 		Name: "rule", Plural: "rules", Noun: "Rules", Table: "rules", Prefix: "RUL",
 		Doc: "A condition, and the action that follows at a trigger point where it holds.",
 		Key: key, Title: func(x *rule) string { return x.Name }, TitleFrom: []string{"name"},
-		Hidden: onlyAdmins,
+		Hidden:  onlyAdmins,
+		Columns: []string{"name", "trigger", "action", "priority", "enabled"},
 		Fields: append([]resource.Field[rule]{
 			resource.Text("name", func(x *rule) string { return x.Name }, "Name.").On("name").Listed().
 				SetText(func(x *rule, v string) { x.Name = v }).Required(),
@@ -252,6 +257,7 @@ func (f *Face) applications() resource.Resource[models.Application] {
 		Name: "application", Plural: "applications", Noun: "Applications", Table: "applications", Prefix: "APP",
 		Doc: "Software that an order of servers can name, and the action that puts it on them.",
 		Key: key, Title: func(x *app) string { return x.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "release", "os-family", "action", "description"},
 		Fields: append([]resource.Field[app]{
 			resource.Text("name", func(x *app) string { return x.Name }, "Name, which orders may give.").On("name").Listed().
 				SetText(func(x *app, v string) { x.Name = v }).Required(),

@@ -32,6 +32,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 		Name: "environment", Plural: "environments", Noun: "Environments", Table: "environments", Prefix: "ENV",
 		Doc: "A place in a resource handler that groups may order into.",
 		Key: key, Title: func(e *env) string { return e.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "description", "resource-handler", "group", "auto_approval"},
 		Fields: append([]resource.Field[env]{
 			resource.Text("name", func(e *env) string { return e.Name }, "Name.").On("name").Listed().
 				SetText(func(e *env, v string) { e.Name = v }).UpTo(models.MaxName).Required(),
@@ -95,7 +96,8 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		Name: "resource-handler", Plural: "resource-handlers", Noun: "Resource Handlers", Table: "resource_handlers", Prefix: "RH",
 		Doc: "A back end in which servers are made, and how to reach it.",
 		Key: key, Title: func(h *handler) string { return h.Name }, TitleFrom: []string{"name"},
-		Hidden: func(a access.Actor) bool { return !a.SeesAll() },
+		Hidden:  func(a access.Actor) bool { return !a.SeesAll() },
+		Columns: []string{"name", "type", "url", "product", "verified"},
 		Fields: append([]resource.Field[handler]{
 			resource.Text("name", func(h *handler) string { return h.Name }, "Name.").On("name").Listed().
 				SetText(func(h *handler, v string) { h.Name = v }).UpTo(models.MaxName).Required(),
@@ -195,7 +197,8 @@ func (f *Face) ipPools() resource.Resource[models.IPPool] {
 		Name: "ip-pool", Plural: "ip-pools", Noun: "IP Pools", Table: "ip_pools", Prefix: "IPP",
 		Doc: "A range of addresses of one network, given to servers one by one.",
 		Key: key, Title: func(p *pool) string { return p.Name }, TitleFrom: []string{"name"},
-		Hidden: func(a access.Actor) bool { return !a.SeesAll() },
+		Hidden:  func(a access.Actor) bool { return !a.SeesAll() },
+		Columns: []string{"name", "network", "first-ip", "last-ip", "resource-handler"},
 		Fields: append([]resource.Field[pool]{
 			text("name", "name", "Name.", func(p *pool) *string { return &p.Name }).UpTo(models.MaxName).Listed().Required(),
 			resource.ID(key),
@@ -228,6 +231,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 		Name: "os-build", Plural: "os-builds", Noun: "OS Builds", Table: "os_builds", Prefix: "OSB",
 		Doc: "An operating system image, known to each resource handler by a template.",
 		Key: key, Title: func(o *build) string { return o.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "os-family", "os-version", "description"},
 		Fields: append([]resource.Field[build]{
 			resource.Text("name", func(o *build) string { return o.Name }, "Name.").On("name").Listed().
 				SetText(func(o *build, v string) { o.Name = v }).UpTo(models.MaxName).Required(),
@@ -282,6 +286,7 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 		Name: "perf-type", Plural: "perf-types", Noun: "Perf Types", Table: "sizes", Prefix: "SIZ",
 		Doc: "A size of server: what it has and costs.",
 		Key: key, Title: func(s *size) string { return s.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "cpu-cnt", "mem-size", "rate", "description"},
 		Fields: append([]resource.Field[size]{
 			resource.Text("name", func(s *size) string { return s.Name }, "Name, which orders give as vm-size.").On("name").Listed().
 				SetText(func(s *size, v string) { s.Name = v }).UpTo(models.MaxName).Required(),
@@ -319,6 +324,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Name: "blueprint", Plural: "blueprints", Noun: "Blueprints", Table: "blueprints", Prefix: "BP",
 		Doc: "What can be ordered: servers in tiers, and the questions that an order answers.",
 		Key: key, Title: func(b *blueprint) string { return b.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "description", "state", "price-from", "is-orderable", "group"},
 		Fields: append([]resource.Field[blueprint]{
 			resource.Text("name", func(b *blueprint) string { return b.Name }, "Name.").On("name").Listed().
 				SetText(func(b *blueprint, v string) { b.Name = v }).UpTo(models.MaxName).Required(),
@@ -354,7 +360,6 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 			}, "The body of an order of it, ready to be sent.").Also("sample-order").If(f.Catalog.CanOrder),
 			resource.Many[blueprint]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)", "Groups that may order it, with those below them; none for all.").Optional(),
 		},
-		Columns: []string{"description", "price-from", "is-orderable"},
 		Display: &resource.Display[blueprint]{
 			Attributes: []string{"price-from"},
 			Lists:      []resource.Listing{{Rel: "cb:services", Query: "attributes=status,install-date,owner&order=-id&page_size=10"}},

@@ -17,6 +17,7 @@ func (f *Face) groups() resource.Resource[models.Group] {
 		Name: "group", Plural: "groups", Noun: "Groups", Table: "groups", Prefix: "GRP",
 		Doc: "A node of the tenancy tree: an organization, a project, a team.",
 		Key: key, Title: func(g *group) string { return g.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "type", "parent", "auto-approval", "description"},
 		Fields: append([]resource.Field[group]{
 			resource.Text("name", func(g *group) string { return g.Name }, "Name, once below each parent.").On("name").Listed().
 				SetText(func(g *group, v string) { g.Name = v }).UpTo(models.MaxName).Required(),
@@ -80,6 +81,7 @@ func (f *Face) roles() resource.Resource[models.Role] {
 		Name: "role", Plural: "roles", Noun: "Roles", Table: "roles", Prefix: "ROL",
 		Doc: "A named set of permissions, granted on groups.",
 		Key: key, Title: func(r *role) string { return r.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "label", "description", "built-in"},
 		Fields: append([]resource.Field[role]{
 			resource.Text("name", func(r *role) string { return r.Name }, "Name.").On("name").Listed().
 				SetText(func(r *role, v string) { r.Name = v }).UpTo(models.MaxName).Required(),
@@ -109,6 +111,7 @@ func (f *Face) memberships() resource.Resource[models.Membership] {
 		Name: "membership", Plural: "memberships", Noun: "Memberships", Table: "memberships", Prefix: "MEM",
 		Doc: "A role that a user has on a group and on everything below it.",
 		Key: key, Title: func(m *membership) string { return "Membership id " + m.ID.String() },
+		Columns: []string{"id", "user", "role", "group", "expires"},
 		Fields: append([]resource.Field[membership]{
 			resource.ID(key),
 			resource.OptionalTime("expires", func(m *membership) **time.Time { return &m.ExpiresAt }, "When the role ends; null for never.").On("expires_at"),

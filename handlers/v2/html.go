@@ -42,7 +42,14 @@ var sources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHAL
 func view(c echo.Context) *page.View {
 	s, _ := c.Get(keyAbout).(subject)
 	u := c.Request().URL
-	return &page.View{Of: s.of, Many: s.many, Path: u.EscapedPath(), Query: u.RawQuery, Actor: web.Actor(c)}
+	path := u.EscapedPath()
+	if s.many && path != "/" {
+		path += "/" // which the edge takes off, and the API's own addresses have
+	}
+	return &page.View{
+		Of: s.of, Many: s.many, Path: path, Query: u.RawQuery, Actor: web.Actor(c),
+		Origin: c.Scheme() + "://" + c.Request().Host, Selection: web.Selection(c), Posted: !safe(c),
+	}
 }
 
 // policed says what a browser may do with a page.
@@ -58,8 +65,10 @@ func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *mo
 	policed(c.Response().Header())
 	v := view(c)
 	v.Doc, v.Now = doc, f.reg.Now()
+	v.Done = f.done(c, doc)
 	if r, ok := sources[web.Source(c)]; ok {
 		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
+		v.Headers = f.headers(r, row, v.Source)
 	}
 	if row != nil {
 		v.Version = row.Version
@@ -86,16 +95,17 @@ func (f *Face) afterForm(c echo.Context, doc *hal.Document, row *models.Row) str
 	if safe(c) || c.Get(keyOnce) != nil {
 		return ""
 	}
+	name, at := did(c, doc)
 	if to := c.Response().Header().Get(echo.HeaderLocation); to != "" {
-		return to
+		return web.AfterForm(to, name, at)
 	}
 	if row == nil {
 		return ""
 	}
 	if from := web.FormPage(c); from != "" {
-		return from
+		return web.AfterForm(from, name, at)
 	}
-	return selfOf(doc)
+	return web.AfterForm(selfOf(doc), name, at)
 }
 
 func selfOf(doc *hal.Document) string {
@@ -111,7 +121,7 @@ func selfOf(doc *hal.Document) string {
 // the row was in.
 func (f *Face) gone(c echo.Context, d *resource.Def) error {
 	if f.representation(c) == hal.AsHTML {
-		return c.Redirect(http.StatusSeeOther, d.Path())
+		return c.Redirect(http.StatusSeeOther, web.AfterForm(d.Path(), doneDelete, ""))
 	}
 	return c.NoContent(http.StatusNoContent)
 }
@@ -151,6 +161,9 @@ func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
 	}
 	v := view(c)
 	v.Problem = p
+	if p.Status == http.StatusMethodNotAllowed {
+		v.Action = f.actionAt(v.Path)
+	}
 	if !safe(c) {
 		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
 		from := web.FormPage(c)

@@ -20,6 +20,7 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 		Name: "quota", Plural: "quotas", Noun: "Quotas", Table: "quotas", Prefix: "QUO",
 		Doc: "What the servers of a group and of those below it, in an environment, or of both, may take together.",
 		Key: key, Title: func(q *row) string { return "Quota id " + q.ID.String() },
+		Columns: []string{"kind", "limit", "used", "group", "environment"},
 		Fields: append([]resource.Field[row]{
 			resource.ID(key),
 			resource.Enum("kind", models.QuotaKinds, func(q *row) models.QuotaKind { return q.Kind }, "What is counted: servers, cpu (processors), memory (MB), disk (GB) or money (by the month).").On("kind").Listed().

@@ -28,16 +28,16 @@ func (f *Face) collection(d *resource.Def) echo.HandlerFunc {
 // page answers a page of a list, narrowed by opts.
 func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...query.ListOption) error {
 	ctx, a := c.Request().Context(), web.Actor(c)
+	about(c, d, true)
 	q, embed, err := asking(c, d)
 	if err != nil {
 		return err
 	}
 	rep := f.representation(c)
-	about(c, d, true)
-	if rep == hal.AsHTML && q.Attributes == nil {
+	if rep == hal.AsHTML && q.Attributes == nil && web.Source(c) == "" {
 		q.Attributes = d.ShownTo(a)
 	}
-	columns, forms := d.ListOptions(q), p.Path == "" && (rep == hal.AsHALForms || rep == hal.AsHTML && web.Selecting(c))
+	columns, forms := d.ListOptions(q), p.Path == "" && (rep == hal.AsHALForms || rep == hal.AsHTML && (web.Selecting(c) || web.Source(c) == "forms"))
 	if forms {
 		columns = nil // the guards look at the whole row
 	} else if columns != nil {

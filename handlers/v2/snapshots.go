@@ -34,6 +34,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 		Name: "snapshot", Plural: "snapshots", Noun: "Snapshots", Table: "snapshots", Prefix: "SNP",
 		Doc: "A state of a server that it can be brought back to.",
 		Key: key, Title: func(s *snapshot) string { return s.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "created", "server", "size", "current", "description"},
 		Fields: []resource.Field[snapshot]{
 			resource.Text("name", func(s *snapshot) string { return s.Name }, "Name.").On("name").Listed(),
 			resource.ID(key),

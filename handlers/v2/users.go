@@ -21,9 +21,10 @@ func (f *Face) users() resource.Resource[models.User] {
 	}
 	return resource.Resource[user]{
 		Name: "user", Plural: "users", Noun: "Users", Table: "users", Prefix: "USR",
-		Doc:   "Somebody who signs in and orders.",
-		Key:   func(u *user) *models.Row { return &u.Row },
-		Title: func(u *user) string { return "User id " + u.ID.String() },
+		Doc:     "Somebody who signs in and orders.",
+		Key:     func(u *user) *models.Row { return &u.Row },
+		Title:   func(u *user) string { return "User id " + u.ID.String() },
+		Columns: []string{"user.username", "user.first-name", "user.last-name", "email", "is-active", "user.is-superuser"},
 		Fields: append([]resource.Field[user]{
 			resource.ID(func(u *user) *models.Row { return &u.Row }),
 			dotted("username", "username", func(u *user) string { return u.Username }, "Name that the user signs in with."),

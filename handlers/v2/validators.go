@@ -100,7 +100,7 @@ func keyOf(c echo.Context, rep hal.Representation) documentKey {
 // the caller sees no such row.
 func (f *Face) sight(c echo.Context, d *resource.Def) (*sighting, error) {
 	r := c.Request()
-	if d.Validity == nil || r.URL.RawQuery != "" || !f.reg.Live() {
+	if d.Validity == nil || r.URL.RawQuery != "" || web.Asked(c) || !f.reg.Live() {
 		return nil, nil
 	}
 	if d.Display != nil && f.representation(c) == hal.AsHTML {

@@ -100,15 +100,24 @@ func ParseForm(data []byte) (*Node, error) {
 }
 
 // FormValues reads an application/x-www-form-urlencoded body. A box of a page's form
-// sends false, and true after it when it is ticked: the last one counts.
+// sends false, and true after it when it is ticked: the last one counts. A choice of
+// several begins with nothing, which counts when it is all there is. Lines end as they
+// do in JSON, and not in CR LF as browsers send them.
 func FormValues(data []byte) (url.Values, error) {
 	values, err := url.ParseQuery(string(data))
 	if err != nil {
 		return nil, fault.Invalidf("The form cannot be read.")
 	}
 	for name, list := range values {
-		if len(list) == 2 && list[0] == "false" && list[1] == "true" {
-			values[name] = list[1:]
+		if len(list) == 2 && list[0] == "false" && list[1] == "true" || len(list) > 1 && list[0] == "" {
+			list = list[1:]
+			if list = slices.DeleteFunc(list, func(text string) bool { return text == "" }); len(list) == 0 {
+				list = []string{""}
+			}
+			values[name] = list
+		}
+		for i := range list {
+			list[i] = strings.ReplaceAll(list[i], "\r\n", "\n")
 		}
 	}
 	return values, nil

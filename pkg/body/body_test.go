@@ -1,6 +1,7 @@
 package body_test
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,22 @@ func FuzzParse(f *testing.F) {
 		n.Done()
 		_ = n.Faults().Err()
 	})
+}
+
+// What pages' forms send: a box that is not ticked and one that is, a choice of several
+// with nothing, one and two chosen, lines.
+func TestFormValues(t *testing.T) {
+	t.Parallel()
+	got, err := body.FormValues([]byte(`off=false&on=false&on=true&none=&one=&one=1&two=&two=1&two=&two=2&empty=&empty=&text=a%0D%0Ab&same=1&same=1`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := url.Values{
+		"off": {"false"}, "on": {"true"}, "none": {""}, "one": {"1"}, "two": {"1", "2"}, "empty": {""}, "text": {"a\nb"}, "same": {"1", "1"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
 }
 
 // What forms send: one name several times, JSON in a text, a list with commas.

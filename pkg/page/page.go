@@ -29,8 +29,26 @@ type View struct {
 	Sent    *Sent              // a form that comes back, nil for none
 	Source  []byte             // JSON, when the page is to show that in place of what it says
 	Shown   hal.Representation // what Source is
+	Headers []Header           // of that answer
+	Origin  string             // "https://halcyon.example": where the request went
 	Problem *hal.Problem       // why there is no document, or why the form comes back
 	Article *Article           // what a page of documentation says; nil for all others
+
+	Selection string              // what rows of the list are selected for: the key of a template, "1" for any, "" when they are not
+	Action    *resource.ActionDef // what the address is of, when it is none to read from; nil for none
+	Posted    bool                // the answer to a form: nothing can be asked for again at Path
+	Done      *Done               // what the form before this page did, nil for none
+}
+
+// Header is a line of an answer's header.
+type Header struct{ Name, Value string }
+
+// Done is what a form did. It is told by what the API knows, whoever wrote the
+// address that names it.
+type Done struct {
+	Name  string   // "create", "change", "delete", or the last segment of an action's href
+	Title string   // of the action, "Power off"; "" for the three
+	What  hal.Link // that it was done to; none when it is gone
 }
 
 // Article is a page of documentation: about one thing, or a list of all of a kind

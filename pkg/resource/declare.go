@@ -38,7 +38,7 @@ type Resource[T any] struct {
 	Fields    []Field[T]
 	Relations []Relation[T]
 	Display   *Display[T]
-	Columns   []string // attributes that a person's table of rows shows, besides what is Listed
+	Columns   []string // attributes that a person's table of rows shows, in this order; none: what is Listed
 	Actions   []Action[T]
 	Subs      []Sub[T]
 	Batch     []BatchAction // on the collection: /{plural}/actions/{name}

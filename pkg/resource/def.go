@@ -23,7 +23,8 @@ type Def struct {
 	Name, Plural, Noun, Table, Prefix, Doc string
 	Slash                                  bool
 	Once                                   bool              // see Resource
-	Shown                                  []query.Attribute // what a person's table has, besides what is Listed
+	Headings                               []string          // what a person's table has, in this order; none: what is Listed
+	Shown                                  []query.Attribute // of the headings, those that are not Listed
 	Display                                *DisplayDef       // what its page shows besides; nil for nothing
 	Schema                                 *query.Schema
 	Fields                                 []*FieldDef
@@ -181,9 +182,7 @@ func Define[T any](r Resource[T]) *Def {
 	for _, f := range r.Fields {
 		d.Fields = append(d.Fields, defineField(f))
 	}
-	for _, name := range r.Columns {
-		d.Shown = append(d.Shown, query.Attribute{Asked: name, Path: strings.Split(name, ".")})
-	}
+	defineHeadings(d, r.Columns)
 	for _, x := range r.Relations {
 		d.Relations = append(d.Relations, defineRelation(x))
 	}
@@ -597,6 +596,11 @@ func (d *Def) check() error {
 			complain("relation %s goes to %s, which is not declared", r.Rel, r.To)
 		}
 	}
+	for _, name := range d.Headings {
+		if !d.heads(name) {
+			complain("column %s is neither a field that lists have nor a relation to one", name)
+		}
+	}
 	if d.Export != nil && (d.open || d.CanUpdate == nil || d.CanCreate == nil) {
 		complain("rows go out and in as files, which needs both ways, and the guards of update and create")
 	}
@@ -612,16 +616,4 @@ func (d *Def) check() error {
 		return fmt.Errorf("declaration: %s", strings.Join(bad, "; "))
 	}
 	return nil
-}
-
-// ShownTo gives the attributes that a person's table has, of those that the actor may
-// ask for.
-func (d *Def) ShownTo(a access.Actor) []query.Attribute {
-	list := make([]query.Attribute, 0, len(d.Shown))
-	for _, at := range d.Shown {
-		if d.Attribute(a, at.Path) {
-			list = append(list, at)
-		}
-	}
-	return list
 }

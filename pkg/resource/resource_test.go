@@ -574,8 +574,11 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 		"is no list of it": func(r *resource.Resource[order]) {
 			r.Display = &resource.Display[order]{Lists: []resource.Listing{{Rel: "boats"}}}
 		},
-		"nothing fills it": func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
-		"nocolumn":         func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
+		"nothing fills it":  func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
+		"nocolumn":          func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
+		"column nothing is": func(r *resource.Resource[order]) { r.Columns = []string{"id", "group", "nothing"} },
+		"column sizes is":   func(r *resource.Resource[order]) { r.Columns = []string{"sizes"} },
+		"column group.x is": func(r *resource.Resource[order]) { r.Columns = []string{"group.name", "group.x"} },
 	} {
 		r := x.declareOrders()
 		spoil(&r)

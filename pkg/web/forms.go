@@ -19,7 +19,10 @@ import (
 //	_method=PATCH   the method that the form stands for
 //	_match=3        If-Match: the version of the row that the form was made of
 //	_page=/api/…    the page that the form is on, to come back to
-//	_select=1       a list with a box before each row
+//	_select=1       a list with a box before each row; the name of an action on them
+//	_done=submit    the notice of what the form before this page did
+//	_at=/api/…      what it did it to
+//	_f=, _l=, _v=   a row of a filter's form: field, lookup, value (see refined)
 //	_source=hal     the page shows the JSON that other clients get: hal, forms or json
 //	format=hal      Accept, of a GET: html, hal, forms or json
 const (
@@ -28,6 +31,8 @@ const (
 	paramPage   = "_page"
 	paramSelect = "_select"
 	paramSource = "_source"
+	paramDone   = "_done"
+	paramAt     = "_at"
 	paramFormat = "format"
 )
 
@@ -40,8 +45,18 @@ const keyAsked = "halcyon.asked"
 // asked is what the query said to the edge.
 type asked struct {
 	page      string
-	selecting bool
+	selection string
 	source    string
+	done      string
+	at        string
+	narrowed  string // where the form of a filter leads
+}
+
+// Asked reports whether the query says anything to the edge about the page, which is
+// then not the one that others see there.
+func Asked(c echo.Context) bool {
+	a, _ := c.Get(keyAsked).(asked)
+	return a != asked{}
 }
 
 // FormPage gives the path, with its query, of the page whose form the request is, ""
@@ -52,9 +67,36 @@ func FormPage(c echo.Context) string {
 }
 
 // Selecting reports whether a list is to be shown with boxes.
-func Selecting(c echo.Context) bool {
+func Selecting(c echo.Context) bool { return Selection(c) != "" }
+
+// Selection says what the rows of a list are selected for: the name of an action, "1"
+// for any, "" when they are not.
+func Selection(c echo.Context) string {
 	a, _ := c.Get(keyAsked).(asked)
-	return a.selecting
+	return a.selection
+}
+
+// Done gives the name of what the form before this page did, "" for nothing, and the
+// path of what it did it to. Anybody can have written them.
+func Done(c echo.Context) (name, at string) {
+	a, _ := c.Get(keyAsked).(asked)
+	return a.done, a.at
+}
+
+// AfterForm gives where a browser goes on after a form: a page, and what it is told.
+func AfterForm(page, done, at string) string {
+	var b strings.Builder
+	b.WriteString(page)
+	sep := byte('?')
+	if strings.ContainsRune(page, '?') {
+		sep = '&'
+	}
+	b.WriteByte(sep)
+	b.WriteString(paramDone + "=" + url.QueryEscape(done))
+	if at != "" {
+		b.WriteString("&" + paramAt + "=" + url.QueryEscape(at))
+	}
+	return b.String()
 }
 
 // Source gives the name of the representation that the page is to show as it is, ""
@@ -100,6 +142,9 @@ func fromBrowser(next echo.HandlerFunc) echo.HandlerFunc {
 		form := r.Method == http.MethodPost && isForm(r.Header.Get(echo.HeaderContentType))
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		var a asked
+		if read && (strings.HasPrefix(raw, paramField+"=") || strings.Contains(raw, "&"+paramField+"=")) {
+			a.narrowed = "?" + refined(raw)
+		}
 		kept := make([]string, 0, 4)
 		for pair := range strings.SplitSeq(raw, "&") {
 			name, value, _ := strings.Cut(pair, "=")
@@ -122,8 +167,12 @@ func take(r *http.Request, a *asked, name, value string, form, read bool) bool {
 		r.Header.Set("If-Match", `"`+value+`-"`)
 	case form && name == paramPage && len(value) < 2048 && strings.HasPrefix(value, "/api/"):
 		a.page = value
-	case read && name == paramSelect && value == "1":
-		a.selecting = true
+	case read && name == paramSelect && plainName(value):
+		a.selection = value
+	case read && name == paramDone && plainName(value):
+		a.done = value
+	case read && name == paramAt && len(value) < 256 && strings.HasPrefix(value, "/api/"):
+		a.at = value
 	case read && name == paramSource && formats[value] != "":
 		a.source = value
 	case read && name == paramFormat && formats[value] != "":
@@ -132,6 +181,11 @@ func take(r *http.Request, a *asked, name, value string, form, read bool) bool {
 		return false
 	}
 	return true
+}
+
+// plainName reports whether a text can be the name of an action.
+func plainName(text string) bool {
+	return text != "" && len(text) <= 64 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 func isForm(kind string) bool {

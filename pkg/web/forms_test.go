@@ -12,8 +12,7 @@ import (
 
 // seenBy is what a handler sees of a request.
 type seenBy struct {
-	Method, Query, Match, Accept, Page, Source string
-	Selecting                                  bool
+	Method, Query, Match, Accept, Page, Source, Selection, Done, At string
 }
 
 func TestFromBrowser(t *testing.T) {
@@ -35,7 +34,12 @@ func TestFromBrowser(t *testing.T) {
 		"a version that is none":   {"POST", "_match=%22x", form, seenBy{Method: "POST", Query: "_match=%22x"}},
 		"another representation":   {"GET", "format=hal&page=2", "", seenBy{Method: "GET", Query: "page=2", Accept: "application/hal+json"}},
 		"an unknown one":           {"GET", "format=xml", "", seenBy{Method: "GET", Query: "format=xml"}},
-		"its source, and boxes":    {"GET", "_source=json&_select=1", "", seenBy{Method: "GET", Source: "json", Selecting: true}},
+		"its source, and boxes":    {"GET", "_source=json&_select=1", "", seenBy{Method: "GET", Source: "json", Selection: "1"}},
+		"boxes for an action":      {"GET", "_select=power-off", "", seenBy{Method: "GET", Selection: "power-off"}},
+		"boxes for no name":        {"GET", "_select=%3Cb%3E", "", seenBy{Method: "GET", Query: "_select=%3Cb%3E"}},
+		"what was done":            {"GET", "_done=submit&_at=%2Fapi%2Fv2%2Forders%2F5", "", seenBy{Method: "GET", Done: "submit", At: "/api/v2/orders/5"}},
+		"done elsewhere":           {"GET", "_done=Hello!&_at=https%3A%2F%2Fevil.example", "", seenBy{Method: "GET", Query: "_done=Hello!&_at=https%3A%2F%2Fevil.example"}},
+		"a form does no page":      {"POST", "_done=submit", form, seenBy{Method: "POST", Query: "_done=submit"}},
 		"what cannot be decoded":   {"GET", "format=%zz", "", seenBy{Method: "GET", Query: "format=%zz"}},
 		"raw semicolons are kept":  {"GET", "filter=a:1;format=hal", "", seenBy{Method: "GET", Query: "filter=a:1;format=hal"}},
 		"a filter with underscore": {"GET", "filter=power_status:POWERON", "", seenBy{Method: "GET", Query: "filter=power_status:POWERON"}},
@@ -52,8 +56,9 @@ func TestFromBrowser(t *testing.T) {
 				r := c.Request()
 				got = seenBy{
 					Method: r.Method, Query: r.URL.RawQuery, Match: r.Header.Get("If-Match"), Accept: r.Header.Get(echo.HeaderAccept),
-					Page: FormPage(c), Source: Source(c), Selecting: Selecting(c),
+					Page: FormPage(c), Source: Source(c), Selection: Selection(c),
 				}
+				got.Done, got.At = Done(c)
 				return nil
 			})(e.NewContext(r, httptest.NewRecorder()))
 			if err != nil {
@@ -76,5 +81,36 @@ func TestFormAction(t *testing.T) {
 		if got != want {
 			t.Errorf("the action is %s, not %s", got, want)
 		}
+	}
+}
+
+// The form of a filter leads to the address that the API has for it.
+func TestFilterForms(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ query, want string }{
+		"one row":                   {"_f=status&_l=exact&_v=ACTIVE", "?filter=status%3AACTIVE"},
+		"no lookup, no value":       {"_f=status&_l=&_v=ACTIVE&_f=name&_l=exact&_v=", "?filter=status%3AACTIVE"},
+		"no field":                  {"_f=&_l=exact&_v=ACTIVE", "?"},
+		"beside what was there":     {"filter=a:1&order=-id&page=3&after=x&_f=b&_l=icontains&_v=x%3By", "?filter=a%3A1%3Bb.icontains%3Ax%5C%3By&order=-id"},
+		"in the place of the same":  {"order=id&filter=a%3A1&_f=a&_l=exact&_v=2", "?order=id&filter=a%3A2"},
+		"taken out":                 {"_f=a&_l=exact&_v=&filter=a%3A1", "?"},
+		"empty inputs":              {"order=&filter=&page_size=&_f=a&_l=exact&_v=1&_select=1", "?filter=a%3A1&_select=1"},
+		"nothing is no value":       {"_f=end-date&_l=isnull&_v=", "?filter=end-date.isnull%3Atrue"},
+		"a list":                    {"_f=id&_l=in&_v=1%2C+2", "?filter=id.in%3A1%2C2"},
+		"what cannot be decoded":    {"filter=%zz&_f=a&_l=exact&_v=1", "?filter=a%3A1&filter=%zz"},
+		"raw semicolons":            {"filter=a:1;b:2&_f=c&_l=exact&_v=3", "?filter=a%3A1%3Bb%3A2%3Bc%3A3"},
+		"no way to another address": {"_f=a&_l=exact&_v=%0d%0aLocation:x", "?filter=a%3ALocation%5C%3Ax"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := httptest.NewRecorder()
+			c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/api/v2/orders/?"+test.query, nil), w)
+			if err := fromBrowser(narrowed(func(echo.Context) error { t.Error("the list was asked"); return nil }))(c); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.Header().Get(echo.HeaderLocation); w.Code != http.StatusSeeOther || got != test.want {
+				t.Errorf("%d %s, want %s", w.Code, got, test.want)
+			}
+		})
 	}
 }

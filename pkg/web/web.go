@@ -83,7 +83,7 @@ func New(c Config) *echo.Echo {
 	packed := map[string]bool{}
 	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
 		return strings.HasPrefix(c.Path(), "/metrics") || packed[c.Path()] || WantsEvents(c.Request())
-	}}), s.authenticate)
+	}}), s.authenticate, narrowed)
 	for _, f := range c.Faces {
 		for _, r := range f.Routes() {
 			e.Add(r.Method, r.Path, r.Handle)

@@ -1,1 +1,211 @@
 // What pages do beyond what HTML does by itself. Every page works without it.
+
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+const make = (tag, attributes = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+};
+
+// Conditions of a filter: only what fits the field, and as many as it takes.
+const fit = (row) => {
+  const [field, lookup] = all("select", row);
+  const { kind, values } = field.selectedOptions[0].dataset;
+  for (const option of lookup.options) {
+    option.hidden = option.disabled = Boolean(kind) && !option.dataset.kinds.split(" ").includes(kind);
+  }
+  if (lookup.selectedOptions[0]?.disabled) lookup.value = "exact";
+  const one = lookup.value === "exact";
+  const old = row.querySelector("[name=_v]");
+  let value;
+  if (lookup.value === "isnull" || (values && one)) {
+    value = make("select");
+    for (const v of (lookup.value === "isnull" ? "true|false" : values).split("|")) value.append(make("option", { value: v }, v));
+  } else {
+    const day = (kind === "date" || kind === "time") && ["exact", "gt", "gte", "lt", "lte", "date"].includes(lookup.value);
+    value = make("input", { type: day ? "date" : "text", autocomplete: "off" });
+    if (old.tagName === "INPUT") value.value = old.value;
+  }
+  value.name = "_v";
+  value.setAttribute("aria-label", "Value");
+  old.replaceWith(value);
+};
+// A row of a collection is chosen by what it is called (a combobox, as the ARIA
+// Authoring Practices have it): typing asks the API, which sees what the caller sees.
+const search = async (box, text, signal) => {
+  const { options, prompt } = box.dataset;
+  const ask = (filter) => {
+    const url = new URL(options, location);
+    url.searchParams.set("page_size", "20");
+    if (filter) url.searchParams.set("filter", filter);
+    return fetch(url, { headers: { Accept: "application/hal+json" }, credentials: "same-origin", signal });
+  };
+  const escaped = text.replace(/[\\;:,]/g, "\\$&");
+  let answer = await ask(text && prompt !== "id" ? `${prompt.split(".").pop()}.icontains:${escaped}` : "");
+  if (answer.status === 400) answer = await ask("");
+  if (!answer.ok) return [];
+  const rows = Object.values((await answer.json())._embedded ?? {})[0] ?? [];
+  return rows.map((row) => {
+    const title = row._links?.self?.title ?? "";
+    return { value: String(row[box.dataset.value] ?? ""), title: prompt === "id" ? title : String(row[prompt] ?? title) };
+  });
+};
+
+let serial = 0;
+
+const combobox = (box, input) => {
+  const id = `choices-${input.id || ++serial}`;
+  const list = make("ul", { role: "listbox", id, hidden: "" });
+  const hidden = make("input", { type: "hidden", name: input.name });
+  hidden.value = input.value;
+  input.removeAttribute("name");
+  input.value = input.defaultValue = input.dataset.title || input.value; // nobody has typed it
+  for (const [name, value] of Object.entries({ role: "combobox", "aria-expanded": "false", "aria-controls": id, "aria-autocomplete": "list" })) {
+    input.setAttribute(name, value);
+  }
+  list.setAttribute("aria-label", box.closest(".field").querySelector("label")?.textContent ?? "Choices");
+  input.after(hidden, list);
+
+  let found = [], at = -1, asking, typing;
+  const close = () => {
+    asking?.abort();
+    list.hidden = true;
+    at = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const mark = (to) => {
+    if (!found.length) return;
+    at = (to + found.length) % found.length;
+    [...list.children].forEach((li, i) => li.setAttribute("aria-selected", String(i === at)));
+    list.children[at].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", `${id}-${at}`);
+  };
+  const take = (i) => {
+    input.value = found[i].title;
+    hidden.value = found[i].value;
+    close();
+  };
+  const open = async (text) => {
+    asking?.abort();
+    asking = new AbortController();
+    try {
+      found = await search(box, text, asking.signal);
+    } catch {
+      return; // another question took its place, or there is no answer: the id can be typed
+    }
+    if (document.activeElement !== input) return;
+    list.replaceChildren(...found.map((x, i) => {
+      const li = make("li", { role: "option", id: `${id}-${i}`, "aria-selected": "false" }, x.title);
+      li.addEventListener("mousedown", (e) => { e.preventDefault(); take(i); });
+      return li;
+    }));
+    if (!found.length) list.append(make("li", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, "Nothing is called so"));
+    at = -1;
+    list.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+  };
+  input.addEventListener("input", () => {
+    hidden.value = input.value.trim(); // what is typed may be an id
+    clearTimeout(typing);
+    typing = setTimeout(() => open(input.value.trim()), 150);
+  });
+  input.addEventListener("click", () => list.hidden && open(""));
+  input.addEventListener("blur", () => {
+    clearTimeout(typing);
+    const same = found.find((x) => x.title === input.value.trim());
+    if (same) hidden.value = same.value;
+    close();
+  });
+  input.addEventListener("keydown", async (e) => {
+    switch (e.key) {
+      case "ArrowDown":
+      case "ArrowUp":
+        e.preventDefault();
+        if (list.hidden) await open(input.dataset.title === input.value ? "" : input.value.trim());
+        mark(e.key === "ArrowDown" ? at + 1 : at < 0 ? found.length - 1 : at - 1);
+        break;
+      case "Enter":
+        if (!list.hidden && at >= 0) {
+          e.preventDefault();
+          take(at);
+        }
+        break;
+      case "Escape":
+        if (!list.hidden) {
+          e.preventDefault();
+          close();
+        }
+    }
+  });
+};
+
+// enhance does it for a page, or for what is to take the place of parts of one.
+const enhance = (within) => {
+  // Instants by the clock of who looks.
+  for (const time of all('time[datetime*="T"]', within)) {
+    const at = new Date(time.dateTime);
+    if (isNaN(at)) continue;
+    time.title = time.textContent;
+    time.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  }
+
+  // Texts that are there to be copied.
+  for (const pre of all("[data-copy]", within)) {
+    if (!navigator.clipboard) break;
+    const button = make("button", { type: "button", class: "copy" }, "Copy");
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(pre.textContent);
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+    pre.before(button);
+  }
+
+  // One box for all rows.
+  for (const head of all("form.picking th.box", within)) {
+    const boxes = all("td.box input", head.closest("table"));
+    const box = make("input", { type: "checkbox", "aria-label": "Select all" });
+    box.addEventListener("change", () => boxes.forEach((b) => (b.checked = box.checked)));
+    head.replaceChildren(box);
+  }
+
+  // As many conditions as it takes.
+  for (const rows of all(".conditions", within)) {
+    const blank = rows.firstElementChild.cloneNode(true);
+    rows.addEventListener("change", (e) => e.target.matches("select:not([name=_v])") && fit(e.target.closest(".condition")));
+    const more = make("button", { type: "button" }, "Another condition");
+    more.addEventListener("click", () => {
+      const row = blank.cloneNode(true);
+      rows.append(row);
+      row.querySelector("select").focus();
+    });
+    rows.after(more);
+  }
+
+  // Rows by name.
+  for (const box of all(".choose", within)) {
+    const each = () => all("input:not([type=hidden], [role=combobox])", box).forEach((input) => combobox(box, input));
+    const name = box.dataset.multiple;
+    if (name) {
+      const more = make("button", { type: "button" }, "One more");
+      more.addEventListener("click", () => {
+        const input = make("input", { type: "text", name, autocomplete: "off", "aria-label": box.closest(".field").querySelector("label").textContent });
+        more.before(input);
+        each();
+        input.focus();
+      });
+      box.append(more);
+    }
+    each();
+    box.closest(".field").querySelector(".hint .plain")?.remove();
+  }
+};
+
+enhance(document);
+document.addEventListener("halcyon:fresh", (e) => enhance(e.detail));
+
+// A form that came back says so first.
+document.getElementById("problem")?.focus();

@@ -61,6 +61,7 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin", cache: "no-cache" });
     if (!answer.ok) return false;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.dispatchEvent(new CustomEvent("halcyon:fresh", { detail: page }));
     let changed = false;
     for (const old of document.querySelectorAll("[data-region]")) {
       const fresh = page.getElementById(old.id);
@@ -147,7 +148,7 @@ if (form) {
     if (turn !== last || !fresh || !old) return;
     if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...document.adoptNode(fresh).childNodes);
     for (const select of form.querySelectorAll("select")) {
-      const other = page.getElementById(select.id);
+      const other = page.querySelector(`#order-form select[name="${CSS.escape(select.name)}"]`);
       if (!other || other.innerHTML === select.innerHTML || select === document.activeElement) continue;
       const chosen = new Set([...select.selectedOptions].map((o) => o.value));
       select.replaceChildren(...document.adoptNode(other).childNodes);

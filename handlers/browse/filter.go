@@ -1,0 +1,276 @@
+package browse
+
+import (
+	"slices"
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/pkg/page"
+	"halcyon/pkg/query"
+	"halcyon/pkg/resource"
+)
+
+const (
+	mostChoices = 24 // of a field that is offered as a list of its values
+	mostQuick   = 4  // fields that are
+)
+
+// named are the fields that rows are called by, best first.
+var named = []string{"name", "hostname", "username", "id"}
+
+// titleField gives the field that a resource's rows are called by.
+func titleField(s *query.Schema, known func(string) *query.Field) *query.Field {
+	for _, name := range named {
+		if f := known(name); f != nil {
+			return f
+		}
+	}
+	return s.ID()
+}
+
+// fieldOf gives the field that filters and order= know under a member's name, nil for
+// none.
+func fieldOf(v *page.View, name string) *query.Field {
+	name = strings.ReplaceAll(strings.TrimPrefix(name, v.Of.Name+"."), "_", "-")
+	return v.Of.Schema.Field(name, v.Actor)
+}
+
+// filter is the form that narrows a list down: a search, a choice for each state that
+// rows have, a condition on any other field, and the syntax itself.
+func filter(v *page.View) g.Node {
+	here := addressOf(v.Path, v.Query)
+	raw := here.get("filter")
+	terms := query.TypedTerms(raw)
+	wrong := v.Doc == nil && v.Problem != nil
+	return h.Form(h.Class("filter"), h.Method("get"), h.Action(v.Path), h.Role("search"), g.Attr("aria-label", "Filter"),
+		carried(v, here),
+		h.Div(h.Class("quick"), search(v, terms), quick(v, terms), h.Button(h.Type("submit"), g.Text("Show"))),
+		chips(here, terms),
+		h.Details(g.If(wrong, g.Attr("open")),
+			h.Summary(g.Text("More conditions")),
+			condition(v),
+			h.Div(h.Class("field"),
+				h.Label(h.For("filter-raw"), g.Text("As the API has it")),
+				h.Input(h.Type("text"), h.ID("filter-raw"), h.Name("filter"), h.Value(raw), h.AutoComplete("off"), g.Attr("spellcheck", "false"),
+					g.If(wrong, g.Group{g.Attr("aria-invalid", "true"), g.Attr("aria-describedby", "problem")})),
+				h.P(h.Class("hint"), g.Text("field:value, field.lookup:value or relation.field:value, separated by semicolons")),
+			),
+		),
+	)
+}
+
+// carried keeps what the list was asked besides the filter.
+func carried(v *page.View, here address) g.Node {
+	var list g.Group
+	for _, p := range here.pairs {
+		if p.name != "filter" && p.name != "page" && p.name != "after" && p.name != "before" {
+			list = append(list, h.Input(h.Type("hidden"), h.Name(p.name), h.Value(p.value)))
+		}
+	}
+	if v.Selection != "" {
+		list = append(list, h.Input(h.Type("hidden"), h.Name("_select"), h.Value(v.Selection)))
+	}
+	return list
+}
+
+// row is the two hidden parts of a condition whose value is typed or chosen beside it.
+func condBegin(path string, l query.Lookup) g.Node {
+	return g.Group{h.Input(h.Type("hidden"), h.Name("_f"), h.Value(path)), h.Input(h.Type("hidden"), h.Name("_l"), h.Value(string(l)))}
+}
+
+func valueOf(terms []query.Typed, path string, l query.Lookup) string {
+	for _, t := range terms {
+		if t.Lookup == l && strings.ReplaceAll(t.Path, "_", "-") == path {
+			return t.Value
+		}
+	}
+	return ""
+}
+
+// search looks for a part of what rows are called.
+func search(v *page.View, terms []query.Typed) g.Node {
+	f := titleField(v.Of.Schema, func(name string) *query.Field { return v.Of.Schema.Field(name, v.Actor) })
+	if f.Kind != query.Text {
+		return nil
+	}
+	return h.Div(h.Class("field"),
+		h.Label(h.For("search"), g.Text(label(f.Name)+" contains")),
+		condBegin(f.Name, query.IContains),
+		h.Input(h.Type("search"), h.ID("search"), h.Name("_v"), h.Value(valueOf(terms, f.Name, query.IContains))),
+	)
+}
+
+// quick offers the values of the fields in the table that have few.
+func quick(v *page.View, terms []query.Typed) g.Node {
+	var list g.Group
+	for _, name := range v.Of.Headings {
+		f := fieldOf(v, name)
+		if f == nil || len(list) == mostQuick {
+			continue
+		}
+		values := fewValues(f)
+		if len(values) == 0 || len(values) > mostChoices {
+			continue
+		}
+		id, chosen := "quick-"+f.Name, valueOf(terms, f.Name, query.Exact)
+		options := g.Group{h.Option(h.Value(""), g.Text("any"))}
+		for _, x := range values {
+			options = append(options, h.Option(h.Value(x.value), g.If(strings.EqualFold(x.value, chosen), h.Selected()), g.Text(x.name)))
+		}
+		list = append(list, h.Div(h.Class("field"),
+			h.Label(h.For(id), g.Text(label(f.Name))),
+			condBegin(f.Name, query.Exact),
+			h.Select(h.ID(id), h.Name("_v"), options),
+		))
+	}
+	return list
+}
+
+// fewValues gives the values of a field that has few, as name and value.
+func fewValues(f *query.Field) []pair {
+	//exhaustive:ignore
+	switch f.Kind {
+	case query.Bool:
+		return []pair{{"yes", "true"}, {"no", "false"}}
+	case query.Enum:
+		list := make([]pair, len(f.Enum))
+		for i, x := range f.Enum {
+			list[i] = pair{label(strings.ToLower(x)), x}
+			if strings.ToUpper(x) == x {
+				list[i].name = x
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// lookups are what conditions are called, in the order in which they are offered.
+var lookups = []struct {
+	lookup query.Lookup
+	words  string
+}{
+	{query.Exact, "is"},
+	{query.IContains, "contains"},
+	{query.IStartsWith, "begins with"},
+	{query.IEndsWith, "ends with"},
+	{query.In, "is one of (a, b, c)"},
+	{query.Gt, "is more than"},
+	{query.Gte, "is at least"},
+	{query.Lt, "is less than"},
+	{query.Lte, "is at most"},
+	{query.Range, "is between (a, b)"},
+	{query.IsNull, "is empty (true, false)"},
+	{query.OnDate, "is on the day"},
+	{query.Year, "is in the year"},
+	{query.Month, "is in the month"},
+	{query.Day, "is on the day of the month"},
+	{query.IExact, "is, in any case,"},
+	{query.Contains, "contains exactly"},
+	{query.StartsWith, "begins exactly with"},
+	{query.EndsWith, "ends exactly with"},
+}
+
+// fieldKinds are the types of fields, as scripts know them.
+var fieldKinds = map[query.Kind]string{
+	query.Text: "text", query.Int: "int", query.Bool: "bool", query.Enum: "enum", query.Time: "time", query.Date: "date", query.Ref: "ref",
+}
+
+// condition is a row for any field. Scripts add more of them, and limit what is
+// offered to what fits.
+func condition(v *page.View) g.Node {
+	known, hops := v.Of.Schema.Known(v.Actor)
+	own, related := make(g.Group, 0, len(known)), make(g.Group, 0, len(hops))
+	for _, f := range known {
+		own = append(own, fieldOption(f.Name, label(f.Name), f))
+	}
+	for _, hop := range hops {
+		f := titleField(hop.Target, func(name string) *query.Field { return hop.Target.Field(name, v.Actor) })
+		related = append(related, fieldOption(hop.Name+"."+f.Name, label(hop.Name), f))
+	}
+	ways := make(g.Group, 0, len(lookups))
+	for _, l := range lookups {
+		ways = append(ways, h.Option(h.Value(string(l.lookup)), h.Data("kinds", fitting(l.lookup)), g.Text(l.words)))
+	}
+	return h.Div(h.Class("conditions"), h.Div(h.Class("condition"),
+		h.Select(h.Name("_f"), h.Aria("label", "Field"),
+			h.Option(h.Value(""), g.Text("Field …")),
+			h.OptGroup(g.Attr("label", "Fields"), own),
+			g.If(len(related) > 0, h.OptGroup(g.Attr("label", "Related, by name"), related)),
+		),
+		h.Select(h.Name("_l"), h.Aria("label", "Condition"), ways),
+		h.Input(h.Type("text"), h.Name("_v"), h.Aria("label", "Value"), h.AutoComplete("off")),
+	))
+}
+
+func fieldOption(path, text string, f *query.Field) g.Node {
+	kind := fieldKinds[f.Kind]
+	var values []string
+	for _, x := range fewValues(f) {
+		values = append(values, x.value)
+	}
+	return h.Option(h.Value(path), h.Data("kind", kind), g.If(values != nil, h.Data("values", strings.Join(values, "|"))), g.Text(text))
+}
+
+// fitting lists the kinds of fields that a lookup fits.
+func fitting(l query.Lookup) string {
+	var list []string
+	for kind, name := range fieldKinds {
+		f := query.Field{Kind: kind}
+		if kind == query.Ref { // ids are the only ones, and compare like numbers
+			f = *(&query.Schema{}).ID()
+		}
+		if slices.Contains(f.Lookups(), l) {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+// chips are the conditions in force, each with a way to drop it.
+func chips(here address, terms []query.Typed) g.Node {
+	if len(terms) == 0 {
+		return nil
+	}
+	list := make(g.Group, 0, len(terms)+1)
+	for i, t := range terms {
+		rest := make([]string, 0, len(terms))
+		for j, other := range terms {
+			if j != i {
+				rest = append(rest, other.String())
+			}
+		}
+		text := inWords(t)
+		list = append(list, h.Li(g.Text(text), h.A(h.Href(here.afresh(pair{"filter", strings.Join(rest, ";")}).String()),
+			h.Aria("label", "Without: "+text), g.Text("×"))))
+	}
+	if len(terms) > 1 {
+		list = append(list, h.Li(h.Class("clear"), h.A(h.Href(here.afresh(pair{"filter", ""}).String()), g.Text("Without any"))))
+	}
+	return h.Ul(h.Class("chips"), h.Aria("label", "Conditions"), list)
+}
+
+// inWords says what a term asks.
+func inWords(t query.Typed) string {
+	words := string(t.Lookup)
+	for _, l := range lookups {
+		if l.lookup == t.Lookup {
+			words, _, _ = strings.Cut(l.words, " (")
+		}
+	}
+	if t.Lookup == query.IsNull {
+		if strings.EqualFold(t.Value, "false") || t.Value == "0" {
+			return label(t.Path) + " is not empty"
+		}
+		return label(t.Path) + " is empty"
+	}
+	return label(strings.TrimSuffix(t.Path, ".name")) + " " + words + " " + t.Value
+}
+
+// wayOn leads from a list that cannot be shown to one that can.
+func wayOn(d *resource.Def) g.Node {
+	return h.P(h.A(h.Href(d.Path()), g.Text("All "+d.Noun)))
+}

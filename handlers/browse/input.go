@@ -1,0 +1,342 @@
+package browse
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+const (
+	mostRadios = 4  // choices of one that are all shown
+	mostBoxes  = 12 // choices of several that are
+)
+
+// input is one property of a template, with what was typed when it came back.
+type input struct {
+	t    *hal.Template
+	p    *hal.TemplateProperty
+	id   string
+	back *page.Sent
+	view *page.View
+	flat bool // choices are a list, however few, into which scripts can put others
+}
+
+// prompt is what a property is called: by its name where the prompt is the
+// declaration's explanation, which is a hint then.
+func prompt(v *page.View, p *hal.TemplateProperty) (name, hint string) {
+	switch {
+	case p.Prompt == "":
+		return label(p.Name), ""
+	case v.Of == nil:
+		return p.Prompt, ""
+	}
+	if p.Prompt != strings.TrimSuffix(v.Of.Explains(p.Name), ".") {
+		return p.Prompt, ""
+	}
+	if name = label(p.Name); name == p.Prompt {
+		return name, ""
+	}
+	return name, p.Prompt + "."
+}
+
+func (in *input) name() string {
+	name, _ := prompt(in.view, in.p)
+	return name
+}
+
+// secret reports whether the value is never shown, not even to who typed it.
+func (in *input) secret() bool { return in.p.Type == "password" }
+
+// chosen are the values that the control begins with.
+func (in *input) chosen() []string {
+	if in.secret() {
+		return nil
+	}
+	list := in.p.Selected
+	if in.back != nil {
+		list = in.back.Values[in.p.Name]
+	} else if len(list) == 0 && in.p.Value != "" {
+		list = []string{in.p.Value}
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
+}
+
+// field is the control with its label, its hint and what is wrong with it.
+func (in *input) field() g.Node {
+	if in.p.Type == "hidden" {
+		return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value(first(in.chosen())))
+	}
+	wrong := ""
+	if in.back != nil {
+		wrong = reasonOf(in.back, in.p.Name)
+	}
+	hint := in.hint()
+	var about []string
+	if wrong != "" {
+		about = append(about, in.id+"-wrong")
+	}
+	if hint != nil {
+		about = append(about, in.id+"-hint")
+	}
+	said := g.Group{
+		g.If(wrong != "", g.Attr("aria-invalid", "true")),
+		g.If(about != nil, g.Attr("aria-describedby", strings.Join(about, " "))),
+	}
+	below := g.Group{
+		g.If(hint != nil, h.P(h.Class("hint"), h.ID(in.id+"-hint"), hint)),
+		g.If(wrong != "", h.P(h.Class("wrong"), h.ID(in.id+"-wrong"), g.Text(wrong))),
+	}
+	name := g.Group{g.Text(in.name()), g.If(in.p.Required, h.Span(h.Class("required"), g.Attr("title", "required"), g.Text("*")))}
+	if in.yesOrNo() {
+		return h.Div(h.Class("field check"), in.box(said), h.Label(h.For(in.id), name), below)
+	}
+	if group := in.group(); group != nil {
+		return h.FieldSet(h.Class("field"), h.ID(in.id), h.TabIndex("-1"), said, h.Legend(name), group, below)
+	}
+	return h.Div(h.Class("field"), h.Label(h.For(in.id), name), in.control(said), below)
+}
+
+// yesOrNo reports whether the property is a box to tick.
+func (in *input) yesOrNo() bool {
+	if in.p.Type == "checkbox" {
+		return true
+	}
+	o := in.p.Options
+	if len(o) != 2 || in.p.Multiple || !slices.Contains(o, hal.Option{Value: "true"}) || !slices.Contains(o, hal.Option{Value: "false"}) {
+		return false
+	}
+	return in.p.Required || len(in.chosen()) > 0 // one that may be left open has three choices
+}
+
+// box sends false when it is not ticked, which browsers by themselves say by nothing.
+func (in *input) box(said g.Node) g.Node {
+	return g.Group{
+		h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value("false")),
+		h.Input(h.Type("checkbox"), h.ID(in.id), h.Name(in.p.Name), h.Value("true"), said, g.If(slices.Contains(in.chosen(), "true"), h.Checked())),
+	}
+}
+
+// group shows all choices where they are few, nil where they are not.
+func (in *input) group() g.Node {
+	kind := "radio"
+	switch n := len(in.p.Options); {
+	case n == 0, in.flat, in.p.Multiple && n > mostBoxes, !in.p.Multiple && (n > mostRadios || !in.p.Required):
+		return nil
+	case in.p.Multiple:
+		kind = "checkbox"
+	}
+	chosen := in.chosen()
+	list := make(g.Group, 0, len(in.p.Options)+1)
+	if in.p.Multiple {
+		list = append(list, in.nothing())
+	}
+	for i, o := range in.p.Options {
+		id := in.id + "-" + strconv.Itoa(i)
+		list = append(list, h.Div(h.Class("check"),
+			h.Input(h.Type(kind), h.ID(id), h.Name(in.p.Name), h.Value(o.Value), g.If(kind == "radio", h.Required()), g.If(slices.Contains(chosen, o.Value), h.Checked())),
+			h.Label(h.For(id), g.Text(promptOf(o)))))
+	}
+	return h.Div(h.Class("choices"), list)
+}
+
+func promptOf(o hal.Option) string {
+	if o.Prompt != "" {
+		return o.Prompt
+	}
+	return o.Value
+}
+
+// nothing says that none of several is chosen, which would be said by nothing.
+func (in *input) nothing() g.Node { return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value("")) }
+
+// control is what a value is typed or chosen with.
+func (in *input) control(said g.Node) g.Node {
+	p := in.p
+	common := g.Group{h.ID(in.id), h.Name(p.Name), g.If(p.Required, h.Required()), g.If(p.ReadOnly, h.ReadOnly()), said}
+	switch {
+	case len(p.Options) > 0:
+		return in.list(common)
+	case p.OptionsLink.Href != "":
+		return in.choose(common)
+	case in.long():
+		text := layOut(first(in.chosen()))
+		return h.Textarea(common, h.Rows(strconv.Itoa(min(max(3, strings.Count(text, "\n")+2), 16))),
+			g.If(p.MaxLength > 0, h.MaxLength(strconv.Itoa(p.MaxLength))), g.If(p.Placeholder != "", h.Placeholder(p.Placeholder)),
+			g.If(p.Type == "textarea", g.Group{h.Class("code"), g.Attr("spellcheck", "false")}), g.Text(text))
+	}
+	kind := p.Type
+	if kind == "" {
+		kind = "text"
+	}
+	return h.Input(h.Type(kind), common, g.If(!in.secret(), h.Value(in.typed(kind))),
+		g.If(p.Placeholder != "", h.Placeholder(p.Placeholder)),
+		g.If(p.Regex != "", g.Group{h.Pattern(p.Regex), h.Title(in.form())}),
+		g.If(p.Min != "", h.Min(p.Min)), g.If(p.Max != "", h.Max(p.Max)),
+		g.If(p.MinLength > 0, h.MinLength(strconv.Itoa(p.MinLength))),
+		g.If(p.MaxLength > 0, h.MaxLength(strconv.Itoa(p.MaxLength))),
+		g.If(kind == "number", h.Step("any")), // whether it has to be whole is said by who refuses it
+		g.If(kind == "datetime-local", h.Step("1")),
+		in.completes(),
+	)
+}
+
+// prose are the members that take several lines.
+var prose = []string{"description", "notes", "reason", "message", "condition", "comment"}
+
+// long reports whether the value is a text of several lines.
+func (in *input) long() bool {
+	p := in.p
+	return p.Type == "textarea" || (p.Type == "text" || p.Type == "") && p.Regex == "" &&
+		(slices.Contains(prose, p.Name) || strings.Contains(first(in.chosen()), "\n"))
+}
+
+// layOut lays out a text that is JSON.
+func layOut(text string) string {
+	var b bytes.Buffer
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || json.Indent(&b, []byte(text), "", "  ") != nil {
+		return text
+	}
+	return b.String()
+}
+
+// typed gives the value as the type of the input has it.
+func (in *input) typed(kind string) string {
+	text := first(in.chosen())
+	if at, ok := instant(text); ok && kind == "datetime-local" {
+		return at.Format("2006-01-02T15:04:05")
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil && kind == "datetime-local" {
+		return at.UTC().Format("2006-01-02T15:04:05")
+	}
+	return text
+}
+
+// list is a choice of one or several from a longer list.
+func (in *input) list(common g.Node) g.Node {
+	chosen := in.chosen()
+	options := make(g.Group, 0, len(in.p.Options)+1)
+	if !in.p.Multiple && (!in.p.Required || len(chosen) == 0) {
+		options = append(options, h.Option(h.Value(""), g.Text("")))
+	}
+	for _, o := range in.p.Options {
+		options = append(options, h.Option(h.Value(o.Value), g.If(slices.Contains(chosen, o.Value), h.Selected()), g.Text(promptOf(o))))
+	}
+	return g.Group{g.If(in.p.Multiple, in.nothing()), h.Select(common, g.If(in.p.Multiple, h.Multiple()), options)}
+}
+
+// choose is a choice of a collection's rows, by what they are called where scripts
+// run, and by id where they do not.
+func (in *input) choose(common g.Group) g.Node {
+	p := in.p
+	chosen := in.chosen()
+	one := func(value string, own g.Node) g.Node {
+		return h.Input(h.Type("text"), h.Value(value), own, h.AutoComplete("off"), g.If(value != "", h.Data("title", in.called(value))))
+	}
+	attrs := g.Group{h.Class("choose"), h.Data("options", p.OptionsLink.Href), h.Data("prompt", p.PromptField), h.Data("value", p.ValueField)}
+	if !p.Multiple {
+		return h.Div(attrs, one(first(chosen), common))
+	}
+	list := g.Group{in.nothing(), one(first(chosen), common)}
+	for i := 1; i <= len(chosen); i++ { // one more, to fill in
+		value := ""
+		if i < len(chosen) {
+			value = chosen[i]
+		}
+		list = append(list, one(value, g.Group{h.Name(p.Name), h.Aria("label", in.name())}))
+	}
+	return h.Div(attrs, h.Data("multiple", p.Name), list)
+}
+
+// called gives the title of a row that is chosen, as the document's links have it, ""
+// when they have none.
+func (in *input) called(id string) string {
+	if in.view.Doc == nil {
+		return ""
+	}
+	for _, l := range linksOf(in.view.Doc, in.p.Name) {
+		if strings.HasSuffix(strings.TrimSuffix(l.Href, "/"), "/"+id) {
+			return l.Title
+		}
+	}
+	return ""
+}
+
+// form says what a text has to be like.
+func (in *input) form() string {
+	if in.view.Of != nil {
+		if f := in.view.Of.Field(in.p.Name); f != nil && f.Input.Reason != "" {
+			return "It is not taken when it " + f.Input.Reason + "."
+		}
+	}
+	return "It has to match " + in.p.Regex
+}
+
+// hint says what is asked and what can be entered, nil when that goes without saying.
+func (in *input) hint() g.Node {
+	_, what := prompt(in.view, in.p)
+	limits := in.limits()
+	switch {
+	case what == "":
+		return limits
+	case limits == nil:
+		return g.Text(what)
+	}
+	return g.Group{g.Text(what + " "), limits}
+}
+
+func (in *input) limits() g.Node {
+	p := in.p
+	switch {
+	case p.OptionsLink.Href != "":
+		path, _, _ := strings.Cut(p.OptionsLink.Href, "?")
+		title := p.OptionsLink.Title
+		if title == "" {
+			title = label(p.Name)
+		}
+		var now g.Group
+		for _, id := range in.chosen() {
+			if t := in.called(id); t != "" {
+				now = append(now, g.Text(" "+id+" is "+t+"."))
+			}
+		}
+		return g.Group{h.Span(h.Class("plain"), g.Text("By id, from "), h.A(h.Href(path), g.Text(title)), g.Text("."), now)}
+	case p.Type == "datetime-local":
+		return g.Text("In UTC.")
+	case p.Type != "number" || p.Min == "" && p.Max == "" || p.Max == "2147483647":
+	case p.Min != "" && p.Max != "":
+		return g.Text("From " + p.Min + " to " + p.Max + ".")
+	case p.Min != "":
+		return g.Text("At least " + p.Min + ".")
+	default:
+		return g.Text("At most " + p.Max + ".")
+	}
+	return nil
+}
+
+// completes tells password managers what a field is for.
+func (in *input) completes() g.Node {
+	target := in.t.Target
+	signIn := strings.Contains(target, "sign-in") || strings.Contains(target, "token-auth")
+	switch name := in.p.Name; {
+	case in.secret() && (signIn || strings.Contains(name, "current") || strings.Contains(name, "old")):
+		return h.AutoComplete("current-password")
+	case in.secret():
+		return h.AutoComplete("new-password")
+	case name == "username" && signIn:
+		return h.AutoComplete("username")
+	case signIn && (name == "token" || name == "code"):
+		return h.AutoComplete("one-time-code")
+	case name == "username", strings.Contains(name, "email"):
+		return h.AutoComplete("off") // it is somebody else's
+	}
+	return nil
+}

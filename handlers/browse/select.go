@@ -1,0 +1,154 @@
+package browse
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/hal"
+	"halcyon/pkg/page"
+)
+
+// itemsMember is what a template calls the rows that it acts on.
+const itemsMember = "items"
+
+// several reports whether a template acts on several rows of a list.
+func several(t *hal.Template) bool {
+	return len(t.Properties) > 0 && t.Properties[0].Name == itemsMember && t.Properties[0].Multiple
+}
+
+// selection makes a form of a table: boxes before the rows, and what can be done with
+// those that are ticked. An action that asks something is chosen first.
+func selection(v *page.View, table g.Node) g.Node {
+	if v.Selection == "" {
+		return table
+	}
+	var asks, presses g.Group
+	action := ""
+	for i := range v.Doc.Templates {
+		t := &v.Doc.Templates[i]
+		if !several(t) {
+			continue
+		}
+		plain := len(t.Properties) == 1
+		switch {
+		case v.Selection == t.Key:
+			return pickForm(actionOf(v, t), table, g.Group{fields(v, t, t.Properties[1:]), pick(v, t)})
+		case plain:
+			action = actionOf(v, t)
+			presses = append(presses, pick(v, t))
+		default:
+			here := addressOf(v.Path, v.Query).with(pair{"_select", t.Key})
+			asks = append(asks, h.A(h.Class("button"), h.Href(here.String()), g.Text(short(t)+" …")))
+		}
+	}
+	if presses == nil && asks == nil {
+		return g.Group{h.P(h.Class("hint"), g.Text("None of these rows can be acted on now.")), table}
+	}
+	return pickForm(action, table, g.Group{presses, asks})
+}
+
+func pickForm(action string, table, with g.Node) g.Node {
+	return h.Form(h.Class("picking"), h.Method("post"), g.If(action != "", h.Action(action)), table,
+		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(g.Text("With those selected:")), with))
+}
+
+// pick does what a template says with the rows that are ticked.
+func pick(v *page.View, t *hal.Template) g.Node {
+	button := h.Button(h.Type("submit"), g.Attr("formaction", actionOf(v, t)), h.Class(tint(t)), g.Text(short(t)))
+	if !dangerous(t) {
+		return button
+	}
+	return confirmed(short(t), short(t)+" all that is selected?", button)
+}
+
+// short is the name of a template for several rows.
+func short(t *hal.Template) string { return strings.TrimSuffix(t.Title, " several") }
+
+// chosenRows are the rows of a form that came back.
+func chosenRows(v *page.View) map[string]bool {
+	if v.Selection == "" || v.Sent == nil {
+		return nil
+	}
+	chosen := map[string]bool{}
+	for _, id := range v.Sent.Values[itemsMember] {
+		chosen[id] = true
+	}
+	return chosen
+}
+
+// appendBox appends the cell with which a row is selected.
+func appendBox(b []byte, self []hal.Link, chosen map[string]bool) []byte {
+	id, title := "", ""
+	for _, l := range self {
+		id, title = path.Base(l.Href), l.Title
+	}
+	b = appendText(append(b, `<td class="box"><input type="checkbox" name="items" value="`...), id)
+	b = appendText(append(b, `" aria-label="`...), "Select "+title)
+	b = append(b, '"')
+	if chosen[id] {
+		b = append(b, " checked"...)
+	}
+	return append(b, "></td>"...)
+}
+
+// outcome is the page of what an action did to several rows, nil when the document is
+// none.
+func outcome(v *page.View, title string) g.Node {
+	if !v.Posted || member(v.Doc.Props, "results").Kind() != hal.KindList || member(v.Doc.Props, "succeeded").Kind() != hal.KindInt {
+		return nil
+	}
+	all, failed := total(v.Doc), count(v.Doc, "failed")
+	text, class := "It was done to all "+digits(all)+".", "notice good"
+	switch {
+	case failed == all:
+		text, class = "It was done to none of "+digits(all)+".", "notice bad"
+	case failed > 0:
+		text, class = "It was done to "+digits(all-failed)+" of "+digits(all)+".", "notice bad"
+	}
+	if all == 1 && failed == 0 {
+		text = "It was done."
+	}
+	var rows g.Group
+	for x := range member(v.Doc.Props, "results").Items() {
+		rows = append(rows, result(x.Props()))
+	}
+	var back g.Node
+	for _, l := range linksOf(v.Doc, "collection") {
+		back = h.P(h.A(h.Class("button"), h.Href(l.Href), g.Text("Back to "+strings.TrimPrefix(l.Title, "List of "))))
+	}
+	return g.Group{
+		h.Div(h.Class("heading"), h.H1(g.Text(title))),
+		h.Div(h.Class(class), h.Role("status"), h.P(g.Text(text))),
+		h.Div(h.Class("scroll"), h.Table(
+			h.THead(h.Tr(h.Th(g.Attr("scope", "col"), g.Text("What")), h.Th(g.Attr("scope", "col"), g.Text("Outcome")), h.Th(g.Attr("scope", "col"), g.Text("More")))),
+			h.TBody(rows))),
+		back,
+	}
+}
+
+// result is the row of one that was acted on.
+func result(props []hal.Prop) g.Node {
+	l, rest, _ := reference(props)
+	state, is := "done", good
+	var more g.Group
+	for i := range rest {
+		switch p := &rest[i]; {
+		case p.Name == "error":
+			state, is = "refused", bad
+			more = append(more, g.Text(p.Value.Text()))
+		case p.Name == "errors", p.Name == "status", p.Name == "type":
+		case p.Value.Kind() == hal.KindLink:
+			if state == "done" && (p.Name == "job" || p.Name == "order") {
+				state, is = "started", busy
+			}
+			more = append(more, value(p.Value))
+		}
+	}
+	return h.Tr(h.Td(markup(appendTo(nil, &l))), h.Td(mark(state, is)), h.Td(more))
+}
+
+func digits(n int64) string { return strconv.FormatInt(n, 10) }

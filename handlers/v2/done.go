@@ -1,0 +1,155 @@
+package v2
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/page"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/web"
+)
+
+// What a form did is told on the page after it. The address of that page says it by
+// names, which anybody can write: what is told is what the API knows under these
+// names, of what the caller sees.
+
+const (
+	doneCreate = "create"
+	doneChange = "change"
+	doneDelete = "delete"
+)
+
+// did names what the request did, and to what.
+func did(c echo.Context, doc *hal.Document) (name, at string) {
+	r := c.Request()
+	if r.Method == http.MethodPost {
+		if of, action, ok := cutAction(r.URL.Path); ok {
+			return action, of
+		}
+		if to := c.Response().Header().Get(echo.HeaderLocation); to != "" {
+			return doneCreate, to
+		}
+	}
+	return doneChange, selfOf(doc)
+}
+
+// cutAction takes the href of an action apart: what it is done to, and its name.
+func cutAction(path string) (of, action string, ok bool) {
+	i := strings.LastIndex(path, "/actions/")
+	if i <= len(Base) { // there is a collection of that name
+		return "", "", false
+	}
+	return path[:i], path[i+len("/actions/"):], true
+}
+
+// done gives what the form before the page did, nil for nothing that is known.
+func (f *Face) done(c echo.Context, doc *hal.Document) *page.Done {
+	name, at := web.Done(c)
+	if name == "" {
+		return nil
+	}
+	if name == doneDelete && at == "" {
+		return &page.Done{Name: name}
+	}
+	d, id := f.named(at)
+	if d == nil {
+		return nil
+	}
+	done := &page.Done{Name: name}
+	if name != doneCreate && name != doneChange {
+		if done.Title = f.actionTitle(c, d, name, id == ""); done.Title == "" {
+			return nil
+		}
+	}
+	switch self := selfOf(doc); {
+	case id == "":
+		done.What = hal.Link{Href: d.Path(), Title: d.Noun}
+	case strings.Trim(self, "/") == strings.Trim(at, "/"):
+		done.What = hal.Link{Href: self, Title: titleOf(doc)}
+	default:
+		row, err := d.Find(c.Request().Context(), web.Actor(c), id)
+		if err != nil {
+			return nil
+		}
+		done.What = hal.Link{Href: d.Href(d.RowKey(row).ID), Title: d.TitleOf(row)}
+	}
+	return done
+}
+
+// named gives the declaration that an address is of, and the id of the row that it
+// names, "" for the collection; nil for any other address.
+func (f *Face) named(at string) (d *resource.Def, id string) {
+	at = strings.TrimSuffix(at, "/") + "/"
+	for _, d := range f.reg.Defs() {
+		rest, ok := strings.CutPrefix(at, d.Path())
+		if rest = strings.TrimSuffix(rest, "/"); ok && strings.Trim(rest, "0123456789") == "" && len(rest) < 19 {
+			return d, rest
+		}
+	}
+	return nil, ""
+}
+
+// actionTitle gives the title of an action on a row or on the collection, "" when
+// there is none of that name.
+func (f *Face) actionTitle(c echo.Context, d *resource.Def, name string, whole bool) string {
+	if whole {
+		for _, b := range d.Batch {
+			if b.Rel == name {
+				return b.Title
+			}
+		}
+		return ""
+	}
+	actions, err := d.ActionsOn(c.Request().Context())
+	if err != nil {
+		return ""
+	}
+	for _, x := range actions {
+		if x.Path == name {
+			return x.Title
+		}
+	}
+	return ""
+}
+
+// actionAt gives the declaration of the action that an address is of, nil for none.
+func (f *Face) actionAt(path string) *resource.ActionDef {
+	of, name, ok := cutAction(path)
+	if !ok {
+		return nil
+	}
+	d, _ := f.named(of)
+	if d == nil {
+		return nil
+	}
+	return d.Action(name)
+}
+
+func titleOf(doc *hal.Document) string {
+	for _, r := range doc.Links {
+		if r.Name == "self" && len(r.Links) > 0 {
+			return r.Links[0].Title
+		}
+	}
+	return ""
+}
+
+// headers are those that say something of a representation that a page shows.
+func (f *Face) headers(rep hal.Representation, row *models.Row, data []byte) []page.Header {
+	v := f.validatorOf(rep, row, data)
+	list := []page.Header{
+		{Name: echo.HeaderContentType, Value: rep.ContentType()},
+		{Name: headerETag, Value: `"` + v.tag + `"`},
+	}
+	if !v.modified.IsZero() {
+		list = append(list, page.Header{Name: echo.HeaderLastModified, Value: v.modified.UTC().Format(http.TimeFormat)})
+	}
+	return append(list,
+		page.Header{Name: echo.HeaderCacheControl, Value: "private, no-cache"},
+		page.Header{Name: echo.HeaderVary, Value: echo.HeaderAcceptEncoding + ", " + echo.HeaderAccept},
+	)
+}

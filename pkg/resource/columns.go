@@ -1,0 +1,64 @@
+package resource
+
+import (
+	"strings"
+
+	"halcyon/pkg/access"
+	"halcyon/pkg/query"
+)
+
+// defineHeadings notes what a person's table of rows shows.
+func defineHeadings(d *Def, columns []string) {
+	d.Headings = columns
+	for _, name := range columns {
+		if !d.listed(name) {
+			d.Shown = append(d.Shown, query.Attribute{Asked: name, Path: strings.Split(strings.ReplaceAll(name, "_", "-"), ".")})
+		}
+	}
+}
+
+// heads reports whether a table of rows can have a column of this name: what the
+// short form of a row has, or what attributes= accepts from somebody.
+func (d *Def) heads(name string) bool {
+	return d.listed(name) || d.Attribute(access.System("check"), strings.Split(strings.ReplaceAll(name, "_", "-"), "."))
+}
+
+// ShownTo gives the attributes that a person's table has, of those that the actor may
+// ask for.
+func (d *Def) ShownTo(a access.Actor) []query.Attribute {
+	list := make([]query.Attribute, 0, len(d.Shown))
+	for _, at := range d.Shown {
+		if d.Attribute(a, at.Path) {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
+// Field gives the declaration of a member by its name in documents, nil when there
+// is none that documents show.
+func (d *Def) Field(name string) *FieldDef {
+	for _, f := range d.Fields {
+		if f.Name == name && !f.hidden {
+			return f
+		}
+	}
+	return nil
+}
+
+// Relation gives the declaration of a relation by its name, nil when there is none.
+func (d *Def) Relation(rel string) *RelationDef { return d.relation(rel) }
+
+// Explains gives the documentation of what a body may hold by its name, "" for what
+// is not declared.
+func (d *Def) Explains(name string) string {
+	for _, f := range d.Fields {
+		if f.Name == name && f.Editable {
+			return f.Doc
+		}
+	}
+	if r := d.relation(name); r != nil {
+		return r.Doc
+	}
+	return ""
+}
