@@ -55,7 +55,7 @@ func failure(d *hal.Document) g.Node {
 	if text == "" {
 		return nil
 	}
-	return h.Div(h.Class("notice bad"), h.Role("alert"), h.P(h.B(g.Text("What went wrong"))), h.Pre(g.Text(text)))
+	return h.Div(h.Class("notice bad"), h.Role("alert"), h.P(h.Strong(g.Text("What went wrong"))), h.Pre(g.Text(text)))
 }
 
 // messages are what the job has said so far.

@@ -165,7 +165,7 @@ func price(text string) g.Node {
 	if !ok {
 		return word(text)
 	}
-	return h.Span(h.Class("price"), h.B(g.Text(amount)), g.Text(" per month"))
+	return h.Span(h.Class("price"), h.Strong(g.Text(amount)), g.Text(" per month"))
 }
 
 // size shows an amount of memory without the decimals that say nothing.

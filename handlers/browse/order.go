@@ -145,7 +145,7 @@ func steps(d *hal.Document) g.Node {
 	for _, s := range stepsOf(d) {
 		items = append(items, h.Li(h.Class(s.is), g.If(s.is == "now" || s.is == "bad", g.Attr("aria-current", "step")),
 			h.Span(h.Class("shape"), g.Attr("aria-hidden", "true"), g.Text(stepShapes[s.is])),
-			h.B(g.Text(s.name)), h.Span(h.Class("unseen"), g.Text(", "+stepWords[s.is])),
+			h.Strong(g.Text(s.name)), h.Span(h.Class("unseen"), g.Text(", "+stepWords[s.is])),
 			g.If(s.date != "", h.Small(when(s.date))),
 		))
 	}
@@ -158,7 +158,7 @@ func verdict(d *hal.Document) g.Node {
 	if reason == "" {
 		return nil
 	}
-	return h.Div(h.Class("notice bad"), h.P(h.B(g.Text("Why it was denied: ")), g.Text(reason)))
+	return h.Div(h.Class("notice bad"), h.P(h.Strong(g.Text("Why it was denied: ")), g.Text(reason)))
 }
 
 // approvers are those whom a pending order waits for.

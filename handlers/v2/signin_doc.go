@@ -33,6 +33,7 @@ func (f *Face) describeSignIn(known described) {
 		Answers: []apidoc.Answer{
 			{Status: http.StatusAccepted, Doc: "It was taken down.", Content: handMade("Notice")[:2]},
 			ok("It was taken down.", nil, handMade("Notice")[2:]),
+			{Status: http.StatusNotFound, Shared: sharedAnswers[http.StatusNotFound]},
 		},
 	})
 	link := form()

@@ -38,7 +38,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			resource.Time("last-success", func(w *hook) *time.Time { return w.LastSuccessAt }, "When something arrived last.").On("last_success_at"),
 			resource.Time("last-failure", func(w *hook) *time.Time { return w.LastFailureAt }, "When an attempt failed last.").On("last_failure_at"),
 			resource.Int("consecutive-failures", func(w *hook) int64 { return int64(w.Failures) }, "Attempts that have failed since something arrived.").On("failures"),
-			resource.Value("secret", shownSecret, "Secret that deliveries are signed with: in the answer that makes it, and never again.").OmitEmpty(),
+			resource.Value("secret", shownSecret, "Secret that deliveries are signed with: in the answer that makes it, and never again.").Typed(schema.Like("^whsec_")).OmitEmpty(),
 			resource.Time("former-secret-until", func(w *hook) *time.Time { return w.FormerUntil }, "Until when the secret that was replaced last signs as well.").From("former_until").OmitEmpty(),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[hook]{
@@ -134,7 +134,7 @@ func (f *Face) aboutField() resource.Field[models.Webhook] {
 			return hal.Null()
 		}
 		return href(objectPlurals[w.ObjectType], w.ObjectID)
-	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").
+	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").Typed(schema.Nullable(schema.Like("^"+Base+"/[a-z]+/[0-9]+/?$"))).
 		From("object_type", "object_id").Example("ORD-7k2m9q4x").
 		Set(func(n *body.Node, r *resource.Refs) func(*hook) {
 			object, id := f.readAbout(n, r)
@@ -174,12 +174,12 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 			resource.Time("date", func(d *row) *time.Time { return &d.CreatedAt }, "When it was made.").On("created_at").Listed(),
 			resource.Time("next-attempt", nextAttempt, "When it is tried again.").From("due_at", "lease_token", "status"),
 			resource.Time("end-date", func(d *row) *time.Time { return d.EndedAt }, "When it arrived, or was given up.").On("ended_at"),
-			resource.Value("response-status", func(d *row) hal.Value { return orNull(d.ResponseStatus) }, "Status of the last answer; none when there was none.").From("response_status").Listed(),
+			resource.Value("response-status", func(d *row) hal.Value { return orNull(d.ResponseStatus) }, "Status of the last answer; none when there was none.").Typed(schema.Nullable(schema.Integer())).From("response_status").Listed(),
 			resource.Text("response", func(d *row) string { return d.ResponseBody }, "The beginning of the last answer, one KiB at most.").From("response_body"),
 			resource.Text("error", func(d *row) string { return d.Error }, "Why the last attempt failed, or why there was none.").From("error"),
 			resource.Int("duration-ms", func(d *row) int64 { return d.DurationMS }, "Milliseconds that the last attempt took.").On("duration_ms"),
-			resource.Value("log", attemptsOf, "Every attempt.").From("log"),
-			resource.Value("payload", func(d *row) hal.Value { return hal.Raw([]byte(d.Payload)) }, "What is sent.").From("payload"),
+			resource.Value("log", attemptsOf, "Every attempt.").Typed(attemptsJSON()).From("log"),
+			resource.Value("payload", func(d *row) hal.Value { return hal.Raw([]byte(d.Payload)) }, "What is sent.").Typed(schema.Of("type", "object")).From("payload"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[row]{
 			resource.One("webhook", "webhooks", "webhook_id", func(d *row) models.ID { return d.WebhookID }, "Webhook that it goes to."),
@@ -210,6 +210,12 @@ func nextAttempt(d *models.WebhookDelivery) *time.Time {
 		return nil
 	}
 	return d.DueAt
+}
+
+// attemptsJSON is what attemptsOf gives.
+func attemptsJSON() schema.Object {
+	return schema.Array(schema.Struct(schema.M("date", schema.String()), schema.M("response-status", schema.Nullable(schema.Integer())),
+		schema.M("error", schema.String()), schema.M("duration-ms", schema.Integer())))
 }
 
 func attemptsOf(d *models.WebhookDelivery) hal.Value {

@@ -22,7 +22,7 @@ function busy(region) {
   if (region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return true;
   return [...region.querySelectorAll("input, select, textarea")].some((x) =>
     x.type === "checkbox" || x.type === "radio" ? x.checked !== x.defaultChecked
-      : x.tagName === "SELECT" ? [...x.options].some((o) => o.selected !== o.defaultSelected) && x.dataset.touched
+      : x.matches("select") ? [...x.options].some((o) => o.selected !== o.defaultSelected) && x.dataset.touched
         : x.type !== "hidden" && x.value !== x.defaultValue);
 }
 
@@ -126,7 +126,7 @@ if (root()) {
   });
   follow();
 }
-document.addEventListener("change", (e) => { if (e.target.tagName === "SELECT") e.target.dataset.touched = "1"; });
+document.addEventListener("change", (e) => { if (e.target.matches("select")) e.target.dataset.touched = "1"; });
 
 // The order form is tried out as one types: what it would lead to stands below it, and
 // the choices are those of the group and environment that are chosen.
