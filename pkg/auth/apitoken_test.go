@@ -95,7 +95,9 @@ func TestTokensAreRememberedOnlyWhileListening(t *testing.T) {
 		w.accepted("Bearer "+row.Secret, "alice")
 		behind()
 		w.accepted("Bearer "+row.Secret, "alice")
-		w.store.InTx(context.Background(), func(tx *store.Tx) error { tx.Signal(TopicTokens, row.UserID); return nil })
+		if err := w.store.InTx(context.Background(), func(tx *store.Tx) error { tx.Signal(TopicTokens, row.UserID); return nil }); err != nil {
+			t.Fatal(err)
+		}
 		w.refused("Bearer "+row.Secret, errTokenUnknown.Message)
 	})
 }
