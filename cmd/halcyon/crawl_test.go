@@ -292,6 +292,9 @@ func (c *crawler) example(p *property, i int) string {
 	case "email":
 		return "somebody@demo.example"
 	case "password":
+		if p.Name == "old-password" {
+			return demo.Password
+		}
 		return "Correct horse 7"
 	case "textarea":
 		return ""

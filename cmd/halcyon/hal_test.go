@@ -249,7 +249,7 @@ func TestOffersAreKept(t *testing.T) {
 
 // asking are the actions that need more than an empty body. TestEveryOfferIsKept
 // fills their forms in.
-var asking = map[string]bool{"order": true, "modify": true, "import-template": true}
+var asking = map[string]bool{"order": true, "modify": true, "import-template": true, "change-password": true}
 
 func (c *cloud) tryActions(t *testing.T, actor string, d *resource.Def, href string) (kept, refused int) {
 	t.Helper()

@@ -101,15 +101,27 @@ func (p *pane) awaits(await string) {
 	p.story.WriteString(strings.Repeat("=", 100) + "\n" + steady(shownTime.ReplaceAllString(last, "TIME")))
 }
 
+// until waits for how the screen ends.
+func (p *pane) until(tail string) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); !strings.HasSuffix(p.screen(), tail); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatalf("the screen does not end in %q:\n%s", tail, p.screen())
+		}
+	}
+}
+
 // clear empties the screen.
 func (p *pane) clear() {
 	p.t.Helper()
+	// A shell that has just begun shows nothing of what it was sent before its prompt.
+	p.until("$\n")
 	p.run("send-keys", "-l", "clear")
+	p.until("$ clear\n")
 	p.run("send-keys", "Enter")
-	for end := time.Now().Add(patience); p.screen() != "$\n"; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			p.t.Fatalf("the screen is not empty:\n%s", p.screen())
-		}
+	p.until("$\n")
+	if s := p.screen(); s != "$\n" {
+		p.t.Fatalf("the screen is not empty:\n%s", s)
 	}
 }
 

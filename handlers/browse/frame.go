@@ -79,17 +79,21 @@ func (f *Face) header(v *page.View) g.Node {
 	current := func(href string) g.Node {
 		return g.If(strings.HasPrefix(v.Path+"/", href), g.Attr("aria-current", "page"))
 	}
+	account := v.Actor.Username
+	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // one page for everybody
+		account = "Account"
+	}
 	links := make(g.Group, 0, len(places))
 	for _, p := range places {
 		links = append(links, h.Li(h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
 	}
 	return h.Header(h.Class("bar"),
 		h.A(h.Class("brand"), h.Href(Base+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
-		g.If(v.SignedIn(), g.Group{
+		g.If(account != "", g.Group{
 			h.Nav(g.Attr("aria-label", "Main"), h.Ul(links)),
 			h.Ul(h.Class("mine"),
 				h.Li(h.A(h.Href(Base+"/user/current-order"), current(Base+"/user/current-order/"), g.Text("Cart"))),
-				h.Li(h.A(h.Href(Base+"/user"), g.Text(v.Actor.Username))),
+				h.Li(h.A(h.Href(Base+"/user"), g.Text(account))),
 			),
 		}),
 	)

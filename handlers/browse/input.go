@@ -27,7 +27,7 @@ type input struct {
 	id   string
 	back *page.Sent
 	view *page.View
-	flat bool // choices are a list, however few, into which scripts can put others
+	flat bool // choices are a list, however few, that begins with its first: scripts put others into it
 }
 
 // prompt is what a property is called: by its name where the prompt is the
@@ -224,7 +224,7 @@ func (in *input) typed(kind string) string {
 func (in *input) list(common g.Node) g.Node {
 	chosen := in.chosen()
 	options := make(g.Group, 0, len(in.p.Options)+1)
-	if !in.p.Multiple && (!in.p.Required || len(chosen) == 0) {
+	if !in.p.Multiple && (!in.p.Required || len(chosen) == 0 && !in.flat) {
 		options = append(options, h.Option(h.Value(""), g.Text("")))
 	}
 	for _, o := range in.p.Options {

@@ -589,7 +589,7 @@ func (f *Face) handMadeSchemas() schema.Object {
 		"RunActionJob", schema.Struct(schema.M("run-action-job", runActionJob)).Doc("Where to watch the work that was started."),
 		"Forecast", f.forecastJSON(),
 		"BulkResults", schema.Struct(
-			links(schema.M("collection?", link), schema.M("jobs?", schema.Array(link)), schema.M("orders?", schema.Array(link)), schema.M("os-builds?", schema.Array(link))),
+			links(schema.M("collection?", link), schema.M("jobs?", schema.Array(link)), schema.M("orders?", schema.Array(link)), schema.M("os-builds?", schema.Array(link)), schema.M("webhook-deliveries?", schema.Array(link))),
 			schema.M("total", schema.Integer()), schema.M("succeeded", schema.Integer()), schema.M("failed", schema.Integer()),
 			schema.M("results", schema.Array(schema.Of("type", "object", "properties", schema.Of(
 				"href", text, "title", text, "status", schema.Integer(), "error", text, "type", text, "errors", problemsJSON()),
