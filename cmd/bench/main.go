@@ -82,6 +82,7 @@ var parts = []part{
 	{"orders", false, (*rig).orders},
 	{"sync", false, (*rig).sync},
 	{"events", false, (*rig).events},
+	{"docs", false, (*rig).docs},
 }
 
 func partNames() []string {

@@ -1,0 +1,27 @@
+package main
+
+import "context"
+
+// docs measures what the API says of itself: it is made once, and whoever has it is
+// told so. PostgreSQL has nothing to do with it.
+func (r *rig) docs(ctx context.Context) error {
+	halcyon, err := r.serve(ctx, r.db, "--workers=0")
+	if err != nil {
+		return err
+	}
+	defer halcyon.stop()
+	for _, x := range []struct{ title, path, accept string }{
+		{"DOCS-API openapi.json", "/api/v2/openapi.json", "application/json"},
+		{"DOCS-PAGE the page of a resource", "/api/v2/docs/resources/servers", "text/html"},
+		{"DOCS-SCHEMA the schema of a resource", "/api/v2/docs/schemas/server", "application/schema+json"},
+	} {
+		c := newClient(halcyon.url, "").accepting(x.accept)
+		whole := &contender{"whole", halcyon, c}
+		known := &contender{"304", halcyon, c.keeping()}
+		call := func(int) request { return get(x.path) }
+		if err := r.compare(ctx, x.title+", of which the last is the reference", 0, r.some(5, 3), r.some(2000, 500), []*contender{known, whole}, call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
