@@ -66,7 +66,7 @@ func itemAction(v *page.View, t *hal.Template) string {
 	if v.Version != 0 && t.Method != http.MethodPost {
 		version = strconv.FormatInt(v.Version, 10)
 	}
-	return web.FormAction(t.Target, t.Method, version, here(v))
+	return web.FormAction(t.Target, t.Method, version, pageOf(v))
 }
 
 func itemPointer(kind string, at int) string { return "/items/" + kind + "/" + strconv.Itoa(at) }
@@ -236,7 +236,7 @@ func check(v *page.View) g.Node {
 
 // tryOut is where a form goes that is only to be tried out.
 func tryOut(v *page.View, t *hal.Template) string {
-	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", here(v))
+	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", pageOf(v))
 }
 
 // forecastOf shows what a form would lead to that was tried out, or that nothing was

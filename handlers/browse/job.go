@@ -3,6 +3,7 @@ package browse
 import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
+	"strconv"
 
 	"halcyon/hal"
 	"halcyon/pkg/page"
@@ -89,4 +90,71 @@ func linksList(d *hal.Document, rel string) g.Node {
 		return nil
 	}
 	return h.Ul(items)
+}
+
+// bar shows the progress of a job.
+func bar(d *hal.Document) g.Node {
+	p := prop(d, "progress").Props()
+	total, done := member(p, "total-tasks").Int(), member(p, "completed").Int()
+	status := textOf(d, "status")
+	name := g.Attr("aria-label", "Progress of "+titled(d))
+	switch {
+	case total > 0:
+		return h.Div(h.Class("bar-row"),
+			h.Progress(name, h.Max(strconv.FormatInt(total, 10)), h.Value(strconv.FormatInt(done, 10))),
+			h.Span(g.Textf("%d of %d", done, total)))
+	case status == "RUNNING":
+		return h.Div(h.Class("bar-row"), h.Progress(name))
+	}
+	return nil
+}
+
+// titled is what a job does, with its number.
+func titled(d *hal.Document) string {
+	what := textOf(d, "type")
+	if a := textOf(d, "action"); a != "" && what == "Run Action" {
+		what = label(a)
+	}
+	if what == "" {
+		what = "Job"
+	}
+	return what + ", job " + textOf(d, "id")
+}
+
+// jobTree shows jobs below those that they are parts of.
+func jobTree(docs []hal.Document) g.Node {
+	here, below := map[string]bool{}, map[string][]int{}
+	for i := range docs {
+		here[selfOf(&docs[i])] = true
+	}
+	for i := range docs {
+		parent := ""
+		if l, ok := oneLink(&docs[i], "parent"); ok && here[l.Href] {
+			parent = l.Href
+		}
+		below[parent] = append(below[parent], i)
+	}
+	var branch func(parent string, depth int) g.Node
+	branch = func(parent string, depth int) g.Node {
+		if len(below[parent]) == 0 || depth > len(docs) {
+			return nil
+		}
+		items := make(g.Group, 0, len(below[parent]))
+		for _, i := range below[parent] {
+			items = append(items, h.Li(jobLine(&docs[i]), branch(selfOf(&docs[i]), depth+1)))
+		}
+		return h.Ul(h.Class("tree"), items)
+	}
+	return branch("", 0)
+}
+
+func jobLine(d *hal.Document) g.Node {
+	wrong := ""
+	if status := textOf(d, "status"); status == "FAILURE" || status == "WARNING" || status == "CANCELED" {
+		wrong = textOf(d, "errors")
+	}
+	return h.Div(h.Class("job"),
+		h.A(h.Href(selfOf(d)), g.Text(titled(d))), badge(textOf(d, "status")), bar(d),
+		g.If(wrong != "", h.P(h.Class("wrong"), g.Text(wrong))),
+	)
 }

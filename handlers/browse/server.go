@@ -184,3 +184,31 @@ func more(title string, v hal.Value) g.Node {
 	}
 	return h.Details(h.Class("card part"), h.Summary(g.Text(title)), value(v))
 }
+
+// serverTable shows servers as rows.
+func serverTable(docs []hal.Document) g.Node {
+	if len(docs) == 0 {
+		return nil
+	}
+	rows := make(g.Group, 0, len(docs))
+	for i := range docs {
+		d := &docs[i]
+		rows = append(rows, h.Tr(
+			cell("Server", selfLink(d)),
+			cell("Status", badge(textOf(d, "status"))),
+			cell("Power", badge(textOf(d, "power-status"))),
+			cell("Address", word(textOf(d, "ip"))),
+			cell("Size", word(sizeOf(d))),
+		))
+	}
+	return grid([]string{"Server", "Status", "Power", "Address", "Size"}, rows)
+}
+
+// sizeOf says what a server has.
+func sizeOf(d *hal.Document) string {
+	cpus := prop(d, "cpu-cnt").Int()
+	if cpus == 0 {
+		return ""
+	}
+	return strconv.FormatInt(cpus, 10) + " CPU, " + size(textOf(d, "mem-size"))
+}
