@@ -78,7 +78,7 @@ func form(v *page.View, t *hal.Template) g.Node {
 		class = "danger"
 	}
 	return h.Details(h.Class("card form"), h.ID(formID(t)), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
-		h.Summary(g.Text(t.Title)),
+		h.Summary(g.Text(verb(t))),
 		g.If(doc(v, t) != "", h.P(h.Class("hint"), g.Text(doc(v, t)))),
 		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields(v, t, t.Properties),
 			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(send(t))))))

@@ -1,9 +1,10 @@
 package browse
 
 import (
+	"strconv"
+
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
-	"strconv"
 
 	"halcyon/hal"
 	"halcyon/pkg/page"

@@ -69,7 +69,8 @@ type column struct {
 	label string
 	order string // key of order=, "" for none
 	rel   bool
-	num   bool // it is compared by size, and stands to the right
+	by    *column // what says how a relation's row is called; nil for its title
+	num   bool    // it is compared by size, and stands to the right
 	state bool
 	at    int // where it was found in the row before
 }
@@ -84,6 +85,11 @@ func columnsFor(v *page.View, docs []hal.Document) []column {
 		shown := v.Of.ShownTo(v.Actor)
 		for _, name := range v.Of.Headings {
 			rel := v.Of.Field(name) == nil
+			if to, _, dotted := strings.Cut(name, "."); rel && dotted && v.Of.Relation(to) != nil && isShown(shown, name) {
+				add(to, true)
+				list[len(list)-1].by = &column{name: name}
+				continue
+			}
 			if rel || v.Of.Field(name).Listed || isShown(shown, name) {
 				add(name, rel && v.Of.Relation(name) != nil)
 			}
@@ -256,7 +262,13 @@ func appendRel(b []byte, d *hal.Document, c *column) []byte {
 	if c.at == len(d.Links) || len(d.Links[c.at].Links) == 0 {
 		return append(b, noneMarkup...)
 	}
-	return appendTo(b, &d.Links[c.at].Links[0])
+	l := &d.Links[c.at].Links[0]
+	if c.by != nil {
+		if text := c.by.value(d).Text(); text != "" {
+			return appendLink(b, l.Href, text)
+		}
+	}
+	return appendTo(b, l)
 }
 
 // value gives the row's member. Rows of a list have theirs at the same place.

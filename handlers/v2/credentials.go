@@ -56,7 +56,7 @@ func (f *Face) apiTokens() resource.Resource[models.APIToken] {
 		Name: "api-token", Plural: "api-tokens", Noun: "API Tokens", Table: "api_tokens", Prefix: "TOK",
 		Doc: "What a program calls with in the name of a user: as Authorization: Bearer, or Token.",
 		Key: key, Title: func(t *token) string { return t.Name }, TitleFrom: []string{"name"},
-		Columns: []string{"prefix", "scope", "expires", "last-used"},
+		Columns: []string{"name", "prefix", "scope", "expires", "last-used"},
 		Fields: []resource.Field[token]{
 			resource.Text("name", func(t *token) string { return t.Name }, "What it is for.").On("name").Listed().
 				SetText(func(t *token, v string) { t.Name = v }).UpTo(models.MaxTokenName).Required(),

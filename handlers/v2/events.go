@@ -36,6 +36,7 @@ func (f *Face) events() resource.Resource[models.Event] {
 			"Its id is its number in the one sequence of all events. With Accept: text/event-stream the list is a stream that goes on; " +
 			"both know the parameters resource, about and type. Events are kept for some days.",
 		Key: key, Title: func(e *row) string { return "Event id " + e.ID.String() },
+		Columns: []string{"id", "date", "type", "object-type", "object-id", "status", "order", "user.username"},
 		Fields: []resource.Field[row]{
 			resource.ID(key),
 			resource.Time("date", func(e *row) *time.Time { return &e.CreatedAt }, "When it happened.").On("created_at").Listed(),

@@ -111,7 +111,7 @@ func (f *Face) memberships() resource.Resource[models.Membership] {
 		Name: "membership", Plural: "memberships", Noun: "Memberships", Table: "memberships", Prefix: "MEM",
 		Doc: "A role that a user has on a group and on everything below it.",
 		Key: key, Title: func(m *membership) string { return "Membership id " + m.ID.String() },
-		Columns: []string{"id", "user", "role", "group", "expires"},
+		Columns: []string{"id", "user.username", "role", "group", "expires"},
 		Fields: append([]resource.Field[membership]{
 			resource.ID(key),
 			resource.OptionalTime("expires", func(m *membership) **time.Time { return &m.ExpiresAt }, "When the role ends; null for never.").On("expires_at"),

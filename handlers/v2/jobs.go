@@ -52,7 +52,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 		Name: "job", Plural: "jobs", Noun: "Jobs", Table: "jobs", Prefix: "JOB",
 		Doc: "A piece of work and its progress. A parent's status follows from its children's.",
 		Key: key, Title: func(j *models.Job) string { return "Job id " + j.ID.String() },
-		Columns: []string{"id", "type", "status", "owner", "order", "create-date", "end-date"},
+		Columns: []string{"id", "type", "status", "owner.username", "order", "create-date", "end-date"},
 		Fields: append([]resource.Field[models.Job]{
 			resource.ID(key),
 			resource.Enum("status", models.JobStatuses, func(j *models.Job) models.JobStatus { return j.Status }, "Step in the life of the job.").On("status").Listed(),

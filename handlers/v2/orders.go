@@ -36,7 +36,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 		Name: "order", Plural: "orders", Noun: "Orders", Table: "orders", Prefix: "ORD",
 		Doc: "A request for catalogue items: a cart until it is submitted, then decided by an approver or a policy, then worked on by jobs.",
 		Key: key, Title: func(o *models.Order) string { return "Order id " + o.ID.String() },
-		Columns: []string{"id", "name", "status", "group", "owner", "rate", "create-date"},
+		Columns: []string{"id", "name", "status", "group", "owner.username", "rate", "create-date"},
 		Fields: append([]resource.Field[models.Order]{
 			resource.Text("name", func(o *models.Order) string { return o.Name }, "Name that approvers see.").On("name").Listed(),
 			resource.ID(key),

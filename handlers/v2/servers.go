@@ -50,7 +50,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		Slash: true,
 		Key:   key, Title: func(s *sv) string { return s.Hostname }, TitleFrom: []string{"hostname"},
 		// The order is part of the contract: shell clients cut lines.
-		Columns: []string{"hostname", "status", "power-status", "ip", "environment", "group", "owner", "cpu-cnt", "mem-size", "rate"},
+		Columns: []string{"hostname", "status", "power-status", "ip", "environment", "group", "owner.username", "cpu-cnt", "mem-size", "rate"},
 		Fields: append([]resource.Field[sv]{
 			resource.Text("hostname", func(s *sv) string { return s.Hostname }, "Host name.").On("hostname").Listed(),
 			resource.Enum("power-status", models.PowerStatuses, func(s *sv) models.PowerStatus { return s.PowerStatus }, "Whether it is on, as last seen.").On("power_status"),
@@ -176,7 +176,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 		Name: "service", Plural: "services", Noun: "Services", Table: "services", Prefix: "RSC",
 		Doc: "A deployed blueprint and its servers.",
 		Key: key, Title: func(s *svc) string { return s.Name }, TitleFrom: []string{"name"},
-		Columns: []string{"name", "status", "blueprint", "group", "owner", "install-date"},
+		Columns: []string{"name", "status", "blueprint", "group", "owner.username", "install-date"},
 		Fields: append([]resource.Field[svc]{
 			resource.Text("name", func(s *svc) string { return s.Name }, "Name.").On("name").Listed(),
 			resource.ID(key),

@@ -24,6 +24,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 		Name: "webhook", Plural: "webhooks", Noun: "Webhooks", Table: subscription.Webhooks, Prefix: "WHK",
 		Doc: "A URL to which events are sent, signed as standardwebhooks.com says: at least once, in no promised order, and as far as the owner sees them. Deliveries of one event have one webhook-id, by which receivers tell doubles.",
 		Key: key, Title: func(w *hook) string { return w.Name }, TitleFrom: []string{"name"},
+		Columns: []string{"name", "url", "event-types", "enabled", "last-success", "last-failure", "owner.username"},
 		Fields: append([]resource.Field[hook]{
 			resource.Text("name", func(w *hook) string { return w.Name }, "Name.").On("name").Listed().
 				SetText(func(w *hook, v string) { w.Name = v }).UpTo(models.MaxName).Required(),
@@ -165,6 +166,7 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 		Name: "webhook-delivery", Plural: "webhook-deliveries", Noun: "Webhook Deliveries", Table: subscription.Deliveries, Prefix: "WHD",
 		Doc: "An event on its way to a webhook, with what its receiver said. Kept for some weeks.",
 		Key: key, Title: func(d *row) string { return "Delivery id " + d.ID.String() },
+		Columns: []string{"id", "event-type", "status", "attempts", "response-status", "date", "webhook"},
 		Fields: append([]resource.Field[row]{
 			resource.ID(key),
 			resource.Text("event-type", func(d *row) string { return d.EventType }, "Type of the event.").On("event_type").Listed(),

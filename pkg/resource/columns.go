@@ -7,12 +7,19 @@ import (
 	"halcyon/pkg/query"
 )
 
-// defineHeadings notes what a person's table of rows shows.
+// defineHeadings notes what a person's table of rows shows. A column such as
+// owner.username is the relation's, by what its rows are called.
 func defineHeadings(d *Def, columns []string) {
 	d.Headings = columns
+	show := func(name string) {
+		d.Shown = append(d.Shown, query.Attribute{Asked: name, Path: strings.Split(strings.ReplaceAll(name, "_", "-"), ".")})
+	}
 	for _, name := range columns {
+		if rel, _, ok := strings.Cut(name, "."); ok && d.relation(rel) != nil {
+			show(rel)
+		}
 		if !d.listed(name) {
-			d.Shown = append(d.Shown, query.Attribute{Asked: name, Path: strings.Split(strings.ReplaceAll(name, "_", "-"), ".")})
+			show(name)
 		}
 	}
 }

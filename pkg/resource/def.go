@@ -182,10 +182,10 @@ func Define[T any](r Resource[T]) *Def {
 	for _, f := range r.Fields {
 		d.Fields = append(d.Fields, defineField(f))
 	}
-	defineHeadings(d, r.Columns)
 	for _, x := range r.Relations {
 		d.Relations = append(d.Relations, defineRelation(x))
 	}
+	defineHeadings(d, r.Columns)
 	for _, x := range r.Actions {
 		d.Actions = append(d.Actions, defineAction(x))
 	}
