@@ -23,7 +23,7 @@ func (f *Face) catalogue(v *page.View, title string) g.Node {
 	if shelf == nil {
 		shelf = empty(v)
 	}
-	return h.Div(h.Class("kind"), heading(v, title), listActions(v, len(docs) > 0), imports(v), createForms(v), filter(v), shelf, paging(v))
+	return h.Div(h.Class("kind"), heading(v, title), listActions(v, len(docs) > 0 && template(v.Doc, "") != nil), imports(v), createForms(v), filter(v), shelf, paging(v))
 }
 
 // goods shows blueprints as cards, nil for none.

@@ -42,6 +42,9 @@ func fieldOf(v *page.View, name string) *query.Field {
 func filter(v *page.View) g.Node {
 	here := addressOf(v.Path, v.Query)
 	raw := here.get("filter")
+	if raw == "" && v.Doc != nil && total(v.Doc) == 0 {
+		return nil // there is nothing to narrow down
+	}
 	terms := query.TypedTerms(raw)
 	wrong := v.Doc == nil && v.Problem != nil
 	return h.Form(h.Class("filter"), h.Method("get"), h.Action(v.Path), h.Role("search"), g.Attr("aria-label", "Filter"),

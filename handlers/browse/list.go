@@ -335,6 +335,9 @@ var sizes = []int64{10, 25, 50, 100}
 func paging(v *page.View) g.Node {
 	d := v.Doc
 	all, size, at := total(d), max(1, count(d, "page_size")), count(d, "page")
+	if all == 0 {
+		return nil // the list says so itself
+	}
 	last := max(1, (all+size-1)/size)
 	here := addressOf(v.Path, v.Query)
 	keep := func(a address) string {
