@@ -192,37 +192,6 @@ func TestOpenAPILint(t *testing.T) {
 	}
 }
 
-// TestDocsViewer opens the viewer in Chromium: it asks nobody but its own host,
-// breaks no policy, and tries out a request.
-func TestDocsViewer(t *testing.T) {
-	t.Parallel()
-	modules := os.Getenv(envOpenAPI)
-	if modules == "" {
-		t.Skip(envOpenAPI + " is not set; scripts/with-node.sh sets it")
-	}
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("chromium is not installed")
-	}
-	c := quietCloud(t)
-	dir := t.TempDir()
-	if err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	script, err := os.ReadFile(filepath.Join("..", "..", "testdata", "openapi", "viewer.mjs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "viewer.mjs"), script, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(inTime(t), "node", "viewer.mjs", c.srv.URL)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CHROMIUM="+browser)
-	if got := strings.TrimSpace(play(t, cmd)); got != "tried out: 200" {
-		t.Errorf("the browser says\n%s", got)
-	}
-}
-
 // inline is what a strict policy forbids in a page.
 var inline = regexp.MustCompile(`<script(?:[^>]*)>[^<]|<style| style=| on[a-z]+=|javascript:`)
 

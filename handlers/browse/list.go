@@ -216,8 +216,11 @@ func appendRow(b []byte, v *page.View, d *hal.Document, columns []column, chosen
 	for i := range columns {
 		c := &columns[i]
 		b = appendText(append(b, `<td data-label="`...), c.label)
-		if c.num {
+		switch {
+		case c.num:
 			b = append(b, `" class="num`...)
+		case hasLongWord(c.text(d, self)):
+			b = append(b, `" class="long`...)
 		}
 		b = append(b, `">`...)
 		switch {
@@ -241,6 +244,35 @@ func appendRow(b []byte, v *page.View, d *hal.Document, columns []column, chosen
 	return append(b, "</tr>"...)
 }
 
+// text gives what can be read in a row's cell, as far as a person can have typed it.
+func (c *column) text(d *hal.Document, self []hal.Link) string {
+	if c.rel {
+		if l := c.link(d); l != nil {
+			return l.Title
+		}
+		return ""
+	}
+	if text := c.value(d).Text(); text != "" || len(self) == 0 {
+		return text
+	}
+	return self[0].Title
+}
+
+// longestWord is how many bytes of a word a column is made wide for.
+const longestWord = 32
+
+// hasLongWord reports whether a text has to be broken within a word to fit.
+func hasLongWord(text string) bool {
+	for len(text) > longestWord {
+		space := strings.LastIndexByte(text[:longestWord+1], ' ')
+		if space < 0 {
+			return true
+		}
+		text = text[space+1:]
+	}
+	return false
+}
+
 // appendCalled appends what a row is called: by its first column, or by its title
 // where that says nothing.
 func appendCalled(b []byte, d *hal.Document, c *column, title string) []byte {
@@ -255,20 +287,28 @@ func appendCalled(b []byte, d *hal.Document, c *column, title string) []byte {
 }
 
 func appendRel(b []byte, d *hal.Document, c *column) []byte {
-	if c.at >= len(d.Links) || d.Links[c.at].Name != c.name {
-		for c.at = 0; c.at < len(d.Links) && d.Links[c.at].Name != c.name; c.at++ {
-		}
-	}
-	if c.at == len(d.Links) || len(d.Links[c.at].Links) == 0 {
+	l := c.link(d)
+	if l == nil {
 		return append(b, noneMarkup...)
 	}
-	l := &d.Links[c.at].Links[0]
 	if c.by != nil {
 		if text := c.by.value(d).Text(); text != "" {
 			return appendLink(b, l.Href, text)
 		}
 	}
 	return appendTo(b, l)
+}
+
+// link gives the row's link of the relation, nil when it has none.
+func (c *column) link(d *hal.Document) *hal.Link {
+	if c.at >= len(d.Links) || d.Links[c.at].Name != c.name {
+		for c.at = 0; c.at < len(d.Links) && d.Links[c.at].Name != c.name; c.at++ {
+		}
+	}
+	if c.at == len(d.Links) || len(d.Links[c.at].Links) == 0 {
+		return nil
+	}
+	return &d.Links[c.at].Links[0]
 }
 
 // value gives the row's member. Rows of a list have theirs at the same place.
