@@ -78,7 +78,16 @@ func open(ctx context.Context, c *client, last string) (net.Conn, *bufio.Reader,
 	return nil, nil, err
 }
 
-// events measures what open event streams take, and how late events come.
+// row shows a footprint in a table.
+func (m footprint) row(name string) []string {
+	return []string{name, fmt.Sprintf("%.1f", m.rss), fmt.Sprintf("%.1f", m.rss-m.anon), fmt.Sprintf("%.1f", m.anon)}
+}
+
+// events measures what open event streams take, and how late events come. The goal of
+// 60 MB is held against all that is resident. Most of that is the program itself: its
+// file is mapped, and what was ever touched of it counts until the kernel needs the
+// room. What the streams take is in the anonymous part, next to that of the same
+// process before anybody came.
 func (r *rig) events(ctx context.Context) error {
 	const users = 8
 	db := r.pg.with("events")
@@ -95,6 +104,7 @@ func (r *rig) events(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
+	idle := memory(p.cmd.Process.Pid)
 	var clients []*client
 	for i := range users {
 		c, err := signIn(ctx, p.url, fmt.Sprintf("looker%d", i))
@@ -103,7 +113,7 @@ func (r *rig) events(ctx context.Context) error {
 		}
 		clients = append(clients, c)
 	}
-	_, before := memory(p.cmd.Process.Pid)
+	signedIn := memory(p.cmd.Process.Pid)
 	a := &arrivals{count: map[string]int{}}
 	for i := range streams {
 		conn, reader, err := open(ctx, clients[i%users], "0")
@@ -113,6 +123,7 @@ func (r *rig) events(ctx context.Context) error {
 		defer conn.Close()
 		go a.read(reader)
 	}
+	silent := memory(p.cmd.Process.Pid)
 	orders := r.some(40, 15)
 	server := cpu(p.cmd.Process.Pid)
 	for i := range orders {
@@ -136,13 +147,20 @@ func (r *rig) events(ctx context.Context) error {
 		}
 	}
 	server = cpu(p.cmd.Process.Pid) - server
-	rss, pss := memory(p.cmd.Process.Pid)
+	busy := memory(p.cmd.Process.Pid)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	slices.Sort(a.late)
 	most := a.late[len(a.late)-1]
+	r.out.table("Memory with open event streams, MB",
+		[]string{"", "resident", "pages of files", "anonymous"},
+		idle.row("nobody has come"),
+		signedIn.row(fmt.Sprintf("%d users have signed in", users)),
+		silent.row(fmt.Sprintf("%d streams, silent", streams)),
+		append(busy.row(fmt.Sprintf("%d streams, after %d orders", streams, orders)), fmt.Sprintf("goal 60 MB resident: %s", met(busy.rss < 60))),
+		[]string{"a stream, silent", "", "", fmt.Sprintf("%.1f kB", (silent.anon-idle.anon)*1024/streams)},
+		[]string{"a stream, after the orders", "", "", fmt.Sprintf("%.1f kB", (busy.anon-idle.anon)*1024/streams)})
 	r.out.table(fmt.Sprintf("%d open event streams of %d users", streams, users),
-		[]string{"memory", fmt.Sprintf("%.0f MB resident, %.0f MB of its own share; %.0f MB before", rss, pss, before), fmt.Sprintf("goal 60 MB: %s", met(pss < 60))},
 		[]string{fmt.Sprintf("%d orders, from their transaction to each stream", orders), fmt.Sprintf("p50 %s ms, p99 %s ms, most %s ms", ms(quantile(a.late, .5)), ms(quantile(a.late, .99)), ms(most)), fmt.Sprintf("goal 200 ms: %s", met(most <= 200*time.Millisecond))},
 		[]string{"processor ms of the server by order, with its work", perRequest(server, orders), ""})
 	return nil
