@@ -60,8 +60,8 @@ type follower struct {
 	stream *event.Stream
 	guard  guard
 
-	calls atomic.Int32 // since when the goroutine last found nothing to do; it is there unless 0
-	beat  *time.Timer
+	turns turns
+	beat  *time.Timer // nil before the stream has been greeted
 	due   atomic.Bool // something has to be said, be it nothing
 }
 
@@ -69,53 +69,45 @@ type follower struct {
 func (w *follower) begin(to web.Stream) {
 	w.to = to
 	w.stream.Notify(w.wake)
-	w.calls.Store(1)
-	go func() {
-		if to.Write(greeting(w.stream)) != nil {
-			w.end()
-			return
-		}
-		w.beat = time.AfterFunc(w.guard.patience(), func() {
-			w.due.Store(true)
-			w.wake()
-		})
-		w.run()
-	}()
+	w.wake()
 }
 
 // wake has the follower look for something to write. It does not wait.
-func (w *follower) wake() {
-	if w.calls.Add(1) == 1 {
-		go w.run()
-	}
-}
+func (w *follower) wake() { w.turns.call(w.turn) }
 
-// run writes until it has looked after the last call. At the end of the stream it
-// leaves the calls as they are, so that nobody runs it again.
-func (w *follower) run() {
-	for {
-		calls := w.calls.Load()
-		if err := w.write(); err != nil {
-			w.end()
-			return
-		}
-		if w.calls.Add(-calls) == 0 {
-			return
-		}
+// turn writes what there is, and reports whether the stream goes on.
+func (w *follower) turn() bool {
+	if w.write() == nil {
+		return true
 	}
-}
-
-func (w *follower) end() {
 	if w.beat != nil {
 		w.beat.Stop()
 	}
 	w.stream.Close()
 	w.to.Close()
+	return false
+}
+
+// greet begins the stream, and with it the signs of life.
+func (w *follower) greet() error {
+	if err := w.to.Write(greeting(w.stream)); err != nil {
+		return err
+	}
+	w.beat = time.AfterFunc(w.guard.patience(), func() {
+		w.due.Store(true)
+		w.wake()
+	})
+	return nil
 }
 
 // write writes what has come, or a sign of life when one is due. An error is the end:
 // whatever it is, the client comes back for the rest, and is told then.
 func (w *follower) write() error {
+	if w.beat == nil {
+		if err := w.greet(); err != nil {
+			return err
+		}
+	}
 	ctx := context.Background() // the request has been answered: its own is over
 	for {
 		list, err := w.stream.Next(ctx)
