@@ -17,16 +17,15 @@ const streams = 1000
 
 // arrivals gathers how late events came.
 type arrivals struct {
+	since time.Time // what happened before is not counted
 	mu    sync.Mutex
-	count map[string]int // streams that have had the event, by its id
 	late  []time.Duration
 	err   error
 }
 
-func (a *arrivals) add(id string, late time.Duration) {
+func (a *arrivals) add(late time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.count[id]++
 	a.late = append(a.late, late)
 }
 
@@ -45,25 +44,25 @@ func (a *arrivals) read(r *bufio.Reader) {
 			continue
 		}
 		now := time.Now()
-		var e struct{ ID, Type, Date string }
+		var e struct{ Type, Date string }
 		at, bad := time.Time{}, json.Unmarshal([]byte(text), &e)
 		if bad == nil {
 			at, bad = time.Parse("2006-01-02T15:04:05.000000", e.Date)
 		}
-		if bad == nil && e.Type == "order.created" {
-			a.add(e.ID, now.Sub(at))
+		if bad == nil && e.Type == "order.created" && at.After(a.since) {
+			a.add(now.Sub(at))
 		}
 	}
 }
 
 // open begins a stream on a connection of its own.
-func open(ctx context.Context, c *client, last string) (net.Conn, *bufio.Reader, error) {
+func open(ctx context.Context, c *client) (net.Conn, *bufio.Reader, error) {
 	host := strings.TrimPrefix(c.base, "http://")
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, err = fmt.Fprintf(conn, "GET /api/v2/events/?resource=orders HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\nLast-Event-ID: %s\r\nUser-Agent: bench\r\n\r\n", host, c.token, last)
+	_, err = fmt.Fprintf(conn, "GET /api/v2/events/?resource=orders HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\nUser-Agent: bench\r\n\r\n", host, c.token)
 	r := bufio.NewReaderSize(conn, 1024)
 	for err == nil {
 		var line string
@@ -78,7 +77,31 @@ func open(ctx context.Context, c *client, last string) (net.Conn, *bufio.Reader,
 	return nil, nil, err
 }
 
-// events measures what open event streams take, and how late events come.
+// slowly makes orders as if by people, and gives how long each took, the shortest first.
+func slowly(ctx context.Context, c *client, n int) ([]time.Duration, error) {
+	took := make([]time.Duration, n)
+	for i := range took {
+		begin := time.Now()
+		if _, err := c.text(ctx, order(i)); err != nil {
+			return nil, err
+		}
+		took[i] = time.Since(begin)
+		time.Sleep(200 * time.Millisecond)
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+// row shows a footprint in a table.
+func (m footprint) row(name string) []string {
+	return []string{name, fmt.Sprintf("%.1f", m.rss), fmt.Sprintf("%.1f", m.rss-m.anon), fmt.Sprintf("%.1f", m.anon)}
+}
+
+// events measures what open event streams take, and how late events come. The goal of
+// 60 MB is held against all that is resident. Most of that is the program itself: its
+// file is mapped, and what was ever touched of it counts until the kernel needs the
+// room. What the streams take is in the anonymous part, beside that of the same process
+// after the same work without them.
 func (r *rig) events(ctx context.Context) error {
 	const users = 8
 	db := r.pg.with("events")
@@ -95,6 +118,7 @@ func (r *rig) events(ctx context.Context) error {
 		return err
 	}
 	defer p.stop()
+	idle := memory(p.cmd.Process.Pid)
 	var clients []*client
 	for i := range users {
 		c, err := signIn(ctx, p.url, fmt.Sprintf("looker%d", i))
@@ -103,23 +127,26 @@ func (r *rig) events(ctx context.Context) error {
 		}
 		clients = append(clients, c)
 	}
-	_, before := memory(p.cmd.Process.Pid)
-	a := &arrivals{count: map[string]int{}}
+	// The reference does the same work, while the memory of the passwords is given back.
+	orders := r.some(40, 15)
+	if _, err := slowly(ctx, clients[0], orders); err != nil {
+		return err
+	}
+	alone := memory(p.cmd.Process.Pid)
+	a := &arrivals{since: time.Now()}
 	for i := range streams {
-		conn, reader, err := open(ctx, clients[i%users], "0")
+		conn, reader, err := open(ctx, clients[i%users])
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
 		go a.read(reader)
 	}
-	orders := r.some(40, 15)
+	silent := memory(p.cmd.Process.Pid)
 	server := cpu(p.cmd.Process.Pid)
-	for i := range orders {
-		if _, err := clients[0].text(ctx, order(i)); err != nil {
-			return err
-		}
-		time.Sleep(200 * time.Millisecond) // as if by people
+	posts, err := slowly(ctx, clients[0], orders)
+	if err != nil {
+		return err
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		a.mu.Lock()
@@ -136,14 +163,21 @@ func (r *rig) events(ctx context.Context) error {
 		}
 	}
 	server = cpu(p.cmd.Process.Pid) - server
-	rss, pss := memory(p.cmd.Process.Pid)
+	busy := memory(p.cmd.Process.Pid)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	slices.Sort(a.late)
 	most := a.late[len(a.late)-1]
+	r.out.table("Memory with open event streams, MB",
+		[]string{"", "resident", "of it pages of files", "anonymous"},
+		idle.row("nobody has come"),
+		alone.row(fmt.Sprintf("%d users, %d orders", users, orders)),
+		silent.row(fmt.Sprintf("%d streams, silent", streams)),
+		append(busy.row(fmt.Sprintf("%d streams, %d orders", streams, orders)), fmt.Sprintf("goal 60 MB resident: %s", met(busy.rss < 60))),
+		[]string{"a stream, of the same work without", "", "", fmt.Sprintf("%.1f kB", (busy.anon-alone.anon)*1024/streams)})
 	r.out.table(fmt.Sprintf("%d open event streams of %d users", streams, users),
-		[]string{"memory", fmt.Sprintf("%.0f MB resident, %.0f MB of its own share; %.0f MB before", rss, pss, before), fmt.Sprintf("goal 60 MB: %s", met(pss < 60))},
 		[]string{fmt.Sprintf("%d orders, from their transaction to each stream", orders), fmt.Sprintf("p50 %s ms, p99 %s ms, most %s ms", ms(quantile(a.late, .5)), ms(quantile(a.late, .99)), ms(most)), fmt.Sprintf("goal 200 ms: %s", met(most <= 200*time.Millisecond))},
+		[]string{"the orders themselves, to their answer", fmt.Sprintf("p50 %s ms, most %s ms", ms(quantile(posts, .5)), ms(posts[len(posts)-1])), ""},
 		[]string{"processor ms of the server by order, with its work", perRequest(server, orders), ""})
 	return nil
 }

@@ -202,12 +202,19 @@ func family(root int) time.Duration {
 	return sum
 }
 
-// memory gives a process's share of the memory in MB: resident, and with what is
-// shared counted in parts.
-func memory(pid int) (rss, pss float64) {
+// footprint is the memory of a process in MB.
+type footprint struct {
+	rss  float64 // resident
+	pss  float64 // resident, with what is shared counted in parts
+	anon float64 // what it has made itself; the rest is pages of files, which the kernel can read again
+}
+
+// memory gives the footprint of a process, zero for one that is gone.
+func memory(pid int) footprint {
+	var m footprint
 	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
-		return 0, 0
+		return m
 	}
 	defer f.Close()
 	data, _ := io.ReadAll(f)
@@ -216,10 +223,12 @@ func memory(pid int) (rss, pss float64) {
 		kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
 		switch name {
 		case "Rss":
-			rss = kb / 1024
+			m.rss = kb / 1024
 		case "Pss":
-			pss = kb / 1024
+			m.pss = kb / 1024
+		case "Anonymous":
+			m.anon = kb / 1024
 		}
 	}
-	return rss, pss
+	return m
 }

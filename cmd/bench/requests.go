@@ -40,7 +40,7 @@ func (r *rig) round(ctx context.Context, x *contender, n int, call func(i int) r
 	}
 	u := usage{n: n, took: took}
 	u.server, u.sql = cpu(x.p.cmd.Process.Pid)-server, family(r.pg.pid)-sql
-	_, u.pss = memory(x.p.cmd.Process.Pid)
+	u.pss = memory(x.p.cmd.Process.Pid).pss
 	return u, nil
 }
 

@@ -113,11 +113,11 @@ func (r *rig) demo(ctx context.Context) error {
 	}
 	last := all[len(all)-1]
 	slices.SortFunc(all, func(a, b *process) int { return cmp.Compare(a.took, b.took) })
-	rss, pss := memory(last.cmd.Process.Pid)
+	m := memory(last.cmd.Process.Pid)
 	t := all[1].took
 	r.out.table("The demo, with its simulated vCenter and its history",
 		[]string{fmt.Sprintf("ready in %.2f s", t.Seconds()), fmt.Sprintf("goal 2 s: %s", met(t <= 2*time.Second))},
-		[]string{fmt.Sprintf("%.0f MB resident, %.0f MB of its own share", rss, pss), fmt.Sprintf("goal 100 MB: %s", met(pss <= 100))})
+		[]string{fmt.Sprintf("%.0f MB resident, %.0f MB of its own share", m.rss, m.pss), fmt.Sprintf("goal 100 MB: %s", met(m.pss <= 100))})
 	return nil
 }
 
@@ -193,7 +193,7 @@ func (r *rig) orders(ctx context.Context) error {
 	}
 	took := time.Since(begin)
 	server, sql = cpu(p.cmd.Process.Pid)-server, family(r.pg.pid)-sql
-	_, pss := memory(p.cmd.Process.Pid)
+	pss := memory(p.cmd.Process.Pid).pss
 	rate := float64(many) / took.Seconds()
 	r.out.table("Orders with the simulated provider, 8 workers",
 		[]string{"from submit to the first step of a job", fmt.Sprintf("p50 %.0f ms, p99 %.0f ms", half, most), fmt.Sprintf("goal p99 1000 ms: %s", met(most <= 1000))},
@@ -273,7 +273,7 @@ func (r *rig) sync(ctx context.Context) error {
 		ratio := took.Seconds() / read.Seconds()
 		rows = append(rows, []string{x.what, fmt.Sprintf("%.2f", took.Seconds()), fmt.Sprintf("%.2f", ratio), fmt.Sprintf("goal %.1f: %s", x.goal, met(ratio <= x.goal))})
 	}
-	_, pss := memory(p.cmd.Process.Pid)
+	pss := memory(p.cmd.Process.Pid).pss
 	rows = append(rows, []string{"memory", fmt.Sprintf("%.0f MB", pss), "", fmt.Sprintf("goal 100 MB: %s", met(pss <= 100))})
 	r.out.table("Synchronisation with a simulated vCenter", rows...)
 	return nil

@@ -449,6 +449,53 @@ func TestAStreamIsNotHeldUp(t *testing.T) {
 	}
 }
 
+// TestAStreamSharesItsConnection has a stream over HTTP/2, whose connection serves other
+// requests: events come, and the stream ends when the service stops.
+func TestAStreamSharesItsConnection(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, storetest.SQLiteURL(t))
+	srv := httptest.NewUnstartedServer(c.app.web)
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	request := func(method, accept, body string) *http.Response {
+		path := "/api/v2/events/?type=order.created"
+		if method == http.MethodPost {
+			path = "/api/v2/orders/"
+		}
+		req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", basic("admin", demo.Password))
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	res := request(http.MethodGet, web.EventStream, "")
+	defer res.Body.Close()
+	if res.ProtoMajor != 2 || res.StatusCode != http.StatusOK {
+		t.Fatal(res.Proto, res.Status)
+	}
+	f := &frames{lines: bufio.NewReader(res.Body)}
+	for range 3 {
+		if made := request(http.MethodPost, "*/*", `{"group": 2}`); made.Body.Close() != nil || made.StatusCode != http.StatusCreated {
+			t.Fatal(made.Status)
+		}
+		if x, err := f.next(); err != nil || x.kind != "order.created" {
+			t.Fatalf("%+v: %v", x, err)
+		}
+	}
+	c.stopEvents()
+	if x, err := f.next(); !errors.Is(err, io.EOF) {
+		t.Errorf("it goes on with %+v: %v", x, err)
+	}
+}
+
 // TestStreamsDoNotKeepAServerFromStopping has some streams open when the server is
 // told to stop.
 func TestStreamsDoNotKeepAServerFromStopping(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -22,6 +21,14 @@ const assetsPath = Base + "/assets"
 
 //go:embed assets
 var assetFiles embed.FS
+
+// mediaTypes are the types of what is served, by the ends of names. What the machine
+// takes them for is no matter, and its tables are large.
+var mediaTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
 
 // asset is one file.
 type asset struct {
@@ -49,7 +56,7 @@ func loadAssets() (assets, error) {
 		sum := sha256.Sum256(data)
 		ext := path.Ext(e.Name())
 		name := strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
-		file := asset{kind: mime.TypeByExtension(ext), data: data}
+		file := asset{kind: mediaTypes[ext], data: data}
 		if file.kind == "" {
 			return a, fmt.Errorf("asset %s has no media type", e.Name())
 		}

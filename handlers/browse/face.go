@@ -6,6 +6,7 @@ package browse
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,7 +21,7 @@ const Base = "/api/v2"
 // Face writes pages and serves what they need.
 type Face struct {
 	assets  assets
-	viewing viewer
+	viewing func() (viewer, error) // reads the files once
 }
 
 // New makes the face.
@@ -30,9 +31,7 @@ func New() (*Face, error) {
 		return nil, err
 	}
 	f := &Face{assets: a}
-	if f.viewing, err = f.loadViewer(); err != nil {
-		return nil, err
-	}
+	f.viewing = sync.OnceValues(f.loadViewer)
 	return f, nil
 }
 

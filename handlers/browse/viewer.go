@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/base64"
 	"io"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -42,6 +41,7 @@ type viewer struct {
 	html  []byte
 }
 
+// loadViewer reads the files, which is half a megabyte: when somebody asks for the first.
 func (f *Face) loadViewer() (viewer, error) {
 	v := viewer{files: map[string]viewerFile{}}
 	entries, err := viewerFiles.ReadDir("viewer")
@@ -55,8 +55,8 @@ func (f *Face) loadViewer() (viewer, error) {
 		}
 		name, packed := strings.CutSuffix(e.Name(), ".gz")
 		sum := sha256.Sum256(data)
-		file := viewerFile{small: data, plain: !packed, kind: mime.TypeByExtension(path.Ext(name)), tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
-		if ext := path.Ext(name); file.kind == "" || ext == ".md" || ext == "" {
+		file := viewerFile{small: data, plain: !packed, kind: mediaTypes[path.Ext(name)], tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+		if file.kind == "" {
 			file.kind = "text/plain; charset=utf-8"
 		}
 		v.files[name] = file
@@ -91,16 +91,24 @@ func (f *Face) viewerPage() g.Node {
 }
 
 func (f *Face) viewer(c echo.Context) error {
+	v, err := f.viewing()
+	if err != nil {
+		return err
+	}
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentSecurityPolicy, page.Policy)
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	header.Set(echo.HeaderReferrerPolicy, "same-origin")
 	header.Set(echo.HeaderCacheControl, "public, no-cache")
-	return c.Blob(http.StatusOK, "text/html; charset=utf-8", f.viewing.html)
+	return c.Blob(http.StatusOK, "text/html; charset=utf-8", v.html)
 }
 
 func (f *Face) viewerAsset(c echo.Context) error {
-	file, ok := f.viewing.files[c.Param("file")]
+	v, err := f.viewing()
+	if err != nil {
+		return err
+	}
+	file, ok := v.files[c.Param("file")]
 	if !ok {
 		return fault.NotFoundf("Not found.")
 	}

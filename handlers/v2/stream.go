@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -45,42 +46,98 @@ func (f *Face) stream(c echo.Context, filter event.Filter) error {
 	if err != nil {
 		return err
 	}
-	g := f.guard(c, a)
+	w := &follower{face: f, stream: st, guard: f.guard(c, a)}
 	varying(c.Response().Header())
-	return web.OpenStream(c, func(to web.Stream) {
-		defer st.Close()
-		f.follow(to, st, g)
-	})
+	return web.OpenStream(c, w.begin)
 }
 
-// follow writes what happens until something ends the stream.
-func (f *Face) follow(to web.Stream, st *event.Stream, g *guard) {
-	ctx := context.Background() // the request has been answered: its own is over
-	if err := to.Write(greeting(st)); err != nil {
-		return
+// follower writes what happens to one client. It has a goroutine while there is
+// something to write, and none in between: people who look on cost no more than their
+// connections.
+type follower struct {
+	face   *Face
+	to     web.Stream
+	stream *event.Stream
+	guard  guard
+
+	turns turns
+	beat  *time.Timer // nil before the stream has been greeted
+	due   atomic.Bool // something has to be said, be it nothing
+}
+
+// begin writes to a body until something ends the stream.
+func (w *follower) begin(to web.Stream) {
+	w.to = to
+	w.stream.Notify(w.wake)
+	w.wake()
+}
+
+// wake has the follower look for something to write. It does not wait.
+func (w *follower) wake() { w.turns.call(w.turn) }
+
+// turn writes what there is, and reports whether the stream goes on.
+func (w *follower) turn() bool {
+	if w.write() == nil {
+		return true
 	}
-	var parts [][]byte
+	if w.beat != nil {
+		w.beat.Stop()
+	}
+	w.stream.Close()
+	w.to.Close()
+	return false
+}
+
+// greet begins the stream, and with it the signs of life.
+func (w *follower) greet() error {
+	if err := w.to.Write(greeting(w.stream)); err != nil {
+		return err
+	}
+	w.beat = time.AfterFunc(w.guard.patience(), func() {
+		w.due.Store(true)
+		w.wake()
+	})
+	return nil
+}
+
+// write writes what has come, or a sign of life when one is due. An error is the end:
+// whatever it is, the client comes back for the rest, and is told then.
+func (w *follower) write() error {
+	if w.beat == nil {
+		if err := w.greet(); err != nil {
+			return err
+		}
+	}
+	ctx := context.Background() // the request has been answered: its own is over
 	for {
-		list, err := st.Next(ctx, g.patience())
+		list, err := w.stream.Next(ctx)
 		if err == nil {
-			err = g.check(ctx)
+			err = w.guard.check(ctx)
 		}
 		if err != nil {
-			// Whatever it is, the client comes back for the rest, and is told then.
-			_ = to.Write([]byte(": " + fault.From(err).Message + "\n\n"))
-			return
+			_ = w.to.Write([]byte(": " + fault.From(err).Message + "\n\n"))
+			return err
 		}
-		if parts = parts[:0]; len(list) == 0 {
-			parts = append(parts, []byte(":\n\n"))
+		if due := w.due.Swap(false); len(list) == 0 && !due {
+			return nil
 		}
-		for _, e := range list {
-			parts = append(parts, e.Wire(f.frame))
+		if err := w.send(list); err != nil {
+			return err
 		}
-		if to.Write(parts...) != nil {
-			return
-		}
-		clear(parts)
+		w.beat.Reset(w.guard.patience())
 	}
+}
+
+// send writes some events, or the sign of life when there are none.
+func (w *follower) send(list []*event.Published) error {
+	if len(list) == 0 {
+		return w.to.Write([]byte(":\n\n"))
+	}
+	parts := make([][]byte, len(list))
+	for i, e := range list {
+		parts[i] = e.Wire(w.face.frame)
+	}
+	return w.to.Write(parts...)
 }
 
 // greeting is how a stream begins. Its id says where it begins, so that a client that
@@ -101,26 +158,33 @@ func (f *Face) frame(e *models.Event) []byte {
 	return append(b, "\n\n"...)
 }
 
-// guard looks after the credentials that a stream was opened with.
+// guard looks after the credentials that a stream was opened with. There are many, so
+// it keeps as much of the request as authentication reads.
 type guard struct {
 	face    *Face
 	echo    *echo.Echo
-	request *http.Request // as much of it as authentication reads
+	path    string
+	host    string
+	remote  string
+	headers [len(credentialHeaders)][]string
 	user    models.ID
 	ends    time.Time // when the token expires; zero for credentials that do not
 	next    time.Time // when they are looked at again
 	signOff uint64
 }
 
-func (f *Face) guard(c echo.Context, a access.Actor) *guard {
+// credentialHeaders are the headers in which credentials come.
+var credentialHeaders = [...]string{echo.HeaderAuthorization, echo.HeaderCookie}
+
+func (f *Face) guard(c echo.Context, a access.Actor) guard {
 	r := c.Request()
-	g := &guard{
-		face: f, echo: c.Echo(), user: a.ID, next: f.reg.Now().Add(heartbeat), signOff: f.signOff.Load(),
-		request: &http.Request{Method: http.MethodGet, URL: &url.URL{Path: r.URL.Path}, RemoteAddr: r.RemoteAddr, Host: r.Host, Header: http.Header{}},
+	g := guard{
+		face: f, echo: c.Echo(), path: eventsPath, host: strings.Clone(r.Host), remote: strings.Clone(r.RemoteAddr),
+		user: a.ID, next: f.reg.Now().Add(heartbeat), signOff: f.signOff.Load(),
 	}
-	for _, name := range []string{echo.HeaderAuthorization, echo.HeaderCookie} {
+	for i, name := range credentialHeaders {
 		for _, v := range r.Header.Values(name) {
-			g.request.Header.Add(name, strings.Clone(v))
+			g.headers[i] = append(g.headers[i], strings.Clone(v))
 		}
 	}
 	if scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " "); !strings.EqualFold(scheme, "Basic") {
@@ -129,6 +193,17 @@ func (f *Face) guard(c echo.Context, a access.Actor) *guard {
 		}
 	}
 	return g
+}
+
+// request is the one that the stream was opened with, as far as it is kept.
+func (g *guard) request(ctx context.Context) *http.Request {
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: g.path}, RemoteAddr: g.remote, Host: g.host, Header: http.Header{}}
+	for i, name := range credentialHeaders {
+		if len(g.headers[i]) > 0 {
+			r.Header[name] = g.headers[i]
+		}
+	}
+	return r.WithContext(ctx)
 }
 
 // patience is how long the stream may be silent.
@@ -150,7 +225,7 @@ func (g *guard) check(ctx context.Context) error {
 		return nil
 	}
 	g.next, g.signOff = now.Add(heartbeat), heard
-	c := g.echo.NewContext(g.request.WithContext(ctx), nil)
+	c := g.echo.NewContext(g.request(ctx), nil)
 	if err := g.face.Authenticate(c); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"time"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -19,7 +18,8 @@ var (
 	ErrSlow      = fault.New(fault.Limited, "The stream is read too slowly.")
 )
 
-// Stream is the events that one caller follows. It belongs to one goroutine.
+// Stream is the events that one caller follows. It has no goroutine of its own and
+// belongs to one at a time.
 type Stream struct {
 	// Reset says that events behind the number that was asked for are not kept any
 	// more: the stream begins with the oldest one that is.
@@ -31,7 +31,7 @@ type Stream struct {
 	user   models.ID
 	filter Filter
 	live   bool // it is handed what is new; before, it reads what there is
-	word   chan struct{}
+	word   func()
 
 	mu      sync.Mutex
 	at      models.ID // it has, or has been offered, everything up to it
@@ -52,7 +52,7 @@ func (s *Service) Subscribe(ctx context.Context, a access.Actor, f Filter, after
 	if err != nil {
 		return nil, err
 	}
-	st := &Stream{From: last, svc: s, user: a.ID, filter: f, word: make(chan struct{}, 1)}
+	st := &Stream{From: last, svc: s, user: a.ID, filter: f, word: func() {}}
 	if after != "" {
 		n, err := strconv.ParseInt(after, 10, 64)
 		if err != nil || n < 0 || models.ID(n) > last || strconv.FormatInt(n, 10) != after {
@@ -80,27 +80,21 @@ func (s *Service) admit(user models.ID) error {
 	return nil
 }
 
-// Next waits for events, no longer than so long, and gives those that have come:
-// none when there are none. It is an error when the stream has come to its end: one
-// of ErrStopping, ErrSignedOut and ErrSlow, the context's, or the database's.
-func (st *Stream) Next(ctx context.Context, wait time.Duration) ([]*Published, error) {
+// Notify has word called whenever Next may have something, or an error, from then on.
+// It is called by those who hand out, so it must not wait. It is to be set before the
+// first Next.
+func (st *Stream) Notify(word func()) { st.word = word }
+
+// Next gives events that have come, and does not wait for others: after none, Next is
+// to be called when there is word of more. It is an error when the stream has come to
+// its end: one of ErrStopping, ErrSignedOut and ErrSlow, the context's, or the
+// database's.
+func (st *Stream) Next(ctx context.Context) ([]*Published, error) {
 	for !st.live {
 		list, err := st.catchUp(ctx)
 		if err != nil || len(list) > 0 {
 			return list, err
 		}
-	}
-	if list, err := st.take(); err != nil || len(list) > 0 {
-		return list, err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
-		return nil, nil
-	case <-st.word:
 	}
 	return st.take()
 }
@@ -160,7 +154,7 @@ func (st *Stream) offer(list []*Published, upTo models.ID) {
 		st.pending, st.err = nil, ErrSlow
 	}
 	if len(st.pending) > 0 || st.err != nil {
-		wake(st.word)
+		st.word()
 	}
 }
 
@@ -182,5 +176,5 @@ func (st *Stream) end(reason error) {
 	if st.err == nil {
 		st.err = reason
 	}
-	wake(st.word)
+	st.word()
 }

@@ -33,19 +33,20 @@ func WantsEvents(r *http.Request) bool {
 }
 
 // Stream is the body of an answer that has begun and goes on. It belongs to one
-// goroutine.
+// goroutine at a time.
 type Stream interface {
 	// Write sends all of the parts, or fails when the client is gone or does not read.
 	Write(parts ...[]byte) error
+	// Close ends the answer. It is called once.
 	Close()
 }
 
-// OpenStream begins an answer of server-sent events and calls run with its body. Over
-// HTTP/1.1 run has a goroutine of its own and no more than the connection: the
-// buffers of the request, and all that the handlers had on their stack, are given
-// back as soon as the handler returns, which it has to do at once. Otherwise
-// OpenStream returns when run has.
-func OpenStream(c echo.Context, run func(Stream)) error {
+// OpenStream begins an answer of server-sent events and hands its body to begin, which
+// returns at once; whoever has the body then closes it. Over HTTP/1.1 the body is no
+// more than the connection: the buffers of the request and the goroutine that served
+// it are given back as soon as the handler returns, which it has to do at once.
+// Otherwise OpenStream returns when the body is closed.
+func OpenStream(c echo.Context, begin func(Stream)) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, EventStream)
 	h.Set(echo.HeaderCacheControl, "no-store")
@@ -55,7 +56,7 @@ func OpenStream(c echo.Context, run func(Stream)) error {
 	}
 	conn, _, err := c.Response().Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
-		return flushed(c, run)
+		return flushed(c, begin)
 	}
 	if err != nil {
 		return err
@@ -68,10 +69,7 @@ func OpenStream(c echo.Context, run func(Stream)) error {
 		s.Close()
 		return nil //nolint:nilerr // the client has gone
 	}
-	go func() {
-		defer s.Close()
-		run(s)
-	}()
+	begin(s)
 	return nil
 }
 
@@ -89,38 +87,49 @@ func (s *connStream) begin(h http.Header) error {
 }
 
 func (s *connStream) Write(parts ...[]byte) error {
-	// The network goes by the wall clock, whatever clock the service goes by.
-	late := time.AfterFunc(writePatience, s.Close)
-	defer late.Stop()
+	if err := s.conn.SetWriteDeadline(writeDeadline()); err != nil {
+		return err
+	}
+	if len(parts) == 1 { // as most are; the connection keeps nothing for it
+		_, err := s.conn.Write(parts[0])
+		return err
+	}
 	list := net.Buffers(parts)
 	_, err := list.WriteTo(s.conn)
 	return err
 }
 
+// writeDeadline goes by the wall clock, as the network does, whatever clock the
+// service goes by.
+func writeDeadline() time.Time {
+	return time.Now().Add(writePatience) //nolint:forbidigo // see above
+}
+
 func (s *connStream) Close() { _ = s.conn.Close() } // whoever reads it connects again
 
 // flushed is for connections that are shared with other requests, as HTTP/2's are.
-func flushed(c echo.Context, run func(Stream)) error {
+func flushed(c echo.Context, begin func(Stream)) error {
 	c.Response().WriteHeader(http.StatusOK)
-	s := &flushStream{c: c, control: http.NewResponseController(c.Response())}
+	s := &flushStream{c: c, control: http.NewResponseController(c.Response()), closed: make(chan struct{})}
 	if err := s.Write(); err != nil {
 		return err
 	}
-	run(s)
+	begin(s)
+	<-s.closed // until then others write to what is the handler's
 	return nil
 }
 
 type flushStream struct {
 	c       echo.Context
 	control *http.ResponseController
+	closed  chan struct{}
 }
 
 func (s *flushStream) Write(parts ...[]byte) error {
 	if err := s.c.Request().Context().Err(); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(writePatience) //nolint:forbidigo // the network goes by the wall clock
-	if err := s.control.SetWriteDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := s.control.SetWriteDeadline(writeDeadline()); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	for _, p := range parts {
@@ -131,4 +140,4 @@ func (s *flushStream) Write(parts ...[]byte) error {
 	return s.control.Flush()
 }
 
-func (s *flushStream) Close() {}
+func (s *flushStream) Close() { close(s.closed) }
