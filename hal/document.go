@@ -110,5 +110,6 @@ type TemplateProperty struct {
 	Selected             []string // with Multiple: what is chosen already, in place of Value
 }
 
-// Option is one choice of a property. Without a Prompt the Value is shown.
-type Option struct{ Prompt, Value string }
+// Option is one choice of a property. Without a Prompt the Value is shown. For are the
+// values of the property group that it goes with, separated by spaces; "" for all.
+type Option struct{ Prompt, Value, For string }

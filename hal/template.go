@@ -77,7 +77,11 @@ func appendOptions(dst []byte, p *TemplateProperty) []byte {
 				prompt = o.Value
 			}
 			dst = appendMember(append(appendComma(dst), '{'), "prompt", prompt)
-			dst = append(appendMember(dst, "value", o.Value), '}')
+			dst = appendMember(dst, "value", o.Value)
+			if o.For != "" {
+				dst = appendMember(dst, "for", o.For)
+			}
+			dst = append(dst, '}')
 		}
 		dst = append(dst, ']')
 	} else {

@@ -44,7 +44,7 @@ func (sh *shell) fill(t client.Template, given []pair) (client.Object, error) {
 		case t.Method == http.MethodPatch || p.ReadOnly:
 			continue
 		case p.Value != nil && client.Text(p.Value) != "":
-			body = append(body, client.Member{Name: p.Name, Value: p.Value})
+			body = append(body, client.Member{Name: p.Name, Value: fitting(p, client.Text(body.Get("group")))})
 			continue
 		case !p.Required:
 			continue
@@ -65,6 +65,20 @@ func (sh *shell) fill(t client.Template, given []pair) (client.Object, error) {
 		return nil, client.Errorf(client.Usage, "%s: missing %s.", title(t), client.Plain(strings.Join(missing, ", ")))
 	}
 	return body, nil
+}
+
+// fitting gives what a field begins with; where that does not go with the group that
+// is chosen, the first choice that does.
+func fitting(p client.Property, group string) any {
+	fits := func(o client.Option) bool { return group == "" || len(o.For) == 0 || slices.Contains(o.For, group) }
+	at := slices.IndexFunc(p.Options, func(o client.Option) bool { return o.Value == client.Text(p.Value) })
+	if at < 0 || fits(p.Options[at]) {
+		return p.Value
+	}
+	if at = slices.IndexFunc(p.Options, fits); at < 0 {
+		return p.Value
+	}
+	return p.Options[at].Value
 }
 
 func title(t client.Template) string { return client.Plain(t.Title) }

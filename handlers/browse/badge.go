@@ -70,6 +70,15 @@ var orderStatuses = map[string]struct {
 	is   standing
 }{"ACTIVE": {"Working", busy}, "PENDING": {"Waiting for approval", warn}}
 
+// stateWords gives what the badge of a row of the kind says.
+func stateWords(of *resource.Def, status string) (string, bool) {
+	if s, ok := orderStatuses[status]; ok && of != nil && of.Plural == "orders" {
+		return s.text, true
+	}
+	s, ok := statuses[strings.ToUpper(status)]
+	return s.text, ok
+}
+
 // appendState appends the badge of a row of the kind.
 func appendState(b []byte, of *resource.Def, status string) []byte {
 	if of != nil && of.Plural == "orders" {

@@ -13,9 +13,6 @@ import (
 // catalogue is the page of all blueprints.
 func (f *Face) catalogue(v *page.View, title string) g.Node {
 	docs := listed(v.Doc)
-	if title == "Blueprints" {
-		title = "Catalogue"
-	}
 	if v.Selection != "" {
 		return f.list(v, title)
 	}

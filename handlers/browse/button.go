@@ -131,7 +131,7 @@ func doc(v *page.View, t *hal.Template) string {
 
 // destructive are the actions after which something is not there any more, or not
 // running.
-var destructive = []string{"delete", "cancel", "deny", "power-off", "reboot", "revert", "revoke", "rotate", "sign-out-everywhere"}
+var destructive = []string{"delete", "cancel", "deny", "power-off", "reboot", "revert", "revoke", "rotate-secret", "disable", "sign-out-everywhere"}
 
 // dangerous reports whether a template is asked for once more.
 func dangerous(t *hal.Template) bool {
@@ -158,5 +158,5 @@ func verb(t *hal.Template) string {
 	if title == "" {
 		return label(t.Key)
 	}
-	return title
+	return strings.TrimSuffix(title, " of")
 }

@@ -252,7 +252,7 @@ func forecastOf(v *page.View, t *hal.Template) g.Node {
 	case back.Tried != nil:
 		content = forecast(back.Tried)
 	case back.Problem != nil:
-		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this.")), problemText(back.Problem))
+		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this."))) // what is wrong stands at its field
 	}
 	return h.Section(h.ID("forecast"), g.Attr("aria-label", "What it would lead to"), g.Attr("aria-live", "polite"), content)
 }
@@ -349,14 +349,29 @@ func asRequest(v *page.View) g.Node {
 		props = append(props, hal.Prop{Name: "name", Value: hal.String(name)})
 	}
 	props = append(props, hal.Prop{Name: "items", Value: addressed(prop(d, "items"))}, hal.Prop{Name: "submit-now", Value: hal.String("true")})
+	return h.Details(h.Class("card part"), h.Summary(g.Text("API…")), orderRequest(v, hal.Object(props)))
+}
+
+// orderRequest shows the request that orders what the body says.
+func orderRequest(v *page.View, body hal.Value) g.Node {
 	var b bytes.Buffer
-	if json.Indent(&b, hal.Object(props).AppendJSON(nil, hal.HAL), "", "  ") != nil {
+	if json.Indent(&b, body.AppendJSON(nil, hal.HAL), "", "  ") != nil {
 		return nil
 	}
-	command := "curl -u USER -H 'Content-Type: application/json' https://HOST" + Base + "/orders/ -d '" + strings.ReplaceAll(b.String(), "'", `'\''`) + "'"
-	return h.Details(h.Class("card part"), h.Summary(g.Text("API…")),
+	origin := v.Origin
+	if origin == "" {
+		origin = "https://HOST"
+	}
+	command := "curl -u USER -H 'Content-Type: application/json' " + origin + Base + "/orders/ -d '" + strings.ReplaceAll(b.String(), "'", `'\''`) + "'"
+	return g.Group{
 		h.P(g.Text("The same order as a request. Add "), h.Code(g.Text("?dry-run=1")), g.Text(" to the address to see what it would lead to.")),
-		h.Pre(h.Class("source"), h.TabIndex("0"), h.Code(g.Text(command))))
+		h.Pre(h.Class("source"), h.TabIndex("0"), g.Attr("data-copy"), h.Code(g.Text(command))),
+	}
+}
+
+// sample is the page of an order that could be made.
+func (f *Face) sample(v *page.View, title string) g.Node {
+	return h.Div(h.Class("kind"), heading(v, title), h.Section(h.Class("card part"), orderRequest(v, prop(v.Doc, "body"))))
 }
 
 // addressed puts addresses back in place of the links that pages have.

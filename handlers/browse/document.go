@@ -46,8 +46,20 @@ func once(v *page.View) g.Node {
 		return nil
 	}
 	return h.Div(h.Class("notice"), h.Role("status"),
-		h.P(g.Text("Keep what you need of this: some of it is shown this once.")),
+		h.P(g.Text("This is shown this once. Keep it:")),
+		secrets(v.Doc),
 		h.P(h.A(h.Class("button"), h.Href(selfOf(v.Doc)), g.Text("Go on"))))
+}
+
+// secrets are the members that an answer shows this once, to be copied.
+func secrets(d *hal.Document) g.Node {
+	var list g.Group
+	for _, name := range []string{"token", "secret"} {
+		if text := textOf(d, name); text != "" {
+			list = append(list, h.Pre(h.Class("source"), g.Attr("data-copy"), g.Text(text)))
+		}
+	}
+	return list
 }
 
 // members shows members as names and values; of is the declaration that explains

@@ -47,10 +47,12 @@ func filter(v *page.View) g.Node {
 	}
 	terms := query.TypedTerms(raw)
 	wrong := v.Doc == nil && v.Problem != nil
+	find, states := search(v, terms), quick(v, terms)
+	show := h.Button(h.Type("submit"), g.Text("Show"))
 	return h.Form(h.Class("filter"), h.Method("get"), h.Action(v.Path), h.Role("search"), g.Attr("aria-label", "Filter"),
 		carried(v, here),
-		h.Div(h.Class("quick"), search(v, terms), quick(v, terms), h.Button(h.Type("submit"), g.Text("Show"))),
-		chips(here, terms),
+		g.If(find != nil || states != nil, h.Div(h.Class("quick"), find, states, show)),
+		chips(v, here, terms),
 		h.Details(g.If(wrong, g.Attr("open")),
 			h.Summary(g.Text("More conditions")),
 			condition(v),
@@ -60,6 +62,7 @@ func filter(v *page.View) g.Node {
 					g.If(wrong, g.Group{g.Attr("aria-invalid", "true"), g.Attr("aria-describedby", "problem")})),
 				h.P(h.Class("hint"), g.Text("field:value, field.lookup:value or relation.field:value, separated by semicolons")),
 			),
+			g.If(find == nil && states == nil, show),
 		),
 	)
 }
@@ -113,7 +116,7 @@ func quick(v *page.View, terms []query.Typed) g.Node {
 		if f == nil || len(list) == mostQuick {
 			continue
 		}
-		values := fewValues(f)
+		values := fewValues(v.Of, f)
 		if len(values) == 0 || len(values) > mostChoices {
 			continue
 		}
@@ -132,7 +135,7 @@ func quick(v *page.View, terms []query.Typed) g.Node {
 }
 
 // fewValues gives the values of a field that has few, as name and value.
-func fewValues(f *query.Field) []pair {
+func fewValues(of *resource.Def, f *query.Field) []pair {
 	//exhaustive:ignore
 	switch f.Kind {
 	case query.Bool:
@@ -140,14 +143,24 @@ func fewValues(f *query.Field) []pair {
 	case query.Enum:
 		list := make([]pair, len(f.Enum))
 		for i, x := range f.Enum {
-			list[i] = pair{label(strings.ToLower(x)), x}
-			if strings.ToUpper(x) == x {
-				list[i].name = x
-			}
+			list[i] = pair{wordFor(of, f.Name, x), x}
 		}
 		return list
 	}
 	return nil
+}
+
+// wordFor gives a value as pages say it: a state by the words of its badge.
+func wordFor(of *resource.Def, field, value string) string {
+	if isState(of, field) {
+		if text, ok := stateWords(of, value); ok {
+			return text
+		}
+	}
+	if strings.ToUpper(value) == value {
+		return value
+	}
+	return label(strings.ToLower(value))
 }
 
 // lookups are what conditions are called, in the order in which they are offered.
@@ -187,11 +200,11 @@ func condition(v *page.View) g.Node {
 	known, hops := v.Of.Schema.Known(v.Actor)
 	own, related := make(g.Group, 0, len(known)), make(g.Group, 0, len(hops))
 	for _, f := range known {
-		own = append(own, fieldOption(f.Name, label(f.Name), f))
+		own = append(own, fieldOption(v, f.Name, label(f.Name), f))
 	}
 	for _, hop := range hops {
 		f := titleField(hop.Target, func(name string) *query.Field { return hop.Target.Field(name, v.Actor) })
-		related = append(related, fieldOption(hop.Name+"."+f.Name, label(hop.Name), f))
+		related = append(related, fieldOption(v, hop.Name+"."+f.Name, label(hop.Name), f))
 	}
 	ways := make(g.Group, 0, len(lookups))
 	for _, l := range lookups {
@@ -208,10 +221,10 @@ func condition(v *page.View) g.Node {
 	))
 }
 
-func fieldOption(path, text string, f *query.Field) g.Node {
+func fieldOption(v *page.View, path, text string, f *query.Field) g.Node {
 	kind := fieldKinds[f.Kind]
 	var values []string
-	for _, x := range fewValues(f) {
+	for _, x := range fewValues(v.Of, f) {
 		values = append(values, x.value)
 	}
 	return h.Option(h.Value(path), h.Data("kind", kind), g.If(values != nil, h.Data("values", strings.Join(values, "|"))), g.Text(text))
@@ -234,7 +247,7 @@ func fitting(l query.Lookup) string {
 }
 
 // chips are the conditions in force, each with a way to drop it.
-func chips(here address, terms []query.Typed) g.Node {
+func chips(v *page.View, here address, terms []query.Typed) g.Node {
 	if len(terms) == 0 {
 		return nil
 	}
@@ -246,7 +259,7 @@ func chips(here address, terms []query.Typed) g.Node {
 				rest = append(rest, other.String())
 			}
 		}
-		text := inWords(t)
+		text := inWords(v.Of, t)
 		list = append(list, h.Li(g.Text(text), h.A(h.Href(here.afresh(pair{"filter", strings.Join(rest, ";")}).String()),
 			h.Aria("label", "Without: "+text), g.Text("×"))))
 	}
@@ -257,7 +270,7 @@ func chips(here address, terms []query.Typed) g.Node {
 }
 
 // inWords says what a term asks.
-func inWords(t query.Typed) string {
+func inWords(of *resource.Def, t query.Typed) string {
 	words := string(t.Lookup)
 	for _, l := range lookups {
 		if l.lookup == t.Lookup {
@@ -270,7 +283,11 @@ func inWords(t query.Typed) string {
 		}
 		return label(t.Path) + " is empty"
 	}
-	return label(strings.TrimSuffix(t.Path, ".name")) + " " + words + " " + t.Value
+	value := t.Value
+	if t.Lookup == query.Exact && isState(of, t.Path) {
+		value = wordFor(of, t.Path, value)
+	}
+	return label(strings.TrimSuffix(t.Path, ".name")) + " " + words + " " + value
 }
 
 // wayOn leads from a list that cannot be shown to one that can.

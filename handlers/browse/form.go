@@ -132,9 +132,9 @@ func reasonOf(s *page.Sent, name string) string {
 	var reasons []string
 	for _, e := range s.Problem.Errors {
 		if e.Pointer == name || e.Pointer == pointerTo(name) {
-			reasons = append(reasons, e.Reason)
+			reasons = append(reasons, plainly(e.Reason))
 		} else if within, ok := strings.CutPrefix(e.Pointer, pointerTo(name)+"/"); ok {
-			reasons = append(reasons, strings.ReplaceAll(within, "/", ".")+" "+e.Reason)
+			reasons = append(reasons, strings.ReplaceAll(within, "/", ".")+" "+plainly(e.Reason))
 		}
 	}
 	return strings.Join(reasons, "; ")
@@ -147,15 +147,29 @@ func mistakes(v *page.View) g.Node {
 	for _, e := range p.Errors {
 		name, id := culprit(v, e.Pointer)
 		if id == "" {
-			list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+e.Reason)))
+			list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+plainly(e.Reason))))
 			continue
 		}
-		list = append(list, h.Li(h.A(h.Href("#"+id), g.Text(name)), g.Text(": "+e.Reason)))
+		list = append(list, h.Li(h.A(h.Href("#"+id), g.Text(name)), g.Text(": "+plainly(e.Reason))))
 	}
 	return h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), g.Attr("autofocus"),
-		h.P(g.Text(p.Detail)),
+		h.P(g.Text(complaint(p, list != nil))),
 		g.If(list != nil, h.Ul(list)),
 		g.If(p.Type != "", h.P(h.A(h.Href(p.Type), g.Text("About this problem")))))
+}
+
+// complaint is what a problem says, where the list of its errors does not say it.
+func complaint(p *hal.Problem, listed bool) string {
+	if listed {
+		return p.Title
+	}
+	return plainly(p.Detail)
+}
+
+// plainly takes off a reason what it says to programs: which members there are.
+func plainly(reason string) string {
+	reason, _, _ = strings.Cut(reason, " Members: ")
+	return reason
 }
 
 // culprit gives the field that a complaint is about: how it is called, and its id, ""

@@ -16,8 +16,8 @@ var places = []hal.Link{
 	{Href: Base + "/blueprints/", Title: "Catalogue"},
 	{Href: Base + "/servers/", Title: "Servers"},
 	{Href: Base + "/services/", Title: "Services"},
-	{Href: Base + "/orders/", Title: "Orders"},
-	{Href: Base + "/jobs/", Title: "Jobs"},
+	{Href: Base + "/orders/?order=-id", Title: "Orders"},
+	{Href: Base + "/jobs/?order=-id", Title: "Jobs"},
 }
 
 // frame is the whole page: what all pages have, around what this one says.
@@ -77,7 +77,8 @@ func (f *Face) content(v *page.View, title string) g.Node {
 
 func (f *Face) header(v *page.View) g.Node {
 	current := func(href string) g.Node {
-		return g.If(strings.HasPrefix(v.Path+"/", href), g.Attr("aria-current", "page"))
+		path, _, _ := strings.Cut(href, "?")
+		return g.If(strings.HasPrefix(v.Path+"/", path), g.Attr("aria-current", "page"))
 	}
 	account := v.Actor.Username
 	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // one page for everybody
@@ -108,7 +109,7 @@ func crumbs(v *page.View, title string) g.Node {
 	for _, name := range []string{"collection", "up"} {
 		for _, l := range linksOf(v.Doc, name) {
 			if l.Href != Base+"/" {
-				way = append(way, h.Li(h.A(h.Href(l.Href), g.Text(strings.TrimPrefix(l.Title, "List of ")))))
+				way = append(way, h.Li(h.A(h.Href(l.Href), g.Text(plainTitle(l.Title, true)))))
 			}
 		}
 	}
@@ -166,6 +167,11 @@ func told(v *page.View) g.Node {
 	what := link(&d.What)
 	if strings.Trim(self, "/") == strings.Trim(d.What.Href, "/") {
 		what = g.Text(d.What.Title)
+	} else if d.Name == "order" && v.Of != nil && v.Of.Plural == "orders" {
+		if textOf(v.Doc, "status") == "CART" {
+			return g.Group{what, g.Text(" is in your cart.")}
+		}
+		return g.Group{what, g.Text(" was ordered.")}
 	} else if v.Of != nil && !v.Many && d.Name != "change" && d.Name != "create" {
 		return g.Group{g.Text(d.Title + " "), what, g.Text(": " + titleOf(v) + led(v.Of.Plural))}
 	}
@@ -237,6 +243,9 @@ func titleOf(v *page.View) string {
 		}
 		return "Halcyon"
 	}
+	if name := textOf(v.Doc, "username"); name != "" && v.Of != nil && v.Of.Plural == "users" {
+		return name
+	}
 	for _, l := range linksOf(v.Doc, "self") {
 		if l.Title != "" {
 			return plainTitle(l.Title, v.Many)
@@ -254,7 +263,10 @@ func plainTitle(title string, list bool) string {
 	if i := strings.LastIndex(title, " - Page "); i >= 0 {
 		title = title[:i]
 	}
-	return strings.TrimPrefix(title, "List of ")
+	if title = strings.TrimPrefix(title, "List of "); title == "Blueprints" {
+		return "Catalogue"
+	}
+	return title
 }
 
 func linksOf(doc *hal.Document, rel string) []hal.Link {

@@ -228,7 +228,7 @@ func (in *input) list(common g.Node) g.Node {
 		options = append(options, h.Option(h.Value(""), g.Text("")))
 	}
 	for _, o := range in.p.Options {
-		options = append(options, h.Option(h.Value(o.Value), g.If(slices.Contains(chosen, o.Value), h.Selected()), g.Text(promptOf(o))))
+		options = append(options, h.Option(h.Value(o.Value), g.If(o.For != "", h.Data("for", o.For)), g.If(slices.Contains(chosen, o.Value), h.Selected()), g.Text(promptOf(o))))
 	}
 	return g.Group{g.If(in.p.Multiple, in.nothing()), h.Select(common, g.If(in.p.Multiple, h.Multiple()), options)}
 }
@@ -276,6 +276,9 @@ func (in *input) form() string {
 		if f := in.view.Of.Field(in.p.Name); f != nil && f.Input.Reason != "" {
 			return "It is not taken when it " + f.Input.Reason + "."
 		}
+	}
+	if in.p.Placeholder != "" {
+		return "It has to be like " + in.p.Placeholder
 	}
 	return "It has to match " + in.p.Regex
 }

@@ -1,6 +1,8 @@
 package browse
 
 import (
+	"strings"
+
 	g "maragu.dev/gomponents"
 
 	"halcyon/pkg/page"
@@ -32,6 +34,8 @@ func kindOf(v *page.View) kind {
 	switch {
 	case selfOf(v.Doc) == Base+"/":
 		return (*Face).home
+	case strings.HasSuffix(selfOf(v.Doc), "/sample-order"):
+		return (*Face).sample
 	case v.Of == nil:
 		return nil
 	case v.Many:

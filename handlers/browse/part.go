@@ -123,7 +123,16 @@ func all(d *hal.Document, rel, text string) g.Node {
 	if !ok {
 		return nil
 	}
-	return h.P(h.Class("more"), h.A(h.Href(l.Href), g.Text(text)))
+	return h.P(h.Class("more"), h.A(h.Href(latest(rel, l.Href)), g.Text(text)))
+}
+
+// latest gives the address of a list as people read it: of what happened, what
+// happened last comes first.
+func latest(rel, href string) string {
+	if rel == "history" && !strings.Contains(href, "?") {
+		return href + "?order=-id"
+	}
+	return href
 }
 
 // timeline shows what happened, latest first.

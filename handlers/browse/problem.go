@@ -45,7 +45,7 @@ func problemText(p *hal.Problem) g.Node {
 		list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+e.Reason)))
 	}
 	return g.Group{
-		h.P(g.Text(p.Detail)),
+		g.If(p.Detail != p.Title || list != nil, h.P(g.Text(p.Detail))),
 		g.If(list != nil, h.Ul(list)),
 		g.If(p.Type != "", h.P(h.A(h.Href(p.Type), g.Text("About this problem")))),
 	}

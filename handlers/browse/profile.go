@@ -21,6 +21,7 @@ func (f *Face) profile(v *page.View, _ string) g.Node {
 	return h.Div(h.Class("kind"),
 		heading(v, title),
 		h.Div(h.Class("state"), standingOf(d), g.If(own, mark("This is you", calm))),
+		buttons(v, "-"),
 		h.Div(h.Class("columns"),
 			h.Div(
 				part("Roles", roles(embeddedOf(d, "cb:memberships")), all(d, "cb:memberships", "All roles")),
@@ -39,7 +40,6 @@ func (f *Face) profile(v *page.View, _ string) g.Node {
 				part("History", all(d, "history", "What happened to the user")),
 			),
 		),
-		buttons(v, "-"),
 		formsBut(v),
 	)
 }

@@ -53,7 +53,7 @@ func selection(v *page.View, table g.Node) g.Node {
 
 func pickForm(action string, table, with g.Node) g.Node {
 	return h.Form(h.Class("picking"), h.Method("post"), g.If(action != "", h.Action(action)), table,
-		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(g.Text("With those selected:")), with))
+		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(h.Class("picked"), g.Text("With those selected:")), with))
 }
 
 // pick does what a template says with the rows that are ticked.

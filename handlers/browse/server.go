@@ -131,6 +131,9 @@ func cost(d *hal.Document) g.Node {
 			parts = append(parts, fact{label(name), price(text)})
 		}
 	}
+	if len(parts) == 1 {
+		parts = nil // it is all of it
+	}
 	return g.Group{h.P(h.Class("total"), rate), facts(parts...)}
 }
 

@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/server"
 )
 
-const extendDoc = "Makes the lease longer. The body gives its new last day (expiration-date), or by how many days it is longer (days); power-on also switches on what was switched off when the lease had ended. Who manages the group may take the end off it (never)."
+const extendDoc = "Makes the lease longer: to a new last day (expiration-date), or by so many days (days); power-on also switches on what was switched off when the lease had ended. Who manages the group may take the end off it (never)."
 
 func (f *Face) extendServer() resource.Action[models.Server] {
 	type sv = models.Server

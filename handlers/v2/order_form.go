@@ -291,18 +291,19 @@ func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offe
 // all of them.
 func sayWhose(o *offer, list []catalog.Offer) {
 	for i := range o.envs {
-		var names []string
+		var names, ids []string
 		for _, x := range list {
 			if !slices.ContainsFunc(x.Environments, func(id models.ID) bool { return id.String() == o.envs[i].Value }) {
 				continue
 			}
 			at := slices.IndexFunc(o.groups, func(g hal.Option) bool { return g.Value == x.Group.String() })
 			if at >= 0 {
-				names = append(names, o.groups[at].Prompt)
+				names, ids = append(names, o.groups[at].Prompt), append(ids, o.groups[at].Value)
 			}
 		}
 		if len(names) < len(list) && len(names) > 0 {
 			o.envs[i].Prompt += " (for " + strings.Join(names, ", ") + ")"
+			o.envs[i].For = strings.Join(ids, " ")
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit)},
 			{Rel: "approve", Title: "Approve", Doc: "Lets a pending order go on.", Can: order.CanApprove, Do: do(f.Orders.Approve)},
 			{
-				Rel: "deny", Title: "Deny", Doc: "Ends a pending order. The body may give a reason.", Can: order.CanDeny,
+				Rel: "deny", Title: "Deny", Doc: "Ends a pending order, with a reason if there is one (reason).", Can: order.CanDeny,
 				Body: schema.Struct(optional("reason", wordUpTo(1024))...),
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Order], error) {
 					reason := n.Field("reason").TextUpTo(1024)

@@ -33,7 +33,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			resource.Value("user.is-superuser", func(u *user) hal.Value { return hal.Bool(u.SuperAdmin) }, "Whether the user may do everything.").Typed(schema.Boolean()).From("super_admin").Listed().ListOnly(),
 			resource.Text("username", func(u *user) string { return u.Username }, "Name that the user signs in with.").On("username").
 				SetText(func(u *user, v string) { u.Username = v }).UpTo(models.MaxUsername).
-				Like(`[^\s:@/]+`, "holds a space, a colon, a slash or an @").Required(),
+				Like(`[^\s:@\/]+`, "holds a space, a colon, a slash or an @").Required(),
 			resource.Text("first-name", func(u *user) string { return u.FirstName }, "First name.").On("first_name").
 				SetText(func(u *user, v string) { u.FirstName = v }).UpTo(models.MaxName),
 			resource.Text("last-name", func(u *user) string { return u.LastName }, "Last name.").On("last_name").

@@ -70,14 +70,14 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 				}),
 			},
 			{
-				Rel: "rotate-secret", Title: "Replace the secret of", Alone: true, Can: subscription.CanEdit,
+				Rel: "rotate-secret", Title: "Rotate secret of", Alone: true, Can: subscription.CanEdit,
 				Doc: "Gives it a new secret, which the answer shows this once. The old one signs as well for a day, so that receivers can change over in between.",
 				Do:  hookAction(s.Rotate),
 			},
 			{Rel: "enable", Title: "Enable", Doc: "Sends what happens from now on.", Can: subscription.CanEnable, Do: hookAction(s.Enable)},
 			{Rel: "disable", Title: "Disable", Doc: "Sends nothing any more. What waits is given up, and can be replayed later.", Can: subscription.CanSend, Do: hookAction(s.Disable)},
 			{
-				Rel: "replay-failed", Title: "Replay the failures of", Can: subscription.CanSend,
+				Rel: "replay-failed", Title: "Replay failures of", Can: subscription.CanSend,
 				Body: schema.Struct(optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
 				Doc:  "Sends again what was given up, all of it or what was made since an instant (since).",
 				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[hook], error) {

@@ -9,7 +9,7 @@ func Common() schema.Object {
 	linkMembers := schema.Of(
 		"href", schema.Of("type", "string", "format", "uri-reference", "minLength", 1), "title", text, "name", text, "type", text,
 		"profile", text, "deprecation", text, "templated", schema.Boolean(), "hreflang", text)
-	option := schema.Struct(schema.M("prompt", text), schema.M("value", text))
+	option := schema.Struct(schema.M("prompt", text), schema.M("value", text), schema.M("for?", text.Doc("Values of the property group that it goes with, separated by spaces; none for all.")))
 	property := schema.Struct(
 		schema.M("name", text), schema.M("prompt?", text), schema.M("type?", text), schema.M("required?", schema.Boolean()),
 		schema.M("readOnly?", schema.Boolean()), schema.M("value?", text), schema.M("placeholder?", text), schema.M("regex?", text),

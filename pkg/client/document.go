@@ -43,7 +43,10 @@ type Property struct {
 }
 
 // Option is a choice of a field.
-type Option struct{ Prompt, Value string }
+type Option struct {
+	Prompt, Value string
+	For           []string // groups that it goes with; none for all
+}
 
 // links gives the links of the relation, and whether it holds a list.
 func (d *Document) links(rel string) (list []Link, many, ok bool) {
@@ -208,7 +211,7 @@ func asProperty(o Object) Property {
 		case string:
 			p.Options = append(p.Options, Option{Prompt: c, Value: c})
 		case Object:
-			p.Options = append(p.Options, Option{Prompt: c.text("prompt"), Value: Text(c.Get("value"))})
+			p.Options = append(p.Options, Option{Prompt: c.text("prompt"), Value: Text(c.Get("value")), For: strings.Fields(c.text("for"))})
 		}
 	}
 	return p

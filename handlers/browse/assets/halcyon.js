@@ -172,6 +172,32 @@ const enhance = (within) => {
     head.replaceChildren(box);
   }
 
+  // What is done with several rows says with how many, and waits for one.
+  for (const form of all("form.picking", within)) {
+    const note = form.querySelector(".picked");
+    const count = () => {
+      const n = all("td.box input:checked", form).length;
+      if (note) note.textContent = n ? `With the ${n} selected:` : "With those selected:";
+      for (const button of all(".actions button", form)) button.disabled = !n;
+      for (const p of all(".ask p", form)) p.textContent = p.textContent.replace(/(all that is|the \d+) selected/, `the ${n} selected`);
+    };
+    form.addEventListener("change", count);
+    count();
+  }
+
+  // The choices that go with a group are those that can be chosen with it.
+  for (const select of all("select", within)) {
+    const group = select.form?.elements.group;
+    if (!group || group === select || !select.querySelector("[data-for]")) continue;
+    const fit = () => {
+      for (const o of select.options) o.hidden = o.disabled = Boolean(o.dataset.for) && !o.dataset.for.split(" ").includes(group.value);
+      if (select.selectedOptions[0]?.disabled) select.value = [...select.options].find((o) => !o.disabled)?.value ?? "";
+    };
+    group.addEventListener("change", fit);
+    select.addEventListener("fresh", fit);
+    fit();
+  }
+
   // As many conditions as it takes.
   for (const rows of all(".conditions", within)) {
     const blank = rows.firstElementChild.cloneNode(true);
@@ -206,6 +232,17 @@ const enhance = (within) => {
 
 enhance(document);
 document.addEventListener("halcyon:fresh", (e) => enhance(e.detail));
+
+// A link to a form opens it.
+const unfold = () => {
+  const form = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  if (!form || !form.matches("details")) return;
+  form.open = true;
+  form.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+};
+addEventListener("hashchange", unfold);
+for (const a of all("a[href^='#form-']")) a.addEventListener("click", () => setTimeout(unfold));
+unfold();
 
 // A form that came back says so first.
 document.getElementById("problem")?.focus();

@@ -142,7 +142,8 @@ if (form) {
     try {
       answer = await fetch(form.dataset.try, { method: "POST", body: values, headers: { Accept: "text/html" }, credentials: "same-origin" });
     } catch { return; }
-    if (turn !== last || !(answer.headers.get("Content-Type") || "").startsWith("text/html")) return;
+    // What is not right yet is said when it is sent, not while it is being typed.
+    if (turn !== last || !answer.ok || !(answer.headers.get("Content-Type") || "").startsWith("text/html")) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("forecast"), old = document.getElementById("forecast");
     if (turn !== last || !fresh || !old) return;
@@ -153,7 +154,13 @@ if (form) {
       const chosen = new Set([...select.selectedOptions].map((o) => o.value));
       select.replaceChildren(...document.adoptNode(other).childNodes);
       for (const o of select.options) o.selected = chosen.has(o.value);
+      select.dispatchEvent(new Event("fresh"));
     }
   };
-  form.addEventListener("input", () => { clearTimeout(due); due = setTimeout(attempt, 400); });
+  form.addEventListener("input", (e) => {
+    if (e.target.matches("[role=combobox]")) return; // not before a row is chosen
+    clearTimeout(due);
+    due = setTimeout(attempt, 400);
+  });
+  form.addEventListener("change", () => { clearTimeout(due); due = setTimeout(attempt, 400); });
 }
