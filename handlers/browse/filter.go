@@ -131,6 +131,9 @@ func quick(v *page.View, terms []query.Typed) g.Node {
 			h.Select(h.ID(id), h.Name("_v"), options),
 		))
 	}
+	if list == nil {
+		return nil
+	}
 	return list
 }
 
