@@ -20,12 +20,12 @@ demo: build ## Run a whole cloud on this machine (LISTEN=127.0.0.1:8080)
 
 .PHONY: test
 test: build ## Run all tests on SQLite and PostgreSQL, with a browser, a terminal, Node's and Python's clients, and the tour
-	scripts/with-postgres.sh scripts/with-node.sh scripts/with-chromium.sh scripts/with-python.sh scripts/with-tmux.sh go test ./...
+	scripts/with-postgres.sh scripts/with-node.sh scripts/with-chromium.sh scripts/with-python.sh scripts/with-tmux.sh go test -timeout 40m -parallel 4 ./...
 	scripts/tour.sh
 
 .PHONY: test-sqlite
 test-sqlite: ## Run the tests on SQLite alone: nothing is installed
-	go test ./...
+	go test -timeout 40m ./...
 
 .PHONY: race
 race: ## Run the tests of what runs side by side under the race detector (needs a C compiler)

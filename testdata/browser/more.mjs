@@ -145,6 +145,7 @@ export async function docs(t) {
   await page.getByRole('heading', { level: 1, name: /order/i }).waitFor()
   await t.inspector.check(page, 'documentation of a resource')
   await page.goto('/api/v2/docs/openapi/')
+  page.setDefaultTimeout(180_000) // it is a large script, and reads all routes
   await page.locator('#operations-tag-servers').click() // the viewer has read the description
   const operation = page.locator('#operations-servers-listServers')
   await operation.locator('.opblock-summary-control').click()
