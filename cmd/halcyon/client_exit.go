@@ -20,13 +20,14 @@ const (
 	exitUnreachable = 6
 	exitFailed      = 7
 	exitStopped     = 8
+	exitUnfinished  = 9
 	exitInterrupted = 130
 )
 
 // exitHelp is in the help of the program.
 const exitHelp = `Exit codes: 0 done, 1 another failure, 2 wrong usage, 3 not signed in, 4 forbidden or not found,
 5 refused (invalid content, wrong state), 6 no answer from the server, 7 the watched work failed,
-8 it was denied or canceled, 130 interrupted.`
+8 it was denied or canceled, 9 it had not ended by the --timeout, 130 interrupted.`
 
 // outcome is the end of work that was watched and did not go well. It has been told
 // already.

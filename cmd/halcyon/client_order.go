@@ -18,7 +18,7 @@ type orderCmd struct {
 	DryRun    bool   `help:"Say what it would cost, who would have to approve it and what would be done; order nothing." env:"-"`
 	Submit    bool   `help:"Submit the order, also when the file does not say so." env:"-"`
 	Watch     bool   `short:"w" help:"Watch the order until it has ended." env:"-"`
-	patienceFlag
+	watchFlags
 	outputFlag
 	clientFlags
 }
@@ -58,7 +58,7 @@ func (c *orderCmd) Run(env *environment) error {
 	if err != nil || !c.Watch {
 		return err
 	}
-	return sh.watch(doc, c.watching(true))
+	return sh.watch(doc, c.watchFlags)
 }
 
 // byFile sends the order that a file holds.

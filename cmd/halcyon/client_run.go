@@ -3,7 +3,6 @@ package main
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"halcyon/pkg/client"
 )
@@ -11,13 +10,17 @@ import (
 type approveCmd struct {
 	Order string `arg:"" help:"The order: its id, or a path."`
 	Watch bool   `short:"w" help:"Watch the order until it has ended." env:"-"`
-	patienceFlag
+	watchFlags
 	clientFlags
 }
 
 // Run approves an order.
 func (c *approveCmd) Run(env *environment) error {
-	return decide(env, &c.clientFlags, c.Order, "approve", nil, c.watching(c.Watch))
+	var watch *watchFlags
+	if c.Watch {
+		watch = &c.watchFlags
+	}
+	return decide(env, &c.clientFlags, c.Order, "approve", nil, watch)
 }
 
 type denyCmd struct {
@@ -32,7 +35,7 @@ func (c *denyCmd) Run(env *environment) error {
 	if c.Reason != "" {
 		given = []pair{{"reason", c.Reason}}
 	}
-	return decide(env, &c.clientFlags, c.Order, "deny", given, 0)
+	return decide(env, &c.clientFlags, c.Order, "deny", given, nil)
 }
 
 type cancelCmd struct {
@@ -42,12 +45,12 @@ type cancelCmd struct {
 
 // Run cancels an order or a job.
 func (c *cancelCmd) Run(env *environment) error {
-	return decide(env, &c.clientFlags, c.What, "cancel", nil, 0)
+	return decide(env, &c.clientFlags, c.What, "cancel", nil, nil)
 }
 
 // decide runs an action on work and tells how the work stands then, or watches it
-// with so much patience.
-func decide(env *environment, flags *clientFlags, what, action string, given []pair, watch time.Duration) error {
+// when there are flags for that.
+func decide(env *environment, flags *clientFlags, what, action string, given []pair, watch *watchFlags) error {
 	sh, err := flags.open(env)
 	if err != nil {
 		return err
@@ -68,8 +71,8 @@ func decide(env *environment, flags *clientFlags, what, action string, given []p
 	if err != nil {
 		return err
 	}
-	if watch > 0 {
-		return sh.watch(now, watch)
+	if watch != nil {
+		return sh.watch(now, *watch)
 	}
 	return sh.out.Line(statusLine(now))
 }
@@ -108,7 +111,7 @@ type runCmd struct {
 	Action   string   `arg:"" help:"The action, as halcyon get shows it: power-off, snapshot, edit, delete."`
 	Values   []string `arg:"" optional:"" name:"name=value" help:"What its form is filled in with."`
 	Watch    bool     `short:"w" help:"Watch the work that it starts until that has ended." env:"-"`
-	patienceFlag
+	watchFlags
 	outputFlag
 	clientFlags
 }
@@ -157,7 +160,7 @@ func (c *runCmd) tell(sh *shell, t client.Template, doc *client.Document) error 
 	case c.Output == "name":
 		return sh.out.Line(doc.Name())
 	case c.Watch && isWork(doc):
-		return sh.watch(doc, c.watching(true))
+		return sh.watch(doc, c.watchFlags)
 	case doc.Title() == "":
 		return sh.out.JSON(doc.Body)
 	}

@@ -14,13 +14,14 @@ import (
 
 type watchCmd struct {
 	What string `arg:"" name:"order|job" help:"The order's id, or a path such as jobs/7."`
-	patienceFlag
+	watchFlags
 	clientFlags
 }
 
-// patienceFlag says how long a server may be away while work is watched.
-type patienceFlag struct {
+// watchFlags say how long work is watched.
+type watchFlags struct {
 	Patience time.Duration `help:"How long the server may be away while it is watched." default:"30s" env:"-"`
+	Timeout  time.Duration `help:"How long it is watched at most; 0 is until it has ended." default:"0" env:"-"`
 }
 
 // Run watches work until it has ended.
@@ -36,7 +37,7 @@ func (c *watchCmd) Run(env *environment) error {
 	if !isWork(d) {
 		return client.Errorf(client.Usage, "%s is neither an order nor a job.", client.Plain(d.Title()))
 	}
-	return sh.watch(d, c.watching(true))
+	return sh.watch(d, c.watchFlags)
 }
 
 const (
@@ -44,14 +45,6 @@ const (
 	latest  = 2 * time.Second        // when nothing happens for long
 	hinted  = 15 * time.Second       // when the server tells what happens
 )
-
-// watching is the patience with which work is watched, 0 when it is not.
-func (p patienceFlag) watching(on bool) time.Duration {
-	if !on {
-		return 0
-	}
-	return max(p.Patience, 1)
-}
 
 // watcher follows an order or a job, and the jobs of either.
 type watcher struct {
@@ -76,24 +69,31 @@ type jobShown struct {
 
 // watch tells what happens to work until it has ended, and fails when it has not
 // ended well.
-func (sh *shell) watch(d *client.Document, patience time.Duration) error {
-	w := &watcher{sh: sh, doc: d, shown: map[string]*jobShown{}, patience: patience, wait: soonest}
+func (sh *shell) watch(d *client.Document, f watchFlags) error {
+	w := &watcher{sh: sh, doc: d, shown: map[string]*jobShown{}, patience: f.Patience, wait: soonest}
 	if sh.out.TTY {
 		w.bar = sh.out.Progress()
 		defer w.bar.Clear()
 	}
 	ctx, stop := context.WithCancel(sh.ctx)
 	defer stop()
-	err := w.follow(ctx)
-	if sh.ctx.Err() != nil {
-		w.clear()
-		sh.say("%s goes on without being watched: halcyon watch %s shows it again.", client.Plain(d.Title()), pathOf(d))
-		return context.Canceled
+	if f.Timeout > 0 {
+		ctx, stop = context.WithTimeout(ctx, f.Timeout)
+		defer stop()
 	}
-	if err != nil {
+	err := w.follow(ctx)
+	if err == nil {
+		return w.end()
+	}
+	if ctx.Err() == nil {
 		return err
 	}
-	return w.end()
+	w.clear()
+	sh.say("%s goes on without being watched: halcyon watch %s shows it again.", client.Plain(d.Title()), pathOf(d))
+	if sh.ctx.Err() != nil {
+		return context.Canceled
+	}
+	return &outcome{code: exitUnfinished, what: "not ended within " + f.Timeout.String()}
 }
 
 // pathOf is how a document is named on the command line.
@@ -138,7 +138,7 @@ func (w *watcher) follow(ctx context.Context) error {
 func (w *watcher) away(ctx context.Context, err error) error {
 	now := time.Now()
 	switch {
-	case client.KindOf(err) != client.Unreachable:
+	case ctx.Err() != nil, client.KindOf(err) != client.Unreachable:
 		return err
 	case w.gone.IsZero():
 		w.gone, w.wait = now, soonest

@@ -237,7 +237,7 @@ func (c *cloud) crawlPages(t *testing.T, actor string) (pages, forms int) {
 			forms += c.compareForms(t, actor, v.url, root)
 		}
 		for _, n := range elements(root, "a", "link", "script", "img") {
-			to := attribute(n, "href") + attribute(n, "src")
+			to, _, _ := strings.Cut(attribute(n, "href")+attribute(n, "src"), "#")
 			if !strings.HasPrefix(to, "/") || seen[shape(to)] {
 				continue
 			}

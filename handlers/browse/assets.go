@@ -19,6 +19,9 @@ import (
 // is in them, so that a browser may keep them for ever.
 const assetsPath = Base + "/assets"
 
+// iconPath is where browsers look for a site's icon that no page has named.
+const iconPath = "/favicon.ico"
+
 //go:embed assets
 var assetFiles embed.FS
 
@@ -70,7 +73,18 @@ func (a *assets) url(name string) string { return assetsPath + "/" + a.names[nam
 
 // Routes implements web.Face.
 func (f *Face) Routes() []web.Route {
-	return append(f.viewerRoutes(), web.Route{Method: http.MethodGet, Path: assetsPath + "/:name", Doc: "anybody", Handle: f.asset})
+	return append(f.viewerRoutes(),
+		web.Route{Method: http.MethodGet, Path: assetsPath + "/:name", Doc: "anybody", Handle: f.asset},
+		web.Route{Method: http.MethodGet, Path: iconPath, Doc: "anybody", Handle: f.icon},
+	)
+}
+
+// icon answers browsers that show what has no page around it, and ask by themselves.
+func (f *Face) icon(c echo.Context) error {
+	file := f.assets.files[f.assets.names["icon.svg"]]
+	c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=86400")
+	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
+	return c.Blob(http.StatusOK, file.kind, file.data)
 }
 
 func (f *Face) asset(c echo.Context) error {

@@ -47,7 +47,7 @@ func (f *Face) Append(dst []byte, v *page.View) []byte {
 var _ web.Face = (*Face)(nil)
 
 // Prefixes implements web.Face.
-func (f *Face) Prefixes() []string { return []string{assetsPath, viewerPath} }
+func (f *Face) Prefixes() []string { return []string{assetsPath, viewerPath, iconPath} }
 
 // Authenticate implements web.Face: what pages need is the same for everybody.
 func (f *Face) Authenticate(echo.Context) error { return nil }

@@ -18,7 +18,11 @@ var places = []hal.Link{
 	{Href: Base + "/services/", Title: "Services"},
 	{Href: Base + "/orders/?order=-id", Title: "Orders"},
 	{Href: Base + "/jobs/?order=-id", Title: "Jobs"},
+	{Href: Base + "/" + everything, Title: "More"},
 }
+
+// everything is where the first page has all that there is.
+const everything = "#everything"
 
 // frame is the whole page: what all pages have, around what this one says.
 func (f *Face) frame(v *page.View) g.Node {
@@ -86,7 +90,7 @@ func (f *Face) header(v *page.View) g.Node {
 	}
 	links := make(g.Group, 0, len(places))
 	for _, p := range places {
-		links = append(links, h.Li(h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
+		links = append(links, h.Li(g.If(strings.HasSuffix(p.Href, everything), h.Class("wide")), h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
 	}
 	return h.Header(h.Class("bar"),
 		h.A(h.Class("brand"), h.Href(Base+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
@@ -94,7 +98,8 @@ func (f *Face) header(v *page.View) g.Node {
 			h.Nav(g.Attr("aria-label", "Main"), h.Ul(links)),
 			h.Ul(h.Class("mine"),
 				h.Li(h.A(h.Href(Base+"/user/current-order"), current(Base+"/user/current-order/"), g.Text("Cart"))),
-				h.Li(h.A(h.Href(Base+"/user"), g.Text(account))),
+				h.Li(h.Class("who"), h.A(h.Href(Base+"/user"), g.Text(account))),
+				g.If(v.Actor.Session != "", h.Li(h.Class("wide"), h.Form(h.Method("post"), h.Action(Base+"/user/actions/sign-out"), h.Button(h.Type("submit"), g.Text("Sign out"))))),
 			),
 		}),
 	)
@@ -136,8 +141,7 @@ func above(path string) g.Node {
 	return way
 }
 
-// notices say what came of a form that came back.
-// and what one did that came to something.
+// notices say what came of a form that came back, and of one that came to something.
 func notices(v *page.View) g.Node {
 	if v.Doc != nil && v.Problem != nil {
 		return mistakes(v)

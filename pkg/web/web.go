@@ -169,7 +169,11 @@ func (s *server) fail(err error, c echo.Context) {
 	}
 	err = fromEcho(c, err)
 	c.Set(keyFault, err)
-	if f := s.face(c.Request().URL.Path); f != nil {
+	f := s.face(c.Request().URL.Path)
+	if f == nil { // what is nobody's is said by whose page "/" is
+		f = s.face("/")
+	}
+	if f != nil {
 		if err := f.WriteFault(c, err); err != nil {
 			s.cfg.Log.ErrorContext(c.Request().Context(), "an error could not be written", "error", err)
 		}
