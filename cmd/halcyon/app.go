@@ -86,6 +86,7 @@ type settings struct {
 	prefer        hal.Shape
 	origins       []string // whose scripts may call
 	tls           bool
+	listen        string             // host:port
 	sessions      auth.SessionPolicy // of browsers; zero for the default
 	apiTokens     auth.TokenPolicy
 	mail          mailSettings
@@ -198,7 +199,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.store, a.directory, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Seal: a.box.Seal, Open: a.box.Open})
+	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Address: c.address(), Seal: a.box.Seal, Open: a.box.Open})
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func (f *apiFlags) apply(s *settings) error {
 	if err := web.CheckOrigins(f.CORSOrigin); err != nil {
 		return fmt.Errorf("cors-origin: %w", err)
 	}
-	s.origins, s.tls = f.CORSOrigin, f.TLSCert != ""
+	s.origins, s.tls, s.listen = f.CORSOrigin, f.TLSCert != "", f.Listen
 	s.tokenLifetime = f.TokenLifetime
 	if f.PreferRepresentation == "cloudbolt" {
 		s.prefer = hal.CloudBolt

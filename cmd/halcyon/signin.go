@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"time"
@@ -20,7 +21,7 @@ type signInFlags struct {
 	APITokenMaximum int           `name:"api-token-maximum" help:"Days that an API token is good at most; 0 for no limit." default:"0"`
 	SMTPURL         string        `name:"smtp-url" help:"Mail server, smtp://user:password@host:port or smtps://; without one no mail is sent, and no password reset by mail." placeholder:"URL"`
 	MailFrom        string        `help:"Sender of mails, such as Halcyon <cloud@example.com>." placeholder:"ADDRESS"`
-	PublicURL       string        `name:"public-url" help:"Where people reach this server, such as https://cloud.example.com: for links in mails." placeholder:"URL"`
+	PublicURL       string        `name:"public-url" help:"Where people reach this server, such as https://cloud.example.com: for links in mails and the examples of the guide." placeholder:"URL"`
 }
 
 // mailSettings say how people are written to.
@@ -54,6 +55,21 @@ func originOf(public string) (string, error) {
 		return "", fmt.Errorf("--public-url is not such as https://cloud.example.com")
 	}
 	return u.Scheme + "://" + u.Host, nil
+}
+
+// address is where people reach this server, "" when the settings do not say it.
+func (s *settings) address() string {
+	if origin, err := originOf(s.mail.public); err == nil {
+		return origin
+	}
+	host, port, err := net.SplitHostPort(s.listen)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() || port == "0" {
+		return ""
+	}
+	if s.tls {
+		return "https://" + s.listen
+	}
+	return "http://" + s.listen
 }
 
 // trusted are the origins whose pages may write with a browser's session: those that

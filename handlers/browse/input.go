@@ -225,7 +225,11 @@ func (in *input) list(common g.Node) g.Node {
 	chosen := in.chosen()
 	options := make(g.Group, 0, len(in.p.Options)+1)
 	if !in.p.Multiple && (!in.p.Required || len(chosen) == 0 && !in.flat) {
-		options = append(options, h.Option(h.Value(""), g.Text("")))
+		unless := ""
+		if in.p.Placeholder != "" {
+			unless = "As usual: " + in.p.Placeholder
+		}
+		options = append(options, h.Option(h.Value(""), g.Text(unless)))
 	}
 	for _, o := range in.p.Options {
 		options = append(options, h.Option(h.Value(o.Value), g.If(o.For != "", h.Data("for", o.For)), g.If(slices.Contains(chosen, o.Value), h.Selected()), g.Text(promptOf(o))))

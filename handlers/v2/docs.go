@@ -186,7 +186,7 @@ func (f *Face) Docs() *apidoc.Docs { return f.explained() }
 
 func (f *Face) explain() func() *apidoc.Docs {
 	return sync.OnceValue(func() *apidoc.Docs {
-		docs := &apidoc.Docs{Base: Base, Resources: apidoc.Explain(f.reg.Defs()), Guide: apidoc.Guide()}
+		docs := &apidoc.Docs{Base: Base, Resources: apidoc.Explain(f.reg.Defs()), Guide: apidoc.Guide(f.cfg.Address)}
 		rels := f.rels()
 		for _, name := range slices.Sorted(maps.Keys(rels)) {
 			r := apidoc.Rel{Name: name}

@@ -65,6 +65,8 @@ type Config struct {
 	Cookie web.Cookie  // of their sessions
 	Origin *web.CrossOrigin
 
+	Address string // where people reach the server, for examples: https://cloud.example.com; "" when that is not known
+
 	// Seal and Open keep what a form held from the end of a session until its user
 	// has signed in again.
 	Seal func(string) (string, error)

@@ -326,7 +326,11 @@ func (f *Face) orderProps(ctx context.Context, a access.Actor, b *models.Bluepri
 		props = append(props, tierProps(b, &b.Items[i], o)...)
 	}
 	for i := range b.Inputs {
-		props = append(props, f.inputProp(&b.Inputs[i], inputMember(&b.Inputs[i]), o, needsSize(b)))
+		p := f.inputProp(&b.Inputs[i], inputMember(&b.Inputs[i]), o, needsSize(b))
+		if b.Inputs[i].Type == models.InputOSBuild && !p.Required && p.Value == "" {
+			p.Placeholder = usualBuild(b, o.builds)
+		}
+		props = append(props, p)
 	}
 	return append(props,
 		f.reg.Choices(hal.TemplateProperty{Name: "recipient", Prompt: "Whose the servers will be, when not yours"}, "users", ""),
@@ -370,6 +374,18 @@ func tierProps(b *models.Blueprint, it *models.BlueprintItem, o *offer) []hal.Te
 		props = append(props, p)
 	}
 	return props
+}
+
+// usualBuild names what the servers of a blueprint run when an order does not choose,
+// "" when that is not one for all.
+func usualBuild(b *models.Blueprint, builds []models.OSBuild) string {
+	at := slices.IndexFunc(builds, func(x models.OSBuild) bool {
+		return !slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.OSBuildID != x.ID })
+	})
+	if at < 0 {
+		return ""
+	}
+	return builds[at].Name
 }
 
 func buildOptions(builds []models.OSBuild) []hal.Option {

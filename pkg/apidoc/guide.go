@@ -10,9 +10,13 @@ import (
 //go:embed guide/*.md
 var guide embed.FS
 
-// Guide gives the chapters of the guide in their order. The name of a chapter's file
-// begins with its place, and the first line is its title.
-func Guide() []Chapter {
+// elsewhere is where the guide's examples go unless they are told another address.
+var elsewhere = []byte("http://127.0.0.1:8080")
+
+// Guide gives the chapters of the guide in their order, with examples for the server
+// at an address such as https://cloud.example.com; "" is that of the demo. The name of
+// a chapter's file begins with its place, and the first line is its title.
+func Guide(at string) []Chapter {
 	files, err := guide.ReadDir("guide")
 	if err != nil {
 		return nil // they are part of the program
@@ -22,6 +26,9 @@ func Guide() []Chapter {
 		text, err := guide.ReadFile(path.Join("guide", file.Name()))
 		if err != nil {
 			continue
+		}
+		if at != "" {
+			text = bytes.ReplaceAll(text, elsewhere, []byte(at))
 		}
 		_, name, _ := strings.Cut(strings.TrimSuffix(file.Name(), ".md"), "-")
 		title, _, _ := bytes.Cut(text, []byte("\n"))
