@@ -218,6 +218,9 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 	if err := ready(ctx, url); err != nil {
 		return errors.Join(err, server.Close())
 	}
+	if err := letGo(); err != nil {
+		a.log.Debug("memory of the start could not be given back", "error", err)
+	}
 	a.log.Info("ready", "url", url, "version", currentVersion())
 	select {
 	case err := <-failed:

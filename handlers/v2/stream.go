@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/labstack/echo/v4"
 
@@ -184,7 +185,7 @@ func (f *Face) guard(c echo.Context, a access.Actor) guard {
 	}
 	for i, name := range credentialHeaders {
 		for _, v := range r.Header.Values(name) {
-			g.headers[i] = append(g.headers[i], strings.Clone(v))
+			g.headers[i] = append(g.headers[i], unique.Make(v).Value()) // the streams of one token share it
 		}
 	}
 	if scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " "); !strings.EqualFold(scheme, "Basic") {
