@@ -164,13 +164,13 @@ func grouped(v *page.View, t *hal.Template) []questions {
 	for i, name := range names {
 		items[i].legend = name
 	}
-	asked := map[string]bool{}
+	asked := map[string]string{} // what the blueprint says of its inputs, by their names
 	for x := range prop(d, "inputs").Items() {
-		asked[member(x.Props(), "name").Text()] = true
+		asked[member(x.Props(), "name").Text()] = member(x.Props(), "description").Text()
 	}
 	for i := range t.Properties {
 		p := &t.Properties[i]
-		in := input{t: t, p: p, id: fieldID(t, i), back: back, view: v, flat: true}
+		in := input{t: t, p: p, id: fieldID(t, i), back: back, view: v, flat: true, about: asked[p.Name]}
 		switch at := tierOf(p.Name, names, asked); {
 		case byOthers[p.Name]:
 		case p.Name == "group" || p.Name == "recipient" || p.Name == "name":
@@ -192,8 +192,8 @@ func grouped(v *page.View, t *hal.Template) []questions {
 }
 
 // tierOf gives the build item that a question is about, -1 for none.
-func tierOf(name string, tiers []string, asked map[string]bool) int {
-	if asked[name] {
+func tierOf(name string, tiers []string, asked map[string]string) int {
+	if _, ok := asked[name]; ok {
 		return -1
 	}
 	for i, tier := range tiers {

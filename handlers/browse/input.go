@@ -22,12 +22,13 @@ const (
 
 // input is one property of a template, with what was typed when it came back.
 type input struct {
-	t    *hal.Template
-	p    *hal.TemplateProperty
-	id   string
-	back *page.Sent
-	view *page.View
-	flat bool // choices are a list, however few, that begins with its first: scripts put others into it
+	t     *hal.Template
+	p     *hal.TemplateProperty
+	id    string
+	back  *page.Sent
+	view  *page.View
+	about string // what whoever asks says of it, "" for nothing
+	flat  bool   // choices are a list, however few, that begins with its first: scripts put others into it
 }
 
 // prompt is what a property is called: by its name where the prompt is the
@@ -290,6 +291,7 @@ func (in *input) form() string {
 // hint says what is asked and what can be entered, nil when that goes without saying.
 func (in *input) hint() g.Node {
 	_, what := prompt(in.view, in.p)
+	what = strings.TrimSpace(what + " " + in.about)
 	limits := in.limits()
 	switch {
 	case what == "":

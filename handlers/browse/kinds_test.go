@@ -94,7 +94,7 @@ func wellFormed(t *testing.T, html []byte) {
 				}
 				ids[a.Value] = true
 			case a.Name.Local == "for", a.Name.Local == "aria-describedby":
-				wanted = append(wanted, a.Value)
+				wanted = append(wanted, strings.Fields(a.Value)...)
 			case a.Name.Local == "style", strings.HasPrefix(a.Name.Local, "on"):
 				t.Errorf("<%s> has %s", e.Name.Local, a.Name.Local)
 			}
