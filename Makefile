@@ -20,7 +20,7 @@ demo: build ## Run a whole cloud on this machine (LISTEN=127.0.0.1:8080)
 
 .PHONY: test
 test: build ## Run all tests on SQLite and PostgreSQL, with a browser, a terminal, Node's and Python's clients, and the tour
-	scripts/with-postgres.sh scripts/with-node.sh scripts/with-chromium.sh scripts/with-python.sh scripts/with-tmux.sh go test -timeout 40m -parallel 4 ./...
+	scripts/with-postgres.sh scripts/with-node.sh scripts/with-chromium.sh scripts/with-python.sh scripts/with-tmux.sh scripts/with-curl.sh go test -timeout 40m -parallel 4 ./...
 	scripts/tour.sh
 
 .PHONY: test-sqlite
@@ -34,7 +34,7 @@ race: ## Run the tests of what runs side by side under the race detector (needs 
 
 .PHONY: clients
 clients: ## Run the clients of testdata/clients and the sample client against a demo
-	scripts/with-node.sh scripts/with-python.sh go test ./cmd/halcyon -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
+	scripts/with-node.sh scripts/with-python.sh scripts/with-curl.sh go test ./cmd/halcyon -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
 
 .PHONY: browser
 browser: ## Let Chromium do what people do with the pages
@@ -46,7 +46,7 @@ screenshots: ## Take the pictures of docs/images anew
 
 .PHONY: tour
 tour: build ## Do what the README's tour does, and check it
-	scripts/tour.sh
+	scripts/with-curl.sh scripts/tour.sh
 
 .PHONY: bench
 bench: build ## Measure against the hand-written reference (ARGS=--big for a million servers)

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs a command with curl and unzip, which the examples of the documentation call.
+# They are installed from Debian when they are missing.
+#
+#   scripts/with-curl.sh go test ./cmd/halcyon -run TestDocsCurls
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+for tool in curl unzip; do
+	command -v "$tool" >/dev/null || "$here/debian.sh" "$tool" "$tool" ca-certificates
+done
+exec "$@"
