@@ -2,9 +2,12 @@ package client
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -110,6 +113,49 @@ func TestTokensStay(t *testing.T) {
 	}
 	if asked.Load() != 0 {
 		t.Errorf("the other server was asked %d times", asked.Load())
+	}
+}
+
+// TestCertificates calls a server whose certificate nobody has signed.
+func TestCertificates(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hal(w, `{"_links":{"self":{"href":"/api/v2/"}}}`) }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of who refuses it
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	dir := t.TempDir()
+	file := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := file("good.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+	for _, x := range []struct {
+		name, url, caFile string
+		insecure          bool
+		want              string // "" for an answer
+		kind              Kind
+	}{
+		{"nobody is named", srv.URL, "", false, "its certificate is not trusted", Unreachable},
+		{"it is named", srv.URL, good, false, "", 0},
+		{"any will do", srv.URL, "", true, "", 0},
+		{"of another name", strings.Replace(srv.URL, "127.0.0.1", "localhost", 1), good, false, "localhost", Unreachable},
+		{"no such file", srv.URL, filepath.Join(dir, "none"), false, "cannot be read", Usage},
+		{"no certificate in it", srv.URL, file("bad.pem", []byte("hello")), false, "no certificate in", Usage},
+	} {
+		transport, err := Transport(x.caFile, x.insecure)
+		if err == nil {
+			var c *Client
+			if c, err = New(x.url, transport, Fixed("x"), "test"); err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Root(t.Context())
+		}
+		if x.want == "" && err != nil || x.want != "" && (err == nil || !strings.Contains(err.Error(), x.want) || KindOf(err) != x.kind) {
+			t.Errorf("%s: %v", x.name, err)
+		}
 	}
 }
 
