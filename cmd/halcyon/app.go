@@ -279,6 +279,12 @@ func (a *app) gauges() map[string]func() float64 {
 	} {
 		g["halcyon_jobs_"+name] = func() float64 { return float64(value(a.engine.Stats())) }
 	}
+	for name, value := range map[string]func(subscription.Stats) int64{
+		"calls": func(s subscription.Stats) int64 { return s.Calls }, "sent": func(s subscription.Stats) int64 { return s.Sent },
+		"failed": func(s subscription.Stats) int64 { return s.Failed }, "withheld": func(s subscription.Stats) int64 { return s.Withheld },
+	} {
+		g["halcyon_webhooks_"+name] = func() float64 { return float64(value(a.sender.Stats())) }
+	}
 	return g
 }
 

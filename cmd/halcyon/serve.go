@@ -40,8 +40,9 @@ type jobFlags struct {
 	Poll    time.Duration `help:"How often workers look for jobs." default:"100ms"`
 	Lease   time.Duration `help:"How long a step stays with a worker that shows no sign of life." default:"15s"`
 
-	WebhookAllow []string `help:"Private networks that webhooks may call, such as 10.1.0.0/16; all others that are not public are refused." placeholder:"CIDR"`
-	WebhookKeep  int      `help:"Days for which what was sent to webhooks is kept." default:"30"`
+	WebhookAllow   []string `help:"Private networks that webhooks may call, such as 10.1.0.0/16; all others that are not public are refused." placeholder:"CIDR"`
+	WebhookKeep    int      `help:"Days for which what was sent to webhooks is kept." default:"30"`
+	WebhookSenders int      `help:"Webhooks that this process sends at a time." default:"16"`
 }
 
 // apiFlags say how the API behaves.
@@ -120,6 +121,10 @@ func (j *jobFlags) apply(s *settings) (err error) {
 	if j.WebhookKeep < 1 {
 		return fmt.Errorf("webhook-keep: %d days is less than one", j.WebhookKeep)
 	}
+	if j.WebhookSenders < 1 {
+		return fmt.Errorf("webhook-senders: %d is less than one", j.WebhookSenders)
+	}
+	s.hooks.Senders = j.WebhookSenders
 	s.webhookAllow, err = webhook.ParseAllowed(j.WebhookAllow)
 	return err
 }
@@ -393,6 +398,7 @@ func (c *configCmd) Run(env *environment) error {
 		{"lease", c.Lease.String()},
 		{"webhook-allow", strings.Join(c.WebhookAllow, ",")},
 		{"webhook-keep", fmt.Sprint(c.WebhookKeep)},
+		{"webhook-senders", fmt.Sprint(c.WebhookSenders)},
 		{"listen", c.Listen},
 		{"tls-cert", c.TLSCert},
 		{"tls-key", c.TLSKey},

@@ -92,7 +92,7 @@ func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription
 }
 
 // start has a replica send until the test ends.
-func (r *rig) start(svc *subscription.Service) {
+func (r *rig) start(svc *subscription.Service) *subscription.Sender {
 	x := svc.Sender()
 	x.Start()
 	r.t.Cleanup(func() {
@@ -100,6 +100,7 @@ func (r *rig) start(svc *subscription.Service) {
 		defer cancel()
 		x.Stop(ctx)
 	})
+	return x
 }
 
 func (r *rig) insert(rows ...models.Keyed) {

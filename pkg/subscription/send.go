@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +35,39 @@ type Sender struct {
 	busy   map[models.ID]int   // calls under way, by webhook
 	served map[models.ID]int64 // when a webhook had its last turn, counted in turns
 	turn   int64
+
+	sent, failed, refused atomic.Int64
+}
+
+// Stats are numbers since the process began, but for Calls.
+type Stats struct {
+	Calls    int64 // calls of receivers that are under way
+	Sent     int64 // deliveries that their receivers took
+	Failed   int64 // calls that did not come to that
+	Withheld int64 // deliveries that were not sent, since their owner is not to have them
+}
+
+// Stats gives the counters for /metrics.
+func (x *Sender) Stats() Stats {
+	s := Stats{Sent: x.sent.Load(), Failed: x.failed.Load(), Withheld: x.refused.Load()}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, n := range x.busy {
+		s.Calls += int64(n)
+	}
+	return s
+}
+
+// count counts an attempt by what came of it.
+func (x *Sender) count(o *outcome) {
+	switch {
+	case o.refused != "":
+		x.refused.Add(1)
+	case o.ok():
+		x.sent.Add(1)
+	default:
+		x.failed.Add(1)
+	}
 }
 
 // Sender gives what sends. It does nothing before Start.
@@ -283,6 +317,7 @@ func (o *outcome) ok() bool { return o.refused == "" && o.Status >= 200 && o.Sta
 func (x *Sender) deliver(ctx context.Context, d *models.WebhookDelivery) {
 	o, err := x.attempt(ctx, d)
 	if err == nil {
+		x.count(&o)
 		err = x.record(context.WithoutCancel(ctx), d, o)
 	}
 	if err != nil && ctx.Err() == nil {

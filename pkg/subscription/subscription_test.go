@@ -255,7 +255,7 @@ func TestRetries(t *testing.T) {
 			_, _ = w.Write([]byte(`{"message": "oops"}`))
 		})
 		w := r.hook(r.alice, x.URL)
-		r.start(r.Service)
+		sender := r.start(r.Service)
 		r.happen(r.mine, "order.submitted", 1)
 		pauses := subscription.DefaultPolicy().Retries
 		for i, pause := range pauses {
@@ -289,6 +289,10 @@ func TestRetries(t *testing.T) {
 		}
 		if hook := r.reload(w); hook.Failures != 0 || hook.FailingSince != nil || hook.LastSuccessAt == nil {
 			t.Errorf("the webhook is %+v", hook)
+		}
+		r.until("no call is under way", func() bool { return sender.Stats().Calls == 0 })
+		if s := sender.Stats(); s.Sent != 1 || s.Failed != int64(len(pauses)+1) || s.Withheld != 0 {
+			t.Errorf("it counted %+v", s)
 		}
 	})
 }
