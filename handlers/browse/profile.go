@@ -116,7 +116,7 @@ func sessions(docs []hal.Document) g.Node {
 			current = mark("this one", calm)
 		}
 		rows = append(rows, h.Tr(
-			cell("Session", g.Group{selfLink(d), g.Text(" "), current}), cell("From", word(textOf(d, "address"))),
+			cell("Session", h.Span(selfLink(d), g.Text(" "), current)), cell("From", word(textOf(d, "address"))),
 			cell("With", word(textOf(d, "user-agent"))), cell("Last seen", when(textOf(d, "last-seen"))),
 		))
 	}

@@ -98,13 +98,25 @@ export class Inspector {
     }
   }
 
-  // fits reports pages that have to be moved sideways.
+  // fits wants a page as wide as the window, also with all open that asks once more,
+  // and with letters as wide as those of some machines are.
   async fits(page, where) {
     const wide = await page.evaluate(() => {
       const room = document.documentElement.clientWidth
-      if (document.documentElement.scrollWidth <= room) return undefined
-      const culprits = [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > room + 1)
-      return `${document.documentElement.scrollWidth} > ${room}: ${culprits.slice(-3).map(e => e.outerHTML.slice(0, 100)).join(' | ')}`
+      const closed = [...document.querySelectorAll('details.confirm:not([open])')]
+      const letters = new CSSStyleSheet()
+      letters.replaceSync('* { font-family: monospace, monospace !important }') // once would also make them smaller
+      try {
+        for (const stretch of [() => {}, () => closed.forEach(d => { d.open = true }), () => document.adoptedStyleSheets.push(letters)]) {
+          stretch()
+          if (document.documentElement.scrollWidth <= room) continue
+          const culprits = [...document.body.querySelectorAll('*')].filter(e => e.checkVisibility() && e.getBoundingClientRect().right > room + 1)
+          return `${document.documentElement.scrollWidth} > ${room}: ${culprits.slice(-3).map(e => e.outerHTML.slice(0, 100)).join(' | ')}`
+        }
+      } finally {
+        closed.forEach(d => { d.open = false })
+        document.adoptedStyleSheets = []
+      }
     })
     if (wide) this.problem(where, `the page scrolls sideways: ${wide}`)
   }
