@@ -223,10 +223,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 	if err := ready(ctx, url); err != nil {
 		return errors.Join(err, server.Close())
 	}
-	if err := letGo(); err != nil {
-		a.log.Debug("memory of the start could not be given back", "error", err)
-	}
-	a.log.Info("ready", "url", url, "version", currentVersion())
+	a.ready("url", url)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
@@ -239,6 +236,14 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
 	}
 	return nil
+}
+
+// ready ends the start of a process.
+func (a *app) ready(about string, what any) {
+	if err := letGo(); err != nil {
+		a.log.Debug("memory of the start could not be given back", "error", err)
+	}
+	a.log.Info("ready", about, what, "version", currentVersion())
 }
 
 // foldEvery is how often the numbers of servers are folded: some thousand changes.
@@ -310,7 +315,7 @@ func (c *workerCmd) Run(env *environment) error {
 	go a.events.Run(env.ctx)
 	a.sender.Start()
 	go tally.Run(env.ctx, a.store, foldEvery, a.log)
-	a.log.Info("ready", "workers", c.Workers, "version", currentVersion())
+	a.ready("workers", c.Workers)
 	<-env.ctx.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(env.ctx), c.ShutdownTimeout)
 	defer cancel()
