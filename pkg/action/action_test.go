@@ -276,10 +276,18 @@ func TestHooksCostNoStatement(t *testing.T) {
 			}
 			return n.Load() - before
 		}
-		one() // fills what is kept in memory
-		with := one()
+		// The first fills what is kept in memory, and a machine that is busy may take
+		// that for old.
+		least := func() int64 {
+			n := one()
+			for range 4 {
+				n = min(n, one())
+			}
+			return n
+		}
+		with := least()
 		r.orders.Use(nil)
-		if without := one(); with != without {
+		if without := least(); with != without {
 			t.Errorf("%d statements with hooks, %d without", with, without)
 		}
 	})

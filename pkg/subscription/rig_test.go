@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for something to happen before it fails.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // rig is a database with a few people on it, and replicas that send webhooks.
 type rig struct {
