@@ -180,7 +180,7 @@ func (p *process) start(t *testing.T) *process {
 
 func (p *process) stop(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := p.engine.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -226,9 +226,9 @@ func read(t *testing.T, s *store.Store, id models.ID) *models.Job {
 // eventually polls until ok, and fails the test otherwise.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+	for deadline := time.Now().Add(time.Minute); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 20 s", what)
+			t.Fatalf("%s: not within a minute", what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -238,7 +238,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func await(t *testing.T, s *store.Store, id models.ID, want models.JobStatus) *models.Job {
 	t.Helper()
 	var j *models.Job
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if j = read(t, s, id); j.Status == want {
 			return j
 		}

@@ -93,7 +93,7 @@ func (r *rig) start(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := r.engine.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
@@ -197,7 +197,7 @@ func (r *rig) job(t *testing.T, id models.ID) *models.Job {
 
 func (r *rig) await(t *testing.T, id models.ID, want models.JobStatus) *models.Job {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		j := r.job(t, id)
 		if j.Status == want {
 			return j
@@ -257,7 +257,7 @@ func (r *rig) is(t *testing.T, id models.ID, status models.ServerStatus, power m
 // stop ends the process: what is queued stays queued.
 func (r *rig) stop(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.engine.Stop(ctx); err != nil {
 		t.Fatalf("stop: %v", err)

@@ -153,7 +153,7 @@ func TestState(t *testing.T) {
 
 	// Killed: the file is as the last change left it.
 	killed := filepath.Join(t.TempDir(), "killed.json")
-	deadline, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		data, err := os.ReadFile(path)
