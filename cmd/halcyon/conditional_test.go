@@ -84,12 +84,19 @@ func TestUnchangedDocumentsAreNotRead(t *testing.T) {
 				t.Fatalf("%s has no ETag", path)
 			}
 			get(path, tag) // by now it is remembered
-			before := n.Load()
-			a := get(path, tag)
-			if a.status != http.StatusNotModified || a.header.Get("ETag") != tag || len(a.body) > 0 {
-				t.Errorf("%s: %s", path, a.print())
+			asked := int64(-1)
+			for range 5 { // what goes on beside it asks now and then, too
+				if asked == most {
+					break
+				}
+				before := n.Load()
+				a := get(path, tag)
+				if a.status != http.StatusNotModified || a.header.Get("ETag") != tag || len(a.body) > 0 {
+					t.Errorf("%s: %s", path, a.print())
+				}
+				asked = n.Load() - before
 			}
-			if asked := n.Load() - before; asked != most {
+			if asked != most {
 				t.Errorf("%s took %d statements, not %d", path, asked, most)
 			}
 		}
