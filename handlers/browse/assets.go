@@ -81,10 +81,7 @@ func (f *Face) Routes() []web.Route {
 
 // icon answers browsers that show what has no page around it, and ask by themselves.
 func (f *Face) icon(c echo.Context) error {
-	file := f.assets.files[f.assets.names["icon.svg"]]
-	c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=86400")
-	c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-	return c.Blob(http.StatusOK, file.kind, file.data)
+	return f.assets.files[f.assets.names["icon.svg"]].send(c, "public, max-age=86400")
 }
 
 func (f *Face) asset(c echo.Context) error {
@@ -92,8 +89,12 @@ func (f *Face) asset(c echo.Context) error {
 	if !ok {
 		return fault.NotFoundf("Not found.")
 	}
+	return file.send(c, "public, max-age=31536000, immutable")
+}
+
+func (a asset) send(c echo.Context, cache string) error {
 	h := c.Response().Header()
-	h.Set(echo.HeaderCacheControl, "public, max-age=31536000, immutable")
+	h.Set(echo.HeaderCacheControl, cache)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	return c.Blob(http.StatusOK, file.kind, file.data)
+	return c.Blob(http.StatusOK, a.kind, a.data)
 }

@@ -23,11 +23,14 @@ const (
 // shapes tell standings apart for who sees no colours.
 var shapes = map[standing]string{good: "✓", bad: "✕", warn: "!", busy: "…", calm: "○"}
 
-// statuses are the words of the API as people say them.
-var statuses = map[string]struct {
+// state is a status as people say it.
+type state struct {
 	text string
 	is   standing
-}{
+}
+
+// statuses are the words of the API as people say them.
+var statuses = map[string]state{
 	"CART": {"In the cart", calm}, "PENDING": {"Waiting", warn}, "QUEUED": {"Queued", busy}, "RUNNING": {"Running", busy},
 	"TO_CANCEL": {"Stopping", warn}, "SUCCESS": {"Done", good}, "WARNING": {"Done, with warnings", warn}, "FAILURE": {"Failed", bad},
 	"DENIED": {"Denied", bad}, "CANCELED": {"Canceled", bad},
@@ -37,22 +40,45 @@ var statuses = map[string]struct {
 	"ACTIVE": {"Active", good}, "DRAFT": {"Draft", calm}, "PAUSED": {"Paused", warn}, "ARCHIVED": {"Archived", calm},
 }
 
+// orderStatuses are those that say something else of an order: what is active works,
+// and what is pending waits for somebody.
+var orderStatuses = map[string]state{"ACTIVE": {"Working", busy}, "PENDING": {"Waiting for approval", warn}}
+
+// stateOf gives how a status is said, of an order or of anything else, and whether it
+// is one that is known.
+func stateOf(status string, order bool) (s state, known bool) {
+	if s, known = orderStatuses[status]; known && order {
+		return s, true
+	}
+	if s, known = statuses[strings.ToUpper(status)]; !known {
+		s = state{label(status), calm}
+	}
+	return s, known
+}
+
 // badge shows a status by its word, a shape and a colour.
 func badge(status string) g.Node {
 	if status == "" {
 		return nil
 	}
-	return markup(appendBadge(nil, status))
+	s, _ := stateOf(status, false)
+	return mark(s.text, s.is)
 }
 
-// appendBadge appends what badge shows.
-func appendBadge(b []byte, status string) []byte {
-	s, ok := statuses[strings.ToUpper(status)]
-	if !ok {
-		s.text, s.is = label(status), calm
-	}
+// orderBadge is the badge of an order.
+func orderBadge(status string) g.Node {
+	s, _ := stateOf(status, true)
+	return mark(s.text, s.is)
+}
+
+// appendState appends the badge of a row of the kind.
+func appendState(b []byte, of *resource.Def, status string) []byte {
+	s, _ := stateOf(status, isOrder(of))
 	return appendMark(b, s.text, s.is)
 }
+
+// isOrder reports whether the rows of the kind are orders; nil is no kind.
+func isOrder(of *resource.Def) bool { return of != nil && of.Plural == "orders" }
 
 // mark is a badge of one's own words.
 func mark(text string, is standing) g.Node { return markup(appendMark(nil, text, is)) }
@@ -61,40 +87,6 @@ func appendMark(b []byte, text string, is standing) []byte {
 	b = append(append(b, `<span class="badge `...), is...)
 	b = append(append(append(b, `"><span aria-hidden="true">`...), shapes[is]...), " </span>"...)
 	return append(appendText(b, text), "</span>"...)
-}
-
-// orderStatuses are those that say something else of an order: what is active works,
-// and what is pending waits for somebody.
-var orderStatuses = map[string]struct {
-	text string
-	is   standing
-}{"ACTIVE": {"Working", busy}, "PENDING": {"Waiting for approval", warn}}
-
-// stateWords gives what the badge of a row of the kind says.
-func stateWords(of *resource.Def, status string) (string, bool) {
-	if s, ok := orderStatuses[status]; ok && of != nil && of.Plural == "orders" {
-		return s.text, true
-	}
-	s, ok := statuses[strings.ToUpper(status)]
-	return s.text, ok
-}
-
-// appendState appends the badge of a row of the kind.
-func appendState(b []byte, of *resource.Def, status string) []byte {
-	if of != nil && of.Plural == "orders" {
-		if s, ok := orderStatuses[status]; ok {
-			return appendMark(b, s.text, s.is)
-		}
-	}
-	return appendBadge(b, status)
-}
-
-// orderBadge is the badge of an order.
-func orderBadge(status string) g.Node {
-	if s, ok := orderStatuses[status]; ok {
-		return mark(s.text, s.is)
-	}
-	return badge(status)
 }
 
 // resting are the statuses in which nothing moves by itself.

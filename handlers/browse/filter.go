@@ -156,8 +156,8 @@ func fewValues(of *resource.Def, f *query.Field) []pair {
 // wordFor gives a value as pages say it: a state by the words of its badge.
 func wordFor(of *resource.Def, field, value string) string {
 	if isState(of, field) {
-		if text, ok := stateWords(of, value); ok {
-			return text
+		if s, known := stateOf(value, isOrder(of)); known {
+			return s.text
 		}
 	}
 	if strings.ToUpper(value) == value {

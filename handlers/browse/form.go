@@ -132,9 +132,9 @@ func reasonOf(s *page.Sent, name string) string {
 	var reasons []string
 	for _, e := range s.Problem.Errors {
 		if e.Pointer == name || e.Pointer == pointerTo(name) {
-			reasons = append(reasons, plainly(e.Reason))
+			reasons = append(reasons, e.Reason)
 		} else if within, ok := strings.CutPrefix(e.Pointer, pointerTo(name)+"/"); ok {
-			reasons = append(reasons, strings.ReplaceAll(within, "/", ".")+" "+plainly(e.Reason))
+			reasons = append(reasons, strings.ReplaceAll(within, "/", ".")+" "+e.Reason)
 		}
 	}
 	return strings.Join(reasons, "; ")
@@ -147,10 +147,10 @@ func mistakes(v *page.View) g.Node {
 	for _, e := range p.Errors {
 		name, id := culprit(v, e.Pointer)
 		if id == "" {
-			list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+plainly(e.Reason))))
+			list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+e.Reason)))
 			continue
 		}
-		list = append(list, h.Li(h.A(h.Href("#"+id), g.Text(name)), g.Text(": "+plainly(e.Reason))))
+		list = append(list, h.Li(h.A(h.Href("#"+id), g.Text(name)), g.Text(": "+e.Reason)))
 	}
 	return h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), g.Attr("autofocus"),
 		h.P(g.Text(complaint(p, list != nil))),
@@ -163,13 +163,7 @@ func complaint(p *hal.Problem, listed bool) string {
 	if listed {
 		return p.Title
 	}
-	return plainly(p.Detail)
-}
-
-// plainly takes off a reason what it says to programs: which members there are.
-func plainly(reason string) string {
-	reason, _, _ = strings.Cut(reason, " Members: ")
-	return reason
+	return p.Detail
 }
 
 // culprit gives the field that a complaint is about: how it is called, and its id, ""

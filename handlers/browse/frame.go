@@ -18,11 +18,10 @@ var places = []hal.Link{
 	{Href: Base + "/services/", Title: "Services"},
 	{Href: Base + "/orders/?order=-id", Title: "Orders"},
 	{Href: Base + "/jobs/?order=-id", Title: "Jobs"},
-	{Href: Base + "/" + everything, Title: "More"},
 }
 
-// everything is where the first page has all that there is.
-const everything = "#everything"
+// everything is the id of the part of the first page that has all that there is.
+const everything = "everything"
 
 // frame is the whole page: what all pages have, around what this one says.
 func (f *Face) frame(v *page.View) g.Node {
@@ -88,10 +87,11 @@ func (f *Face) header(v *page.View) g.Node {
 	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // one page for everybody
 		account = "Account"
 	}
-	links := make(g.Group, 0, len(places))
+	links := make(g.Group, 0, len(places)+1)
 	for _, p := range places {
-		links = append(links, h.Li(g.If(strings.HasSuffix(p.Href, everything), h.Class("wide")), h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
+		links = append(links, h.Li(h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
 	}
+	links = append(links, h.Li(h.Class("wide"), h.A(h.Href(Base+"/#"+everything), g.Text("More"))))
 	return h.Header(h.Class("bar"),
 		h.A(h.Class("brand"), h.Href(Base+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
 		g.If(account != "", g.Group{

@@ -30,7 +30,7 @@ func (f *Face) home(v *page.View, _ string) g.Node {
 			h.P(h.Class("more"), h.A(h.Href(Base+"/blueprints/"), g.Text("The whole catalogue")))),
 		region("home-servers", part("Your servers", orNothing(serverTable(embeddedOf(d, "servers")), "You have none yet."),
 			h.P(h.Class("more"), h.A(h.Href(Base+"/servers/?filter=owner.id:"+v.Actor.ID.String()), g.Text("All your servers"))))),
-		h.Section(h.Class("card part"), h.ID(everything[1:]), h.H2(g.Text("Everything there is")), h.Ul(h.Class("index"), index(d))),
+		h.Section(h.Class("card part"), h.ID(everything), h.H2(g.Text("Everything there is")), h.Ul(h.Class("index"), index(d))),
 	)
 }
 
