@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,17 @@ type watchCmd struct {
 type watchFlags struct {
 	Patience time.Duration `help:"How long the server may be away while it is watched." default:"30s" env:"-"`
 	Timeout  time.Duration `help:"How long it is watched at most; 0 is until it has ended." default:"0" env:"-"`
+}
+
+// Validate is asked by kong, before anything is done.
+func (f watchFlags) Validate() error {
+	switch {
+	case f.Patience < 0:
+		return fmt.Errorf("--patience: %s is less than nothing", f.Patience)
+	case f.Timeout < 0:
+		return fmt.Errorf("--timeout: %s is less than nothing", f.Timeout)
+	}
+	return nil
 }
 
 // Run watches work until it has ended.

@@ -379,13 +379,13 @@ func tierProps(b *models.Blueprint, it *models.BlueprintItem, o *offer) []hal.Te
 // usualBuild names what the servers of a blueprint run when an order does not choose,
 // "" when that is not one for all.
 func usualBuild(b *models.Blueprint, builds []models.OSBuild) string {
-	at := slices.IndexFunc(builds, func(x models.OSBuild) bool {
-		return !slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.OSBuildID != x.ID })
-	})
-	if at < 0 {
-		return ""
+	for i := range builds {
+		other := func(it models.BlueprintItem) bool { return it.OSBuildID != builds[i].ID }
+		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
+			return builds[i].Name
+		}
 	}
-	return builds[at].Name
+	return ""
 }
 
 func buildOptions(builds []models.OSBuild) []hal.Option {

@@ -164,7 +164,6 @@ func (f *Face) frame(e *models.Event) []byte {
 type guard struct {
 	face    *Face
 	echo    *echo.Echo
-	path    string
 	host    string
 	remote  string
 	headers [len(credentialHeaders)][]string
@@ -180,7 +179,7 @@ var credentialHeaders = [...]string{echo.HeaderAuthorization, echo.HeaderCookie}
 func (f *Face) guard(c echo.Context, a access.Actor) guard {
 	r := c.Request()
 	g := guard{
-		face: f, echo: c.Echo(), path: eventsPath, host: strings.Clone(r.Host), remote: strings.Clone(r.RemoteAddr),
+		face: f, echo: c.Echo(), host: strings.Clone(r.Host), remote: strings.Clone(r.RemoteAddr),
 		user: a.ID, next: f.reg.Now().Add(heartbeat), signOff: f.signOff.Load(),
 	}
 	for i, name := range credentialHeaders {
@@ -198,7 +197,7 @@ func (f *Face) guard(c echo.Context, a access.Actor) guard {
 
 // request is the one that the stream was opened with, as far as it is kept.
 func (g *guard) request(ctx context.Context) *http.Request {
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: g.path}, RemoteAddr: g.remote, Host: g.host, Header: http.Header{}}
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: eventsPath}, RemoteAddr: g.remote, Host: g.host, Header: http.Header{}}
 	for i, name := range credentialHeaders {
 		if len(g.headers[i]) > 0 {
 			r.Header[name] = g.headers[i]

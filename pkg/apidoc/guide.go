@@ -10,11 +10,11 @@ import (
 //go:embed guide/*.md
 var guide embed.FS
 
-// elsewhere is where the guide's examples go unless they are told another address.
-var elsewhere = []byte("http://127.0.0.1:8080")
+// demo is where the examples of the guide go as it is written.
+var demo = []byte("http://127.0.0.1:8080")
 
 // Guide gives the chapters of the guide in their order, with examples for the server
-// at an address such as https://cloud.example.com; "" is that of the demo. The name of
+// at an address such as https://cloud.example.com; "" leaves them with the demo. The name of
 // a chapter's file begins with its place, and the first line is its title.
 func Guide(at string) []Chapter {
 	files, err := guide.ReadDir("guide")
@@ -28,7 +28,7 @@ func Guide(at string) []Chapter {
 			continue
 		}
 		if at != "" {
-			text = bytes.ReplaceAll(text, elsewhere, []byte(at))
+			text = bytes.ReplaceAll(text, demo, []byte(at))
 		}
 		_, name, _ := strings.Cut(strings.TrimSuffix(file.Name(), ".md"), "-")
 		title, _, _ := bytes.Cut(text, []byte("\n"))

@@ -102,7 +102,7 @@ func (s *connStream) Write(parts ...[]byte) error {
 // writeDeadline goes by the wall clock, as the network does, whatever clock the
 // service goes by.
 func writeDeadline() time.Time {
-	return time.Now().Add(writePatience) //nolint:forbidigo // see above
+	return time.Now().Add(writePatience) //nolint:forbidigo // not the service's time
 }
 
 func (s *connStream) Close() { _ = s.conn.Close() } // whoever reads it connects again

@@ -135,6 +135,16 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 }
 
+// TestNobodysPaths has no face whose page "/" is.
+func TestNobodysPaths(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	edge(nil, false).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/apis", nil))
+	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusNotFound || got != `{"detail":"Not found.","error":"Not found.","status_code":404}` {
+		t.Errorf("%d %s", w.Code, got)
+	}
+}
+
 // TestAuthenticationComesFirst asks without credentials for what is there, for what
 // is not, and by the wrong method: the answer tells nothing of the three.
 func TestAuthenticationComesFirst(t *testing.T) {
