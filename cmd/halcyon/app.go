@@ -17,9 +17,9 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/action"
 	"halcyon/pkg/auth"
-	"halcyon/pkg/backend"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
@@ -46,12 +46,12 @@ import (
 type app struct {
 	log       *slog.Logger
 	store     *store.Store
-	directory *directory.Directory
+	directory *refdata.Directory
 	hasher    *auth.Hasher
 	auth      *auth.Service
 	box       *secret.Box
 	mails     *mail.Service // nil: none are sent
-	backends  *backend.Pool
+	backends  *pool.Pool
 	tenancy   *tenancy.Service
 	catalog   *catalog.Service
 	jobs      *job.Service
@@ -140,7 +140,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	if err != nil {
 		return err
 	}
-	a.directory = directory.New(a.store)
+	a.directory = refdata.New(a.store)
 	a.events = event.New(event.Config{Store: a.store, People: a.directory, Keep: c.keepEvents, Log: c.log})
 	a.hasher = auth.NewHasher(a.store.Now)
 	reset, err := a.mailer(c)
@@ -151,7 +151,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log,
 		Sessions: c.sessions, Tokens: c.apiTokens, Reset: reset,
 	})
-	a.backends = backend.New(a.store, providers(c.log), a.box.Open)
+	a.backends = pool.New(a.store, providers(c.log), a.box.Open)
 	a.tenancy = tenancy.New(a.store, a.directory, a.hasher.Hash)
 	a.catalog = catalog.New(a.store, a.directory, a.backends, a.box.Seal)
 	dispatcher, err := job.NewRiver(a.store, job.RiverConfig{MaxWorkers: c.workers, Poll: c.poll, Log: c.log})

@@ -14,7 +14,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/demo"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/resource"
 )
 
@@ -389,8 +389,8 @@ func TestTitlesAreWhatIsSeen(t *testing.T) {
 				t.Fatal(err)
 			}
 			for plural, table := range map[string]string{
-				"users": directory.Users, "groups": directory.Groups, "environments": directory.Environment,
-				"blueprints": directory.Blueprints, "resource-handlers": directory.Handlers, "os-builds": directory.OSBuilds, "perf-types": directory.Sizes,
+				"users": refdata.Users, "groups": refdata.Groups, "environments": refdata.Environment,
+				"blueprints": refdata.Blueprints, "resource-handlers": refdata.Handlers, "os-builds": refdata.OSBuilds, "perf-types": refdata.Sizes,
 			} {
 				list := c.ask(t, call{actor: u.Name, path: "/api/v2/" + plural + "/?page_size=100"})
 				ids := strings.Fields(list.text(t, "/_embedded/"+plural+"/*/id"))

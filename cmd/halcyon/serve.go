@@ -18,7 +18,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/tally"
+	"halcyon/pkg/servercount"
 	"halcyon/pkg/web"
 	"halcyon/pkg/webhook"
 )
@@ -216,7 +216,7 @@ func (a *app) serve(ctx context.Context, f apiFlags, ready func(ctx context.Cont
 	go a.sendMails(ctx)
 	go a.endLeases(ctx)
 	go a.events.Run(ctx)
-	go tally.Run(ctx, a.store, foldEvery, a.log)
+	go servercount.Run(ctx, a.store, foldEvery, a.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	url := scheme + "://" + listener.Addr().String()
@@ -314,7 +314,7 @@ func (c *workerCmd) Run(env *environment) error {
 	}
 	go a.events.Run(env.ctx)
 	a.sender.Start()
-	go tally.Run(env.ctx, a.store, foldEvery, a.log)
+	go servercount.Run(env.ctx, a.store, foldEvery, a.log)
 	a.ready("workers", c.Workers)
 	<-env.ctx.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(env.ctx), c.ShutdownTimeout)

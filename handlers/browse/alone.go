@@ -4,16 +4,16 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // alone reports whether the page asks one thing of somebody who is nobody yet, or
 // tells it: to sign in, for a new password.
-func alone(v *page.View) bool {
+func alone(v *view.View) bool {
 	return v.Of == nil && !v.SignedIn() && (len(v.Doc.Templates) > 0 || detail(v) != "")
 }
 
-func detail(v *page.View) string {
+func detail(v *view.View) string {
 	for i := range v.Doc.Props {
 		if v.Doc.Props[i].Name == "detail" {
 			return v.Doc.Props[i].Value.Text()
@@ -23,7 +23,7 @@ func detail(v *page.View) string {
 }
 
 // gate is such a page: what it asks or tells, and where else one may want to go.
-func gate(v *page.View, title string) g.Node {
+func gate(v *view.View, title string) g.Node {
 	var ways g.Group
 	for i := range v.Doc.Links {
 		r := &v.Doc.Links[i]

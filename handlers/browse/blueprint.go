@@ -7,11 +7,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // catalogue is the page of all blueprints.
-func (f *Face) catalogue(v *page.View, title string) g.Node {
+func (f *Face) catalogue(v *view.View, title string) g.Node {
 	docs := listed(v.Doc)
 	if v.Selection != "" {
 		return f.list(v, title)
@@ -51,7 +51,7 @@ func from(text string) g.Node {
 }
 
 // blueprint is the page of what can be ordered, with the form that orders it.
-func (f *Face) blueprint(v *page.View, title string) g.Node {
+func (f *Face) blueprint(v *view.View, title string) g.Node {
 	d := v.Doc
 	t := template(d, "order")
 	state := textOf(d, "state")
@@ -109,7 +109,7 @@ func deployed(docs []hal.Document) g.Node {
 
 // orderForm is the form of an order: who it is for, what is said of each build item, what
 // the blueprint asks, and how long it stays. It can be tried out before it is sent.
-func orderForm(v *page.View, t *hal.Template) g.Node {
+func orderForm(v *view.View, t *hal.Template) g.Node {
 	if t == nil {
 		return h.P(h.Class("notice"), g.Text("You cannot order it."))
 	}
@@ -153,7 +153,7 @@ var byOthers = map[string]bool{"submit-now": true, "cart": true}
 
 // grouped puts the questions of an order form together by what they are about. Those
 // that nothing is known of come under the blueprint's own.
-func grouped(v *page.View, t *hal.Template) []questions {
+func grouped(v *view.View, t *hal.Template) []questions {
 	d, back := v.Doc, sentBy(v, t)
 	who, where, lease, own := questions{legend: "Who it is for"}, questions{legend: "Where it is made"}, questions{legend: "How long it stays"}, questions{legend: "Choices"}
 	var names []string

@@ -8,7 +8,7 @@ import (
 	g "maragu.dev/gomponents"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 func write(t *testing.T, n g.Node) string {
@@ -101,7 +101,7 @@ func TestAddresses(t *testing.T) {
 // A shell takes the command for what it is, whatever the document holds.
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	v := &page.View{Origin: "https://halcyon.example"}
+	v := &view.View{Origin: "https://halcyon.example"}
 	got := command(v, "POST", "/api/v2/groups/?a=$(x)", "application/hal+json", `{"name":"it's $HOME"}`)
 	want := "curl -X POST -H \"Authorization: Bearer $TOKEN\" -H 'Accept: application/hal+json' \\\n" +
 		`  -H 'Content-Type: application/json' -d '{"name":"it'\''s $HOME"}'` + " \\\n  'https://halcyon.example/api/v2/groups/?a=$(x)'"
@@ -137,7 +137,7 @@ func TestPaging(t *testing.T) {
 			c.After = "cursor"
 		}
 		doc := c.Document()
-		out := write(t, paging(&page.View{Doc: &doc, Path: "/l/", Many: true}))
+		out := write(t, paging(&view.View{Doc: &doc, Path: "/l/", Many: true}))
 		if at < pages && !strings.Contains(out, `after=cursor" rel="next"`) {
 			t.Errorf("page %d of %d has no cursor: %s", at, pages, out)
 		}

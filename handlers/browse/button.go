@@ -9,12 +9,12 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // buttons are the templates that ask nothing, in the order of the document: one of them
 // before the others, and what takes something away behind them.
-func buttons(v *page.View, primary string, more ...g.Node) g.Node {
+func buttons(v *view.View, primary string, more ...g.Node) g.Node {
 	var head, list, tail, last g.Group
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]
@@ -43,7 +43,7 @@ func buttons(v *page.View, primary string, more ...g.Node) g.Node {
 
 // press is the button of a template that asks nothing. What cannot be undone is asked
 // once more.
-func press(v *page.View, t *hal.Template, class string) g.Node {
+func press(v *view.View, t *hal.Template, class string) g.Node {
 	if dangerous(t) {
 		class = "danger"
 	}
@@ -56,7 +56,7 @@ func press(v *page.View, t *hal.Template, class string) g.Node {
 }
 
 // question is what is asked before what cannot be undone.
-func question(v *page.View, t *hal.Template) string {
+func question(v *view.View, t *hal.Template) string {
 	if t.Title == "" {
 		return doc(v, t)
 	}
@@ -65,7 +65,7 @@ func question(v *page.View, t *hal.Template) string {
 
 // formsBut are the templates that ask something, without those that the page shows
 // elsewhere.
-func formsBut(v *page.View, elsewhere ...string) g.Node {
+func formsBut(v *view.View, elsewhere ...string) g.Node {
 	var list g.Group
 next:
 	for i := range v.Doc.Templates {
@@ -86,7 +86,7 @@ next:
 }
 
 // actions are what can be done with one press: the templates that ask nothing.
-func actions(v *page.View) g.Node {
+func actions(v *view.View) g.Node {
 	press := pressed(v)
 	if press == nil {
 		return nil
@@ -95,7 +95,7 @@ func actions(v *page.View) g.Node {
 }
 
 // pressed are the buttons of the templates that ask nothing.
-func pressed(v *page.View) g.Node {
+func pressed(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
 		if t := &v.Doc.Templates[i]; len(t.Properties) == 0 {
@@ -112,7 +112,7 @@ func pressed(v *page.View) g.Node {
 func hover(text string) g.Node { return g.If(text != "", h.Title(text)) }
 
 // doc says what a template does, as the declaration has it.
-func doc(v *page.View, t *hal.Template) string {
+func doc(v *view.View, t *hal.Template) string {
 	if v.Of == nil {
 		return ""
 	}

@@ -12,7 +12,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 
@@ -22,7 +22,7 @@ var itemKinds = []string{"deploy-items", "prov-items", "mod-items", "decom-items
 
 // lines shows the items of an order: what, for where, with what, for how much, and what
 // is wrong with it.
-func lines(v *page.View) g.Node {
+func lines(v *view.View) g.Node {
 	var items g.Group
 	for _, kind := range itemKinds {
 		docs := embeddedOf(v.Doc, "cb:"+kind)
@@ -36,7 +36,7 @@ func lines(v *page.View) g.Node {
 	return h.Ol(h.Class("lines"), items)
 }
 
-func line(v *page.View, kind string, at int, d *hal.Document) g.Node {
+func line(v *view.View, kind string, at int, d *hal.Document) g.Node {
 	var wrong g.Group
 	for x := range prop(v.Doc, "problems").Items() {
 		if under(x, itemPointer(kind, at)) {
@@ -61,7 +61,7 @@ func line(v *page.View, kind string, at int, d *hal.Document) g.Node {
 }
 
 // itemAction is where the form of an item goes: what comes of it is the order's page.
-func itemAction(v *page.View, t *hal.Template) string {
+func itemAction(v *view.View, t *hal.Template) string {
 	version := ""
 	if v.Version != 0 && t.Method != http.MethodPost {
 		version = strconv.FormatInt(v.Version, 10)
@@ -226,7 +226,7 @@ func sum(d *hal.Document) g.Node {
 }
 
 // check is the button that tries a submission out.
-func check(v *page.View) g.Node {
+func check(v *view.View) g.Node {
 	t := template(v.Doc, "submit")
 	if t == nil {
 		return nil
@@ -235,13 +235,13 @@ func check(v *page.View) g.Node {
 }
 
 // tryOut is where a form goes that is only to be tried out.
-func tryOut(v *page.View, t *hal.Template) string {
+func tryOut(v *view.View, t *hal.Template) string {
 	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", pageOf(v))
 }
 
 // forecastOf shows what a form would lead to that was tried out, or that nothing was
 // yet. Scripts put a new one in its place.
-func forecastOf(v *page.View, t *hal.Template) g.Node {
+func forecastOf(v *view.View, t *hal.Template) g.Node {
 	if t == nil {
 		return nil
 	}
@@ -334,7 +334,7 @@ func planned(list hal.Value) g.Node {
 }
 
 // asRequest shows an order as the request that makes one like it.
-func asRequest(v *page.View) g.Node {
+func asRequest(v *view.View) g.Node {
 	d := v.Doc
 	if prop(d, "items").Len() == 0 {
 		return nil
@@ -353,7 +353,7 @@ func asRequest(v *page.View) g.Node {
 }
 
 // orderRequest shows the request that orders what the body says.
-func orderRequest(v *page.View, body hal.Value) g.Node {
+func orderRequest(v *view.View, body hal.Value) g.Node {
 	var b bytes.Buffer
 	if json.Indent(&b, body.AppendJSON(nil, hal.HAL), "", "  ") != nil {
 		return nil
@@ -370,7 +370,7 @@ func orderRequest(v *page.View, body hal.Value) g.Node {
 }
 
 // sample is the page of an order that could be made.
-func (f *Face) sample(v *page.View, title string) g.Node {
+func (f *Face) sample(v *view.View, title string) g.Node {
 	return h.Div(h.Class("kind"), heading(v, title), h.Section(h.Class("card part"), orderRequest(v, prop(v.Doc, "body"))))
 }
 

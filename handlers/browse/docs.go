@@ -12,7 +12,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/pkg/apidoc"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 const docsPath = Base + "/docs/"
@@ -22,7 +22,7 @@ const docsPath = Base + "/docs/"
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))
 
 // article is a page of documentation.
-func article(v *page.View, title string) g.Node {
+func article(v *view.View, title string) g.Node {
 	a := v.Article
 	var body g.Node
 	switch {

@@ -9,7 +9,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -24,7 +24,7 @@ var plumbing = map[string]bool{
 const mostLinks = 12
 
 // document is the page of a row, and of any document that no page was made for.
-func (f *Face) document(v *page.View, title string) g.Node {
+func (f *Face) document(v *view.View, title string) g.Node {
 	d := v.Doc
 	return g.Group{
 		heading(v, title),
@@ -41,7 +41,7 @@ func (f *Face) document(v *page.View, title string) g.Node {
 
 // once warns of an answer that nobody gets again. Answers to forms lead elsewhere
 // unless they say something that is said this once.
-func once(v *page.View) g.Node {
+func once(v *view.View) g.Node {
 	if !v.Posted || v.Of == nil {
 		return nil
 	}
@@ -96,7 +96,7 @@ func members(props []hal.Prop, of *resource.Def) g.Node {
 }
 
 // relations shows where the document leads.
-func relations(v *page.View) g.Node {
+func relations(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Links {
 		r := &v.Doc.Links[i]
@@ -142,7 +142,7 @@ func some(links g.Group) g.Node {
 }
 
 // way is a link, or the button that does what cannot be gone to.
-func way(v *page.View, l *hal.Link) g.Node {
+func way(v *view.View, l *hal.Link) g.Node {
 	if !opens(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
 		return h.Form(h.Method("post"), h.Action(web.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
 	}

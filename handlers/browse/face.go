@@ -11,7 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/pkg/fault"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 
@@ -35,10 +35,10 @@ func New() (*Face, error) {
 	return f, nil
 }
 
-var _ page.Writer = (*Face)(nil)
+var _ view.Writer = (*Face)(nil)
 
-// Append implements page.Writer.
-func (f *Face) Append(dst []byte, v *page.View) []byte {
+// Append implements view.Writer.
+func (f *Face) Append(dst []byte, v *view.View) []byte {
 	b := bytes.NewBuffer(dst)
 	_ = f.frame(v).Render(b) // a buffer takes everything
 	return b.Bytes()

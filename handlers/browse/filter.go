@@ -7,7 +7,7 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 )
@@ -32,14 +32,14 @@ func titleField(s *query.Schema, known func(string) *query.Field) *query.Field {
 
 // fieldOf gives the field that filters and order= know under a member's name, nil for
 // none.
-func fieldOf(v *page.View, name string) *query.Field {
+func fieldOf(v *view.View, name string) *query.Field {
 	name = strings.ReplaceAll(strings.TrimPrefix(name, v.Of.Name+"."), "_", "-")
 	return v.Of.Schema.Field(name, v.Actor)
 }
 
 // filter is the form that narrows a list down: a search, a choice for each state that
 // rows have, a condition on any other field, and the syntax itself.
-func filter(v *page.View) g.Node {
+func filter(v *view.View) g.Node {
 	here := addressOf(v.Path, v.Query)
 	raw := here.get("filter")
 	if raw == "" && v.Doc != nil && total(v.Doc) == 0 {
@@ -68,7 +68,7 @@ func filter(v *page.View) g.Node {
 }
 
 // carried keeps what the list was asked besides the filter.
-func carried(v *page.View, here address) g.Node {
+func carried(v *view.View, here address) g.Node {
 	var list g.Group
 	for _, p := range here.pairs {
 		if p.name != "filter" && p.name != "page" && p.name != "after" && p.name != "before" {
@@ -96,7 +96,7 @@ func valueOf(terms []query.Typed, path string, l query.Lookup) string {
 }
 
 // search looks for a part of what rows are called.
-func search(v *page.View, terms []query.Typed) g.Node {
+func search(v *view.View, terms []query.Typed) g.Node {
 	f := titleField(v.Of.Schema, func(name string) *query.Field { return v.Of.Schema.Field(name, v.Actor) })
 	if f.Kind != query.Text {
 		return nil
@@ -109,7 +109,7 @@ func search(v *page.View, terms []query.Typed) g.Node {
 }
 
 // quick offers the values of the fields in the table that have few.
-func quick(v *page.View, terms []query.Typed) g.Node {
+func quick(v *view.View, terms []query.Typed) g.Node {
 	var list g.Group
 	for _, name := range v.Of.Headings {
 		f := fieldOf(v, name)
@@ -199,7 +199,7 @@ var fieldKinds = map[query.Kind]string{
 
 // condition is a row for any field. Scripts add more of them, and limit what is
 // offered to what fits.
-func condition(v *page.View) g.Node {
+func condition(v *view.View) g.Node {
 	known, hops := v.Of.Schema.Known(v.Actor)
 	own, related := make(g.Group, 0, len(known)), make(g.Group, 0, len(hops))
 	for _, f := range known {
@@ -224,7 +224,7 @@ func condition(v *page.View) g.Node {
 	))
 }
 
-func fieldOption(v *page.View, path, text string, f *query.Field) g.Node {
+func fieldOption(v *view.View, path, text string, f *query.Field) g.Node {
 	kind := fieldKinds[f.Kind]
 	var values []string
 	for _, x := range fewValues(v.Of, f) {
@@ -250,7 +250,7 @@ func fitting(l query.Lookup) string {
 }
 
 // chips are the conditions in force, each with a way to drop it.
-func chips(v *page.View, here address, terms []query.Typed) g.Node {
+func chips(v *view.View, here address, terms []query.Typed) g.Node {
 	if len(terms) == 0 {
 		return nil
 	}

@@ -11,12 +11,12 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 
 // forms are the templates that ask something.
-func forms(v *page.View) g.Node {
+func forms(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
 		if t := &v.Doc.Templates[i]; len(t.Properties) > 0 {
@@ -27,7 +27,7 @@ func forms(v *page.View) g.Node {
 }
 
 // actionOf is where a template's form goes.
-func actionOf(v *page.View, t *hal.Template) string {
+func actionOf(v *view.View, t *hal.Template) string {
 	target := t.Target
 	if target == "" {
 		target = selfOf(v.Doc)
@@ -40,7 +40,7 @@ func actionOf(v *page.View, t *hal.Template) string {
 }
 
 // pageOf is the address of the page, to come back to.
-func pageOf(v *page.View) string {
+func pageOf(v *view.View) string {
 	from, sep := v.Path, "?"
 	if v.Query != "" {
 		from, sep = from+sep+v.Query, "&"
@@ -71,7 +71,7 @@ func formID(t *hal.Template) string { return "form-" + idOf(t) }
 func fieldID(t *hal.Template, i int) string { return idOf(t) + "-" + strconv.Itoa(i) }
 
 // form is one template. It is open when it came back with a problem.
-func form(v *page.View, t *hal.Template) g.Node {
+func form(v *view.View, t *hal.Template) g.Node {
 	back := sentBy(v, t)
 	class := "primary"
 	if dangerous(t) {
@@ -93,7 +93,7 @@ func send(t *hal.Template) string {
 }
 
 // fields are those of a template, or some of them.
-func fields(v *page.View, t *hal.Template, props []hal.TemplateProperty) g.Node {
+func fields(v *view.View, t *hal.Template, props []hal.TemplateProperty) g.Node {
 	back := sentBy(v, t)
 	list := make(g.Group, 0, len(props))
 	for i := range props {
@@ -104,7 +104,7 @@ func fields(v *page.View, t *hal.Template, props []hal.TemplateProperty) g.Node 
 }
 
 // sentBy gives the form that came back, when it was this one.
-func sentBy(v *page.View, t *hal.Template) *page.Sent {
+func sentBy(v *view.View, t *hal.Template) *view.Sent {
 	if v.Sent == nil || v.Sent.Method != t.Method || strings.Trim(v.Sent.Target, "/") != strings.Trim(t.Target, "/") {
 		return nil
 	}
@@ -125,7 +125,7 @@ func pointerTo(name string) string {
 
 // reasonOf gives what is wrong with a member that was sent, or with what is within
 // it; "" for nothing.
-func reasonOf(s *page.Sent, name string) string {
+func reasonOf(s *view.Sent, name string) string {
 	if s.Problem == nil {
 		return ""
 	}
@@ -141,7 +141,7 @@ func reasonOf(s *page.Sent, name string) string {
 }
 
 // mistakes say what is wrong with a form that came back, each with a way to its field.
-func mistakes(v *page.View) g.Node {
+func mistakes(v *view.View) g.Node {
 	p := v.Problem
 	var list g.Group
 	for _, e := range p.Errors {
@@ -168,7 +168,7 @@ func complaint(p *hal.Problem, listed bool) string {
 
 // culprit gives the field that a complaint is about: how it is called, and its id, ""
 // when there is none.
-func culprit(v *page.View, pointer string) (name, id string) {
+func culprit(v *view.View, pointer string) (name, id string) {
 	if v.Doc == nil || v.Sent == nil {
 		return "", ""
 	}
@@ -196,7 +196,7 @@ func culprit(v *page.View, pointer string) (name, id string) {
 func typed(values url.Values) g.Node {
 	names := make([]string, 0, len(values))
 	for name := range values {
-		if !page.Secret(name) {
+		if !view.Secret(name) {
 			names = append(names, name)
 		}
 	}
@@ -212,7 +212,7 @@ func typed(values url.Values) g.Node {
 }
 
 // imports is the form that a file of rows is sent with.
-func imports(v *page.View) g.Node {
+func imports(v *view.View) g.Node {
 	for i := range v.Doc.Actions {
 		x := &v.Doc.Actions[i]
 		if x.Rel != "import" {

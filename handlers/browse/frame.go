@@ -8,7 +8,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // places are the ways that every page offers.
@@ -24,13 +24,13 @@ var places = []hal.Link{
 const everything = "everything"
 
 // frame is the whole page: what all pages have, around what this one says.
-func (f *Face) frame(v *page.View) g.Node {
+func (f *Face) frame(v *view.View) g.Node {
 	title := titleOf(v)
 	return f.page(v, title, nil, f.content(v, title))
 }
 
 // page is a page with what it has in its head besides, and what it is about.
-func (f *Face) page(v *page.View, title string, head, content g.Node) g.Node {
+func (f *Face) page(v *view.View, title string, head, content g.Node) g.Node {
 	return h.Doctype(h.HTML(h.Lang("en"),
 		h.Head(
 			h.Meta(h.Charset("utf-8")),
@@ -57,7 +57,7 @@ func (f *Face) page(v *page.View, title string, head, content g.Node) g.Node {
 }
 
 // content is what the page is about.
-func (f *Face) content(v *page.View, title string) g.Node {
+func (f *Face) content(v *view.View, title string) g.Node {
 	switch {
 	case v.Doc == nil:
 		return f.problem(v, title)
@@ -78,7 +78,7 @@ func (f *Face) content(v *page.View, title string) g.Node {
 	return f.document(v, title)
 }
 
-func (f *Face) header(v *page.View) g.Node {
+func (f *Face) header(v *view.View) g.Node {
 	current := func(href string) g.Node {
 		path, _, _ := strings.Cut(href, "?")
 		return g.If(strings.HasPrefix(v.Path+"/", path), g.Attr("aria-current", "page"))
@@ -106,7 +106,7 @@ func (f *Face) header(v *page.View) g.Node {
 }
 
 // crumbs are the way up, read off the document's own links.
-func crumbs(v *page.View, title string) g.Node {
+func crumbs(v *view.View, title string) g.Node {
 	if v.Doc == nil {
 		return nil
 	}
@@ -142,7 +142,7 @@ func above(path string) g.Node {
 }
 
 // notices say what came of a form that came back, and of one that came to something.
-func notices(v *page.View) g.Node {
+func notices(v *view.View) g.Node {
 	if v.Doc != nil && v.Problem != nil {
 		return mistakes(v)
 	}
@@ -162,7 +162,7 @@ var participles = map[string]string{
 }
 
 // told says what a form did. What it led to is the page, or what it was done to.
-func told(v *page.View) g.Node {
+func told(v *view.View) g.Node {
 	d := v.Done
 	if d.What.Href == "" {
 		return g.Text("It was deleted.")
@@ -201,7 +201,7 @@ func footer() g.Node {
 }
 
 // heading is the page's title and the other ways to look at it.
-func heading(v *page.View, title string) g.Node {
+func heading(v *view.View, title string) g.Node {
 	if v.Posted {
 		return h.Div(h.Class("heading"), h.H1(g.Text(title)))
 	}
@@ -209,7 +209,7 @@ func heading(v *page.View, title string) g.Node {
 }
 
 // views are the representations of what the page shows.
-func views(v *page.View) g.Node {
+func views(v *view.View) g.Node {
 	list := make(g.Group, 0, 4)
 	for _, x := range []struct{ name, label string }{{"", "Page"}, {"hal", "HAL"}, {"forms", "HAL-FORMS"}, {"json", "JSON"}} {
 		query := v.Query
@@ -237,7 +237,7 @@ func sourceName(r hal.Representation) string {
 	return "hal"
 }
 
-func titleOf(v *page.View) string {
+func titleOf(v *view.View) string {
 	if v.Doc == nil {
 		if v.Of != nil && v.Many && !v.Posted && v.Problem != nil && v.Problem.Status == http.StatusBadRequest {
 			return v.Of.Noun

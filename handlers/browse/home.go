@@ -5,12 +5,12 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // home is the page that people begin on: what waits for them, what goes on, what they
 // have, what there is to order; and then all that the root of the API links.
-func (f *Face) home(v *page.View, _ string) g.Node {
+func (f *Face) home(v *view.View, _ string) g.Node {
 	d := v.Doc
 	moves := false
 	for _, rel := range []string{"cb:running"} {

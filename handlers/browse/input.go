@@ -12,7 +12,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 const (
@@ -25,15 +25,15 @@ type input struct {
 	t     *hal.Template
 	p     *hal.TemplateProperty
 	id    string
-	back  *page.Sent
-	view  *page.View
+	back  *view.Sent
+	view  *view.View
 	about string // what whoever asks says of it, "" for nothing
 	flat  bool   // choices are a list, however few, that begins with its first: scripts put others into it
 }
 
 // prompt is what a property is called: by its name where the prompt is the
 // declaration's explanation, which is a hint then.
-func prompt(v *page.View, p *hal.TemplateProperty) (name, hint string) {
+func prompt(v *view.View, p *hal.TemplateProperty) (name, hint string) {
 	switch {
 	case p.Prompt == "":
 		return label(p.Name), ""

@@ -7,11 +7,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // job is the page of a piece of work.
-func (f *Face) job(v *page.View, _ string) g.Node {
+func (f *Face) job(v *view.View, _ string) g.Node {
 	d := v.Doc
 	return moving(v, atRest(d),
 		heading(v, titled(d)),

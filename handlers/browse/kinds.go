@@ -5,12 +5,12 @@ import (
 
 	g "maragu.dev/gomponents"
 
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // kind makes the page of one kind of document. It is given the title that any other
 // page would have.
-type kind func(f *Face, v *page.View, title string) g.Node
+type kind func(f *Face, v *view.View, title string) g.Node
 
 // kinds are the pages that were made for what they are, by the plural of the resource;
 // lists are those of collections. All others look alike.
@@ -30,7 +30,7 @@ var (
 )
 
 // kindOf finds the page that was made for a document, nil for none.
-func kindOf(v *page.View) kind {
+func kindOf(v *view.View) kind {
 	switch {
 	case selfOf(v.Doc) == Base+"/":
 		return (*Face).home

@@ -16,7 +16,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/event"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
 )
 
@@ -204,7 +204,7 @@ func TestNamesAreText(t *testing.T) {
 		for _, rel := range []string{"jobs", "subjobs", "servers", "history", "cb:deploy-items", "cb:mod-items", "cb:action-items", "cb:memberships", "cb:snapshots", "cb:services", "cb:approvers"} {
 			d.Embedded = append(d.Embedded, hal.Embedded{Rel: rel, Many: true, Docs: rows})
 		}
-		got := f.Append(nil, &page.View{Doc: d, Of: &resource.Def{Plural: plural}, Path: Base + "/x/1"})
+		got := f.Append(nil, &view.View{Doc: d, Of: &resource.Def{Plural: plural}, Path: Base + "/x/1"})
 		if bytes.Contains(got, []byte("<script>")) {
 			t.Errorf("%s: a name became HTML", plural)
 		}

@@ -8,12 +8,12 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/query"
 )
 
 // list is the page of a collection.
-func (f *Face) list(v *page.View, title string) g.Node {
+func (f *Face) list(v *view.View, title string) g.Node {
 	rows := listed(v.Doc)
 	return g.Group{
 		heading(v, title),
@@ -35,7 +35,7 @@ func listed(d *hal.Document) []hal.Document {
 
 // listActions are what can be done with the collection by one press, and the way to
 // what can be done with several rows.
-func listActions(v *page.View, rows bool) g.Node {
+func listActions(v *view.View, rows bool) g.Node {
 	here := addressOf(v.Path, v.Query)
 	var several g.Node
 	switch {
@@ -53,7 +53,7 @@ func listActions(v *page.View, rows bool) g.Node {
 
 // createForms are the templates of the collection that ask something, those for
 // several rows aside.
-func createForms(v *page.View) g.Node {
+func createForms(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
 		if t := &v.Doc.Templates[i]; len(t.Properties) > 0 && !several(t) {
@@ -77,7 +77,7 @@ type column struct {
 
 // columnsFor gives what a table shows: the declared columns, or what was asked for
 // with attributes=.
-func columnsFor(v *page.View, docs []hal.Document) []column {
+func columnsFor(v *view.View, docs []hal.Document) []column {
 	var list []column
 	add := func(name string, rel bool) { list = append(list, columnFor(v, name, rel)) }
 	asked := addressOf("", v.Query).get("attributes") != ""
@@ -116,7 +116,7 @@ func isShown(list []query.Attribute, name string) bool {
 	return false
 }
 
-func columnFor(v *page.View, name string, rel bool) column {
+func columnFor(v *view.View, name string, rel bool) column {
 	c := column{name: name, rel: rel, label: label(name)}
 	if v.Of == nil {
 		return c
@@ -131,7 +131,7 @@ func columnFor(v *page.View, name string, rel bool) column {
 }
 
 // orderKey gives the key by which a column is sorted, "" for none.
-func orderKey(v *page.View, name string) string {
+func orderKey(v *view.View, name string) string {
 	if f := fieldOf(v, name); f != nil {
 		if f.Sort {
 			return f.Name
@@ -146,7 +146,7 @@ func orderKey(v *page.View, name string) string {
 }
 
 // table shows short documents as rows; what one is called leads to it.
-func (f *Face) table(v *page.View, docs []hal.Document) g.Node {
+func (f *Face) table(v *view.View, docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return empty(v)
 	}
@@ -162,7 +162,7 @@ func (f *Face) table(v *page.View, docs []hal.Document) g.Node {
 	return markup(append(b, "</tbody></table></div>"...))
 }
 
-func appendHeads(b []byte, v *page.View, columns []column) []byte {
+func appendHeads(b []byte, v *view.View, columns []column) []byte {
 	if v.Selection != "" {
 		b = append(b, `<th scope="col" class="box"><span class="unseen">Selected</span></th>`...)
 	}
@@ -207,7 +207,7 @@ func appendHeads(b []byte, v *page.View, columns []column) []byte {
 	return b
 }
 
-func appendRow(b []byte, v *page.View, d *hal.Document, columns []column, chosen map[string]bool) []byte {
+func appendRow(b []byte, v *view.View, d *hal.Document, columns []column, chosen map[string]bool) []byte {
 	b = append(b, "<tr>"...)
 	self := linksOf(d, "self")
 	if v.Selection != "" {
@@ -324,7 +324,7 @@ func (c *column) value(d *hal.Document) hal.Value {
 }
 
 // empty says what to do about a list with nothing in it.
-func empty(v *page.View) g.Node {
+func empty(v *view.View) g.Node {
 	here := addressOf(v.Path, v.Query)
 	noun := "Nothing"
 	if v.Of != nil {
@@ -372,7 +372,7 @@ var sizes = []int64{10, 25, 50, 100}
 
 // paging leads through the pages of a list: to those around by the links that the
 // document has, which cost the same however deep they lead.
-func paging(v *page.View) g.Node {
+func paging(v *view.View) g.Node {
 	d := v.Doc
 	all, size, at := total(d), max(1, count(d, "page_size")), count(d, "page")
 	if all == 0 {

@@ -6,13 +6,13 @@ import (
 	g "maragu.dev/gomponents"
 	h "maragu.dev/gomponents/html"
 
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // moving is what a page shows that may change while it is looked at. Parts with an id
 // of their own and the attribute data-region are put in place of the old ones; see
 // assets/live.js. Without a script there is a link that does the same.
-func moving(v *page.View, rest bool, content ...g.Node) g.Node {
+func moving(v *view.View, rest bool, content ...g.Node) g.Node {
 	if rest {
 		return h.Div(h.Class("kind"), g.Group(content))
 	}

@@ -7,11 +7,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // order is the page of an order, which is a cart until it is submitted.
-func (f *Face) order(v *page.View, title string) g.Node {
+func (f *Face) order(v *view.View, title string) g.Node {
 	d := v.Doc
 	// What is submitted is not the current cart any more: its forms lead to where it stays.
 	at := *v
@@ -179,7 +179,7 @@ func approvers(d *hal.Document) g.Node {
 }
 
 // adding are the forms of a cart: its own members, and what can be put into it.
-func adding(v *page.View) g.Node {
+func adding(v *view.View) g.Node {
 	forms := formsBut(v, "deny")
 	if forms == nil {
 		return nil

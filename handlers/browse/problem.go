@@ -8,11 +8,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // problem is the page of a request that has nothing else to show.
-func (f *Face) problem(v *page.View, title string) g.Node {
+func (f *Face) problem(v *view.View, title string) g.Node {
 	if v.Problem == nil {
 		return nil
 	}
@@ -52,7 +52,7 @@ func problemText(p *hal.Problem) g.Node {
 }
 
 // action explains an address that something is sent to and nothing is read from.
-func action(v *page.View) g.Node {
+func action(v *view.View) g.Node {
 	if v.Problem.Status != http.StatusMethodNotAllowed || v.Posted {
 		return nil
 	}
@@ -68,7 +68,7 @@ func action(v *page.View) g.Node {
 }
 
 // onwards are ways out of a page that is none.
-func onwards(v *page.View) g.Node {
+func onwards(v *view.View) g.Node {
 	ways := g.Group{}
 	if v.Of != nil {
 		ways = append(ways, h.Li(h.A(h.Class("button"), h.Href(v.Of.Path()), g.Text("All "+v.Of.Noun))))

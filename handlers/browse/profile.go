@@ -7,11 +7,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // profile is the page of a user: one's own has what only oneself may do.
-func (f *Face) profile(v *page.View, _ string) g.Node {
+func (f *Face) profile(v *view.View, _ string) g.Node {
 	d := v.Doc
 	own := v.Path == Base+"/user" || v.Actor.ID.String() == textOf(d, "id")
 	title := strings.TrimSpace(textOf(d, "first-name") + " " + textOf(d, "last-name"))

@@ -13,7 +13,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 )
@@ -59,7 +59,7 @@ type recordedProp struct {
 }
 
 // load gives a recorded page.
-func load(t *testing.T, name string) *page.View {
+func load(t *testing.T, name string) *view.View {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../../testdata/browse", name+".json"))
 	if err != nil {
@@ -69,13 +69,13 @@ func load(t *testing.T, name string) *page.View {
 	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
-	v := &page.View{Many: r.Many, Path: r.Path, Query: r.Query, Version: r.Version, Now: r.Now, Problem: r.Problem, Doc: r.Doc.document(t)}
+	v := &view.View{Many: r.Many, Path: r.Path, Query: r.Query, Version: r.Version, Now: r.Now, Problem: r.Problem, Doc: r.Doc.document(t)}
 	v.Actor = access.Actor{ID: models.ID(r.UserID), Username: r.User}
 	if r.Of != "" {
 		v.Of = &resource.Def{Plural: r.Of, Schema: &query.Schema{}}
 	}
 	if s := r.Sent; s != nil {
-		v.Sent = &page.Sent{Method: s.Method, Target: s.Target, Values: s.Values, Notice: s.Notice, Problem: s.Problem, Tried: s.Tried.document(t)}
+		v.Sent = &view.Sent{Method: s.Method, Target: s.Target, Values: s.Values, Notice: s.Notice, Problem: s.Problem, Tried: s.Tried.document(t)}
 	}
 	return v
 }

@@ -9,7 +9,7 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // itemsMember is what a template calls the rows that it acts on.
@@ -22,7 +22,7 @@ func several(t *hal.Template) bool {
 
 // selection makes a form of a table: boxes before the rows, and what can be done with
 // those that are ticked. An action that asks something is chosen first.
-func selection(v *page.View, table g.Node) g.Node {
+func selection(v *view.View, table g.Node) g.Node {
 	if v.Selection == "" {
 		return table
 	}
@@ -57,7 +57,7 @@ func pickForm(action string, table, with g.Node) g.Node {
 }
 
 // pick does what a template says with the rows that are ticked.
-func pick(v *page.View, t *hal.Template) g.Node {
+func pick(v *view.View, t *hal.Template) g.Node {
 	button := h.Button(h.Type("submit"), g.Attr("formaction", actionOf(v, t)), h.Class(tint(t)), g.Text(short(t)))
 	if !dangerous(t) {
 		return button
@@ -69,7 +69,7 @@ func pick(v *page.View, t *hal.Template) g.Node {
 func short(t *hal.Template) string { return strings.TrimSuffix(t.Title, " several") }
 
 // chosenRows are the rows of a form that came back.
-func chosenRows(v *page.View) map[string]bool {
+func chosenRows(v *view.View) map[string]bool {
 	if v.Selection == "" || v.Sent == nil {
 		return nil
 	}
@@ -97,7 +97,7 @@ func appendBox(b []byte, self []hal.Link, chosen map[string]bool) []byte {
 
 // outcome is the page of what an action did to several rows, nil when the document is
 // none.
-func outcome(v *page.View, title string) g.Node {
+func outcome(v *view.View, title string) g.Node {
 	if !v.Posted || member(v.Doc.Props, "results").Kind() != hal.KindList || member(v.Doc.Props, "succeeded").Kind() != hal.KindInt {
 		return nil
 	}

@@ -9,11 +9,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // server is the page of a machine.
-func (f *Face) server(v *page.View, title string) g.Node {
+func (f *Face) server(v *view.View, title string) g.Node {
 	d := v.Doc
 	return moving(v, atRest(d, "ACTIVE"),
 		heading(v, title),
@@ -62,7 +62,7 @@ func (f *Face) server(v *page.View, title string) g.Node {
 }
 
 // formsOf are the forms of the templates with this key.
-func formsOf(v *page.View, key string) g.Node {
+func formsOf(v *view.View, key string) g.Node {
 	if t := template(v.Doc, key); t != nil && len(t.Properties) > 0 {
 		return form(v, t)
 	}

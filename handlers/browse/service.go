@@ -5,11 +5,11 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // service is the page of a deployed blueprint.
-func (f *Face) service(v *page.View, title string) g.Node {
+func (f *Face) service(v *view.View, title string) g.Node {
 	d := v.Doc
 	return moving(v, atRest(d, "ACTIVE"),
 		heading(v, title),

@@ -9,12 +9,12 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 )
 
 // source shows what other clients get at this address: the answer's header, its JSON
 // with the addresses as links, and how to ask for it.
-func source(v *page.View) g.Node {
+func source(v *view.View) g.Node {
 	var headers g.Group
 	for _, x := range v.Headers {
 		headers = append(headers, h.Dt(g.Text(x.Name)), h.Dd(h.Code(g.Text(x.Value))))
@@ -94,7 +94,7 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 
 // curls are the requests that go on from here: what each of the templates sends, and
 // the order that an order's items make.
-func curls(v *page.View) g.Node {
+func curls(v *view.View) g.Node {
 	var list g.Group
 	if body, ok := orderBody(v); ok {
 		list = append(list, curl("Order the same", command(v, "POST", Base+"/orders/", v.Shown.ContentType(), body)))
@@ -117,7 +117,7 @@ func curls(v *page.View) g.Node {
 	return h.Section(h.H2(g.Text("What can be done from here, with curl")), list)
 }
 
-func addressIn(v *page.View) string {
+func addressIn(v *view.View) string {
 	if v.Query == "" {
 		return v.Path
 	}
@@ -130,7 +130,7 @@ func curl(title, text string) g.Node {
 }
 
 // command writes a request for a shell.
-func command(v *page.View, method, target, accept, body string) string {
+func command(v *view.View, method, target, accept, body string) string {
 	var b strings.Builder
 	b.WriteString("curl")
 	if method != "GET" {
@@ -196,7 +196,7 @@ func sampleValue(p *hal.TemplateProperty) hal.Value {
 
 // orderBody gives the body that orders what an order holds, and whether the page is
 // that of an order.
-func orderBody(v *page.View) (string, bool) {
+func orderBody(v *view.View) (string, bool) {
 	if v.Of == nil || v.Many || v.Of.Plural != "orders" {
 		return "", false
 	}

@@ -17,7 +17,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 
@@ -70,7 +70,7 @@ func (f *Face) loadViewer() (viewer, error) {
 // viewerPage is the frame around the viewer. It is the same for everybody.
 func (f *Face) viewerPage() g.Node {
 	const title = "OpenAPI description"
-	v := &page.View{Path: viewerPath, Doc: &hal.Document{Links: []hal.Rel{
+	v := &view.View{Path: viewerPath, Doc: &hal.Document{Links: []hal.Rel{
 		{Name: "self", Links: []hal.Link{{Href: viewerPath + "/", Title: title}}},
 		{Name: "up", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
 	}}}
@@ -96,7 +96,7 @@ func (f *Face) viewer(c echo.Context) error {
 		return err
 	}
 	header := c.Response().Header()
-	header.Set(echo.HeaderContentSecurityPolicy, page.Policy)
+	header.Set(echo.HeaderContentSecurityPolicy, view.Policy)
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	header.Set(echo.HeaderReferrerPolicy, "same-origin")
 	header.Set(echo.HeaderCacheControl, "public, no-cache")

@@ -13,7 +13,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
@@ -86,7 +86,7 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 
 // readBulk reads the body, a bare list being the items. The request can be read
 // once more afterwards.
-func (f *Face) readBulk(c echo.Context) (*body.Node, error) {
+func (f *Face) readBulk(c echo.Context) (*jsonbody.Node, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
 		return nil, err
@@ -111,13 +111,13 @@ type pick struct {
 
 // picked finds the rows that the request names. It is Invalid when it names none,
 // too many, or one twice; a row that is not there is that row's own affair.
-func (f *Face) picked(c echo.Context, d *resource.Def, items *body.Node) ([]pick, error) {
+func (f *Face) picked(c echo.Context, d *resource.Def, items *jsonbody.Node) ([]pick, error) {
 	if !items.Present() {
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
-	var nodes []*body.Node
+	var nodes []*jsonbody.Node
 	if _, one := items.Scalar(); one { // what a form sends of one choice
-		nodes = []*body.Node{items}
+		nodes = []*jsonbody.Node{items}
 	} else {
 		nodes = items.List()
 	}

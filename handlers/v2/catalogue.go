@@ -9,7 +9,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
@@ -111,7 +111,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 			resource.Text("username", func(h *handler) string { return h.Username }, "User that signs in there.").From("username").
 				SetText(func(h *handler, v string) { h.Username = v }),
 			resource.WriteOnly[handler]("password", "Password of that user; never shown.").As("password").
-				Set(func(n *body.Node, _ *resource.Refs) func(*handler) {
+				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*handler) {
 					v := n.String()
 					return func(h *handler) { h.NewPassword = v }
 				}),
@@ -131,7 +131,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 			{
 				Rel: "sync-vms", Title: "Synchronize", Doc: "Reads the back end's machines and brings the list of servers up to date.",
 				Can: func(a access.Actor, _ *handler) error { return canSync(a) }, Results: resource.ToJob,
-				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[handler], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[handler], error) {
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
 						return resource.Outcome[handler]{}, err
@@ -150,7 +150,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 			{
 				Rel: "verify", Title: "Verify", Doc: "Signs in to the back end and says what is there.",
 				Can: func(a access.Actor, h *handler) error { return f.Catalog.Handlers.CanUpdate(a, h) },
-				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[handler], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[handler], error) {
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
 						return resource.Outcome[handler]{}, err
@@ -164,7 +164,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		Batch: []resource.BatchAction{{
 			Rel: "sync-vms", Title: "Synchronize all resource handlers", Doc: "Reads the machines of all back ends.",
 			Can: canSync,
-			Do: func(ctx context.Context, a access.Actor, n *body.Node) ([]models.ID, error) {
+			Do: func(ctx context.Context, a access.Actor, n *jsonbody.Node) ([]models.ID, error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
 					return nil, err
@@ -254,7 +254,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 			}, "Template in each resource handler; for administrators.").Typed(templatesOfBuildJSON()).Filled().
 				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
 				Nested(`[{"resource-handler": "1", "template": "debian-12"}]`).
-				Set(func(n *body.Node, r *resource.Refs) func(*build) {
+				Set(func(n *jsonbody.Node, r *resource.Refs) func(*build) {
 					var list []models.OSBuildTemplate
 					for _, x := range n.List() {
 						t := models.OSBuildTemplate{HandlerID: r.To(x.Field("resource-handler"), "resource-handlers"), Template: x.Field("template").Text()}
@@ -296,7 +296,7 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 			resource.Int("cpu-cnt", func(s *size) int64 { return int64(s.CPUs) }, "Processors.").On("cpus").
 				SetInt(func(s *size, v int) { s.CPUs = v }).Between(1, models.MaxCPUs).Required(),
 			resource.Memory("mem-size", func(s *size) int { return s.MemoryMB }, "Memory.").On("memory_mb").Example("2 GB").
-				Set(func(n *body.Node, _ *resource.Refs) func(*size) {
+				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*size) {
 					mb, err := models.ParseMemory(n.Text())
 					if err != nil {
 						n.Complain("%s", err)
@@ -332,7 +332,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 			resource.Text("description", func(b *blueprint) string { return b.Description }, "What it deploys.").On("description").
 				SetText(func(b *blueprint, v string) { b.Description = v }),
 			resource.Enum("state", models.BlueprintStates, func(b *blueprint) models.BlueprintState { return b.State }, "Step in the life of the blueprint: only an active one can be ordered.").On("state").Default(string(models.BlueprintActive)).
-				Set(func(n *body.Node, _ *resource.Refs) func(*blueprint) {
+				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*blueprint) {
 					v := models.BlueprintState(n.Text())
 					if i := slices.IndexFunc(models.BlueprintStates, func(s models.BlueprintState) bool { return strings.EqualFold(string(s), string(v)) }); i >= 0 {
 						v = models.BlueprintStates[i]
@@ -412,7 +412,7 @@ func buildItems(b *models.Blueprint) hal.Value {
 	return hal.List(list)
 }
 
-func readBuildItems(n *body.Node, r *resource.Refs) func(*models.Blueprint) {
+func readBuildItems(n *jsonbody.Node, r *resource.Refs) func(*models.Blueprint) {
 	var items []models.BlueprintItem
 	for _, x := range n.List() {
 		it := models.BlueprintItem{
@@ -460,12 +460,12 @@ func inputValues(inputs []models.Input) hal.Value {
 	return hal.List(list)
 }
 
-func readInputs(n *body.Node, _ *resource.Refs) func(*models.Blueprint) {
+func readInputs(n *jsonbody.Node, _ *resource.Refs) func(*models.Blueprint) {
 	inputs := inputList(n)
 	return func(b *models.Blueprint) { b.Inputs = inputs }
 }
 
-func inputList(n *body.Node) []models.Input {
+func inputList(n *jsonbody.Node) []models.Input {
 	var inputs []models.Input
 	for _, x := range n.List() {
 		inputs = append(inputs, x.Input())

@@ -15,7 +15,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -144,7 +144,7 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 		if to := f.afterForm(c, doc, row); to != "" {
 			return c.Redirect(http.StatusSeeOther, to)
 		}
-		if sent := page.From(c.Request().Context()); sent != nil {
+		if sent := view.From(c.Request().Context()); sent != nil {
 			return f.sendAgain(c, doc, row, sent)
 		}
 		*buf = f.appendPage(c, (*buf)[:0], doc, row)

@@ -9,7 +9,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/query"
 	"halcyon/pkg/web"
 )
@@ -110,5 +110,5 @@ func (f *Face) tried(c echo.Context, forecast *hal.Document, who []models.ID) bo
 	if err := f.reg.Name(c.Request().Context(), web.Actor(c), forecast); err != nil {
 		return false
 	}
-	return f.again(c, from, &page.Sent{Method: c.Request().Method, Target: c.Request().URL.EscapedPath(), Values: sentValues(c), Tried: forecast})
+	return f.again(c, from, &view.Sent{Method: c.Request().Method, Target: c.Request().URL.EscapedPath(), Values: sentValues(c), Tried: forecast})
 }

@@ -11,7 +11,7 @@ import (
 	"halcyon/hal"
 	"halcyon/pkg/apidoc"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/schema"
 	"halcyon/pkg/web"
 )
@@ -34,7 +34,7 @@ func (f *Face) docs(c echo.Context) error {
 	if err := noQuery(c); err != nil {
 		return err
 	}
-	return f.explanation(c, &page.Article{}, &hal.Document{Links: []hal.Rel{
+	return f.explanation(c, &view.Article{}, &hal.Document{Links: []hal.Rel{
 		{Name: "self", Links: []hal.Link{{Href: docsPath, Title: "Documentation"}}},
 		{Name: "up", Links: []hal.Link{{Href: Base + "/", Title: "Halcyon API"}}},
 		{Name: "item", Many: true, Links: []hal.Link{
@@ -54,7 +54,7 @@ func (f *Face) index(c echo.Context, path, title string, pages []hal.Link) error
 		return err
 	}
 	list := strings.TrimSuffix(strings.TrimPrefix(path, docsPath), "/")
-	return f.explanation(c, &page.Article{List: list}, &hal.Document{
+	return f.explanation(c, &view.Article{List: list}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: path, Title: title}}},
 			{Name: "up", Links: []hal.Link{{Href: docsPath, Title: "Documentation"}}},
@@ -66,7 +66,7 @@ func (f *Face) index(c echo.Context, path, title string, pages []hal.Link) error
 
 // explanation answers a page of documentation. It is the same for everybody: each
 // representation is made once.
-func (f *Face) explanation(c echo.Context, a *page.Article, doc *hal.Document) error {
+func (f *Face) explanation(c echo.Context, a *view.Article, doc *hal.Document) error {
 	rep, self := f.representation(c), selfOf(doc)
 	key := rep.ContentType() + " " + web.Source(c) + " " + self
 	if rep == hal.AsHTML {
@@ -98,8 +98,8 @@ func (f *Face) knowsRel(name string) bool {
 }
 
 // appendArticle writes the page of documentation.
-func (f *Face) appendArticle(c echo.Context, a *page.Article, doc *hal.Document, self string) []byte {
-	v := &page.View{Doc: doc, Path: self, Article: a}
+func (f *Face) appendArticle(c echo.Context, a *view.Article, doc *hal.Document, self string) []byte {
+	v := &view.View{Doc: doc, Path: self, Article: a}
 	if r, ok := sources[web.Source(c)]; ok {
 		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
 	}
@@ -135,7 +135,7 @@ func (f *Face) guideChapter(c echo.Context) error {
 	if !ok {
 		return errNoPage()
 	}
-	return f.explanation(c, &page.Article{Chapter: &x}, &hal.Document{
+	return f.explanation(c, &view.Article{Chapter: &x}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: guidePath + x.Name, Title: x.Title}}},
 			{Name: "collection", Links: []hal.Link{{Href: guidePath, Title: "Guide"}}},
@@ -255,7 +255,7 @@ func (f *Face) relDoc(c echo.Context) error {
 	for i, on := range r.On {
 		props[i] = hal.Prop{Name: on.Resource, Value: hal.String(on.Doc)}
 	}
-	return f.explanation(c, &page.Article{Rel: &r}, &hal.Document{
+	return f.explanation(c, &view.Article{Rel: &r}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: relsPath + name, Title: name}}},
 			{Name: "collection", Links: []hal.Link{{Href: relsPath, Title: "Link relations"}}},
@@ -286,7 +286,7 @@ func (f *Face) problemDoc(c echo.Context) error {
 	if !ok {
 		return errNoPage()
 	}
-	return f.explanation(c, &page.Article{Problem: &p}, &hal.Document{
+	return f.explanation(c, &view.Article{Problem: &p}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: problemsPath + name, Title: name}}},
 			{Name: "collection", Links: []hal.Link{{Href: problemsPath, Title: "Problem types"}}},
@@ -304,7 +304,7 @@ func (f *Face) resourceDoc(c echo.Context) error {
 	if !ok {
 		return errNoPage()
 	}
-	return f.explanation(c, &page.Article{Resource: &r}, &hal.Document{
+	return f.explanation(c, &view.Article{Resource: &r}, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: resourcesPath + r.Plural, Title: r.Noun}}},
 			{Name: "collection", Links: []hal.Link{{Href: resourcesPath, Title: "Resources"}}},

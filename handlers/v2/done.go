@@ -8,7 +8,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/models"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -47,19 +47,19 @@ func cutAction(path string) (of, action string, ok bool) {
 }
 
 // done gives what the form before the page did, nil for nothing that is known.
-func (f *Face) done(c echo.Context, doc *hal.Document) *page.Done {
+func (f *Face) done(c echo.Context, doc *hal.Document) *view.Done {
 	name, at := web.Done(c)
 	if name == "" {
 		return nil
 	}
 	if name == doneDelete && at == "" {
-		return &page.Done{Name: name}
+		return &view.Done{Name: name}
 	}
 	d, id := f.named(at)
 	if d == nil {
 		return nil
 	}
-	done := &page.Done{Name: name}
+	done := &view.Done{Name: name}
 	if name != doneCreate && name != doneChange {
 		if done.Title = f.actionTitle(c, d, name, id == ""); done.Title == "" {
 			return nil
@@ -139,17 +139,17 @@ func titleOf(doc *hal.Document) string {
 }
 
 // headers are those that say something of a representation that a page shows.
-func (f *Face) headers(rep hal.Representation, row *models.Row, data []byte) []page.Header {
+func (f *Face) headers(rep hal.Representation, row *models.Row, data []byte) []view.Header {
 	v := f.validatorOf(rep, row, data)
-	list := []page.Header{
+	list := []view.Header{
 		{Name: echo.HeaderContentType, Value: rep.ContentType()},
 		{Name: headerETag, Value: `"` + v.tag + `"`},
 	}
 	if !v.modified.IsZero() {
-		list = append(list, page.Header{Name: echo.HeaderLastModified, Value: v.modified.UTC().Format(http.TimeFormat)})
+		list = append(list, view.Header{Name: echo.HeaderLastModified, Value: v.modified.UTC().Format(http.TimeFormat)})
 	}
 	return append(list,
-		page.Header{Name: echo.HeaderCacheControl, Value: "private, no-cache"},
-		page.Header{Name: echo.HeaderVary, Value: echo.HeaderAcceptEncoding + ", " + echo.HeaderAccept},
+		view.Header{Name: echo.HeaderCacheControl, Value: "private, no-cache"},
+		view.Header{Name: echo.HeaderVary, Value: echo.HeaderAcceptEncoding + ", " + echo.HeaderAccept},
 	)
 }

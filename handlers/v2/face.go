@@ -17,13 +17,13 @@ import (
 	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/event"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
-	"halcyon/pkg/page"
+	"halcyon/pkg/view"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
@@ -37,7 +37,7 @@ const Base = "/api/v2"
 
 // Services are what the face translates to.
 type Services struct {
-	Directory *directory.Directory
+	Directory *refdata.Directory
 	Auth      *auth.Service
 	Tenancy   *tenancy.Service
 	Catalog   *catalog.Service
@@ -61,7 +61,7 @@ type Services struct {
 type Config struct {
 	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
-	Pages  page.Writer // for browsers; nil: they get HAL
+	Pages  view.Writer // for browsers; nil: they get HAL
 	Cookie web.Cookie  // of their sessions
 	Origin *web.CrossOrigin
 

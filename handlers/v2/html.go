@@ -8,8 +8,8 @@ import (
 
 	"halcyon/hal"
 	"halcyon/models"
-	"halcyon/pkg/body"
-	"halcyon/pkg/page"
+	"halcyon/pkg/jsonbody"
+	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -38,15 +38,15 @@ func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
 // sources are the representations that a page can show as they are.
 var sources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHALForms, "json": hal.AsCloudBolt}
 
-// view is the page of the request, without a document yet.
-func view(c echo.Context) *page.View {
+// newView returns the page of the request, without a document yet.
+func newView(c echo.Context) *view.View {
 	s, _ := c.Get(keyAbout).(subject)
 	u := c.Request().URL
 	path := u.EscapedPath()
 	if s.many && path != "/" {
 		path += "/" // which the edge takes off, and the API's own addresses have
 	}
-	return &page.View{
+	return &view.View{
 		Of: s.of, Many: s.many, Path: path, Query: u.RawQuery, Actor: web.Actor(c),
 		Origin: c.Scheme() + "://" + c.Request().Host, Selection: web.Selection(c), Posted: !safe(c),
 	}
@@ -54,7 +54,7 @@ func view(c echo.Context) *page.View {
 
 // policed says what a browser may do with a page.
 func policed(h http.Header) {
-	h.Set(echo.HeaderContentSecurityPolicy, page.Policy)
+	h.Set(echo.HeaderContentSecurityPolicy, view.Policy)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	if h.Get(echo.HeaderReferrerPolicy) == "" {
 		h.Set(echo.HeaderReferrerPolicy, "same-origin")
@@ -63,7 +63,7 @@ func policed(h http.Header) {
 
 func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
 	policed(c.Response().Header())
-	v := view(c)
+	v := newView(c)
 	v.Doc, v.Now = doc, f.reg.Now()
 	v.Done = f.done(c, doc)
 	if r, ok := sources[web.Source(c)]; ok {
@@ -128,8 +128,8 @@ func (f *Face) gone(c echo.Context, d *resource.Def) error {
 
 // sendAgain answers the page of a form that came back. It is nobody's but the
 // sender's, and of this moment.
-func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *page.Sent) error {
-	v := view(c)
+func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *view.Sent) error {
+	v := newView(c)
 	v.Doc, v.Now, v.Sent, v.Problem = doc, f.reg.Now(), sent, sent.Problem
 	if row != nil {
 		v.Version = row.Version
@@ -141,7 +141,7 @@ func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sen
 	return f.sendPage(c, status, v)
 }
 
-func (f *Face) sendPage(c echo.Context, status int, v *page.View) error {
+func (f *Face) sendPage(c echo.Context, status int, v *view.View) error {
 	buf := buffers.get()
 	defer buffers.put(buf)
 	*buf = f.cfg.Pages.Append((*buf)[:0], v)
@@ -159,13 +159,13 @@ func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
 	if p.Status == http.StatusUnauthorized {
 		return f.signInPage(c, p)
 	}
-	v := view(c)
+	v := newView(c)
 	v.Problem = p
 	if p.Status == http.StatusMethodNotAllowed {
 		v.Action = f.actionAt(v.Path)
 	}
 	if !safe(c) {
-		v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
+		v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
 		from := web.FormPage(c)
 		if from != "" && v.Actor.ID != 0 && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
 			return nil
@@ -179,7 +179,7 @@ func sentValues(c echo.Context) url.Values {
 	values, _ := c.Get(keyTyped).(url.Values)
 	if values == nil { // it failed before the body was of interest
 		if data, err := web.ReadBody(c); err == nil {
-			values, _ = body.FormValues(data)
+			values, _ = jsonbody.FormValues(data)
 		}
 	}
 	return values
@@ -187,7 +187,7 @@ func sentValues(c echo.Context) url.Values {
 
 // again answers the page that a form was on, with the form as it was sent. It
 // reports whether it could.
-func (f *Face) again(c echo.Context, from string, sent *page.Sent) bool {
-	ctx := page.With(c.Request().Context(), sent)
+func (f *Face) again(c echo.Context, from string, sent *view.Sent) bool {
+	ctx := view.With(c.Request().Context(), sent)
 	return web.Revisit(ctx, c, from) == nil
 }

@@ -10,7 +10,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
@@ -79,7 +79,7 @@ func (f *Face) importTemplate() resource.Action[models.ResourceHandler] {
 	}
 }
 
-func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.ResourceHandler], error) {
+func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.ResourceHandler], error) {
 	var none resource.Outcome[models.ResourceHandler]
 	h, err := f.Catalog.Handlers.Find(ctx, a, ref)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/job"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
@@ -27,8 +27,8 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			return hal.Link{Href: base + "/jobs/" + j.ID.String() + "/" + path, Title: title}, true
 		}
 	}
-	do := func(run func(context.Context, access.Actor, models.ID) (*models.Job, error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[models.Job], error) {
-		return func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Job], error) {
+	do := func(run func(context.Context, access.Actor, models.ID) (*models.Job, error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[models.Job], error) {
+		return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Job], error) {
 			n.Done()
 			if err := n.Faults().Err(); err != nil {
 				return resource.Outcome[models.Job]{}, err

@@ -8,7 +8,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
 )
@@ -20,7 +20,7 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 	return resource.Action[sv]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtend,
 		Body: extendBody(), Results: resource.ToRow | resource.ToJob,
-		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[sv], error) {
 			s, err := f.Servers.Find(ctx, a, ref)
 			if err != nil {
 				return resource.Outcome[sv]{}, err
@@ -52,7 +52,7 @@ func (f *Face) extendService() resource.Action[models.Service] {
 	return resource.Action[svc]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtendService,
 		Body: extendBody(),
-		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {
 				return resource.Outcome[svc]{}, err
@@ -73,7 +73,7 @@ func (f *Face) extendService() resource.Action[models.Service] {
 	}
 }
 
-func readExtension(n *body.Node) (server.Extension, error) {
+func readExtension(n *jsonbody.Node) (server.Extension, error) {
 	e := server.Extension{PowerOn: n.Field("power-on").Bool()}
 	if x := n.Field("expiration-date"); x.Present() {
 		if e.Day = x.Text(); strings.EqualFold(e.Day, models.Never) {

@@ -11,7 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/web"
 )
@@ -50,7 +50,7 @@ func (f *Face) send(c echo.Context, status int, doc *hal.Document) error {
 
 // read reads the request's body as JSON or as a form. An empty one is {},
 // whatever its label says.
-func (f *Face) read(c echo.Context) (*body.Node, error) {
+func (f *Face) read(c echo.Context) (*jsonbody.Node, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
 		return nil, err
@@ -59,25 +59,25 @@ func (f *Face) read(c echo.Context) (*body.Node, error) {
 	label := c.Request().Header.Get(echo.HeaderContentType)
 	kind, _, err := mime.ParseMediaType(label)
 	if len(data) == 0 || label == "" {
-		return body.Parse(data)
+		return jsonbody.Parse(data)
 	}
 	if err != nil {
 		kind = label
 	}
 	switch strings.ToLower(kind) {
 	case "application/json", "application/hal+json", "application/vnd.hal+json", "application/prs.hal-forms+json", "application/merge-patch+json":
-		return body.Parse(data)
+		return jsonbody.Parse(data)
 	case "application/x-www-form-urlencoded":
 		// curl -d labels everything so.
 		if data[0] == '{' {
-			return body.Parse(data)
+			return jsonbody.Parse(data)
 		}
-		values, err := body.FormValues(data)
+		values, err := jsonbody.FormValues(data)
 		if err != nil {
 			return nil, err
 		}
 		typed(c, values)
-		return body.Form(values)
+		return jsonbody.Form(values)
 	}
 	return nil, fault.Wrap(fault.Invalid, web.ErrWrongType, "A body of type %q is not read here. Send application/json.", kind)
 }

@@ -7,7 +7,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
@@ -21,7 +21,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 		Rel: "scale", Name: "Scale", Path: "scale", Title: "Scale", Slash: true,
 		Doc: "Orders more servers for a tier, or the removal of its newest ones. The body says how many there are to be (quantity), in which tier (tier, which a service with a single one needs not), and what new ones are to have otherwise than those that are there (parameters).",
 		Can: order.CanScale, Body: schema.Struct(scaleMembers()...), Results: resource.ToOrder,
-		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {
 				return resource.Outcome[svc]{}, err
@@ -63,7 +63,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 }
 
 // readScale reads what a scale item and the body of the action have in common.
-func readScale(n *body.Node, d *models.ScaleItem) {
+func readScale(n *jsonbody.Node, d *models.ScaleItem) {
 	if x := n.Field("tier", "build-item"); x.Given() {
 		d.Tier = x.TextUpTo(maxName)
 	}
@@ -77,7 +77,7 @@ func readScale(n *body.Node, d *models.ScaleItem) {
 	}
 }
 
-func readScaleItem(n *body.Node, refs *resource.Refs, d models.ScaleItem) *models.ScaleItem {
+func readScaleItem(n *jsonbody.Node, refs *resource.Refs, d models.ScaleItem) *models.ScaleItem {
 	if x := n.Field("service", "resource"); x.Present() {
 		d.ServiceID = refs.To(x, "services")
 	} else if d.ServiceID == 0 {

@@ -9,7 +9,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
 )
@@ -25,7 +25,7 @@ func (f *Face) modify() resource.Action[models.Server] {
 	}
 }
 
-func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[models.Server], error) {
+func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Server], error) {
 	var none resource.Outcome[models.Server]
 	s, err := f.Servers.Find(ctx, a, ref)
 	if err != nil {
@@ -55,7 +55,7 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 }
 
 // flatParams reads parameters that stand beside the other members of a body.
-func flatParams(n *body.Node, inputs []models.Input) []models.Param {
+func flatParams(n *jsonbody.Node, inputs []models.Input) []models.Param {
 	var list []models.Param
 	for i := range inputs {
 		if x := n.Field(inputs[i].Name); x.Present() {

@@ -8,7 +8,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
@@ -21,7 +21,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 	act := func(rel, title, path, name, doc, action string, can func(access.Actor, *sv) error) resource.Action[sv] {
 		return resource.Action[sv]{
 			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can, Results: resource.ToJob,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[sv], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[sv], error) {
 				args := models.JobArgs{}
 				if action == server.ActionSnapshot {
 					args = readSnapshot(n)
@@ -205,7 +205,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 		Actions: []resource.Action[svc]{{
 			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
 			Can: order.CanDeleteService, Results: resource.ToOrder,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[svc], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[svc], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
 					return resource.Outcome[svc]{}, err

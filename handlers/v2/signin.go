@@ -9,8 +9,8 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/auth"
-	"halcyon/pkg/body"
-	"halcyon/pkg/page"
+	"halcyon/pkg/jsonbody"
+	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -115,7 +115,7 @@ func (f *Face) signIn(c echo.Context) error {
 }
 
 // credentials reads what somebody signs in with.
-func credentials(c echo.Context, n *body.Node) (auth.Credentials, error) {
+func credentials(c echo.Context, n *jsonbody.Node) (auth.Credentials, error) {
 	user, password := n.Field("username"), n.Field("password")
 	cred := auth.Credentials{
 		Username: user.String(), Password: password.String(),
@@ -152,7 +152,7 @@ func (f *Face) signOut(c echo.Context) error {
 // signInPage answers a browser that has no session with the form to sign in. What it
 // had sent comes along, for the time after.
 func (f *Face) signInPage(c echo.Context, p *hal.Problem) error {
-	v, r := view(c), c.Request()
+	v, r := newView(c), c.Request()
 	next, unsent := v.Path, ""
 	if v.Query != "" {
 		next += "?" + v.Query
@@ -172,9 +172,9 @@ func (f *Face) signInPage(c echo.Context, p *hal.Problem) error {
 // nothing.
 func (f *Face) formPage(c echo.Context, doc func(url.Values) *hal.Document, p *hal.Problem) error {
 	values, _ := c.Get(keyTyped).(url.Values)
-	v := view(c)
+	v := newView(c)
 	v.Doc, v.Problem = doc(values), p
-	v.Sent = &page.Sent{Method: c.Request().Method, Target: v.Path, Values: page.Harmless(values), Problem: p}
+	v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: view.Harmless(values), Problem: p}
 	return f.sendPage(c, p.Status, v)
 }
 

@@ -7,7 +7,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
@@ -50,7 +50,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 		},
 		Actions: []resource.Action[snapshot]{{
 			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert, Results: resource.ToJob,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[snapshot], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[snapshot], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
 					return resource.Outcome[snapshot]{}, err
@@ -85,7 +85,7 @@ func snapshotsSub() resource.Sub[models.Server] {
 }
 
 // readSnapshot reads what a snapshot is to be like.
-func readSnapshot(n *body.Node) models.JobArgs {
+func readSnapshot(n *jsonbody.Node) models.JobArgs {
 	return models.JobArgs{
 		Name: n.Field("name").TextUpTo(maxSnapshotName), Text: n.Field("description").TextUpTo(maxSnapshotText),
 		Memory: n.Field("memory").Bool(),

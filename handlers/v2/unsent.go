@@ -10,8 +10,8 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
-	"halcyon/pkg/page"
+	"halcyon/pkg/jsonbody"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 
@@ -46,7 +46,7 @@ func (f *Face) keepUnsent(c echo.Context) string {
 	if err != nil || len(data) > unsentMost {
 		return ""
 	}
-	values, err := body.FormValues(data)
+	values, err := jsonbody.FormValues(data)
 	if err != nil {
 		return ""
 	}
@@ -55,7 +55,7 @@ func (f *Face) keepUnsent(c echo.Context) string {
 		return ""
 	}
 	text, err := json.Marshal(unsent{
-		User: user, At: f.reg.Now(), Method: r.Method, Target: r.URL.EscapedPath(), Page: from, Values: page.Harmless(values),
+		User: user, At: f.reg.Now(), Method: r.Method, Target: r.URL.EscapedPath(), Page: from, Values: view.Harmless(values),
 	})
 	if err != nil {
 		return ""
@@ -69,7 +69,7 @@ func (f *Face) keepUnsent(c echo.Context) string {
 
 // unsentBy gives the form that was kept, and the page that it was on, when it is the
 // caller's: nil otherwise.
-func (f *Face) unsentBy(a access.Actor, sealed string) (*page.Sent, string) {
+func (f *Face) unsentBy(a access.Actor, sealed string) (*view.Sent, string) {
 	if sealed == "" {
 		return nil, ""
 	}
@@ -81,5 +81,5 @@ func (f *Face) unsentBy(a access.Actor, sealed string) (*page.Sent, string) {
 	if json.Unmarshal([]byte(text), &u) != nil || u.User == 0 || u.User != a.ID || f.reg.Now().Sub(u.At) > unsentLife || u.Method == http.MethodGet {
 		return nil, ""
 	}
-	return &page.Sent{Method: u.Method, Target: u.Target, Values: u.Values, Notice: unsentNotice}, u.Page
+	return &view.Sent{Method: u.Method, Target: u.Target, Values: u.Values, Notice: unsentNotice}, u.Page
 }

@@ -6,7 +6,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
@@ -48,7 +48,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			resource.Bool("is-active", func(u *user) bool { return u.Active }, "Whether the user can sign in.").On("active").Default("true").
 				SetBool(func(u *user, v bool) { u.Active = v }),
 			resource.WriteOnly[user]("password", "New password.").As("password").
-				Set(func(n *body.Node, _ *resource.Refs) func(*user) {
+				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*user) {
 					v := n.String()
 					return func(u *user) { u.NewPassword = v }
 				}),

@@ -8,7 +8,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/event"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
@@ -80,7 +80,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 				Rel: "replay-failed", Title: "Replay failures of", Can: subscription.CanSend,
 				Body: schema.Struct(optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
 				Doc:  "Sends again what was given up, all of it or what was made since an instant (since).",
-				Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[hook], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[hook], error) {
 					since := resource.ReadTime(n.Field("since"))
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
@@ -110,8 +110,8 @@ func shownSecret(w *models.Webhook) hal.Value {
 }
 
 // bodiless fits an action whose body is empty into a declaration.
-func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[T], error) {
-	return func(ctx context.Context, a access.Actor, ref string, n *body.Node) (resource.Outcome[T], error) {
+func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[T], error) {
+	return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[T], error) {
 		n.Done()
 		if err := n.Faults().Err(); err != nil {
 			return resource.Outcome[T]{}, err
@@ -120,7 +120,7 @@ func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (
 	}
 }
 
-func hookAction(run func(ctx context.Context, a access.Actor, ref string) (*models.Webhook, error)) func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[models.Webhook], error) {
+func hookAction(run func(ctx context.Context, a access.Actor, ref string) (*models.Webhook, error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[models.Webhook], error) {
 	return bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Webhook], error) {
 		w, err := run(ctx, a, ref)
 		return resource.Outcome[models.Webhook]{Row: w}, err
@@ -137,14 +137,14 @@ func (f *Face) aboutField() resource.Field[models.Webhook] {
 		return href(objectPlurals[w.ObjectType], w.ObjectID)
 	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").Typed(schema.Nullable(schema.Like("^"+Base+"/[a-z]+/[0-9]+/?$"))).
 		From("object_type", "object_id").Example("ORD-7k2m9q4x").
-		Set(func(n *body.Node, r *resource.Refs) func(*hook) {
+		Set(func(n *jsonbody.Node, r *resource.Refs) func(*hook) {
 			object, id := f.readAbout(n, r)
 			return func(w *hook) { w.ObjectType, w.ObjectID = object, id }
 		})
 }
 
 // readAbout reads which object is meant, of whatever kind.
-func (f *Face) readAbout(n *body.Node, r *resource.Refs) (object string, id models.ID) {
+func (f *Face) readAbout(n *jsonbody.Node, r *resource.Refs) (object string, id models.ID) {
 	text := n.Ref()
 	if text == "" {
 		return "", 0

@@ -13,12 +13,12 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
 	"halcyon/pkg/query"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/store"
 	"halcyon/pkg/webhook"
 )
@@ -37,7 +37,7 @@ type Orderer interface {
 // Config is what the service works with.
 type Config struct {
 	Store     *store.Store
-	Directory *directory.Directory
+	Directory *refdata.Directory
 	Jobs      *job.Service // in which jobs of the type action do the built-in actions of servers
 	Sender    Sender
 	Seal      func(plain string) (string, error)
@@ -46,15 +46,15 @@ type Config struct {
 
 // Service serves the definitions, and makes them happen.
 type Service struct {
-	Actions              record.Table[models.Action, *models.Action]
-	ServerActions        record.Table[models.ServerAction, *models.ServerAction]
-	ServiceActions       record.Table[models.ServiceAction, *models.ServiceAction]
-	OrchestrationActions record.Table[models.OrchestrationAction, *models.OrchestrationAction]
-	Rules                record.Table[models.Rule, *models.Rule]
-	Applications         record.Table[models.Application, *models.Application]
+	Actions              crud.Table[models.Action, *models.Action]
+	ServerActions        crud.Table[models.ServerAction, *models.ServerAction]
+	ServiceActions       crud.Table[models.ServiceAction, *models.ServiceAction]
+	OrchestrationActions crud.Table[models.OrchestrationAction, *models.OrchestrationAction]
+	Rules                crud.Table[models.Rule, *models.Rule]
+	Applications         crud.Table[models.Application, *models.Application]
 
 	store      *store.Store
-	dir        *directory.Directory
+	dir        *refdata.Directory
 	jobs       *job.Service
 	orders     Orderer
 	sender     Sender
@@ -105,11 +105,11 @@ func New(c Config) *Service {
 func (s *Service) Use(o Orderer) { s.orders = o }
 
 // CanEdit is the guard of every definition.
-func CanEdit(a access.Actor) error { return record.Admin("define actions and rules")(a) }
+func CanEdit(a access.Actor) error { return crud.Admin("define actions and rules")(a) }
 
-func table[T any, P record.Row[T]](s *store.Store, object, name, prefix string) record.Table[T, P] {
+func table[T any, P crud.Row[T]](s *store.Store, object, name, prefix string) crud.Table[T, P] {
 	admin := func(a access.Actor, _ P) error { return CanEdit(a) }
-	return record.Table[T, P]{
+	return crud.Table[T, P]{
 		Store: s, Object: object,
 		Schema:    &query.Schema{Name: object, Plural: object + "s", Table: name, Prefix: prefix},
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin,

@@ -7,7 +7,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/order"
 	"halcyon/pkg/store"
@@ -149,7 +149,7 @@ func parameters(lists ...[]models.Param) map[string]string {
 // names looks titles up in the directory, without a query.
 type names struct {
 	ctx context.Context
-	dir *directory.Directory
+	dir *refdata.Directory
 }
 
 var everything = access.System("halcyon")
@@ -179,7 +179,7 @@ func (n names) environment(id models.ID) *EnvironmentFacts {
 	if id == 0 {
 		return nil
 	}
-	return &EnvironmentFacts{ID: id.String(), Name: n.of(directory.Environment, id)}
+	return &EnvironmentFacts{ID: id.String(), Name: n.of(refdata.Environment, id)}
 }
 
 func (n names) user(id models.ID) *UserFacts {
@@ -233,7 +233,7 @@ func (n names) item(it *models.OrderItem) *ItemFacts {
 	f := &ItemFacts{Kind: string(it.Kind), Rate: amount(it.Rate), Parameters: map[string]string{}, Applications: []string{}}
 	switch it.Kind {
 	case models.ItemDeploy:
-		f.Name, f.Blueprint = it.Deploy.Name, n.of(directory.Blueprints, it.Deploy.BlueprintID)
+		f.Name, f.Blueprint = it.Deploy.Name, n.of(refdata.Blueprints, it.Deploy.BlueprintID)
 		lists := [][]models.Param{it.Deploy.Parameters}
 		for _, arg := range it.Deploy.Arguments {
 			lists = append(lists, arg.Parameters)
@@ -257,7 +257,7 @@ func (n names) server(sv *models.Server) *ServerFacts {
 	return &ServerFacts{
 		ID: sv.ID.String(), Hostname: sv.Hostname, Status: string(sv.Status), PowerStatus: string(sv.PowerStatus), IP: sv.IP,
 		CPUs: int64(sv.CPUs), MemoryMB: int64(sv.MemoryMB), DiskGB: int64(sv.DiskGB),
-		OSFamily: sv.OSFamily, OSBuild: n.of(directory.OSBuilds, sv.OSBuildID), Size: n.of(directory.Sizes, sv.SizeID), Tier: sv.Tier,
+		OSFamily: sv.OSFamily, OSBuild: n.of(refdata.OSBuilds, sv.OSBuildID), Size: n.of(refdata.Sizes, sv.SizeID), Tier: sv.Tier,
 		Rate: amount(sv.Rate), ExpiresOn: sv.ExpiresOn,
 		Labels: append([]string{}, sv.Labels...), Parameters: parameters(sv.Parameters),
 	}
@@ -266,7 +266,7 @@ func (n names) server(sv *models.Server) *ServerFacts {
 func (n names) service(svc *models.Service) *ServiceFacts {
 	return &ServiceFacts{
 		ID: svc.ID.String(), Name: svc.Name, Status: string(svc.Status),
-		Blueprint: n.of(directory.Blueprints, svc.BlueprintID), Parameters: parameters(svc.Parameters),
+		Blueprint: n.of(refdata.Blueprints, svc.BlueprintID), Parameters: parameters(svc.Parameters),
 	}
 }
 

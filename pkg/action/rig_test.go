@@ -13,10 +13,10 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/action"
-	"halcyon/pkg/backend"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/demo"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
@@ -47,7 +47,7 @@ type rig struct {
 	jobs    *job.Service
 	orders  *order.Service
 	servers *server.Service
-	dir     *directory.Directory
+	dir     *refdata.Directory
 	queue   *queue
 	out     *outbox
 	later   atomic.Int64
@@ -117,7 +117,7 @@ func (o *outbox) count() int {
 
 func newRig(t *testing.T, s *store.Store) *rig {
 	t.Helper()
-	r := &rig{store: s, dir: directory.New(s), queue: &queue{}, out: &outbox{}}
+	r := &rig{store: s, dir: refdata.New(s), queue: &queue{}, out: &outbox{}}
 	ctx := t.Context()
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func newRig(t *testing.T, s *store.Store) *rig {
 		t.Fatal(err)
 	}
 	box, cloud := secret.New(key), simulated.NewCloud(simulated.Options{})
-	pool := backend.New(s, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
+	pool := pool.New(s, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
 		models.HandlerVSphere: func(c provider.Config) (provider.Provider, error) { return simulated.New(c, cloud), nil },
 	}, box.Open)
 	r.tenancy = tenancy.New(s, r.dir, func(_ context.Context, password string) (string, error) { return "hash of " + password, nil })

@@ -2,7 +2,7 @@ package catalog
 
 import (
 	"halcyon/models"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
@@ -12,8 +12,8 @@ import (
 
 // shelved are the tables from which the answers come.
 var shelved = []string{
-	directory.Groups, directory.Environment, directory.Blueprints,
-	directory.OSBuilds, directory.Sizes, directory.Handlers,
+	refdata.Groups, refdata.Environment, refdata.Blueprints,
+	refdata.OSBuilds, refdata.Sizes, refdata.Handlers,
 }
 
 // Group gives a group by id, NotFound when there is none.

@@ -8,7 +8,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
@@ -31,7 +31,7 @@ func newGoods(t *testing.T, url string, listen bool) goods {
 		s.Listen()
 		eventually(t, "signals are heard", s.SignalsLive)
 	}
-	return goods{s, catalog.New(s, directory.New(s), nil, func(p string) (string, error) { return p, nil })}
+	return goods{s, catalog.New(s, refdata.New(s), nil, func(p string) (string, error) { return p, nil })}
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -144,7 +144,7 @@ func TestAnUncommittedChangeIsNotKept(t *testing.T) {
 				return err
 			}
 			row.CPUs = 7
-			tx.Signal(directory.Sizes, id)
+			tx.Signal(refdata.Sizes, id)
 			if err := store.Save(tx, row); err != nil {
 				return err
 			}

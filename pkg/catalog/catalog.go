@@ -14,25 +14,25 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/query"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
 // Service serves the catalogue.
 type Service struct {
-	Handlers     record.Table[models.ResourceHandler, *models.ResourceHandler]
-	Environments record.Table[models.Environment, *models.Environment]
-	IPPools      record.Table[models.IPPool, *models.IPPool]
-	OSBuilds     record.Table[models.OSBuild, *models.OSBuild]
-	Sizes        record.Table[models.Size, *models.Size]
-	Blueprints   record.Table[models.Blueprint, *models.Blueprint]
+	Handlers     crud.Table[models.ResourceHandler, *models.ResourceHandler]
+	Environments crud.Table[models.Environment, *models.Environment]
+	IPPools      crud.Table[models.IPPool, *models.IPPool]
+	OSBuilds     crud.Table[models.OSBuild, *models.OSBuild]
+	Sizes        crud.Table[models.Size, *models.Size]
+	Blueprints   crud.Table[models.Blueprint, *models.Blueprint]
 
-	dir   *directory.Directory
+	dir   *refdata.Directory
 	pool  Backends
 	store *store.Store
 	shelf *shelf.Shelf
@@ -44,7 +44,7 @@ type Backends interface {
 }
 
 // New makes the service. The seal function turns a password into what is stored.
-func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(string) (string, error)) *Service {
+func New(s *store.Store, dir *refdata.Directory, pool Backends, seal func(string) (string, error)) *Service {
 	c := &Service{dir: dir, pool: pool, store: s, shelf: shelf.New(s, shelved...)}
 	c.Handlers = table[models.ResourceHandler](s, models.ObjectHandler, "resource_handlers", "RH")
 	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {
@@ -105,9 +105,9 @@ func New(s *store.Store, dir *directory.Directory, pool Backends, seal func(stri
 	return c
 }
 
-func table[T any, P record.Row[T]](s *store.Store, object, name, prefix string) record.Table[T, P] {
+func table[T any, P crud.Row[T]](s *store.Store, object, name, prefix string) crud.Table[T, P] {
 	admin := func(a access.Actor, _ P) error { return CanEdit(a) }
-	return record.Table[T, P]{
+	return crud.Table[T, P]{
 		Store: s, Object: object,
 		Schema:    &query.Schema{Name: object, Plural: object + "s", Table: name, Prefix: prefix},
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin,
@@ -139,7 +139,7 @@ func (c *Service) Verify(ctx context.Context, a access.Actor, ref string) (*mode
 }
 
 // CanEdit is the guard of every change to the catalogue.
-func CanEdit(a access.Actor) error { return record.Admin("change the catalogue")(a) }
+func CanEdit(a access.Actor) error { return crud.Admin("change the catalogue")(a) }
 
 func insertAll[T any](tx *store.Tx, rows []T) error {
 	if len(rows) == 0 {

@@ -6,7 +6,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 )
 
@@ -30,7 +30,7 @@ func (c *Service) CanOrder(a access.Actor, b *models.Blueprint) error {
 }
 
 // Offer is a group that may order, and the environments into which it may.
-type Offer = directory.Offer
+type Offer = refdata.Offer
 
 // Places gives the groups for which the actor may order at all, or the one that is
 // named, each with its environments.

@@ -8,7 +8,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
@@ -28,7 +28,7 @@ type shop struct {
 	*catalog.Service
 	t     *testing.T
 	store *store.Store
-	dir   *directory.Directory
+	dir   *refdata.Directory
 	cloud *simulated.Cloud
 
 	first, second     *models.ResourceHandler
@@ -54,7 +54,7 @@ func newShop(t *testing.T, s *store.Store) *shop {
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	x := &shop{t: t, store: s, dir: directory.New(s), cloud: simulated.NewCloud(simulated.Options{})}
+	x := &shop{t: t, store: s, dir: refdata.New(s), cloud: simulated.NewCloud(simulated.Options{})}
 	x.Service = catalog.New(s, x.dir, backends{x}, func(password string) (string, error) {
 		if password == "unsealable" {
 			return "", fault.New(fault.Internal, "The seal is broken.")

@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/action"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/order"
 	"halcyon/pkg/tenancy"
 )
@@ -42,7 +42,7 @@ type Demo struct {
 	Catalog   *catalog.Service
 	Orders    *order.Service
 	Actions   *action.Service
-	Directory *directory.Directory
+	Directory *refdata.Directory
 	Now       func() time.Time
 }
 

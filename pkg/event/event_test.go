@@ -14,7 +14,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/store"
@@ -29,7 +29,7 @@ func inTx(t testing.TB, s *store.Store, fn func(tx *store.Tx) error) {
 	}
 }
 
-func newService(s *store.Store) *Service { return New(Config{Store: s, People: directory.New(s)}) }
+func newService(s *store.Store) *Service { return New(Config{Store: s, People: refdata.New(s)}) }
 
 // owner makes somebody who can own something.
 func owner(t testing.TB, s *store.Store) models.ID {
@@ -366,7 +366,7 @@ func TestOldEventsGo(t *testing.T) {
 			if err := tenancy.Bootstrap(ctx, s); err != nil {
 				t.Fatal(err)
 			}
-			dir := directory.New(s)
+			dir := refdata.New(s)
 			svc := New(Config{Store: s, People: dir, Keep: 24 * time.Hour})
 			ada := &models.User{Username: "ada", Active: true, SuperAdmin: true}
 			inTx(t, s, func(tx *store.Tx) error { return store.Insert(tx, ada) })

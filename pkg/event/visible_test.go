@@ -10,7 +10,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
 	"halcyon/pkg/tenancy"
@@ -164,7 +164,7 @@ func company(t *testing.T, s *store.Store, dice *rand.Rand) (users []models.ID, 
 			}
 			objects = append(objects, About{models.ObjectOrder, o.ID}, About{models.ObjectService, x.ID}, About{models.ObjectServer, sv.ID}, About{models.ObjectJob, p.ID})
 		}
-		for _, table := range []string{directory.Users, directory.Groups, directory.Memberships, directory.Blueprints} {
+		for _, table := range []string{refdata.Users, refdata.Groups, refdata.Memberships, refdata.Blueprints} {
 			tx.Signal(table, 0)
 		}
 		return nil

@@ -12,10 +12,10 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/backend"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/demo"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/job"
 	"halcyon/pkg/order"
@@ -57,7 +57,7 @@ type rig struct {
 	servers *server.Service
 	queue   *queue
 	cloud   *simulated.Cloud
-	dir     *directory.Directory
+	dir     *refdata.Directory
 	later   atomic.Int64 // how far the clock of waits goes ahead
 
 	admin, alice, bob, carol access.Actor
@@ -113,7 +113,7 @@ func (q *queue) take() []models.ID {
 
 func newRig(t *testing.T, s *store.Store) *rig {
 	t.Helper()
-	r := &rig{store: s, queue: &queue{}, cloud: simulated.NewCloud(simulated.Options{}), dir: directory.New(s)}
+	r := &rig{store: s, queue: &queue{}, cloud: simulated.NewCloud(simulated.Options{}), dir: refdata.New(s)}
 	ctx := t.Context()
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func newRig(t *testing.T, s *store.Store) *rig {
 		t.Fatal(err)
 	}
 	box := secret.New(key)
-	pool := backend.New(s, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
+	pool := pool.New(s, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
 		models.HandlerVSphere: func(c provider.Config) (provider.Provider, error) { return simulated.New(c, r.cloud), nil },
 	}, box.Open)
 	r.tenancy = tenancy.New(s, r.dir, func(_ context.Context, password string) (string, error) { return "hash of " + password, nil })

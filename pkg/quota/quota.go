@@ -11,19 +11,19 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/store"
 )
 
 // Service serves the quotas.
 type Service struct {
-	Quotas record.Table[models.Quota, *models.Quota]
+	Quotas crud.Table[models.Quota, *models.Quota]
 }
 
 // New makes the service.
 func New(s *store.Store) *Service {
 	admin := func(a access.Actor, _ *models.Quota) error { return CanEdit(a) }
-	return &Service{Quotas: record.Table[models.Quota, *models.Quota]{
+	return &Service{Quotas: crud.Table[models.Quota, *models.Quota]{
 		Store: s, Object: models.ObjectQuota, Schema: &query.Schema{Name: "quota", Plural: "quotas", Table: "quotas", Prefix: "QUO"},
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin, Locks: true,
 		Validate: valid,
@@ -37,7 +37,7 @@ func New(s *store.Store) *Service {
 }
 
 // CanEdit is the guard of every change to the quotas.
-func CanEdit(a access.Actor) error { return record.Admin("change quotas")(a) }
+func CanEdit(a access.Actor) error { return crud.Admin("change quotas")(a) }
 
 func valid(tx *store.Tx, q *models.Quota) error {
 	if err := q.Validate(); err != nil {

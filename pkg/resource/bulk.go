@@ -6,7 +6,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 )
 
 // BulkLimit is how many rows one request can act on.
@@ -27,7 +27,7 @@ func (d *Def) BulkActions() []*ActionDef {
 			}
 			return d.CanDelete(a, row)
 		},
-		Do: func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Effect, error) {
 			n.Done()
 			if err := n.Faults().Err(); err != nil {
 				return Effect{}, err

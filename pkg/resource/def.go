@@ -10,7 +10,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/query"
 	"halcyon/pkg/schema"
@@ -35,12 +35,12 @@ type Def struct {
 
 	Find    func(ctx context.Context, a access.Actor, ref string) (any, error)
 	List    func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
-	Create  func(ctx context.Context, a access.Actor, r *Refs, n *body.Node) (any, error)
+	Create  func(ctx context.Context, a access.Actor, r *Refs, n *jsonbody.Node) (any, error)
 	Update  WriteFunc // PATCH: what the body does not mention stays
 	Replace WriteFunc // PUT: what the body does not mention goes back to its default
 	Delete  func(ctx context.Context, a access.Actor, ref string) (Effect, error)
 	Export  func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
-	Import  func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (row any, replaced bool, err error)
+	Import  func(ctx context.Context, a access.Actor, content *jsonbody.Node, replace bool) (row any, replaced bool, err error)
 
 	Offers    func(ctx context.Context) ([]*ActionDef, error) // see ActionsOn; nil for none
 	CanCreate func(a access.Actor) error
@@ -71,7 +71,7 @@ type Def struct {
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
-type WriteFunc func(ctx context.Context, a access.Actor, ref string, r *Refs, n *body.Node) (any, error)
+type WriteFunc func(ctx context.Context, a access.Actor, ref string, r *Refs, n *jsonbody.Node) (any, error)
 
 // Rows is a page of rows of whatever type.
 type Rows struct {
@@ -116,7 +116,7 @@ type FieldDef struct {
 	scope                  func(a access.Actor, alias string) access.Where
 	codes                  map[string]string
 	scale                  int64
-	set                    func(n *body.Node, r *Refs) func(row any)
+	set                    func(n *jsonbody.Node, r *Refs) func(row any)
 	Input                  Input
 	picked                 func(row any) []models.ID
 	exact                  func(row any) string
@@ -148,7 +148,7 @@ type ActionDef struct {
 	Rel, Name, Path, Title, Doc string
 	Slash, Alone                bool
 	Can                         func(a access.Actor, row any) error
-	Do                          func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error)
+	Do                          func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Effect, error)
 	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
 	Body                        schema.Object
 	Results                     Results
@@ -294,7 +294,7 @@ func defineBundle[T any](d *Def, r Resource[T]) {
 	// What a file holds is all that the row is, so that it needs a guard of its own.
 	d.open = r.CanUpdate == nil || r.CanCreate == nil
 	d.Export = r.Bundle.Export
-	d.Import = func(ctx context.Context, a access.Actor, content *body.Node, replace bool) (any, bool, error) {
+	d.Import = func(ctx context.Context, a access.Actor, content *jsonbody.Node, replace bool) (any, bool, error) {
 		row, replaced, err := r.Bundle.Import(ctx, a, content, replace)
 		if err != nil {
 			return nil, false, err
@@ -321,7 +321,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	}
 	switch {
 	case r.Post != nil:
-		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (any, error) {
+		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Node) (any, error) {
 			row, err := r.Post(ctx, a, refs, n)
 			if err != nil {
 				return nil, err
@@ -329,7 +329,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 			return row, nil
 		}
 	case r.Create != nil:
-		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *body.Node) (any, error) {
+		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Node) (any, error) {
 			if r.CanCreate != nil {
 				// Who may not create learns nothing from what the body holds.
 				if err := r.CanCreate(a); err != nil {
@@ -350,7 +350,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	}
 	if r.Update != nil {
 		write := func(kind editKind) WriteFunc {
-			return func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *body.Node) (any, error) {
+			return func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *jsonbody.Node) (any, error) {
 				row, err := r.Find(ctx, a, ref)
 				if err != nil {
 					return nil, err
@@ -422,7 +422,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 		}
 	}
 	if f.set != nil {
-		d.set = func(n *body.Node, r *Refs) func(any) {
+		d.set = func(n *jsonbody.Node, r *Refs) func(any) {
 			d.Input.check(n)
 			apply := f.set(n, r)
 			return func(row any) { apply(row.(*T)) }
@@ -464,7 +464,7 @@ func defineAction[T any](x Action[T]) *ActionDef {
 		d.Path = x.Rel
 	}
 	d.Can = guarded(x.Can)
-	d.Do = func(ctx context.Context, a access.Actor, ref string, n *body.Node) (Effect, error) {
+	d.Do = func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Effect, error) {
 		return effect(x.Do(ctx, a, ref, n))
 	}
 	d.Form = func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error) {

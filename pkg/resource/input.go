@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"halcyon/models"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 )
 
 // Input says what may be entered for a field. What a form asks, what a body is
@@ -103,7 +103,7 @@ func (in Input) prepare(values []string) (Input, error) {
 
 // check complains of a value that is out of bounds. A value of the wrong type is
 // left to who reads it.
-func (in *Input) check(n *body.Node) {
+func (in *Input) check(n *jsonbody.Node) {
 	if in.Nested {
 		n.Unpack()
 		return

@@ -9,8 +9,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/jsonbody"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
@@ -24,7 +24,7 @@ const relatedLimit = 1000
 type Registry struct {
 	base  string
 	store *store.Store
-	dir   *directory.Directory
+	dir   *refdata.Directory
 	defs  []*Def
 	byKey map[string]*Def
 }
@@ -32,7 +32,7 @@ type Registry struct {
 // NewRegistry ties declarations together and checks them. The base is the path
 // that all hrefs begin with, such as "/api/v2". A bad declaration is an error
 // here, before the first request.
-func NewRegistry(base string, s *store.Store, dir *directory.Directory, defs ...*Def) (*Registry, error) {
+func NewRegistry(base string, s *store.Store, dir *refdata.Directory, defs ...*Def) (*Registry, error) {
 	r := &Registry{base: base, store: s, dir: dir, defs: defs, byKey: map[string]*Def{}}
 	for _, d := range defs {
 		if r.byKey[d.Plural] != nil {
@@ -90,7 +90,7 @@ func (r *Registry) Def(plural string) *Def { return r.byKey[plural] }
 // schema makes what can be asked of the resource from its declaration.
 func (d *Def) schema() {
 	// What the directory keeps is small, but for users.
-	d.Schema.Small = directory.Keeps(d.Table) && d.Table != directory.Users
+	d.Schema.Small = refdata.Keeps(d.Table) && d.Table != refdata.Users
 	for _, f := range d.Fields {
 		if f.Column == "" || f.Name == "id" {
 			continue // every schema has id by itself
@@ -128,7 +128,7 @@ func (r *Registry) Refs(ctx context.Context, a access.Actor) *Refs {
 
 // ID gives the id of the resource that the node names, in any form of id. It
 // complains when there is none that the caller sees, and gives 0 then.
-func (r *Refs) ID(n *body.Node, target *Def) models.ID {
+func (r *Refs) ID(n *jsonbody.Node, target *Def) models.ID {
 	text := n.Ref()
 	if text == "" {
 		return 0
@@ -188,7 +188,7 @@ func (r *Refs) named(target *Def, name string) (ids []models.ID) {
 // its look-ups. What is not found there is asked of the database.
 func (r *Refs) kept(target *Def, text string) (models.ID, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 || text != models.ID(n).String() || !directory.Keeps(target.Table) || target.Hidden != nil && target.Hidden(r.actor) {
+	if err != nil || n < 1 || text != models.ID(n).String() || !refdata.Keeps(target.Table) || target.Hidden != nil && target.Hidden(r.actor) {
 		return 0, false
 	}
 	titles, err := r.reg.dir.Titles(r.ctx)
@@ -213,10 +213,10 @@ func (d *Def) alsoAt(path string) bool {
 }
 
 // To gives the id of a row of the named collection, like ID.
-func (r *Refs) To(n *body.Node, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
+func (r *Refs) To(n *jsonbody.Node, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
 
 // Each gives the ids that a list names, or a single reference.
-func (r *Refs) Each(n *body.Node, plural string) []models.ID {
+func (r *Refs) Each(n *jsonbody.Node, plural string) []models.ID {
 	if n.Present() && !n.IsList() {
 		return []models.ID{r.To(n, plural)}
 	}

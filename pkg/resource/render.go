@@ -9,7 +9,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
 )
@@ -245,7 +245,7 @@ type resolver struct {
 	reg    *Registry
 	wanted []wanted // of the tables that the directory does not keep
 	kept   bool     // the directory is asked as well
-	titles directory.Titles
+	titles refdata.Titles
 	held   bool
 }
 
@@ -264,7 +264,7 @@ func (v *resolver) want(d *Def, id models.ID) {
 	if id == 0 || d.Hidden != nil && d.Hidden(v.actor) {
 		return
 	}
-	if directory.Keeps(d.Table) {
+	if refdata.Keeps(d.Table) {
 		v.kept = true
 		return
 	}
@@ -316,7 +316,7 @@ func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
 		return hal.Link{}, false
 	}
 	title, ok := "", false
-	if directory.Keeps(d.Table) {
+	if refdata.Keeps(d.Table) {
 		if v.held {
 			title, ok = v.titles.Title(v.actor, d.Table, id)
 		}

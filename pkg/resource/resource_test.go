@@ -12,12 +12,12 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/bundle"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
@@ -37,11 +37,11 @@ type kiosk struct {
 	t      *testing.T
 	store  *store.Store
 	reg    *resource.Registry
-	groups record.Table[group, *group]
-	sizes  record.Table[size, *size]
-	orders record.Table[order, *order]
+	groups crud.Table[group, *group]
+	sizes  crud.Table[size, *size]
+	orders crud.Table[order, *order]
 
-	services record.Table[service, *service]
+	services crud.Table[service, *service]
 	fills    atomic.Int64
 }
 
@@ -63,7 +63,7 @@ func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	x.orders.Validate = func(*store.Tx, *order) error { return nil }
 	x.services = table[service](s, "services", "SVC")
 	var err error
-	x.reg, err = resource.NewRegistry("/api/test", s, directory.New(s),
+	x.reg, err = resource.NewRegistry("/api/test", s, refdata.New(s),
 		resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(x.declareOrders()), resource.Define(x.declareServices()))
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +74,9 @@ func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	return x
 }
 
-func table[T any, P record.Row[T]](s *store.Store, name, prefix string) record.Table[T, P] {
-	admin := func(a access.Actor, _ P) error { return record.Admin("do this")(a) }
-	return record.Table[T, P]{
+func table[T any, P crud.Row[T]](s *store.Store, name, prefix string) crud.Table[T, P] {
+	admin := func(a access.Actor, _ P) error { return crud.Admin("do this")(a) }
+	return crud.Table[T, P]{
 		Store: s, Object: name, Schema: &query.Schema{Name: strings.TrimSuffix(name, "s"), Plural: name, Table: name, Prefix: prefix},
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin,
 	}
@@ -129,7 +129,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 					return access.None
 				}),
 			resource.Value("never", func(*size) hal.Value { return hal.Null() }, "Left out when there is none.").OmitEmpty(),
-			resource.WriteOnly[size]("secret", "Never shown.").Set(func(n *body.Node, _ *resource.Refs) func(*size) {
+			resource.WriteOnly[size]("secret", "Never shown.").Set(func(n *jsonbody.Node, _ *resource.Refs) func(*size) {
 				v := n.String()
 				return func(z *size) { z.Description = "secret " + v }
 			}),
@@ -145,7 +145,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 					}
 					return nil
 				},
-				Do: func(context.Context, access.Actor, string, *body.Node) (resource.Outcome[size], error) {
+				Do: func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[size], error) {
 					return resource.Outcome[size]{Job: 5, Other: resource.Other{Of: "groups", Made: true}}, nil
 				},
 			},
@@ -155,7 +155,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 			Where: func(context.Context, access.Actor, *size) (access.Where, error) { return access.All, nil },
 		}},
 		List: x.sizes.List, Find: x.sizes.Find, New: func() *size { return &size{MemoryMB: 512} },
-		CanCreate: record.Admin("do this"), Create: x.sizes.Create,
+		CanCreate: crud.Admin("do this"), Create: x.sizes.Create,
 		CanUpdate: x.sizes.CanUpdate, Update: x.sizes.Update,
 		CanDelete: x.sizes.CanDelete,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[size], error) {
@@ -172,7 +172,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 			Export: func(context.Context, access.Actor, string) (bundle.Manifest, error) {
 				return bundle.Manifest{Name: "x"}, nil
 			},
-			Import: func(_ context.Context, _ access.Actor, _ *body.Node, replace bool) (*size, bool, error) {
+			Import: func(_ context.Context, _ access.Actor, _ *jsonbody.Node, replace bool) (*size, bool, error) {
 				return &size{Name: "x"}, replace, nil
 			},
 		},
@@ -208,7 +208,7 @@ func (x *kiosk) declareOrders() resource.Resource[order] {
 		},
 		List: x.orders.List, Find: x.orders.Find,
 		CanCreate: func(access.Actor) error { return nil },
-		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *body.Node) (*order, error) {
+		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Node) (*order, error) {
 			o := &order{Status: models.OrderCart, OwnerID: a.ID, GroupID: refs.To(n.Field("group"), "groups")}
 			for _, id := range refs.Each(n.Field("groups"), "groups") {
 				o.GroupID = id
@@ -414,9 +414,9 @@ func TestListsAreShort(t *testing.T) {
 	})
 }
 
-func parse(t *testing.T, text string) *body.Node {
+func parse(t *testing.T, text string) *jsonbody.Node {
 	t.Helper()
-	n, err := body.Parse([]byte(text))
+	n, err := jsonbody.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -551,7 +551,7 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	t.Parallel()
 	s := storetest.SQLite(t)
 	x := newKiosk(t, s)
-	dir := directory.New(s)
+	dir := refdata.New(s)
 	for says, spoil := range map[string]func(r *resource.Resource[order]){
 		"needs name, noun and doc": func(r *resource.Resource[order]) { r.Doc = "" },
 		"field name has no doc":    func(r *resource.Resource[order]) { r.Fields[1].Doc = "" },

@@ -8,7 +8,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
@@ -30,7 +30,7 @@ type Validity struct {
 
 // announced are the tables whose every change is announced.
 func announced(table string) bool {
-	return directory.Keeps(table) || table == directory.Memberships || table == "ip_pools"
+	return refdata.Keeps(table) || table == refdata.Memberships || table == "ip_pools"
 }
 
 // Live reports whether other replicas' changes are being heard.

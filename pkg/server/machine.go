@@ -13,7 +13,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/backend"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
@@ -27,7 +27,7 @@ import (
 type machines struct {
 	job.Base
 	store *store.Store
-	pool  *backend.Pool
+	pool  *pool.Pool
 	log   *slog.Logger
 	shelf *shelf.Shelf // every step of every job asks for its place anew
 }

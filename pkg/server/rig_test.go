@@ -9,7 +9,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/backend"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
@@ -25,7 +25,7 @@ type rig struct {
 	cloud   *simulated.Cloud
 	jobs    *job.Service
 	engine  *job.Engine
-	pool    *backend.Pool
+	pool    *pool.Pool
 	group   *models.Group
 	env     *models.Environment
 	handler *models.ResourceHandler
@@ -74,7 +74,7 @@ func (r *rig) process(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.jobs = job.New(r.store, river, log)
-	r.pool = backend.New(r.store, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
+	r.pool = pool.New(r.store, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
 		models.HandlerSimulated: func(c provider.Config) (provider.Provider, error) { return simulated.New(c, r.cloud), nil },
 	}, func(s string) (string, error) { return s, nil })
 	r.Service = New(r.store, r.jobs, r.pool, log)

@@ -11,8 +11,8 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/backend"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/provider/pool"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
@@ -40,11 +40,11 @@ type Service struct {
 }
 
 // New makes the service, and registers what the jobs about servers do.
-func New(s *store.Store, jobs *job.Service, pool *backend.Pool, log *slog.Logger) *Service {
+func New(s *store.Store, jobs *job.Service, pool *pool.Pool, log *slog.Logger) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m := machines{store: s, pool: pool, log: log, shelf: shelf.New(s, directory.Environment, directory.OSBuilds)}
+	m := machines{store: s, pool: pool, log: log, shelf: shelf.New(s, refdata.Environment, refdata.OSBuilds)}
 	jobs.Register(models.JobProvision, provision{machines: m})
 	jobs.Register(models.JobDecom, decom{machines: m})
 	jobs.Register(models.JobModify, modify{machines: m})

@@ -14,7 +14,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
 	"halcyon/pkg/subscription"
@@ -32,7 +32,7 @@ type rig struct {
 
 	*subscription.Service
 	store *store.Store
-	dir   *directory.Directory
+	dir   *refdata.Directory
 
 	alice, bob  access.Actor // in groups of their own
 	admin       access.Actor
@@ -75,7 +75,7 @@ func (r *rig) open() *store.Store {
 	return s
 }
 
-func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription.Policy) (*subscription.Service, *directory.Directory) {
+func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription.Policy) (*subscription.Service, *refdata.Directory) {
 	same := func(text string) (string, error) { return text, nil }
 	if p.Poll == 0 {
 		p.Poll = 10 * time.Millisecond
@@ -83,7 +83,7 @@ func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription
 	if p.Timeout == 0 {
 		p.Timeout = 5 * time.Second
 	}
-	dir := directory.New(s)
+	dir := refdata.New(s)
 	svc := subscription.New(subscription.Config{Store: s, Directory: dir, Caller: caller, Seal: same, Open: same, Policy: p})
 	svc.Render = func(e *models.Event) []byte {
 		return fmt.Appendf(nil, `{"id":"%s","object":"%s %s"}`, e.ID, e.ObjectType, e.ObjectID)
@@ -111,7 +111,7 @@ func (r *rig) insert(rows ...models.Keyed) {
 				return err
 			}
 		}
-		for _, table := range []string{directory.Users, directory.Groups, directory.Roles, directory.Memberships} {
+		for _, table := range []string{refdata.Users, refdata.Groups, refdata.Roles, refdata.Memberships} {
 			tx.Signal(table, 0)
 		}
 		return nil

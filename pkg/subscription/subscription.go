@@ -13,12 +13,12 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/store"
 	"halcyon/pkg/webhook"
 )
@@ -32,7 +32,7 @@ type Caller interface {
 // Config is what the service works with.
 type Config struct {
 	Store     *store.Store
-	Directory *directory.Directory
+	Directory *refdata.Directory
 	Caller    Caller
 	Seal      func(plain string) (string, error)
 	Open      func(sealed string) (string, error)
@@ -97,13 +97,13 @@ const (
 
 // Service serves webhooks and their deliveries.
 type Service struct {
-	Webhooks record.Table[models.Webhook, *models.Webhook]
+	Webhooks crud.Table[models.Webhook, *models.Webhook]
 	// Render gives an event as the stream of events has it, a JSON object. It is for
 	// whoever knows how that is, before Start.
 	Render func(e *models.Event) []byte
 
 	store      *store.Store
-	dir        *directory.Directory
+	dir        *refdata.Directory
 	caller     Caller
 	seal, open func(string) (string, error)
 	policy     Policy
@@ -119,7 +119,7 @@ func New(c Config) *Service {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.Webhooks = record.Table[models.Webhook, *models.Webhook]{
+	s.Webhooks = crud.Table[models.Webhook, *models.Webhook]{
 		Store: c.Store, Object: models.ObjectWebhook,
 		Schema:    &query.Schema{Name: "webhook", Plural: "webhooks", Table: Webhooks, Prefix: "WHK"},
 		CanCreate: func(a access.Actor, _ *models.Webhook) error { return CanCreate(a) },

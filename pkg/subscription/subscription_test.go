@@ -13,7 +13,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/store"
 	"halcyon/pkg/subscription"
@@ -114,8 +114,8 @@ func TestRightsCountWhenItIsSent(t *testing.T) {
 func (r *rig) sql(statement string, args ...any) {
 	r.t.Helper()
 	err := r.store.InTx(r.t.Context(), func(tx *store.Tx) error {
-		tx.Signal(directory.Memberships, 0)
-		tx.Signal(directory.Users, 0)
+		tx.Signal(refdata.Memberships, 0)
+		tx.Signal(refdata.Users, 0)
 		return tx.Exec(statement, args...).Error
 	})
 	if err != nil {

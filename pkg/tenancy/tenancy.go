@@ -9,31 +9,31 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/auth"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/quota"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/store"
 )
 
 // Service serves users, groups, roles and memberships.
 type Service struct {
-	Users       record.Table[models.User, *models.User]
-	Groups      record.Table[models.Group, *models.Group]
-	Roles       record.Table[models.Role, *models.Role]
-	Memberships record.Table[models.Membership, *models.Membership]
+	Users       crud.Table[models.User, *models.User]
+	Groups      crud.Table[models.Group, *models.Group]
+	Roles       crud.Table[models.Role, *models.Role]
+	Memberships crud.Table[models.Membership, *models.Membership]
 
 	store *store.Store
-	dir   *directory.Directory
+	dir   *refdata.Directory
 	hash  func(ctx context.Context, password string) (string, error)
 }
 
 // New makes the service. The hash function turns a new password into what is
 // stored, and refuses one that will not do.
-func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context, password string) (string, error)) *Service {
+func New(s *store.Store, dir *refdata.Directory, hash func(ctx context.Context, password string) (string, error)) *Service {
 	t := &Service{store: s, dir: dir, hash: hash}
-	t.Users = record.Table[models.User, *models.User]{
+	t.Users = crud.Table[models.User, *models.User]{
 		Store: s, Object: models.ObjectUser, Schema: &query.Schema{Name: "user", Plural: "users", Table: "users", Prefix: "USR"},
 		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
 		CanUpdate: CanUpdateUser, CanDelete: CanDeleteUser,
@@ -41,7 +41,7 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 		Write:    auth.Ended,
 		InUse:    "The user has orders, servers or history. Make the user inactive instead.",
 	}
-	t.Groups = record.Table[models.Group, *models.Group]{
+	t.Groups = crud.Table[models.Group, *models.Group]{
 		Store: s, Object: models.ObjectGroup, Schema: &query.Schema{Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP"},
 		CanCreate: CanCreateGroup, CanUpdate: CanUpdateGroup, CanDelete: CanDeleteGroup,
 		Validate: t.validGroup,
@@ -52,14 +52,14 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 		Write: func(tx *store.Tx, _ *models.Group) error { return quota.Regroup(tx) }, // it may have moved
 		InUse: "The group has groups, environments, orders or servers, perhaps in history only. To take it out of use, remove its members instead.",
 	}
-	t.Roles = record.Table[models.Role, *models.Role]{
+	t.Roles = crud.Table[models.Role, *models.Role]{
 		Store: s, Object: models.ObjectRole, Schema: &query.Schema{Name: "role", Plural: "roles", Table: "roles", Prefix: "ROL"},
 		CanCreate: func(a access.Actor, _ *models.Role) error { return CanCreateRole(a) },
 		CanUpdate: CanUpdateRole, CanDelete: CanUpdateRole,
 		Validate: func(_ *store.Tx, r *models.Role) error { return validRole(r) },
 		InUse:    "The role is still granted to somebody.",
 	}
-	t.Memberships = record.Table[models.Membership, *models.Membership]{
+	t.Memberships = crud.Table[models.Membership, *models.Membership]{
 		Store: s, Object: models.ObjectMembership, Schema: &query.Schema{Name: "membership", Plural: "memberships", Table: "memberships", Prefix: "MEM"},
 		CanCreate: CanManageMembership, CanUpdate: CanManageMembership, CanDelete: CanManageMembership,
 		Validate: validMembership,
@@ -68,14 +68,14 @@ func New(s *store.Store, dir *directory.Directory, hash func(ctx context.Context
 }
 
 // CanCreateUser is the guard of creating users.
-func CanCreateUser(a access.Actor) error { return record.Admin("create users")(a) }
+func CanCreateUser(a access.Actor) error { return crud.Admin("create users")(a) }
 
 // CanUpdateUser is the guard of changing a user.
-func CanUpdateUser(a access.Actor, _ *models.User) error { return record.Admin("change users")(a) }
+func CanUpdateUser(a access.Actor, _ *models.User) error { return crud.Admin("change users")(a) }
 
 // CanDeleteUser is the guard of removing a user.
 func CanDeleteUser(a access.Actor, u *models.User) error {
-	if err := record.Admin("delete users")(a); err != nil {
+	if err := crud.Admin("delete users")(a); err != nil {
 		return err
 	}
 	if u.ID == a.ID {
@@ -200,12 +200,12 @@ func (t *Service) validGroup(tx *store.Tx, g *models.Group) error {
 }
 
 // CanCreateRole is the guard of creating roles.
-func CanCreateRole(a access.Actor) error { return record.Admin("create roles")(a) }
+func CanCreateRole(a access.Actor) error { return crud.Admin("create roles")(a) }
 
 // CanUpdateRole is the guard of changing and removing a role: the built-in ones
 // stay what they are.
 func CanUpdateRole(a access.Actor, r *models.Role) error {
-	if err := record.Admin("change roles")(a); err != nil {
+	if err := crud.Admin("change roles")(a); err != nil {
 		return err
 	}
 	if r.BuiltIn {

@@ -10,7 +10,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
@@ -25,7 +25,7 @@ type town struct {
 	*tenancy.Service
 	t     *testing.T
 	store *store.Store
-	dir   *directory.Directory
+	dir   *refdata.Directory
 
 	acme, foo, globex models.ID
 }
@@ -36,7 +36,7 @@ func newTown(t *testing.T, s *store.Store) *town {
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	dir := directory.New(s)
+	dir := refdata.New(s)
 	x := &town{t: t, store: s, dir: dir}
 	x.Service = tenancy.New(s, dir, func(_ context.Context, password string) (string, error) {
 		if password == "short" {
@@ -103,7 +103,7 @@ func TestBootstrap(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := context.Background()
-		x := tenancy.New(s, directory.New(s), nil)
+		x := tenancy.New(s, refdata.New(s), nil)
 		for range 2 { // a second start finds all there
 			if err := tenancy.Bootstrap(ctx, s); err != nil {
 				t.Fatal(err)

@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 
 	"halcyon/pkg/auth"
-	"halcyon/pkg/backend"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/demo"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/secret"
 	"halcyon/pkg/store"
 	"halcyon/pkg/tenancy"
@@ -33,10 +33,10 @@ func (d *drill) seed(ctx context.Context) error {
 		return err
 	}
 	box := secret.New(key)
-	dir := directory.New(s)
+	dir := refdata.New(s)
 	content := &demo.Demo{
 		Tenancy:   tenancy.New(s, dir, auth.NewHasher(s.Now).Hash),
-		Catalog:   catalog.New(s, dir, backend.New(s, nil, box.Open), box.Seal),
+		Catalog:   catalog.New(s, dir, pool.New(s, nil, box.Open), box.Seal),
 		Directory: dir, Now: s.Now,
 	}
 	return content.Seed(ctx, d.vcenter)

@@ -1,4 +1,4 @@
-package record_test
+package crud_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
-	"halcyon/pkg/record"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
 )
@@ -25,7 +25,7 @@ var (
 // shelf is a table of handlers, which have a name, a secret, and others that refer
 // to them.
 type shelf struct {
-	record.Table[models.ResourceHandler, *models.ResourceHandler]
+	crud.Table[models.ResourceHandler, *models.ResourceHandler]
 	t     *testing.T
 	mu    sync.Mutex
 	heard []string
@@ -37,9 +37,9 @@ func newShelf(t *testing.T, s *store.Store) *shelf {
 		if h.Description == "not yours" {
 			return fault.Forbiddenf("It is not yours.")
 		}
-		return record.Admin("change handlers")(a)
+		return crud.Admin("change handlers")(a)
 	}
-	x := &shelf{t: t, Table: record.Table[models.ResourceHandler, *models.ResourceHandler]{
+	x := &shelf{t: t, Table: crud.Table[models.ResourceHandler, *models.ResourceHandler]{
 		Store: s, Object: models.ObjectHandler,
 		Schema:    &query.Schema{Name: "resource-handler", Plural: "resource-handlers", Table: "resource_handlers", Prefix: "RH"},
 		CanCreate: guard, CanUpdate: guard, CanDelete: guard,

@@ -1,4 +1,4 @@
-package directory_test
+package refdata_test
 
 import (
 	"context"

@@ -1,5 +1,5 @@
-// Package backend keeps the back ends of resource handlers open.
-package backend
+// Package pool keeps the back ends of resource handlers open.
+package pool
 
 import (
 	"context"

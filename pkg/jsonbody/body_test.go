@@ -1,4 +1,4 @@
-package body_test
+package jsonbody_test
 
 import (
 	"net/url"
@@ -8,13 +8,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"halcyon/pkg/body"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
 )
 
 func TestComplaintsNameTheirPlace(t *testing.T) {
 	t.Parallel()
-	n, err := body.Parse([]byte(`{"a":{"b":["x",{}],"c~/":1},"n":"twelve","flag":"maybe","stray":1,"mem_size":"2","mem-size":""}`))
+	n, err := jsonbody.Parse([]byte(`{"a":{"b":["x",{}],"c~/":1},"n":"twelve","flag":"maybe","stray":1,"mem_size":"2","mem-size":""}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestParseRefuses(t *testing.T) {
 		`nonsense`:                  "not JSON",
 		strings.Repeat(`{"a":`, 99): "nested deeper",
 	} {
-		_, err := body.Parse([]byte(in))
+		_, err := jsonbody.Parse([]byte(in))
 		if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20s: %v", in, err)
 		}
@@ -63,7 +63,7 @@ func TestParseRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"a":[1,"x",{"b":null}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n, err := body.Parse(data)
+		n, err := jsonbody.Parse(data)
 		if err != nil {
 			if !fault.Is(err, fault.Invalid) {
 				t.Fatalf("%v is not Invalid", err)
@@ -81,7 +81,7 @@ func FuzzParse(f *testing.F) {
 // with nothing, one and two chosen, lines.
 func TestFormValues(t *testing.T) {
 	t.Parallel()
-	got, err := body.FormValues([]byte(`off=false&on=false&on=true&none=&one=&one=1&two=&two=1&two=&two=2&empty=&empty=&text=a%0D%0Ab&same=1&same=1`))
+	got, err := jsonbody.FormValues([]byte(`off=false&on=false&on=true&none=&one=&one=1&two=&two=1&two=&two=2&empty=&empty=&text=a%0D%0Ab&same=1&same=1`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestFormValues(t *testing.T) {
 // What forms send: one name several times, JSON in a text, a list with commas.
 func TestForms(t *testing.T) {
 	t.Parallel()
-	n, err := body.ParseForm([]byte(`groups=1&groups=2&dns=10.0.0.1,+10.0.0.2,&items=[{"name":"a"}]&broken=[1&behind=1+2`))
+	n, err := jsonbody.ParseForm([]byte(`groups=1&groups=2&dns=10.0.0.1,+10.0.0.2,&items=[{"name":"a"}]&broken=[1&behind=1+2`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestSaidTwice(t *testing.T) {
 		`{"service-name": [], "resource-name": []}`:   false,
 		`{"service-name": [1], "resource-name": [2]}`: true,
 	} {
-		n, err := body.Parse([]byte(text))
+		n, err := jsonbody.Parse([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,7 @@
-// Package record serves the rows that administrators keep: users, groups, the
+// Package crud serves the rows that administrators keep: users, groups, the
 // catalogue. They are created, changed and removed one by one, under a guard,
 // with a line of history each, and whoever caches them is told.
-package record
+package crud
 
 import (
 	"context"

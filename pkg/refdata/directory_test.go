@@ -1,4 +1,4 @@
-package directory_test
+package refdata_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/directory"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
@@ -21,7 +21,7 @@ import (
 type site struct {
 	t     *testing.T
 	store *store.Store
-	dir   *directory.Directory
+	dir   *refdata.Directory
 	dice  *rand.Rand
 
 	users, groups, roles, environments, blueprints []models.ID
@@ -33,11 +33,11 @@ func newSite(t *testing.T, s *store.Store, seed uint64) *site {
 		t.Fatal(err)
 	}
 	s.Listen()
-	x := &site{t: t, store: s, dir: directory.New(s), dice: rand.New(rand.NewPCG(seed, 1))}
+	x := &site{t: t, store: s, dir: refdata.New(s), dice: rand.New(rand.NewPCG(seed, 1))}
 	for i := range access.BuiltInRoles {
 		x.roles = append(x.roles, models.ID(i+1))
 	}
-	x.roles = append(x.roles, x.insert(directory.Roles, &models.Role{Name: "nothing", Permissions: []string{}}))
+	x.roles = append(x.roles, x.insert(refdata.Roles, &models.Role{Name: "nothing", Permissions: []string{}}))
 	return x
 }
 
@@ -68,9 +68,9 @@ func (x *site) one(ids []models.ID) models.ID {
 
 func (x *site) grow(n int) {
 	x.t.Helper()
-	handler := x.insert(directory.Handlers, &models.ResourceHandler{Name: "H", Kind: models.HandlerSimulated})
+	handler := x.insert(refdata.Handlers, &models.ResourceHandler{Name: "H", Kind: models.HandlerSimulated})
 	for i := range n {
-		x.groups = append(x.groups, x.insert(directory.Groups, &models.Group{Name: fmt.Sprintf("g%d", i), Type: "Team", ParentID: x.one(x.groups)}))
+		x.groups = append(x.groups, x.insert(refdata.Groups, &models.Group{Name: fmt.Sprintf("g%d", i), Type: "Team", ParentID: x.one(x.groups)}))
 		u := &models.User{Username: fmt.Sprintf("u%d", i), Active: true}
 		switch i {
 		case 0:
@@ -78,19 +78,19 @@ func (x *site) grow(n int) {
 		case 1:
 			u.GlobalViewer = true
 		}
-		x.users = append(x.users, x.insert(directory.Users, u))
+		x.users = append(x.users, x.insert(refdata.Users, u))
 	}
 	for i := range n {
 		e := &models.Environment{Name: fmt.Sprintf("e%d", i), GroupID: x.one(x.groups)}
 		if x.dice.IntN(3) > 0 {
 			e.HandlerID = handler
 		}
-		x.environments = append(x.environments, x.insert(directory.Environment, e))
+		x.environments = append(x.environments, x.insert(refdata.Environment, e))
 		b := &models.Blueprint{Name: fmt.Sprintf("b%d", i), State: models.BlueprintStates[x.dice.IntN(len(models.BlueprintStates))], GroupID: x.one(x.groups)}
 		if x.dice.IntN(2) == 0 {
 			b.State = models.BlueprintActive
 		}
-		x.blueprints = append(x.blueprints, x.insert(directory.Blueprints, b))
+		x.blueprints = append(x.blueprints, x.insert(refdata.Blueprints, b))
 		x.open(e.ID, b.ID)
 	}
 	for range 2 * n {
@@ -111,8 +111,8 @@ func (x *site) open(env, blueprint models.ID) {
 				return err
 			}
 		}
-		tx.Signal(directory.Environment, env)
-		tx.Signal(directory.Blueprints, blueprint)
+		tx.Signal(refdata.Environment, env)
+		tx.Signal(refdata.Blueprints, blueprint)
 		return nil
 	})
 }
@@ -129,7 +129,7 @@ func (x *site) grant() {
 		m.ExpiresAt = &at
 	}
 	err := x.store.InTx(context.Background(), func(tx *store.Tx) error {
-		tx.Signal(directory.Memberships, 0)
+		tx.Signal(refdata.Memberships, 0)
 		return store.Insert(tx, m)
 	})
 	if err != nil && !fault.Is(err, fault.Conflict) { // they have it already
@@ -158,7 +158,7 @@ func (x *site) agree(when string) (seen, hidden int) {
 	ctx := context.Background()
 	for _, user := range x.users {
 		a := x.actor(user)
-		for _, table := range []string{directory.Users, directory.Groups, directory.Roles, directory.Environment, directory.Blueprints, directory.OSBuilds, directory.Sizes, directory.Handlers} {
+		for _, table := range []string{refdata.Users, refdata.Groups, refdata.Roles, refdata.Environment, refdata.Blueprints, refdata.OSBuilds, refdata.Sizes, refdata.Handlers} {
 			var all, rows []models.ID
 			read := x.store.Read(ctx)
 			if err := read.Table(table).Order("id").Pluck("id", &all).Error; err != nil {
@@ -214,7 +214,7 @@ func TestVisibilityAgrees(t *testing.T) {
 				if err := tx.Exec("DELETE FROM memberships WHERE id = ?", m.ID).Error; err != nil {
 					return err
 				}
-				tx.Signal(directory.Memberships, m.ID)
+				tx.Signal(refdata.Memberships, m.ID)
 			}
 			return nil
 		})
@@ -225,7 +225,7 @@ func TestVisibilityAgrees(t *testing.T) {
 				return err
 			}
 			g.ParentID = x.groups[0]
-			tx.Signal(directory.Groups, g.ID)
+			tx.Signal(refdata.Groups, g.ID)
 			return store.Save(tx, g, "parent_id")
 		})
 		x.agree("after a group moved")
@@ -240,7 +240,7 @@ func TestVisibilityAgrees(t *testing.T) {
 					return err
 				}
 				e.HandlerID = 0
-				tx.Signal(directory.Environment, id)
+				tx.Signal(refdata.Environment, id)
 				if err := store.Save(tx, e); err != nil {
 					return err
 				}
@@ -288,9 +288,9 @@ func TestRightsExpire(t *testing.T) {
 			}
 			t.Cleanup(s.Close)
 			x := newSite(t, s, 1)
-			group, user := x.insert(directory.Groups, &models.Group{Name: "g", Type: "Team"}), x.insert(directory.Users, &models.User{Username: "u", Active: true})
+			group, user := x.insert(refdata.Groups, &models.Group{Name: "g", Type: "Team"}), x.insert(refdata.Users, &models.User{Username: "u", Active: true})
 			end := now.Add(time.Hour)
-			x.insert(directory.Memberships, &models.Membership{UserID: user, GroupID: group, RoleID: 1, ExpiresAt: &end})
+			x.insert(refdata.Memberships, &models.Membership{UserID: user, GroupID: group, RoleID: 1, ExpiresAt: &end})
 			for _, step := range []struct {
 				at   time.Duration
 				want bool

@@ -1,4 +1,4 @@
-package tally_test
+package servercount_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
-	"halcyon/pkg/tally"
+	"halcyon/pkg/servercount"
 	"halcyon/pkg/tenancy"
 )
 
@@ -148,7 +148,7 @@ func TestCountersAreRight(t *testing.T) {
 			}
 			x.agree(s.Read(t.Context()), fmt.Sprint("after change ", i))
 			if i%20 == 19 {
-				if err := tally.Fold(t.Context(), s); err != nil {
+				if err := servercount.Fold(t.Context(), s); err != nil {
 					t.Fatal(err)
 				}
 				x.agree(s.Read(t.Context()), fmt.Sprint("folded after change ", i))
@@ -179,7 +179,7 @@ func TestCountersAreRightSideBySide(t *testing.T) {
 						return
 					}
 					if dice.IntN(5) == 0 {
-						if err := tally.Fold(t.Context(), s); err != nil {
+						if err := servercount.Fold(t.Context(), s); err != nil {
 							t.Error(err)
 							return
 						}
@@ -189,7 +189,7 @@ func TestCountersAreRightSideBySide(t *testing.T) {
 		}
 		all.Wait()
 		x.agree(s.Read(t.Context()), "at last")
-		if err := tally.Fold(t.Context(), s); err != nil {
+		if err := servercount.Fold(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 		x.agree(s.Read(t.Context()), "folded at last")

@@ -1,7 +1,7 @@
-// Package body reads request bodies into a tree that remembers where each value
+// Package jsonbody reads request bodies into a tree that remembers where each value
 // stood, so that every complaint can name its culprit by JSON pointer, and all of
 // them can be told at once.
-package body
+package jsonbody
 
 import (
 	"bytes"

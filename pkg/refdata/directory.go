@@ -1,11 +1,11 @@
-// Package directory keeps the small tables that almost every request needs in
+// Package refdata keeps the small tables that almost every request needs in
 // memory: who the users are and what they may do, and what groups, environments
 // and the rest of the catalogue are called. It is kept right by the store's
 // signals, in every replica; while those are not heard it reads anew.
 //
 // What it says about visibility must be what access.Visible says in SQL; a test
 // compares the two row by row.
-package directory
+package refdata
 
 import (
 	"context"

@@ -1,7 +1,7 @@
-// Package tally looks after the numbers of servers that the database keeps
+// Package servercount looks after the numbers of servers that the database keeps
 // (server_counts). Triggers keep them right, within the transaction that changes a
 // server; this package keeps them small.
-package tally
+package servercount
 
 import (
 	"context"

@@ -1,7 +1,7 @@
-// Package page is what a browser is shown, as a value: a document and what stands
+// Package view is what a browser is shown, as a value: a document and what stands
 // around it. The face that makes the document fills a View, the one that knows HTML
 // writes it; neither knows the other.
-package page
+package view
 
 import (
 	"context"
