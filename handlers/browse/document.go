@@ -9,8 +9,8 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

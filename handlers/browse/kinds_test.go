@@ -16,8 +16,8 @@ import (
 
 	"halcyon/hal"
 	"halcyon/pkg/event"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/browse/*.html")

@@ -8,8 +8,8 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
-	"halcyon/pkg/view"
 	"halcyon/pkg/query"
+	"halcyon/pkg/view"
 )
 
 // list is the page of a collection.

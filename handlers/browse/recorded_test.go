@@ -13,9 +13,9 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/view"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 )
 
 // recorded is a View as testdata/browse has it: what a face gave for a page once.

@@ -15,8 +15,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

@@ -9,8 +9,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/view"
 	"halcyon/pkg/query"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

@@ -11,8 +11,8 @@ import (
 	"halcyon/hal"
 	"halcyon/pkg/apidoc"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/view"
 	"halcyon/pkg/schema"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

@@ -8,8 +8,8 @@ import (
 
 	"halcyon/hal"
 	"halcyon/models"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

@@ -9,8 +9,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

@@ -10,8 +10,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/catalog"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )

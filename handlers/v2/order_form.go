@@ -12,12 +12,12 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

@@ -11,8 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/web"
 )
 

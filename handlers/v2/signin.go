@@ -10,8 +10,8 @@ import (
 	"halcyon/hal"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/view"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 

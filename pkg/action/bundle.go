@@ -6,9 +6,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/store"
 )
 

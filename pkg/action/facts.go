@@ -7,9 +7,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/order"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 

@@ -17,8 +17,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 )
 
 // ManifestName is the one file of a bundle.

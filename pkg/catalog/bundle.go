@@ -9,9 +9,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/query"
 	"halcyon/pkg/store"
 )

@@ -14,11 +14,11 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/query"
-	"halcyon/pkg/crud"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )

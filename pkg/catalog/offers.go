@@ -6,8 +6,8 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/refdata"
 )
 
 // mostOffers is how many groups a form lets choose from.

@@ -8,11 +8,11 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/simulated"
 	"halcyon/pkg/query"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/tenancy"
 )

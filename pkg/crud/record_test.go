@@ -9,9 +9,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
-	"halcyon/pkg/crud"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
 )

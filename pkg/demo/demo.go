@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/action"
 	"halcyon/pkg/catalog"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/order"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/tenancy"
 )
 

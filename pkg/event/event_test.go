@@ -14,9 +14,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
 	"halcyon/pkg/tenancy"

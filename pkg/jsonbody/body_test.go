@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 )
 
 func TestComplaintsNameTheirPlace(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
 	"halcyon/pkg/tenancy"

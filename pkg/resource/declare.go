@@ -14,8 +14,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/bundle"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/query"
 	"halcyon/pkg/schema"
 )

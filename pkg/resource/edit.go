@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"halcyon/hal"
-	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 )
 
 // editKind is what a body is meant to be.

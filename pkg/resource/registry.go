@@ -9,10 +9,10 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/query"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 

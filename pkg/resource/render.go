@@ -9,8 +9,8 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/query"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 

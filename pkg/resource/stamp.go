@@ -8,9 +8,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 

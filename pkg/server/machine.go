@@ -13,11 +13,11 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"

@@ -9,9 +9,9 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/provider/simulated"
 	"halcyon/pkg/store"
 )

@@ -11,11 +11,11 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/provider/pool"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
+	"halcyon/pkg/provider/pool"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )

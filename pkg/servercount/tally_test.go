@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"halcyon/models"
+	"halcyon/pkg/servercount"
 	"halcyon/pkg/store"
 	"halcyon/pkg/store/storetest"
-	"halcyon/pkg/servercount"
 	"halcyon/pkg/tenancy"
 )
 

@@ -13,12 +13,12 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
-	"halcyon/pkg/crud"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/webhook"
 )

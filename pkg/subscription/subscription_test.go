@@ -13,8 +13,8 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 	"halcyon/pkg/subscription"
 	"halcyon/pkg/webhook"

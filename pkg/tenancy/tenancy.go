@@ -9,11 +9,11 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/auth"
-	"halcyon/pkg/refdata"
+	"halcyon/pkg/crud"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
 	"halcyon/pkg/quota"
-	"halcyon/pkg/crud"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 

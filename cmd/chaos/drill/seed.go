@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 
 	"halcyon/pkg/auth"
-	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/demo"
+	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/refdata"
 	"halcyon/pkg/secret"
 	"halcyon/pkg/store"
