@@ -46,7 +46,7 @@ import (
 type app struct {
 	log       *slog.Logger
 	store     *store.Store
-	directory *refdata.Directory
+	directory *refdata.Cache
 	hasher    *auth.Hasher
 	auth      *auth.Service
 	box       *secret.Box

@@ -46,7 +46,7 @@ func (c *cloud) statements(t *testing.T) *atomic.Int64 {
 			t.Fatal(err)
 		}
 	} else {
-		watch(c.app.store.Aside(t.Context()).DB)
+		watch(c.app.store.ReadOutsideTx(t.Context()).DB)
 	}
 	return n
 }

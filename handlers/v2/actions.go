@@ -40,19 +40,19 @@ func (f *Face) actions() resource.Resource[models.Action] {
 			resource.Enum("built-in", models.BuiltIns, func(x *act) models.BuiltIn { return x.BuiltIn }, "What a built-in action does.").Typed(builtInsJSON()).On("built_in").
 				SetText(func(x *act, v string) { x.BuiltIn = models.BuiltIn(strings.ToLower(v)) }),
 			resource.Value("settings", func(x *act) hal.Value { return params(x.Settings) }, "What a built-in action is told.").Typed(paramsJSON()).From("settings").Nested(`{"name": "backup"}`).
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*act) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*act) {
 					list := readParams(n, nil)
 					return func(x *act) { x.Settings = list }
 				}),
 			resource.Value("inputs", func(x *act) hal.Value { return inputValues(x.Inputs) }, "What whoever runs it is asked for.").Typed(inputsJSON()).From("inputs").Nested(`[{"name": "reason", "type": "text"}]`).
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*act) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*act) {
 					list := inputList(n)
 					return func(x *act) { x.Inputs = list }
 				}),
 			resource.Text("url", func(x *act) string { return x.URL }, "Where a webhook goes.").From("url").Example("https://hooks.example.com/halcyon").
 				SetText(func(x *act, v string) { x.URL = v }),
 			resource.WriteOnly[act]("headers", "Further headers of a webhook, name and value; never shown.").Nested(`{"X-Site": "north"}`).
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*act) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*act) {
 					list := map[string]string{}
 					for _, name := range n.Keys() {
 						list[name] = n.At(name).String()
@@ -62,7 +62,7 @@ func (f *Face) actions() resource.Resource[models.Action] {
 			resource.Texts("header-names", func(x *act) []string { return x.HeaderNames }, "Names of the further headers.").From("header_names"),
 			resource.WriteOnly[act]("secret", "Secret that webhooks are signed with, whsec_ and the base64 of 24 to 64 bytes; never shown.").
 				Like("whsec_[A-Za-z0-9+/]+={0,2}", "is not whsec_ and base64").Example("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX").
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*act) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*act) {
 					v := n.String()
 					return func(x *act) { x.NewSecret = &v }
 				}),
@@ -161,8 +161,8 @@ func (f *Face) serviceActions() resource.Resource[models.ServiceAction] {
 }
 
 // setTrigger reads a trigger point in any letter case, - and _ being alike.
-func setTrigger[T any](set func(*T, models.Trigger)) func(n *jsonbody.Node, r *resource.Refs) func(*T) {
-	return func(n *jsonbody.Node, _ *resource.Refs) func(*T) {
+func setTrigger[T any](set func(*T, models.Trigger)) func(n *jsonbody.Value, r *resource.Refs) func(*T) {
+	return func(n *jsonbody.Value, _ *resource.Refs) func(*T) {
 		t := models.Trigger(models.InputKey(n.Text()))
 		return func(x *T) { set(x, t) }
 	}
@@ -318,13 +318,13 @@ func offered[T any](kind string, x action.Offer, can func(access.Actor, *T) erro
 	}
 	return resource.Action[T]{
 		Rel: kind + "-" + x.ID.String(), Name: x.Name, Path: x.ID.String(), Title: x.Name, Doc: doc, Can: can,
-		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[T], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[T], error) {
 			params := readRunParams(n)
 			if err := n.Faults().Err(); err != nil {
-				return resource.Outcome[T]{}, err
+				return resource.Result[T]{}, err
 			}
 			out, err := run(ctx, a, ref, x.ID, params)
-			return resource.Outcome[T]{Job: out.Job, Order: out.Order}, err
+			return resource.Result[T]{Job: out.Job, Order: out.Order}, err
 		},
 		Form: func(context.Context, access.Actor, *T) ([]hal.TemplateProperty, error) {
 			props := make([]hal.TemplateProperty, len(x.Inputs))
@@ -338,7 +338,7 @@ func offered[T any](kind string, x action.Offer, can func(access.Actor, *T) erro
 
 // readRunParams reads what an action is told: as members of the body, which is what
 // forms send, or of its member parameters.
-func readRunParams(n *jsonbody.Node) []models.Param {
+func readRunParams(n *jsonbody.Value) []models.Param {
 	out := readParams(n.Field("parameters"), nil)
 	for _, key := range n.Keys() {
 		if key == "parameters" {
@@ -381,7 +381,7 @@ func inputProperty(in *models.Input) hal.TemplateProperty {
 }
 
 // readActionItem reads the run of an action as an item of an order.
-func readActionItem(n *jsonbody.Node, refs *resource.Refs, d models.ActionItem) *models.ActionItem {
+func readActionItem(n *jsonbody.Value, refs *resource.Refs, d models.ActionItem) *models.ActionItem {
 	if x := n.Field("server"); x.Given() {
 		d.ServerID = refs.To(x, "servers")
 	}

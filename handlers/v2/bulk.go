@@ -51,7 +51,7 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 		started := map[string][]hal.Link{}
 		failed := 0
 		for i, it := range list {
-			var e resource.Effect
+			var e resource.AnyResult
 			err := it.err
 			if err == nil {
 				own := n.Copy()
@@ -86,7 +86,7 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 
 // readBulk reads the body, a bare list being the items. The request can be read
 // once more afterwards.
-func (f *Face) readBulk(c echo.Context) (*jsonbody.Node, error) {
+func (f *Face) readBulk(c echo.Context) (*jsonbody.Value, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
 		return nil, err
@@ -111,13 +111,13 @@ type pick struct {
 
 // picked finds the rows that the request names. It is Invalid when it names none,
 // too many, or one twice; a row that is not there is that row's own affair.
-func (f *Face) picked(c echo.Context, d *resource.Def, items *jsonbody.Node) ([]pick, error) {
+func (f *Face) picked(c echo.Context, d *resource.Def, items *jsonbody.Value) ([]pick, error) {
 	if !items.Present() {
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
-	var nodes []*jsonbody.Node
+	var nodes []*jsonbody.Value
 	if _, one := items.Scalar(); one { // what a form sends of one choice
-		nodes = []*jsonbody.Node{items}
+		nodes = []*jsonbody.Value{items}
 	} else {
 		nodes = items.List()
 	}
@@ -165,7 +165,7 @@ func (f *Face) picked(c echo.Context, d *resource.Def, items *jsonbody.Node) ([]
 }
 
 // success says what came of a row's action.
-func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.Effect, started map[string][]hal.Link) hal.Value {
+func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.AnyResult, started map[string][]hal.Link) hal.Value {
 	props := []hal.Prop{{Name: "href", Value: hal.String(d.Href(it.id))}, {Name: "title", Value: hal.String(it.title)}}
 	add := func(status int, more ...hal.Prop) hal.Value {
 		props = append(props, hal.Prop{Name: "status", Value: hal.Int(int64(status))})

@@ -80,8 +80,8 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			environmentQuotas(),
 			historySub(models.ObjectEnvironment, func(e *env) (models.ID, string) { return e.ID, e.Name }),
 		},
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.Environments.List, Find: f.Catalog.Environments.Find,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Catalog.Environments.List, Find: f.Catalog.Environments.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Environments.Create,
 		CanUpdate: f.Catalog.Environments.CanUpdate, Update: f.Catalog.Environments.Update,
 		CanDelete: f.Catalog.Environments.CanDelete, Delete: deleting[env](f.Catalog.Environments.Delete),
@@ -111,7 +111,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 			resource.Text("username", func(h *handler) string { return h.Username }, "User that signs in there.").From("username").
 				SetText(func(h *handler, v string) { h.Username = v }),
 			resource.WriteOnly[handler]("password", "Password of that user; never shown.").As("password").
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*handler) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*handler) {
 					v := n.String()
 					return func(h *handler) { h.NewPassword = v }
 				}),
@@ -131,32 +131,32 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 			{
 				Rel: "sync-vms", Title: "Synchronize", Doc: "Reads the back end's machines and brings the list of servers up to date.",
 				Can: func(a access.Actor, _ *handler) error { return canSync(a) }, Results: resource.ToJob,
-				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[handler], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[handler], error) {
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
-						return resource.Outcome[handler]{}, err
+						return resource.Result[handler]{}, err
 					}
 					h, err := f.Catalog.Handlers.Find(ctx, a, ref)
 					if err != nil {
-						return resource.Outcome[handler]{}, err
+						return resource.Result[handler]{}, err
 					}
 					jobs, err := f.Servers.SyncVMs(ctx, a, h.ID)
 					if err != nil {
-						return resource.Outcome[handler]{}, err
+						return resource.Result[handler]{}, err
 					}
-					return resource.Outcome[handler]{Job: jobs[0].ID}, nil
+					return resource.Result[handler]{Job: jobs[0].ID}, nil
 				},
 			},
 			{
 				Rel: "verify", Title: "Verify", Doc: "Signs in to the back end and says what is there.",
 				Can: func(a access.Actor, h *handler) error { return f.Catalog.Handlers.CanUpdate(a, h) },
-				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[handler], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[handler], error) {
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
-						return resource.Outcome[handler]{}, err
+						return resource.Result[handler]{}, err
 					}
 					h, err := f.Catalog.Verify(ctx, a, ref)
-					return resource.Outcome[handler]{Row: h}, err
+					return resource.Result[handler]{Row: h}, err
 				},
 			},
 			f.importTemplate(),
@@ -164,7 +164,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		Batch: []resource.BatchAction{{
 			Rel: "sync-vms", Title: "Synchronize all resource handlers", Doc: "Reads the machines of all back ends.",
 			Can: canSync,
-			Do: func(ctx context.Context, a access.Actor, n *jsonbody.Node) ([]models.ID, error) {
+			Do: func(ctx context.Context, a access.Actor, n *jsonbody.Value) ([]models.ID, error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
 					return nil, err
@@ -177,8 +177,8 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 				return ids, err
 			},
 		}},
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.Handlers.List, Find: f.Catalog.Handlers.Find,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Catalog.Handlers.List, Find: f.Catalog.Handlers.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Handlers.Create,
 		CanUpdate: f.Catalog.Handlers.CanUpdate, Update: f.Catalog.Handlers.Update,
 		CanDelete: f.Catalog.Handlers.CanDelete, Delete: deleting[handler](f.Catalog.Handlers.Delete),
@@ -215,8 +215,8 @@ func (f *Face) ipPools() resource.Resource[models.IPPool] {
 			resource.One("resource-handler", "resource-handlers", "handler_id", func(p *pool) models.ID { return p.HandlerID }, "Back end of the network.").
 				Set(func(p *pool, id models.ID) { p.HandlerID = id }).Required(),
 		},
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.IPPools.List, Find: f.Catalog.IPPools.Find,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Catalog.IPPools.List, Find: f.Catalog.IPPools.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.IPPools.Create,
 		CanUpdate: f.Catalog.IPPools.CanUpdate, Update: f.Catalog.IPPools.Update,
 		CanDelete: f.Catalog.IPPools.CanDelete, Delete: deleting[pool](f.Catalog.IPPools.Delete),
@@ -254,7 +254,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 			}, "Template in each resource handler; for administrators.").Typed(templatesOfBuildJSON()).Filled().
 				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
 				Nested(`[{"resource-handler": "1", "template": "debian-12"}]`).
-				Set(func(n *jsonbody.Node, r *resource.Refs) func(*build) {
+				Set(func(n *jsonbody.Value, r *resource.Refs) func(*build) {
 					var list []models.OSBuildTemplate
 					for _, x := range n.List() {
 						t := models.OSBuildTemplate{HandlerID: r.To(x.Field("resource-handler"), "resource-handlers"), Template: x.Field("template").Text()}
@@ -270,8 +270,8 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 					return func(o *build) { o.Templates = list }
 				}),
 		}, resource.Identity(key)...),
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find, Fill: f.Catalog.FillOSBuilds,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find, Fill: f.Catalog.FillOSBuilds,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.OSBuilds.Create,
 		CanUpdate: f.Catalog.OSBuilds.CanUpdate, Update: f.Catalog.OSBuilds.Update,
 		CanDelete: f.Catalog.OSBuilds.CanDelete, Delete: deleting[build](f.Catalog.OSBuilds.Delete),
@@ -296,7 +296,7 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 			resource.Int("cpu-cnt", func(s *size) int64 { return int64(s.CPUs) }, "Processors.").On("cpus").
 				SetInt(func(s *size, v int) { s.CPUs = v }).Between(1, models.MaxCPUs).Required(),
 			resource.Memory("mem-size", func(s *size) int { return s.MemoryMB }, "Memory.").On("memory_mb").Example("2 GB").
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*size) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*size) {
 					mb, err := models.ParseMemory(n.Text())
 					if err != nil {
 						n.Complain("%s", err)
@@ -308,8 +308,8 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 			resource.Rate("rate", func(s *size) models.Money { return s.Rate }, "What it costs by the month.").On("rate").
 				SetMoney(func(s *size, v models.Money) { s.Rate = v }).AtLeast(0),
 		}, resource.Identity(key)...),
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.Sizes.List, Find: f.Catalog.Sizes.Find,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Catalog.Sizes.List, Find: f.Catalog.Sizes.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Sizes.Create,
 		CanUpdate: f.Catalog.Sizes.CanUpdate, Update: f.Catalog.Sizes.Update,
 		CanDelete: f.Catalog.Sizes.CanDelete, Delete: deleting[size](f.Catalog.Sizes.Delete),
@@ -332,7 +332,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 			resource.Text("description", func(b *blueprint) string { return b.Description }, "What it deploys.").On("description").
 				SetText(func(b *blueprint, v string) { b.Description = v }),
 			resource.Enum("state", models.BlueprintStates, func(b *blueprint) models.BlueprintState { return b.State }, "Step in the life of the blueprint: only an active one can be ordered.").On("state").Default(string(models.BlueprintActive)).
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*blueprint) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*blueprint) {
 					v := models.BlueprintState(n.Text())
 					if i := slices.IndexFunc(models.BlueprintStates, func(s models.BlueprintState) bool { return strings.EqualFold(string(s), string(v)) }); i >= 0 {
 						v = models.BlueprintStates[i]
@@ -378,8 +378,8 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 				},
 			},
 		},
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Catalog.Blueprints.List, Find: f.Catalog.Blueprints.Find,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Catalog.Blueprints.List, Find: f.Catalog.Blueprints.Find,
 		New:       func() *blueprint { return &blueprint{State: models.BlueprintActive} },
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
@@ -412,7 +412,7 @@ func buildItems(b *models.Blueprint) hal.Value {
 	return hal.List(list)
 }
 
-func readBuildItems(n *jsonbody.Node, r *resource.Refs) func(*models.Blueprint) {
+func readBuildItems(n *jsonbody.Value, r *resource.Refs) func(*models.Blueprint) {
 	var items []models.BlueprintItem
 	for _, x := range n.List() {
 		it := models.BlueprintItem{
@@ -460,12 +460,12 @@ func inputValues(inputs []models.Input) hal.Value {
 	return hal.List(list)
 }
 
-func readInputs(n *jsonbody.Node, _ *resource.Refs) func(*models.Blueprint) {
+func readInputs(n *jsonbody.Value, _ *resource.Refs) func(*models.Blueprint) {
 	inputs := inputList(n)
 	return func(b *models.Blueprint) { b.Inputs = inputs }
 }
 
-func inputList(n *jsonbody.Node) []models.Input {
+func inputList(n *jsonbody.Value) []models.Input {
 	var inputs []models.Input
 	for _, x := range n.List() {
 		inputs = append(inputs, x.Input())

@@ -130,7 +130,7 @@ func (t *tags) versions() []int64 {
 
 // sendTagged answers a document: to a GET with its validator, or with 304 to who
 // has it. The row, nil for none, is the one that the document is about.
-func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *models.Row, seen *sighting) error {
+func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *models.Row, seen *etagState) error {
 	rep := f.representation(c)
 	h := c.Response().Header()
 	varying(h)
@@ -206,7 +206,7 @@ func (f *Face) expect(c echo.Context, d *resource.Def, row *models.Row) (context
 	if !slices.Contains(versions, row.Version) {
 		return nil, errStale()
 	}
-	return f.reg.Expecting(ctx, d, row.ID, func(version int64) error {
+	return f.reg.WithPrecondition(ctx, d, row.ID, func(version int64) error {
 		if !slices.Contains(versions, version) {
 			return errStale()
 		}

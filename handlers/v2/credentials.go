@@ -88,7 +88,7 @@ func lastDay(s *auth.Service) resource.Field[models.APIToken] {
 		doc = "Last day on which it is good (UTC). There is a limit, which is also what it gets by itself."
 	}
 	return resource.Date("expires", func(t *models.APIToken) string { return t.ExpiresOn }, doc).On("expires_on").As("date").
-		Set(func(n *jsonbody.Node, _ *resource.Refs) func(*models.APIToken) {
+		Set(func(n *jsonbody.Value, _ *resource.Refs) func(*models.APIToken) {
 			text := n.Text()
 			if _, err := time.Parse(time.DateOnly, text); text != "" && err != nil {
 				n.Complain("%q is no day such as 2027-01-31", text)
@@ -111,10 +111,10 @@ func (f *Face) userActions() []resource.Action[models.User] {
 		{
 			Rel: "change-password", Title: "Change Password", Doc: "Sets a new password, given the old one. All other sessions end.",
 			Can: auth.CanChangePassword, Body: changePasswordBody(),
-			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[user], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[user], error) {
 				before, after := n.Field("old-password"), n.Field("password")
 				old, plain := before.String(), after.String()
-				for _, x := range []*jsonbody.Node{before, after} {
+				for _, x := range []*jsonbody.Value{before, after} {
 					if !x.Present() {
 						x.Complain("is required")
 					}
@@ -137,7 +137,7 @@ func (f *Face) userActions() []resource.Action[models.User] {
 		{
 			Rel: "sign-out-everywhere", Title: "Sign Out Everywhere", Doc: "Ends all sessions of the user, the present one among them. API tokens stay.",
 			Can: auth.CanEndSessions,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[user], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[user], error) {
 				return f.ofUser(ctx, a, ref, n, func(u *user) error { return f.Auth.EndSessions(ctx, a, u.ID) })
 			},
 		},
@@ -146,7 +146,7 @@ func (f *Face) userActions() []resource.Action[models.User] {
 
 // ofUser does something with a user that the caller sees, and gives the user as it is
 // then.
-func (f *Face) ofUser(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node, do func(*models.User) error) (o resource.Outcome[models.User], err error) {
+func (f *Face) ofUser(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, do func(*models.User) error) (o resource.Result[models.User], err error) {
 	u, err := f.Tenancy.Users.Find(ctx, a, ref)
 	if err != nil {
 		return o, err

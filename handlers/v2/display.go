@@ -95,9 +95,9 @@ func approvable(a access.Actor) access.Where {
 	return access.And(access.In(query.Root+".group_id", a.With(access.OrderApprove)), others)
 }
 
-// tried shows what a form would lead to on the page that it is on, with all that was
+// dryRunPage shows what a form would lead to on the page that it is on, with all that was
 // typed. It reports whether the request came from such a page.
-func (f *Face) tried(c echo.Context, forecast *hal.Document, who []models.ID) bool {
+func (f *Face) dryRunPage(c echo.Context, forecast *hal.Document, who []models.ID) bool {
 	from := web.FormPage(c)
 	if from == "" || f.representation(c) != hal.AsHTML {
 		return false

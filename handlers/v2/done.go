@@ -46,8 +46,8 @@ func cutAction(path string) (of, action string, ok bool) {
 	return path[:i], path[i+len("/actions/"):], true
 }
 
-// done gives what the form before the page did, nil for nothing that is known.
-func (f *Face) done(c echo.Context, doc *hal.Document) *view.Done {
+// flash gives what the form before the page did, nil for nothing that is known.
+func (f *Face) flash(c echo.Context, doc *hal.Document) *view.Done {
 	name, at := web.Done(c)
 	if name == "" {
 		return nil

@@ -149,7 +149,7 @@ func (f *Face) drySubmit(c echo.Context) error {
 func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
 	d := f.reg.Def("orders")
 	ctx, a := c.Request().Context(), web.Actor(c)
-	sheet := resource.NewSheet()
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := f.reg.Item(ctx, a, d, fc.Order, sheet)
 	if err != nil {
@@ -173,7 +173,7 @@ func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
 		{Name: "quota", Value: f.forecastQuotas(fc)},
 		{Name: "jobs", Value: forecastJobs(fc.Jobs)},
 	})})
-	if f.tried(c, doc, fc.Approvers) {
+	if f.dryRunPage(c, doc, fc.Approvers) {
 		return nil
 	}
 	return f.send(c, http.StatusOK, doc)

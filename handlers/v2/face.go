@@ -37,7 +37,7 @@ const Base = "/api/v2"
 
 // Services are what the face translates to.
 type Services struct {
-	Directory *refdata.Directory
+	Directory *refdata.Cache
 	Auth      *auth.Service
 	Tenancy   *tenancy.Service
 	Catalog   *catalog.Service

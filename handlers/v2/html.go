@@ -29,8 +29,8 @@ type subject struct {
 	many bool
 }
 
-// about notes what the answer will be about, for the page that it may become.
-func about(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, subject{d, many}) }
+// setSubject notes what the answer will be setSubject, for the page that it may become.
+func setSubject(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, subject{d, many}) }
 
 // typed notes what a form held.
 func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
@@ -65,7 +65,7 @@ func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *mo
 	policed(c.Response().Header())
 	v := newView(c)
 	v.Doc, v.Now = doc, f.reg.Now()
-	v.Done = f.done(c, doc)
+	v.Done = f.flash(c, doc)
 	if r, ok := sources[web.Source(c)]; ok {
 		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
 		v.Headers = f.headers(r, row, v.Source)
@@ -117,9 +117,9 @@ func selfOf(doc *hal.Document) string {
 	return ""
 }
 
-// gone answers a write that left nothing to show; to a browser with the list that
+// noContent answers a write that left nothing to show; to a browser with the list that
 // the row was in.
-func (f *Face) gone(c echo.Context, d *resource.Def) error {
+func (f *Face) noContent(c echo.Context, d *resource.Def) error {
 	if f.representation(c) == hal.AsHTML {
 		return c.Redirect(http.StatusSeeOther, web.AfterForm(d.Path(), doneDelete, ""))
 	}

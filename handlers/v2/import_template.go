@@ -79,8 +79,8 @@ func (f *Face) importTemplate() resource.Action[models.ResourceHandler] {
 	}
 }
 
-func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.ResourceHandler], error) {
-	var none resource.Outcome[models.ResourceHandler]
+func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.ResourceHandler], error) {
+	var none resource.Result[models.ResourceHandler]
 	h, err := f.Catalog.Handlers.Find(ctx, a, ref)
 	if err != nil {
 		return none, err
@@ -101,7 +101,7 @@ func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string,
 	if err != nil {
 		return none, err
 	}
-	return resource.Outcome[models.ResourceHandler]{Other: resource.Other{Of: "os-builds", Row: o, Made: made}}, nil
+	return resource.Result[models.ResourceHandler]{Other: resource.Other{Of: "os-builds", Row: o, Made: made}}, nil
 }
 
 // formPatience is how long a form waits for what a back end has to offer. A form

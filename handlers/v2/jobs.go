@@ -27,21 +27,21 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			return hal.Link{Href: base + "/jobs/" + j.ID.String() + "/" + path, Title: title}, true
 		}
 	}
-	do := func(run func(context.Context, access.Actor, models.ID) (*models.Job, error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[models.Job], error) {
-		return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Job], error) {
+	do := func(run func(context.Context, access.Actor, models.ID) (*models.Job, error)) func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[models.Job], error) {
+		return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Job], error) {
 			n.Done()
 			if err := n.Faults().Err(); err != nil {
-				return resource.Outcome[models.Job]{}, err
+				return resource.Result[models.Job]{}, err
 			}
 			j, err := f.Jobs.Find(ctx, a, ref)
 			if err != nil {
-				return resource.Outcome[models.Job]{}, err
+				return resource.Result[models.Job]{}, err
 			}
 			if _, err := run(ctx, a, j.ID); err != nil {
-				return resource.Outcome[models.Job]{}, err
+				return resource.Result[models.Job]{}, err
 			}
 			j, err = f.Jobs.Find(ctx, a, ref)
-			return resource.Outcome[models.Job]{Row: j}, err
+			return resource.Result[models.Job]{Row: j}, err
 		}
 	}
 	titles := map[string]string{}
@@ -97,7 +97,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			},
 		},
 		// Whether a job that ended badly can be retried depends on what it worked on.
-		Validity: &resource.Validity{
+		CacheRule: &resource.CacheRule{
 			Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},
 			Never: "{row}.ended_at IS NOT NULL AND {row}.status <> '" + string(models.JobSuccess) + "'",
 		},

@@ -20,26 +20,26 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 	return resource.Action[sv]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtend,
 		Body: extendBody(), Results: resource.ToRow | resource.ToJob,
-		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[sv], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[sv], error) {
 			s, err := f.Servers.Find(ctx, a, ref)
 			if err != nil {
-				return resource.Outcome[sv]{}, err
+				return resource.Result[sv]{}, err
 			}
 			if err := f.Servers.CanExtend(a, s); err != nil {
-				return resource.Outcome[sv]{}, err // whoever may not learns nothing of the body
+				return resource.Result[sv]{}, err // whoever may not learns nothing of the body
 			}
 			e, err := readExtension(n)
 			if err != nil {
-				return resource.Outcome[sv]{}, err
+				return resource.Result[sv]{}, err
 			}
 			s, j, err := f.Servers.Extend(ctx, a, ref, e)
 			if err != nil {
-				return resource.Outcome[sv]{}, err
+				return resource.Result[sv]{}, err
 			}
 			if j != nil {
-				return resource.Outcome[sv]{Job: j.ID}, nil
+				return resource.Result[sv]{Job: j.ID}, nil
 			}
-			return resource.Outcome[sv]{Row: s}, nil
+			return resource.Result[sv]{Row: s}, nil
 		},
 		Form: func(_ context.Context, a access.Actor, s *sv) ([]hal.TemplateProperty, error) {
 			return f.extendForm(a, s.GroupID, s.ExpiresOn, s.LeaseExpiredAt != nil && s.PowerStatus == models.PowerOff), nil
@@ -52,20 +52,20 @@ func (f *Face) extendService() resource.Action[models.Service] {
 	return resource.Action[svc]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtendService,
 		Body: extendBody(),
-		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[svc], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {
-				return resource.Outcome[svc]{}, err
+				return resource.Result[svc]{}, err
 			}
 			if err := f.Servers.CanExtendService(a, s); err != nil {
-				return resource.Outcome[svc]{}, err
+				return resource.Result[svc]{}, err
 			}
 			e, err := readExtension(n)
 			if err != nil {
-				return resource.Outcome[svc]{}, err
+				return resource.Result[svc]{}, err
 			}
 			s, err = f.Servers.ExtendService(ctx, a, ref, e)
-			return resource.Outcome[svc]{Row: s}, err
+			return resource.Result[svc]{Row: s}, err
 		},
 		Form: func(_ context.Context, a access.Actor, s *svc) ([]hal.TemplateProperty, error) {
 			return f.extendForm(a, s.GroupID, s.ExpiresOn, true), nil
@@ -73,7 +73,7 @@ func (f *Face) extendService() resource.Action[models.Service] {
 	}
 }
 
-func readExtension(n *jsonbody.Node) (server.Extension, error) {
+func readExtension(n *jsonbody.Value) (server.Extension, error) {
 	e := server.Extension{PowerOn: n.Field("power-on").Bool()}
 	if x := n.Field("expiration-date"); x.Present() {
 		if e.Day = x.Text(); strings.EqualFold(e.Day, models.Never) {

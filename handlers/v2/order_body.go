@@ -22,7 +22,7 @@ const maxName = models.MaxName
 // itemPlural are the kinds of item as members of "items".
 func itemMember(k models.ItemKind) string { return string(k) + "-items" }
 
-func readDraft(n *jsonbody.Node, refs *resource.Refs) (order.Draft, error) {
+func readDraft(n *jsonbody.Value, refs *resource.Refs) (order.Draft, error) {
 	d := order.Draft{
 		Name: n.Field("name").TextUpTo(maxName), GroupID: refs.To(n.Field("group"), "groups"),
 		OwnerID: refs.To(n.Field("owner"), "users"), RecipientID: refs.To(n.Field("recipient"), "users"),
@@ -41,9 +41,9 @@ func readDraft(n *jsonbody.Node, refs *resource.Refs) (order.Draft, error) {
 
 // readReplacement reads the cart as it shall be: what a draft has, but for what
 // only a new order has. What its document shows may come back with it.
-func readReplacement(n *jsonbody.Node, refs *resource.Refs, d *resource.Def, o *models.Order) (order.Draft, error) {
+func readReplacement(n *jsonbody.Value, refs *resource.Refs, d *resource.Def, o *models.Order) (order.Draft, error) {
 	links := n.Field("_links")
-	of := func(rel string) *jsonbody.Node {
+	of := func(rel string) *jsonbody.Value {
 		if x := n.Field(rel); x.Given() {
 			return x
 		}
@@ -68,7 +68,7 @@ func readReplacement(n *jsonbody.Node, refs *resource.Refs, d *resource.Def, o *
 // readItem reads one item into what it was: a merge patch (RFC 7396). Members that
 // the body does not mention stay as they were, null takes one away; lists are
 // replaced as a whole. A new item, and one that is replaced, was nothing before.
-func readItem(kind models.ItemKind, n *jsonbody.Node, refs *resource.Refs, was models.OrderItem) models.OrderItem {
+func readItem(kind models.ItemKind, n *jsonbody.Value, refs *resource.Refs, was models.OrderItem) models.OrderItem {
 	it := was
 	it.Kind = kind
 	switch kind {
@@ -102,7 +102,7 @@ func copied[T any](p *T) T {
 }
 
 // readRequired reads a reference that has to be there, now or before.
-func readRequired(n *jsonbody.Node, refs *resource.Refs, plural string, was models.ID) models.ID {
+func readRequired(n *jsonbody.Value, refs *resource.Refs, plural string, was models.ID) models.ID {
 	if n.Present() {
 		return refs.To(n, plural)
 	}
@@ -113,14 +113,14 @@ func readRequired(n *jsonbody.Node, refs *resource.Refs, plural string, was mode
 }
 
 // readOptional reads a reference, null being none.
-func readOptional(n *jsonbody.Node, refs *resource.Refs, plural string, was models.ID) models.ID {
+func readOptional(n *jsonbody.Value, refs *resource.Refs, plural string, was models.ID) models.ID {
 	if !n.Given() {
 		return was
 	}
 	return refs.To(n, plural)
 }
 
-func readDeploy(n *jsonbody.Node, refs *resource.Refs, d models.DeployItem) *models.DeployItem {
+func readDeploy(n *jsonbody.Value, refs *resource.Refs, d models.DeployItem) *models.DeployItem {
 	d.BlueprintID = readRequired(n.Field("blueprint"), refs, "blueprints", d.BlueprintID)
 	if x := n.Field("service-name", "resource-name"); x.Given() {
 		d.Name = x.TextUpTo(maxName)
@@ -133,7 +133,7 @@ func readDeploy(n *jsonbody.Node, refs *resource.Refs, d models.DeployItem) *mod
 	return &d
 }
 
-func readArguments(n *jsonbody.Node, refs *resource.Refs, was []models.BuildItemArgs) []models.BuildItemArgs {
+func readArguments(n *jsonbody.Value, refs *resource.Refs, was []models.BuildItemArgs) []models.BuildItemArgs {
 	switch {
 	case !n.Given():
 		return was
@@ -160,7 +160,7 @@ func readArguments(n *jsonbody.Node, refs *resource.Refs, was []models.BuildItem
 	return out
 }
 
-func readBuildItemArgs(n *jsonbody.Node, refs *resource.Refs, a models.BuildItemArgs) models.BuildItemArgs {
+func readBuildItemArgs(n *jsonbody.Value, refs *resource.Refs, a models.BuildItemArgs) models.BuildItemArgs {
 	a.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", a.EnvironmentID)
 	a.OSBuildID = readOptional(n.Field("os-build"), refs, "os-builds", a.OSBuildID)
 	a.Parameters = readParams(n.Field("parameters"), a.Parameters)
@@ -169,7 +169,7 @@ func readBuildItemArgs(n *jsonbody.Node, refs *resource.Refs, a models.BuildItem
 	return a
 }
 
-func readAttributes(n *jsonbody.Node, hostname string, quantity int) (string, int) {
+func readAttributes(n *jsonbody.Value, hostname string, quantity int) (string, int) {
 	if n.Given() && !n.Present() {
 		return "", 0
 	}
@@ -185,13 +185,13 @@ func readAttributes(n *jsonbody.Node, hostname string, quantity int) (string, in
 	return hostname, quantity
 }
 
-func readQuantity(n *jsonbody.Node) int {
+func readQuantity(n *jsonbody.Value) int {
 	return int(min(n.IntFrom(1), 1<<30)) // the service knows how many are too many
 }
 
 // readParams reads named values, which may be strings, numbers or booleans, over
 // those that there were; null takes one away.
-func readParams(n *jsonbody.Node, was []models.Param) []models.Param {
+func readParams(n *jsonbody.Value, was []models.Param) []models.Param {
 	switch {
 	case !n.Given():
 		return was
@@ -240,7 +240,7 @@ func overlaid(params, over []models.Param) []models.Param {
 	return params
 }
 
-func readParam(n *jsonbody.Node) string {
+func readParam(n *jsonbody.Value) string {
 	if !n.IsObject() {
 		return n.Text()
 	}
@@ -251,7 +251,7 @@ func readParam(n *jsonbody.Node) string {
 	return v
 }
 
-func readProv(n *jsonbody.Node, refs *resource.Refs, d models.ProvItem) *models.ProvItem {
+func readProv(n *jsonbody.Value, refs *resource.Refs, d models.ProvItem) *models.ProvItem {
 	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
 	d.OSBuildID = readOptional(n.Field("os-build"), refs, "os-builds", d.OSBuildID)
 	d.Hostname, d.Quantity = readAttributes(n.Field("attributes"), d.Hostname, d.Quantity)
@@ -276,7 +276,7 @@ func readProv(n *jsonbody.Node, refs *resource.Refs, d models.ProvItem) *models.
 	return &d
 }
 
-func readMod(n *jsonbody.Node, refs *resource.Refs, d models.ModItem) *models.ModItem {
+func readMod(n *jsonbody.Value, refs *resource.Refs, d models.ModItem) *models.ModItem {
 	d.ServerID = readRequired(n.Field("server"), refs, "servers", d.ServerID)
 	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
 	d.Parameters = overlaid(readParams(n.Field("parameters"), d.Parameters), flatParams(n, order.ModInputs()))
@@ -286,7 +286,7 @@ func readMod(n *jsonbody.Node, refs *resource.Refs, d models.ModItem) *models.Mo
 	return &d
 }
 
-func readDecom(n *jsonbody.Node, refs *resource.Refs, d models.DecomItem) *models.DecomItem {
+func readDecom(n *jsonbody.Value, refs *resource.Refs, d models.DecomItem) *models.DecomItem {
 	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
 	if x := n.Field("servers"); x.Given() {
 		d.ServerIDs = refs.Each(x, "servers")

@@ -62,7 +62,7 @@ func asksItself(b *models.Blueprint, what string) bool {
 }
 
 // orderBlueprint makes an order of one blueprint, as its form says.
-func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Blueprint], error) {
+func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Blueprint], error) {
 	var o *models.Order
 	made := true
 	err := f.byForm(ctx, a, ref, n, func(d order.Draft) (err error) {
@@ -74,14 +74,14 @@ func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n
 		return err
 	})
 	if err != nil {
-		return resource.Outcome[models.Blueprint]{}, err
+		return resource.Result[models.Blueprint]{}, err
 	}
-	return resource.Outcome[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: made}}, nil
+	return resource.Result[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: made}}, nil
 }
 
 // byForm reads the order form of a blueprint, and has take do something with the
 // draft. What is wrong is told by the members of the form.
-func (f *Face) byForm(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node, take func(order.Draft) error) error {
+func (f *Face) byForm(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, take func(order.Draft) error) error {
 	b, err := f.Catalog.Blueprints.Find(ctx, a, ref)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (f *Face) byForm(ctx context.Context, a access.Actor, ref string, n *jsonbo
 	return nil
 }
 
-func readOrderForm(b *models.Blueprint, n *jsonbody.Node, refs *resource.Refs) order.Draft {
+func readOrderForm(b *models.Blueprint, n *jsonbody.Value, refs *resource.Refs) order.Draft {
 	d := order.Draft{
 		Name: n.Field("name").TextUpTo(maxName), GroupID: refs.To(n.Field("group"), "groups"),
 		RecipientID: refs.To(n.Field("recipient"), "users"), Submit: n.Field("submit-now").Bool(),
@@ -127,7 +127,7 @@ func readOrderForm(b *models.Blueprint, n *jsonbody.Node, refs *resource.Refs) o
 	return d
 }
 
-func readTier(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Node, refs *resource.Refs) models.BuildItemArgs {
+func readTier(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Value, refs *resource.Refs) models.BuildItemArgs {
 	arg := models.BuildItemArgs{Item: it.Name, EnvironmentID: refs.To(n.Field(it.Name+".environment"), "environments")}
 	if q := n.Field(tierMembers(b, it, "quantity")...); q.Present() {
 		arg.Quantity = readQuantity(q)
@@ -162,7 +162,7 @@ func formNames(b *models.Blueprint) []string {
 }
 
 // formPointer turns a place in the order that the form made into one in the form.
-func formPointer(b *models.Blueprint, n *jsonbody.Node, pointer string) string {
+func formPointer(b *models.Blueprint, n *jsonbody.Value, pointer string) string {
 	rest, ok := strings.CutPrefix(pointer, "/items/deploy-items/0/")
 	if !ok {
 		return pointer

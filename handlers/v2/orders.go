@@ -22,14 +22,14 @@ import (
 
 func (f *Face) orders() resource.Resource[models.Order] {
 	key := func(o *models.Order) *models.Row { return &o.Row }
-	do := func(run func(context.Context, access.Actor, string) (*models.Order, error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[models.Order], error) {
-		return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Order], error) {
+	do := func(run func(context.Context, access.Actor, string) (*models.Order, error)) func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[models.Order], error) {
+		return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Order], error) {
 			n.Done()
 			if err := n.Faults().Err(); err != nil {
-				return resource.Outcome[models.Order]{}, err
+				return resource.Result[models.Order]{}, err
 			}
 			o, err := run(ctx, a, ref)
-			return resource.Outcome[models.Order]{Row: o}, err
+			return resource.Result[models.Order]{Row: o}, err
 		}
 	}
 	return resource.Resource[models.Order]{
@@ -69,14 +69,14 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			{
 				Rel: "deny", Title: "Deny", Doc: "Ends a pending order, with a reason if there is one (reason).", Can: order.CanDeny,
 				Body: schema.Struct(optional("reason", wordUpTo(1024))...),
-				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Order], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Order], error) {
 					reason := n.Field("reason").TextUpTo(1024)
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
-						return resource.Outcome[models.Order]{}, err
+						return resource.Result[models.Order]{}, err
 					}
 					o, err := f.Orders.Deny(ctx, a, ref, reason)
-					return resource.Outcome[models.Order]{Row: o}, err
+					return resource.Result[models.Order]{Row: o}, err
 				},
 				Form: func(context.Context, access.Actor, *models.Order) ([]hal.TemplateProperty, error) {
 					return []hal.TemplateProperty{{Name: "reason", Prompt: "Reason", Type: "text", MaxLength: 1024}}, nil
@@ -87,11 +87,11 @@ func (f *Face) orders() resource.Resource[models.Order] {
 		},
 		// Whether what waits can go on depends on the catalogue, on quotas and rules, and on
 		// the servers that it is about.
-		Validity: &resource.Validity{
+		CacheRule: &resource.CacheRule{
 			Never: "{row}.status IN ('" + string(models.OrderCart) + "', '" + string(models.OrderPending) + "')",
 		},
 		List: f.Orders.List, Find: f.Orders.Find,
-		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Node) (*models.Order, error) {
+		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Value) (*models.Order, error) {
 			d, err := readDraft(n, refs)
 			if err != nil {
 				return nil, err
@@ -164,7 +164,7 @@ func (f *Face) order(c echo.Context) (*models.Order, error) {
 
 // editing is what the handlers of a cart's parts have in common. Whoever may not
 // change the cart does not learn what is wrong with the body.
-func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error)) echo.HandlerFunc {
+func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := noQuery(c); err != nil {
 			return err
@@ -193,7 +193,7 @@ func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Node) (*
 }
 
 // editOrder changes the cart's own members.
-func (f *Face) editOrder(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
+func (f *Face) editOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
 	refs := f.reg.Refs(ctx, a)
 	name, group, recipient := n.Field("name"), n.Field("group"), n.Field("recipient")
@@ -223,7 +223,7 @@ func (f *Face) editOrder(c echo.Context, ref string, n *jsonbody.Node) (*models.
 }
 
 // replaceOrder makes the cart what the body says.
-func (f *Face) replaceOrder(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
+func (f *Face) replaceOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
 	o, err := f.Orders.Find(ctx, a, ref)
 	if err != nil {
@@ -236,8 +236,8 @@ func (f *Face) replaceOrder(c echo.Context, ref string, n *jsonbody.Node) (*mode
 	return f.Orders.Replace(ctx, a, ref, d)
 }
 
-func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
-	return func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
+func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+	return func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 		ctx, a := c.Request().Context(), web.Actor(c)
 		it := readItem(kind, n, f.reg.Refs(ctx, a), models.OrderItem{})
 		if err := n.Faults().Err(); err != nil {
@@ -255,8 +255,8 @@ func replaced(it models.OrderItem) models.OrderItem {
 	return models.OrderItem{ID: it.ID, OrderID: it.OrderID, Kind: it.Kind, Position: it.Position}
 }
 
-func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) models.OrderItem) func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
-	return func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
+func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) models.OrderItem) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+	return func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 		ctx, a := c.Request().Context(), web.Actor(c)
 		position, err := position(c)
 		if err != nil {
@@ -281,7 +281,7 @@ func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) mode
 			return nil, err
 		}
 		// What was merged is what was read: nothing else may come in between.
-		ctx = f.reg.Expecting(ctx, f.reg.Def("orders"), o.ID, func(version int64) error {
+		ctx = f.reg.WithPrecondition(ctx, f.reg.Def("orders"), o.ID, func(version int64) error {
 			if version != o.Version {
 				return fault.Conflictf("It was changed by somebody else meanwhile. Read it again.")
 			}
@@ -291,8 +291,8 @@ func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) mode
 	}
 }
 
-func (f *Face) removeItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
-	return func(c echo.Context, ref string, n *jsonbody.Node) (*models.Order, error) {
+func (f *Face) removeItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+	return func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 		position, err := position(c)
 		if err != nil {
 			return nil, err

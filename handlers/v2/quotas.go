@@ -26,7 +26,7 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 			resource.Enum("kind", models.QuotaKinds, func(q *row) models.QuotaKind { return q.Kind }, "What is counted: servers, cpu (processors), memory (MB), disk (GB) or money (by the month).").On("kind").Listed().
 				SetText(func(q *row, v string) { q.Kind = models.QuotaKind(strings.ToLower(v)) }).Required(),
 			resource.Value("limit", func(q *row) hal.Value { return amount(q.Kind, q.Limit) }, "How much there is. Who has more already keeps it, and gets no more.").Typed(amountJSON()).From("kind", "maximum").Listed().As("number").Example("10").
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*row) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*row) {
 					v := n.TextUpTo(64)
 					return func(q *row) { q.NewLimit = &v }
 				}).Required(),

@@ -50,7 +50,7 @@ func (f *Face) send(c echo.Context, status int, doc *hal.Document) error {
 
 // read reads the request's body as JSON or as a form. An empty one is {},
 // whatever its label says.
-func (f *Face) read(c echo.Context) (*jsonbody.Node, error) {
+func (f *Face) read(c echo.Context) (*jsonbody.Value, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
 		return nil, err

@@ -21,25 +21,25 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 		Rel: "scale", Name: "Scale", Path: "scale", Title: "Scale", Slash: true,
 		Doc: "Orders more servers for a tier, or the removal of its newest ones. The body says how many there are to be (quantity), in which tier (tier, which a service with a single one needs not), and what new ones are to have otherwise than those that are there (parameters).",
 		Can: order.CanScale, Body: schema.Struct(scaleMembers()...), Results: resource.ToOrder,
-		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[svc], error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {
-				return resource.Outcome[svc]{}, err
+				return resource.Result[svc]{}, err
 			}
 			if err := order.CanScale(a, s); err != nil {
-				return resource.Outcome[svc]{}, err // whoever may not learns nothing of the body
+				return resource.Result[svc]{}, err // whoever may not learns nothing of the body
 			}
 			it := models.ScaleItem{}
 			readScale(n, &it)
 			n.Done()
 			if err := n.Faults().Err(); err != nil {
-				return resource.Outcome[svc]{}, err
+				return resource.Result[svc]{}, err
 			}
 			o, err := f.Orders.Scale(ctx, a, ref, it)
 			if err != nil {
-				return resource.Outcome[svc]{}, err
+				return resource.Result[svc]{}, err
 			}
-			return resource.Outcome[svc]{Order: o.ID}, nil
+			return resource.Result[svc]{Order: o.ID}, nil
 		},
 		Form: func(ctx context.Context, _ access.Actor, s *svc) ([]hal.TemplateProperty, error) {
 			tiers, err := f.Orders.Tiers(ctx, s)
@@ -63,7 +63,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 }
 
 // readScale reads what a scale item and the body of the action have in common.
-func readScale(n *jsonbody.Node, d *models.ScaleItem) {
+func readScale(n *jsonbody.Value, d *models.ScaleItem) {
 	if x := n.Field("tier", "build-item"); x.Given() {
 		d.Tier = x.TextUpTo(maxName)
 	}
@@ -77,7 +77,7 @@ func readScale(n *jsonbody.Node, d *models.ScaleItem) {
 	}
 }
 
-func readScaleItem(n *jsonbody.Node, refs *resource.Refs, d models.ScaleItem) *models.ScaleItem {
+func readScaleItem(n *jsonbody.Value, refs *resource.Refs, d models.ScaleItem) *models.ScaleItem {
 	if x := n.Field("service", "resource"); x.Present() {
 		d.ServiceID = refs.To(x, "services")
 	} else if d.ServiceID == 0 {

@@ -28,7 +28,7 @@ func (f *Face) collection(d *resource.Def) echo.HandlerFunc {
 // page answers a page of a list, narrowed by opts.
 func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...query.ListOption) error {
 	ctx, a := c.Request().Context(), web.Actor(c)
-	about(c, d, true)
+	setSubject(c, d, true)
 	q, embed, err := asking(c, d)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 		return err
 	}
 	defer rows.Release()
-	sheet := resource.NewSheet()
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := f.reg.List(ctx, a, d, p, q, rows, sheet)
 	if err != nil {
@@ -94,10 +94,10 @@ func asking(c echo.Context, d *resource.Def) (query.Query, resource.Embed, error
 	text := strings.Join(q.Extra[paramEmbed], ",")
 	embed, err := d.ParseEmbed(a, text)
 	if err == nil && embed != nil {
-		if q.Kept != "" {
-			q.Kept += "&"
+		if q.LinkParams != "" {
+			q.LinkParams += "&"
 		}
-		q.Kept += paramEmbed + "=" + url.QueryEscape(text)
+		q.LinkParams += paramEmbed + "=" + url.QueryEscape(text)
 	}
 	return q, embed, err
 }
@@ -123,7 +123,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		if err := onlyQuery(c, "attributes", paramEmbed); err != nil {
 			return err
 		}
-		about(c, d, false)
+		setSubject(c, d, false)
 		seen, err := f.sight(c, d)
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		sheet := resource.NewSheet()
+		sheet := resource.NewArena()
 		defer sheet.Release()
 		doc, err := f.written(c, d, row, sheet)
 		if err != nil {
@@ -158,8 +158,8 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 
 // show answers a row's document.
 func (f *Face) show(c echo.Context, status int, d *resource.Def, row any) error {
-	about(c, d, false)
-	sheet := resource.NewSheet()
+	setSubject(c, d, false)
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := f.written(c, d, row, sheet)
 	if err != nil {
@@ -294,7 +294,7 @@ func (f *Face) offered(d *resource.Def) echo.HandlerFunc {
 }
 
 // effect answers what a write led to.
-func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error {
+func (f *Face) effect(c echo.Context, d *resource.Def, e resource.AnyResult) error {
 	switch {
 	case e.Order != 0:
 		return f.ordered(c, e.Order)
@@ -308,7 +308,7 @@ func (f *Face) effect(c echo.Context, d *resource.Def, e resource.Effect) error 
 		}
 		return f.show(c, http.StatusOK, d, e.Row)
 	}
-	return f.gone(c, d)
+	return f.noContent(c, d)
 }
 
 // elsewhere answers a row of another resource.
@@ -342,7 +342,7 @@ func (f *Face) started(c echo.Context, plural string, id models.ID) error {
 	if f.representation(c) == hal.AsCloudBolt {
 		return f.send(c, http.StatusOK, &hal.Document{Props: []hal.Prop{self}})
 	}
-	sheet := resource.NewSheet()
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := f.written(c, d, row, sheet)
 	if err != nil {

@@ -25,8 +25,8 @@ func (f *Face) modify() resource.Action[models.Server] {
 	}
 }
 
-func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[models.Server], error) {
-	var none resource.Outcome[models.Server]
+func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Server], error) {
+	var none resource.Result[models.Server]
 	s, err := f.Servers.Find(ctx, a, ref)
 	if err != nil {
 		return none, err
@@ -51,11 +51,11 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 			return pointer
 		})
 	}
-	return resource.Outcome[models.Server]{Order: o.ID}, nil
+	return resource.Result[models.Server]{Order: o.ID}, nil
 }
 
 // flatParams reads parameters that stand beside the other members of a body.
-func flatParams(n *jsonbody.Node, inputs []models.Input) []models.Param {
+func flatParams(n *jsonbody.Value, inputs []models.Input) []models.Param {
 	var list []models.Param
 	for i := range inputs {
 		if x := n.Field(inputs[i].Name); x.Present() {

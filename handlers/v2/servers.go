@@ -21,24 +21,24 @@ func (f *Face) servers() resource.Resource[models.Server] {
 	act := func(rel, title, path, name, doc, action string, can func(access.Actor, *sv) error) resource.Action[sv] {
 		return resource.Action[sv]{
 			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can, Results: resource.ToJob,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[sv], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[sv], error) {
 				args := models.JobArgs{}
 				if action == server.ActionSnapshot {
 					args = readSnapshot(n)
 				}
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
-					return resource.Outcome[sv]{}, err
+					return resource.Result[sv]{}, err
 				}
 				s, err := f.Servers.Find(ctx, a, ref)
 				if err != nil {
-					return resource.Outcome[sv]{}, err
+					return resource.Result[sv]{}, err
 				}
 				j, err := f.Servers.Act(ctx, a, s.ID, action, args)
 				if err != nil {
-					return resource.Outcome[sv]{}, err
+					return resource.Result[sv]{}, err
 				}
-				return resource.Outcome[sv]{Job: j.ID}, nil
+				return resource.Result[sv]{Job: j.ID}, nil
 			},
 		}
 	}
@@ -113,15 +113,15 @@ func (f *Face) servers() resource.Resource[models.Server] {
 				{Rel: "cb:snapshots", Query: "page_size=20"},
 			},
 		},
-		Validity: &resource.Validity{},
-		List:     f.Servers.List, Find: f.Servers.Find,
+		CacheRule: &resource.CacheRule{},
+		List:      f.Servers.List, Find: f.Servers.Find,
 		CanDelete: order.CanDecommission, DeleteResults: resource.ToOrder,
-		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[sv], error) {
+		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[sv], error) {
 			o, err := f.Orders.Decommission(ctx, a, ref)
 			if err != nil {
-				return resource.Outcome[sv]{}, err
+				return resource.Result[sv]{}, err
 			}
-			return resource.Outcome[sv]{Order: o.ID}, nil
+			return resource.Result[sv]{Order: o.ID}, nil
 		},
 	}
 }
@@ -205,10 +205,10 @@ func (f *Face) services() resource.Resource[models.Service] {
 		Actions: []resource.Action[svc]{{
 			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
 			Can: order.CanDeleteService, Results: resource.ToOrder,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[svc], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
-					return resource.Outcome[svc]{}, err
+					return resource.Result[svc]{}, err
 				}
 				return f.deleteService(ctx, a, ref)
 			},
@@ -222,7 +222,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 				{Rel: "history", Query: "order=-id&page_size=10"},
 			},
 		},
-		Validity: &resource.Validity{
+		CacheRule: &resource.CacheRule{
 			Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
 		},
 		List: f.Servers.ListServices, Find: f.Servers.FindService,
@@ -230,12 +230,12 @@ func (f *Face) services() resource.Resource[models.Service] {
 	}
 }
 
-func (f *Face) deleteService(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Service], error) {
+func (f *Face) deleteService(ctx context.Context, a access.Actor, ref string) (resource.Result[models.Service], error) {
 	o, err := f.Orders.DeleteService(ctx, a, ref)
 	if err != nil {
-		return resource.Outcome[models.Service]{}, err
+		return resource.Result[models.Service]{}, err
 	}
-	return resource.Outcome[models.Service]{Order: o.ID}, nil
+	return resource.Result[models.Service]{Order: o.ID}, nil
 }
 
 func (f *Face) resources() resource.Resource[models.Service] {

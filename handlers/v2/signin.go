@@ -115,7 +115,7 @@ func (f *Face) signIn(c echo.Context) error {
 }
 
 // credentials reads what somebody signs in with.
-func credentials(c echo.Context, n *jsonbody.Node) (auth.Credentials, error) {
+func credentials(c echo.Context, n *jsonbody.Value) (auth.Credentials, error) {
 	user, password := n.Field("username"), n.Field("password")
 	cred := auth.Credentials{
 		Username: user.String(), Password: password.String(),
@@ -188,8 +188,8 @@ func (f *Face) user(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	about(c, d, false)
-	sheet := resource.NewSheet()
+	setSubject(c, d, false)
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := f.written(c, d, row, sheet)
 	if err != nil {

@@ -24,11 +24,11 @@ const (
 func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 	type snapshot = models.Snapshot
 	key := func(s *snapshot) *models.Row { return &s.Row }
-	started := func(j *models.Job, err error) (resource.Outcome[snapshot], error) {
+	started := func(j *models.Job, err error) (resource.Result[snapshot], error) {
 		if err != nil {
-			return resource.Outcome[snapshot]{}, err
+			return resource.Result[snapshot]{}, err
 		}
-		return resource.Outcome[snapshot]{Job: j.ID}, nil
+		return resource.Result[snapshot]{Job: j.ID}, nil
 	}
 	return resource.Resource[snapshot]{
 		Name: "snapshot", Plural: "snapshots", Noun: "Snapshots", Table: "snapshots", Prefix: "SNP",
@@ -50,17 +50,17 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 		},
 		Actions: []resource.Action[snapshot]{{
 			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert, Results: resource.ToJob,
-			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[snapshot], error) {
+			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[snapshot], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
-					return resource.Outcome[snapshot]{}, err
+					return resource.Result[snapshot]{}, err
 				}
 				return started(f.Servers.Revert(ctx, a, ref))
 			},
 		}},
 		List: f.Servers.ListSnapshots, Find: f.Servers.FindSnapshot,
 		CanDelete: server.CanRemoveSnapshot, DeleteResults: resource.ToJob,
-		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[snapshot], error) {
+		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[snapshot], error) {
 			return started(f.Servers.RemoveSnapshot(ctx, a, ref))
 		},
 	}
@@ -85,7 +85,7 @@ func snapshotsSub() resource.Sub[models.Server] {
 }
 
 // readSnapshot reads what a snapshot is to be like.
-func readSnapshot(n *jsonbody.Node) models.JobArgs {
+func readSnapshot(n *jsonbody.Value) models.JobArgs {
 	return models.JobArgs{
 		Name: n.Field("name").TextUpTo(maxSnapshotName), Text: n.Field("description").TextUpTo(maxSnapshotText),
 		Memory: n.Field("memory").Bool(),

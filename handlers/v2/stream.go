@@ -61,7 +61,7 @@ type follower struct {
 	stream *event.Stream
 	guard  guard
 
-	turns turns
+	turns coalescer
 	beat  *time.Timer // nil before the stream has been greeted
 	due   atomic.Bool // something has to be said, be it nothing
 }

@@ -17,7 +17,7 @@ func (f *Face) forms(c echo.Context) bool {
 
 // written gives a row's document on the sheet, with templates for those who read
 // them.
-func (f *Face) written(c echo.Context, d *resource.Def, row any, on *resource.Sheet) (*hal.Document, error) {
+func (f *Face) written(c echo.Context, d *resource.Def, row any, on *resource.Arena) (*hal.Document, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
 	doc, err := f.reg.Item(ctx, a, d, row, on)
 	if err == nil && f.forms(c) {

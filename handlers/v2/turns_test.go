@@ -10,7 +10,7 @@ import (
 // may be taken at once, and none after the last.
 func TestTurns(t *testing.T) {
 	t.Parallel()
-	var x turns
+	var x coalescer
 	var at atomic.Int32
 	begun, goOn := make(chan struct{}), make(chan bool)
 	do := func() bool {

@@ -25,8 +25,8 @@ const (
 
 const unsentNotice = "You are signed in again. Nothing was sent yet: this is what you had typed, passwords aside."
 
-// unsent is a form that was sent without a session.
-type unsent struct {
+// pendingForm is a form that was sent without a session.
+type pendingForm struct {
 	User   models.ID  `json:"user"`
 	At     time.Time  `json:"at"`
 	Method string     `json:"method"`
@@ -54,7 +54,7 @@ func (f *Face) keepUnsent(c echo.Context) string {
 	if err != nil {
 		return ""
 	}
-	text, err := json.Marshal(unsent{
+	text, err := json.Marshal(pendingForm{
 		User: user, At: f.reg.Now(), Method: r.Method, Target: r.URL.EscapedPath(), Page: from, Values: view.Harmless(values),
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func (f *Face) unsentBy(a access.Actor, sealed string) (*view.Sent, string) {
 	if err != nil {
 		return nil, ""
 	}
-	var u unsent
+	var u pendingForm
 	if json.Unmarshal([]byte(text), &u) != nil || u.User == 0 || u.User != a.ID || f.reg.Now().Sub(u.At) > unsentLife || u.Method == http.MethodGet {
 		return nil, ""
 	}

@@ -48,7 +48,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			resource.Bool("is-active", func(u *user) bool { return u.Active }, "Whether the user can sign in.").On("active").Default("true").
 				SetBool(func(u *user, v bool) { u.Active = v }),
 			resource.WriteOnly[user]("password", "New password.").As("password").
-				Set(func(n *jsonbody.Node, _ *resource.Refs) func(*user) {
+				Set(func(n *jsonbody.Value, _ *resource.Refs) func(*user) {
 					v := n.String()
 					return func(u *user) { u.NewPassword = v }
 				}),
@@ -81,8 +81,8 @@ func (f *Face) users() resource.Resource[models.User] {
 				{Rel: "cb:api-tokens", Query: "attributes=prefix,scope,expires,last-used&order=-id&page_size=20"},
 			},
 		},
-		Validity: &resource.Validity{Announced: true},
-		List:     f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
+		CacheRule: &resource.CacheRule{Announced: true},
+		List:      f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
 		New:       func() *user { return &user{Active: true} },
 		CanCreate: func(a access.Actor) error { return f.Tenancy.Users.CanCreate(a, &user{}) },
 		Create:    f.Tenancy.CreateUser,
@@ -109,9 +109,9 @@ func emailScope(a access.Actor, alias string) access.Where {
 }
 
 // deleting fits a service's deletion into a declaration.
-func deleting[T any](del func(ctx context.Context, a access.Actor, ref string) error) func(context.Context, access.Actor, string) (resource.Outcome[T], error) {
-	return func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error) {
-		return resource.Outcome[T]{}, del(ctx, a, ref)
+func deleting[T any](del func(ctx context.Context, a access.Actor, ref string) error) func(context.Context, access.Actor, string) (resource.Result[T], error) {
+	return func(ctx context.Context, a access.Actor, ref string) (resource.Result[T], error) {
+		return resource.Result[T]{}, del(ctx, a, ref)
 	}
 }
 

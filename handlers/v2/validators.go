@@ -40,13 +40,13 @@ type documentKey struct {
 
 // known is a document that was shown.
 type known struct {
-	sighting
+	etagState
 	validator
 }
 
-// sighting is the state of all that a document is made from, as it was before the
+// etagState is the state of all that a document is made from, as it was before the
 // document was made.
-type sighting struct {
+type etagState struct {
 	of      *resource.Def
 	actor   access.Actor // with the rights of then
 	changes uint64       // announced until then
@@ -87,7 +87,7 @@ func (v *validators) put(k documentKey, e known) {
 }
 
 // same reports whether all that the document is made from is as it was.
-func (s *sighting) same(now *sighting) bool {
+func (s *etagState) same(now *etagState) bool {
 	return s.actor == now.actor && s.changes == now.changes && s.stamp == now.stamp
 }
 
@@ -98,7 +98,7 @@ func keyOf(c echo.Context, rep hal.Representation) documentKey {
 // sight looks at the state of all that an item's document is made from, nil when
 // the declaration does not say, or nobody would ask. The error is NotFound when
 // the caller sees no such row.
-func (f *Face) sight(c echo.Context, d *resource.Def) (*sighting, error) {
+func (f *Face) sight(c echo.Context, d *resource.Def) (*etagState, error) {
 	r := c.Request()
 	if d.Validity == nil || r.URL.RawQuery != "" || web.Asked(c) || !f.reg.Live() {
 		return nil, nil
@@ -109,10 +109,10 @@ func (f *Face) sight(c echo.Context, d *resource.Def) (*sighting, error) {
 	if !d.Validity.Announced && !asked(r.Header) && f.cfg.Audit == nil {
 		return nil, nil
 	}
-	s := &sighting{of: d, actor: web.Actor(c), changes: f.seen.changes.Load(), at: f.reg.Now()}
+	s := &etagState{of: d, actor: web.Actor(c), changes: f.seen.changes.Load(), at: f.reg.Now()}
 	s.actor.Session = ""
 	var err error
-	if s.stamp, err = f.reg.Stamp(r.Context(), s.actor, d, c.Param("id")); err != nil || s.stamp == "" {
+	if s.stamp, err = f.reg.Fingerprint(r.Context(), s.actor, d, c.Param("id")); err != nil || s.stamp == "" {
 		return nil, err
 	}
 	return s, nil
@@ -125,7 +125,7 @@ func asked(h http.Header) bool {
 
 // unchanged answers 304 when the caller has the document as it still is, as far as
 // that is known without making it. It reports whether it has answered.
-func (f *Face) unchanged(c echo.Context, now *sighting) (bool, error) {
+func (f *Face) unchanged(c echo.Context, now *etagState) (bool, error) {
 	e, ok := f.seen.get(keyOf(c, f.representation(c)))
 	if now == nil || !ok || !e.same(now) {
 		return false, nil
@@ -160,7 +160,7 @@ const keyKnown = "halcyon.known"
 
 // remember keeps what a document is known by, and what it was made from. It reports
 // whether the caller would have been told that nothing has changed.
-func (f *Face) remember(c echo.Context, v validator, seen *sighting) bool {
+func (f *Face) remember(c echo.Context, v validator, seen *etagState) bool {
 	if seen == nil {
 		return false
 	}

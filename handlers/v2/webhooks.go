@@ -61,16 +61,16 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			{
 				Rel: "test", Title: "Test", Can: subscription.CanSend, Results: resource.ToDelivery,
 				Doc: "Sends an event of the type " + subscription.TypeTest + " now, and answers its delivery.",
-				Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[hook], error) {
+				Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Result[hook], error) {
 					d, err := s.Test(ctx, a, ref)
 					if err != nil {
-						return resource.Outcome[hook]{}, err
+						return resource.Result[hook]{}, err
 					}
-					return resource.Outcome[hook]{Other: resource.Other{Of: "webhook-deliveries", Row: d, Made: true}}, nil
+					return resource.Result[hook]{Other: resource.Other{Of: "webhook-deliveries", Row: d, Made: true}}, nil
 				}),
 			},
 			{
-				Rel: "rotate-secret", Title: "Rotate secret of", Alone: true, Can: subscription.CanEdit,
+				Rel: "rotate-secret", Title: "Rotate secret of", NoBulk: true, Can: subscription.CanEdit,
 				Doc: "Gives it a new secret, which the answer shows this once. The old one signs as well for a day, so that receivers can change over in between.",
 				Do:  hookAction(s.Rotate),
 			},
@@ -80,14 +80,14 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 				Rel: "replay-failed", Title: "Replay failures of", Can: subscription.CanSend,
 				Body: schema.Struct(optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
 				Doc:  "Sends again what was given up, all of it or what was made since an instant (since).",
-				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[hook], error) {
+				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[hook], error) {
 					since := resource.ReadTime(n.Field("since"))
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
-						return resource.Outcome[hook]{}, err
+						return resource.Result[hook]{}, err
 					}
 					w, err := s.ReplayFailed(ctx, a, ref, since)
-					return resource.Outcome[hook]{Row: w}, err
+					return resource.Result[hook]{Row: w}, err
 				},
 				Form: func(context.Context, access.Actor, *hook) ([]hal.TemplateProperty, error) {
 					return []hal.TemplateProperty{{Name: "since", Prompt: "What failed since", Type: "datetime-local"}}, nil
@@ -110,20 +110,20 @@ func shownSecret(w *models.Webhook) hal.Value {
 }
 
 // bodiless fits an action whose body is empty into a declaration.
-func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[T], error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[T], error) {
-	return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (resource.Outcome[T], error) {
+func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Result[T], error)) func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[T], error) {
+	return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[T], error) {
 		n.Done()
 		if err := n.Faults().Err(); err != nil {
-			return resource.Outcome[T]{}, err
+			return resource.Result[T]{}, err
 		}
 		return run(ctx, a, ref)
 	}
 }
 
-func hookAction(run func(ctx context.Context, a access.Actor, ref string) (*models.Webhook, error)) func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[models.Webhook], error) {
-	return bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[models.Webhook], error) {
+func hookAction(run func(ctx context.Context, a access.Actor, ref string) (*models.Webhook, error)) func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[models.Webhook], error) {
+	return bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Result[models.Webhook], error) {
 		w, err := run(ctx, a, ref)
-		return resource.Outcome[models.Webhook]{Row: w}, err
+		return resource.Result[models.Webhook]{Row: w}, err
 	})
 }
 
@@ -137,14 +137,14 @@ func (f *Face) aboutField() resource.Field[models.Webhook] {
 		return href(objectPlurals[w.ObjectType], w.ObjectID)
 	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").Typed(schema.Nullable(schema.Like("^"+Base+"/[a-z]+/[0-9]+/?$"))).
 		From("object_type", "object_id").Example("ORD-7k2m9q4x").
-		Set(func(n *jsonbody.Node, r *resource.Refs) func(*hook) {
+		Set(func(n *jsonbody.Value, r *resource.Refs) func(*hook) {
 			object, id := f.readAbout(n, r)
 			return func(w *hook) { w.ObjectType, w.ObjectID = object, id }
 		})
 }
 
 // readAbout reads which object is meant, of whatever kind.
-func (f *Face) readAbout(n *jsonbody.Node, r *resource.Refs) (object string, id models.ID) {
+func (f *Face) readAbout(n *jsonbody.Value, r *resource.Refs) (object string, id models.ID) {
 	text := n.Ref()
 	if text == "" {
 		return "", 0
@@ -190,9 +190,9 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 		Actions: []resource.Action[row]{{
 			Rel: "replay", Title: "Replay", Can: subscription.CanReplay,
 			Doc: "Sends the same message again, under the same webhook-id.",
-			Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[row], error) {
+			Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Result[row], error) {
 				d, err := s.Replay(ctx, a, ref)
-				return resource.Outcome[row]{Row: d}, err
+				return resource.Result[row]{Row: d}, err
 			}),
 		}},
 		List: s.ListDeliveries, Find: s.FindDelivery,

@@ -37,7 +37,7 @@ type Orderer interface {
 // Config is what the service works with.
 type Config struct {
 	Store     *store.Store
-	Directory *refdata.Directory
+	Directory *refdata.Cache
 	Jobs      *job.Service // in which jobs of the type action do the built-in actions of servers
 	Sender    Sender
 	Seal      func(plain string) (string, error)
@@ -54,7 +54,7 @@ type Service struct {
 	Applications         crud.Table[models.Application, *models.Application]
 
 	store      *store.Store
-	dir        *refdata.Directory
+	dir        *refdata.Cache
 	jobs       *job.Service
 	orders     Orderer
 	sender     Sender

@@ -46,7 +46,7 @@ func (s *Service) Export(ctx context.Context, a access.Actor, ref string) (bundl
 // the place of the one that has the name, whose secret and headers stay; it tells
 // whether it did. The error is Invalid when something is wrong with the file, and
 // names each culprit; it is Conflict when the name is taken.
-func (s *Service) Import(ctx context.Context, a access.Actor, n *jsonbody.Node, replace bool) (x *models.Action, replaced bool, err error) {
+func (s *Service) Import(ctx context.Context, a access.Actor, n *jsonbody.Value, replace bool) (x *models.Action, replaced bool, err error) {
 	if err := s.Actions.CanCreate(a, &models.Action{}); err != nil {
 		return nil, false, err
 	}
@@ -67,7 +67,7 @@ func (s *Service) Import(ctx context.Context, a access.Actor, n *jsonbody.Node, 
 	return x, replaced, err
 }
 
-func readFile(n *jsonbody.Node) actionFile {
+func readFile(n *jsonbody.Value) actionFile {
 	const most = 4096
 	file := actionFile{
 		Name: n.Field("name").TextUpTo(most), Description: n.Field("description").TextUpTo(most),

@@ -77,7 +77,7 @@ func (d *defined) get(ctx context.Context) (*definitions, error) {
 	}
 	// What is announced while we read makes the copy dirty again.
 	d.dirty.Store(false)
-	is, err := read(d.store.Aside(ctx)) // transactions ask as well
+	is, err := read(d.store.ReadOutsideTx(ctx)) // transactions ask as well
 	if err != nil {
 		d.dirty.Store(true)
 		return nil, store.Fault(err)

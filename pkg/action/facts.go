@@ -149,7 +149,7 @@ func parameters(lists ...[]models.Param) map[string]string {
 // names looks titles up in the directory, without a query.
 type names struct {
 	ctx context.Context
-	dir *refdata.Directory
+	dir *refdata.Cache
 }
 
 var everything = access.System("halcyon")

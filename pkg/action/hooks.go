@@ -31,7 +31,7 @@ func (s *Service) Consults(ctx context.Context) (bool, error) {
 }
 
 // Decide implements order.Hooks.
-func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *order.Plan, c *order.Consultation) (order.Verdict, error) {
+func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *order.Plan, c *order.ExternalApproval) (order.Verdict, error) {
 	v := order.Verdict{}
 	m := moment{at: t, facts: func() (*Facts, error) {
 		f := s.orderFacts(tx, o, p)
@@ -134,7 +134,7 @@ func (s *Service) orderFacts(tx *store.Tx, o *models.Order, p *order.Plan) *Fact
 const consultTime = 5 * time.Second
 
 // consult asks a webhook to agree.
-func (s *Service) consult(tx *store.Tx, c *order.Consultation, t models.Trigger, h hook, f *Facts) error {
+func (s *Service) consult(tx *store.Tx, c *order.ExternalApproval, t models.Trigger, h hook, f *Facts) error {
 	body, err := payload(string(t), tx.Now, h.action, h.by, nil, nil, f)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ type rig struct {
 	jobs    *job.Service
 	orders  *order.Service
 	servers *server.Service
-	dir     *refdata.Directory
+	dir     *refdata.Cache
 	queue   *queue
 	out     *outbox
 	later   atomic.Int64
@@ -288,7 +288,7 @@ func counting(t *testing.T, s *store.Store) *atomic.Int64 {
 			}
 		}
 	}
-	on(s.Aside(t.Context()).DB)
+	on(s.ReadOutsideTx(t.Context()).DB)
 	err := s.InTx(t.Context(), func(tx *store.Tx) error { on(tx.DB); return nil })
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ type apiToken struct {
 	id, user models.ID
 	readOnly bool
 	ends     time.Time // zero for never
-	seen     glance
+	seen     usedAt
 }
 
 // apiTokens knows which API tokens are good. What it remembers it uses only while
@@ -51,8 +51,8 @@ type apiToken struct {
 type apiTokens struct {
 	store    *store.Store
 	policy   TokenPolicy
-	seen     *seen
-	bySecret *kept[hashed, apiToken]
+	seen     *lastUsed
+	bySecret *userCache[hashed, apiToken]
 }
 
 func newAPITokens(st *store.Store, p TokenPolicy) *apiTokens {

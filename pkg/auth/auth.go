@@ -24,10 +24,10 @@ import (
 	"halcyon/pkg/store"
 )
 
-// People are the users as they are now. It is asked on every request, so answers
+// UserSource are the users as they are now. It is asked on every request, so answers
 // should come from memory, and be as fresh as the store's signals: a change of a
 // user's row is announced under "users".
-type People interface {
+type UserSource interface {
 	// UserByName finds by username in any letter case, NotFound if there is none.
 	// The row is not changed by whoever gets it.
 	UserByName(ctx context.Context, username string) (*models.User, error)
@@ -74,7 +74,7 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Service signs in and out, and tells who calls. It is safe for concurrent use.
 type Service struct {
 	store    *store.Store
-	people   People
+	people   UserSource
 	mint     *Mint
 	hasher   *Hasher
 	sessions *sessions
@@ -87,7 +87,7 @@ type Service struct {
 // Config is what a Service is made of.
 type Config struct {
 	Store  *store.Store
-	People People
+	People UserSource
 	Mint   *Mint
 	Hasher *Hasher      // nil means one of its own
 	Log    *slog.Logger // nil means none

@@ -10,9 +10,9 @@ import (
 // rowsKept is how many live rows of a kind are remembered.
 const rowsKept = 4096
 
-// kept remembers rows by a key, and whose they are, so that all of a user's can be
+// userCache remembers rows by a key, and whose they are, so that all of a user's can be
 // forgotten at once. It never remembers that a row is missing.
-type kept[K comparable, V any] struct {
+type userCache[K comparable, V any] struct {
 	mu     sync.RWMutex
 	epoch  uint64 // counts what was forgotten: a row read before is not remembered after
 	byKey  map[K]owned[V]
@@ -24,14 +24,14 @@ type owned[V any] struct {
 	row  *V
 }
 
-func newKept[K comparable, V any]() *kept[K, V] {
-	k := &kept[K, V]{}
+func newKept[K comparable, V any]() *userCache[K, V] {
+	k := &userCache[K, V]{}
 	k.forgetAll()
 	return k
 }
 
 // get gives what is remembered, nil for nothing, and the epoch for put.
-func (k *kept[K, V]) get(key K) (*V, uint64) {
+func (k *userCache[K, V]) get(key K) (*V, uint64) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.byKey[key].row, k.epoch
@@ -39,7 +39,7 @@ func (k *kept[K, V]) get(key K) (*V, uint64) {
 
 // put remembers a row, unless something was forgotten since epoch: it may have been
 // read just before the change that the signal was about.
-func (k *kept[K, V]) put(key K, user models.ID, row *V, epoch uint64) {
+func (k *userCache[K, V]) put(key K, user models.ID, row *V, epoch uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.epoch != epoch {
@@ -60,7 +60,7 @@ func (k *kept[K, V]) put(key K, user models.ID, row *V, epoch uint64) {
 }
 
 // unlink needs the lock.
-func (k *kept[K, V]) unlink(user models.ID, key K) {
+func (k *userCache[K, V]) unlink(user models.ID, key K) {
 	delete(k.byUser[user], key)
 	if len(k.byUser[user]) == 0 {
 		delete(k.byUser, user)
@@ -68,7 +68,7 @@ func (k *kept[K, V]) unlink(user models.ID, key K) {
 }
 
 // heard forgets what a signal with this key is about: a user's rows, or all.
-func (k *kept[K, V]) heard(key string) {
+func (k *userCache[K, V]) heard(key string) {
 	id, err := strconv.ParseInt(key, 10, 64)
 	if err != nil {
 		k.forgetAll() // nothing in particular, or somebody else's idea of a key
@@ -84,7 +84,7 @@ func (k *kept[K, V]) heard(key string) {
 	delete(k.byUser, user)
 }
 
-func (k *kept[K, V]) forgetAll() {
+func (k *userCache[K, V]) forgetAll() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.epoch++

@@ -17,25 +17,27 @@ import (
 // often at most is it worth a write.
 const seenStep = time.Minute
 
-// seen collects which rows of a table were used, for one write now and then in
+// lastUsed collects which rows of a table were used, for one write now and then in
 // place of one for each request.
-type seen struct {
+type lastUsed struct {
 	table string
 	mu    sync.Mutex
 	ids   map[models.ID]struct{}
 }
 
-func newSeen(table string) *seen { return &seen{table: table, ids: make(map[models.ID]struct{})} }
+func newSeen(table string) *lastUsed {
+	return &lastUsed{table: table, ids: make(map[models.ID]struct{})}
+}
 
-// glance is when a row was used last, in microseconds since 1970.
-type glance struct{ at atomic.Int64 }
+// usedAt is when a row was used last, in microseconds since 1970.
+type usedAt struct{ at atomic.Int64 }
 
-func (g *glance) time() time.Time { return time.UnixMicro(g.at.Load()).UTC() }
+func (g *usedAt) time() time.Time { return time.UnixMicro(g.at.Load()).UTC() }
 
-func (g *glance) set(t time.Time) { g.at.Store(t.UnixMicro()) }
+func (g *usedAt) set(t time.Time) { g.at.Store(t.UnixMicro()) }
 
 // used takes down that the row is used at this instant, when that is news.
-func (s *seen) used(id models.ID, g *glance, now time.Time) {
+func (s *lastUsed) used(id models.ID, g *usedAt, now time.Time) {
 	last, at := g.at.Load(), now.UnixMicro()
 	if at-last < seenStep.Microseconds() || !g.at.CompareAndSwap(last, at) {
 		return
@@ -46,7 +48,7 @@ func (s *seen) used(id models.ID, g *glance, now time.Time) {
 }
 
 // write says in the rows when they were used. What fails is kept for the next time.
-func (s *seen) write(ctx context.Context, st *store.Store) error {
+func (s *lastUsed) write(ctx context.Context, st *store.Store) error {
 	s.mu.Lock()
 	ids := slices.Sorted(maps.Keys(s.ids)) // in one order: replicas that write at once wait for each other
 	clear(s.ids)

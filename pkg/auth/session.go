@@ -54,7 +54,7 @@ type session struct {
 	generation int64
 	browser    bool
 	expires    time.Time
-	seen       glance
+	seen       usedAt
 }
 
 func remembered(row *models.Session) *session {
@@ -71,9 +71,9 @@ func remembered(row *models.Session) *session {
 type sessions struct {
 	store    *store.Store
 	policy   SessionPolicy
-	seen     *seen
-	byUUID   *kept[string, session] // of tokens
-	bySecret *kept[hashed, session] // of browsers
+	seen     *lastUsed
+	byUUID   *userCache[string, session] // of tokens
+	bySecret *userCache[hashed, session] // of browsers
 }
 
 func newSessions(st *store.Store, p SessionPolicy) *sessions {
@@ -119,7 +119,7 @@ func (s *sessions) open(ctx context.Context, h hashed, now time.Time) (*session,
 
 // find gives a live session from memory or from its row, and takes down that it is
 // used.
-func find[K comparable](ctx context.Context, s *sessions, in *kept[K, session], key K, where, value string, now time.Time) (*session, error) {
+func find[K comparable](ctx context.Context, s *sessions, in *userCache[K, session], key K, where, value string, now time.Time) (*session, error) {
 	live := s.store.SignalsLive()
 	x, epoch := in.get(key)
 	// Another replica may know that it was used since.

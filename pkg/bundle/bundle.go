@@ -89,7 +89,7 @@ func Write(m Manifest) ([]byte, error) {
 // Read gives the content of a bundle of the kind, a JSON object that is still to be
 // read member by member. Whatever is wrong with the file is an Invalid fault that
 // says what, and names the file or the member in the manifest.
-func Read(data []byte, kind string) (*jsonbody.Node, error) {
+func Read(data []byte, kind string) (*jsonbody.Value, error) {
 	text, err := unpack(data)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func Read(data []byte, kind string) (*jsonbody.Node, error) {
 	if k := of.String(); of.Present() && k != kind {
 		of.Complain("%s is not what is imported here, which is %q", quoted(k), kind)
 	}
-	for _, required := range []*jsonbody.Node{version, of, content} {
+	for _, required := range []*jsonbody.Value{version, of, content} {
 		if !required.Present() {
 			required.Complain("is required")
 		}

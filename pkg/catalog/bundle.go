@@ -125,7 +125,7 @@ func (n *namer) group(id models.ID) []string {
 // puts it in the place of the one that has the name, and tells whether it did. The
 // error is Invalid when something is wrong with the file or when it refers to what
 // is not here, and names each culprit; it is Conflict when the name is taken.
-func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *jsonbody.Node, replace bool) (b *models.Blueprint, replaced bool, err error) {
+func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *jsonbody.Value, replace bool) (b *models.Blueprint, replaced bool, err error) {
 	if err := CanEdit(a); err != nil {
 		return nil, false, err
 	}
@@ -265,7 +265,7 @@ func shown(text string) string {
 }
 
 // readBlueprint reads the content of a file, and complains of what is not known.
-func readBlueprint(n *jsonbody.Node) *blueprintFile {
+func readBlueprint(n *jsonbody.Value) *blueprintFile {
 	const most = 4096
 	file := &blueprintFile{
 		Name: n.Field("name").TextUpTo(most), Description: n.Field("description").TextUpTo(most),
@@ -300,7 +300,7 @@ func readBlueprint(n *jsonbody.Node) *blueprintFile {
 }
 
 // texts gives an array of strings, nil for none.
-func texts(n *jsonbody.Node) []string {
+func texts(n *jsonbody.Value) []string {
 	if list := n.Texts(); len(list) > 0 {
 		return list
 	}

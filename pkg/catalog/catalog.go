@@ -32,7 +32,7 @@ type Service struct {
 	Sizes        crud.Table[models.Size, *models.Size]
 	Blueprints   crud.Table[models.Blueprint, *models.Blueprint]
 
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 	pool  Backends
 	store *store.Store
 	shelf *shelf.Shelf
@@ -44,7 +44,7 @@ type Backends interface {
 }
 
 // New makes the service. The seal function turns a password into what is stored.
-func New(s *store.Store, dir *refdata.Directory, pool Backends, seal func(string) (string, error)) *Service {
+func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
 	c := &Service{dir: dir, pool: pool, store: s, shelf: shelf.New(s, shelved...)}
 	c.Handlers = table[models.ResourceHandler](s, models.ObjectHandler, "resource_handlers", "RH")
 	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {

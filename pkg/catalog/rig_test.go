@@ -28,7 +28,7 @@ type shop struct {
 	*catalog.Service
 	t     *testing.T
 	store *store.Store
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 	cloud *simulated.Cloud
 
 	first, second     *models.ResourceHandler

@@ -42,7 +42,7 @@ type Demo struct {
 	Catalog   *catalog.Service
 	Orders    *order.Service
 	Actions   *action.Service
-	Directory *refdata.Directory
+	Directory *refdata.Cache
 	Now       func() time.Time
 }
 

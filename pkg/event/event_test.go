@@ -166,7 +166,7 @@ func TestATransactionIsToldOnce(t *testing.T) {
 		empty(t, s)
 		sv := &models.Server{Hostname: "web", Status: models.ServerProv, PowerStatus: models.PowerOff, Labels: []string{}, Parameters: []models.Param{}}
 		inTx(t, s, func(tx *store.Tx) error {
-			if err := tx.Reserve(store.Count{Table: "orders", Rows: 1}); err != nil {
+			if err := tx.AllocateIDs(store.Count{Table: "orders", Rows: 1}); err != nil {
 				return err
 			}
 			if err := store.Insert(tx, o); err != nil {

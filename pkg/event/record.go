@@ -44,7 +44,7 @@ type journal struct {
 type journalKey struct{}
 
 func (s *Service) journal(tx *store.Tx) *journal {
-	return tx.Late(journalKey{}, func() store.Late {
+	return tx.BeforeCommit(journalKey{}, func() store.BeforeCommit {
 		return &journal{svc: s, objects: map[key]*object{}}
 	}).(*journal)
 }

@@ -74,7 +74,7 @@ func (s *Service) release(ctx context.Context) {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if _, err := s.store.Hold(end, dutyRelay, s.id, 0); err != nil {
+	if _, err := s.store.AcquireLease(end, dutyRelay, s.id, 0); err != nil {
 		s.log.Debug("the duty of numbering events could not be given back", "error", err)
 	}
 	s.holds = time.Time{}
@@ -91,7 +91,7 @@ func (s *Service) Relay(ctx context.Context) (int, error) {
 		return 0, nil
 	}
 	if now := s.store.Now(); s.holds.Sub(now) < holdRelay/2 {
-		mine, err := s.store.Hold(ctx, dutyRelay, s.id, holdRelay)
+		mine, err := s.store.AcquireLease(ctx, dutyRelay, s.id, holdRelay)
 		if err != nil || !mine {
 			s.holds = time.Time{}
 			return 0, err
@@ -185,7 +185,7 @@ func joined(list []models.Event) []models.Event {
 // Prune removes the events that are older than they are kept, unless another
 // process is doing that.
 func (s *Service) Prune(ctx context.Context) error {
-	mine, err := s.store.Hold(ctx, dutyPrune, s.id, holdPrune)
+	mine, err := s.store.AcquireLease(ctx, dutyPrune, s.id, holdPrune)
 	if err != nil || !mine {
 		return err
 	}
@@ -198,7 +198,7 @@ func (s *Service) Prune(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("remove old events: %w", err)
 	}
-	_, err = s.store.Hold(ctx, dutyPrune, s.id, 0)
+	_, err = s.store.AcquireLease(ctx, dutyPrune, s.id, 0)
 	return err
 }
 

@@ -121,7 +121,7 @@ func (s *Service) Do(ctx context.Context, a access.Actor, r Request, run func(ct
 	}()
 	bounded, cancel := context.WithTimeout(ctx, Lease-margin)
 	defer cancel()
-	within, unit := s.store.Unit(bounded)
+	within, unit := s.store.UnitOfWork(bounded)
 	defer unit.Rollback()
 	answer, err = run(within)
 	switch {

@@ -50,8 +50,8 @@ func (f *Faults) AddErr(pointer string, err error) {
 // Err is nil when nothing is wrong, and names every culprit otherwise.
 func (f *Faults) Err() error { return fault.InvalidFields(f.list) }
 
-// Node is a value of a body, or the place where one could have stood.
-type Node struct {
+// Value is a value of a body, or the place where one could have stood.
+type Value struct {
 	value   any // nil, bool, json.Number, string, []any, *object
 	present bool
 	pointer string
@@ -65,9 +65,9 @@ type object struct {
 }
 
 // Parse reads a JSON body, which has to be an object. An empty one is {}.
-func Parse(data []byte) (*Node, error) {
+func Parse(data []byte) (*Value, error) {
 	f := &Faults{}
-	root := &Node{value: &object{values: map[string]any{}}, present: true, faults: f}
+	root := &Value{value: &object{values: map[string]any{}}, present: true, faults: f}
 	if len(bytes.TrimSpace(data)) == 0 {
 		return root, nil
 	}
@@ -91,7 +91,7 @@ func Parse(data []byte) (*Node, error) {
 }
 
 // ParseForm reads an application/x-www-form-urlencoded body as Form does its values.
-func ParseForm(data []byte) (*Node, error) {
+func ParseForm(data []byte) (*Value, error) {
 	values, err := FormValues(data)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func FormValues(data []byte) (url.Values, error) {
 
 // Form gives the values of a form as an object of strings. A name that is there
 // several times has them all, as an array.
-func Form(values url.Values) (*Node, error) {
+func Form(values url.Values) (*Value, error) {
 	o := &object{values: map[string]any{}}
 	for k, list := range values {
 		for _, text := range append([]string{k}, list...) {
@@ -147,7 +147,7 @@ func Form(values url.Values) (*Node, error) {
 		}
 	}
 	slices.Sort(o.keys)
-	return &Node{value: o, present: true, faults: &Faults{}}, nil
+	return &Value{value: o, present: true, faults: &Faults{}}, nil
 }
 
 func read(dec *json.Decoder, at string, depth int) (any, error) {
@@ -238,14 +238,14 @@ func describe(v any) string {
 }
 
 // Pointer says where the value stands.
-func (n *Node) Pointer() string { return n.pointer }
+func (n *Value) Pointer() string { return n.pointer }
 
 // Faults gives the collection of what is wrong with the whole body.
-func (n *Node) Faults() *Faults { return n.faults }
+func (n *Value) Faults() *Faults { return n.faults }
 
 // Present reports whether there is a value. null and "" count as absent: clients
 // send them for what they do not want to say.
-func (n *Node) Present() bool {
+func (n *Value) Present() bool {
 	if !n.present || n.value == nil {
 		return false
 	}
@@ -254,16 +254,16 @@ func (n *Node) Present() bool {
 }
 
 // Or gives the value, and the text in its place when there is none.
-func (n *Node) Or(text string) *Node {
+func (n *Value) Or(text string) *Value {
 	if text == "" || n.Present() {
 		return n
 	}
-	return &Node{value: text, present: true, pointer: n.pointer, faults: n.faults}
+	return &Value{value: text, present: true, pointer: n.pointer, faults: n.faults}
 }
 
 // Same reports whether the value is that of a JSON text, the order of members
 // aside.
-func (n *Node) Same(doc []byte) bool {
+func (n *Value) Same(doc []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
 	v, err := read(dec, "", 0)
@@ -296,31 +296,31 @@ func same(a, b any) bool {
 }
 
 // Copy gives the value as if nobody had looked at it, with complaints of its own.
-func (n *Node) Copy() *Node {
-	return &Node{value: n.value, present: n.present, pointer: n.pointer, faults: &Faults{}}
+func (n *Value) Copy() *Value {
+	return &Value{value: n.value, present: n.present, pointer: n.pointer, faults: &Faults{}}
 }
 
 // Null reports whether the member was written as null.
-func (n *Node) Null() bool { return n.present && n.value == nil }
+func (n *Value) Null() bool { return n.present && n.value == nil }
 
 // Given reports whether the member was written at all, be it null or "".
-func (n *Node) Given() bool { return n.present }
+func (n *Value) Given() bool { return n.present }
 
 // Complain notes that something is wrong with this value.
-func (n *Node) Complain(format string, args ...any) { n.faults.Add(n.pointer, format, args...) }
+func (n *Value) Complain(format string, args ...any) { n.faults.Add(n.pointer, format, args...) }
 
 // Field gives a member of an object. Names are tried in turn, - and _ being
 // alike in each. A value that is no object complains and has no members.
-func (n *Node) Field(names ...string) *Node {
+func (n *Value) Field(names ...string) *Value {
 	o, ok := n.value.(*object)
 	if !ok {
 		if n.Present() {
 			n.Complain("is %s; an object is needed", describe(n.value))
 			n.present = false
 		}
-		return &Node{pointer: n.pointer + "/" + names[0], faults: n.faults}
+		return &Value{pointer: n.pointer + "/" + names[0], faults: n.faults}
 	}
-	found := &Node{pointer: n.pointer + "/" + names[0], faults: n.faults}
+	found := &Value{pointer: n.pointer + "/" + names[0], faults: n.faults}
 	for _, name := range names {
 		for _, spelling := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
 			v, ok := o.values[spelling]
@@ -331,7 +331,7 @@ func (n *Node) Field(names ...string) *Node {
 				n.used = map[string]bool{}
 			}
 			n.used[spelling] = true
-			here := &Node{value: v, present: true, pointer: n.pointer + "/" + escape(spelling), faults: n.faults}
+			here := &Value{value: v, present: true, pointer: n.pointer + "/" + escape(spelling), faults: n.faults}
 			if found.Present() {
 				// Documents have some members under two names: they may come back so.
 				if here.Present() && !same(here.value, found.value) {
@@ -346,7 +346,7 @@ func (n *Node) Field(names ...string) *Node {
 }
 
 // Keys gives the names of an object's members, in the order of the body.
-func (n *Node) Keys() []string {
+func (n *Value) Keys() []string {
 	o, ok := n.value.(*object)
 	if !ok {
 		if n.Present() {
@@ -358,8 +358,8 @@ func (n *Node) Keys() []string {
 }
 
 // At gives the member with exactly this name.
-func (n *Node) At(key string) *Node {
-	out := &Node{pointer: n.pointer + "/" + escape(key), faults: n.faults}
+func (n *Value) At(key string) *Value {
+	out := &Value{pointer: n.pointer + "/" + escape(key), faults: n.faults}
 	if o, ok := n.value.(*object); ok {
 		out.value, out.present = o.values[key], true
 		if n.used == nil {
@@ -371,7 +371,7 @@ func (n *Node) At(key string) *Node {
 }
 
 // Done complains of every member that nobody asked for.
-func (n *Node) Done() {
+func (n *Value) Done() {
 	o, ok := n.value.(*object)
 	if !ok {
 		return
@@ -384,7 +384,7 @@ func (n *Node) Done() {
 }
 
 // List gives the elements of an array.
-func (n *Node) List() []*Node {
+func (n *Value) List() []*Value {
 	if !n.Present() {
 		return nil
 	}
@@ -393,22 +393,22 @@ func (n *Node) List() []*Node {
 		n.Complain("is %s; an array is needed", describe(n.value))
 		return nil
 	}
-	out := make([]*Node, len(list))
+	out := make([]*Value, len(list))
 	for i, v := range list {
-		out[i] = &Node{value: v, present: true, pointer: n.pointer + "/" + strconv.Itoa(i), faults: n.faults}
+		out[i] = &Value{value: v, present: true, pointer: n.pointer + "/" + strconv.Itoa(i), faults: n.faults}
 	}
 	return out
 }
 
 // IsList reports whether the value is an array.
-func (n *Node) IsList() bool { _, ok := n.value.([]any); return ok }
+func (n *Value) IsList() bool { _, ok := n.value.([]any); return ok }
 
 // IsObject reports whether the value is an object.
-func (n *Node) IsObject() bool { _, ok := n.value.(*object); return ok }
+func (n *Value) IsObject() bool { _, ok := n.value.(*object); return ok }
 
 // Text gives a string. Numbers and booleans are taken as they are written, since
 // clients send either.
-func (n *Node) Text() string {
+func (n *Value) Text() string {
 	switch v := n.value.(type) {
 	case nil:
 		return ""
@@ -424,7 +424,7 @@ func (n *Node) Text() string {
 }
 
 // String gives a string and complains of anything else.
-func (n *Node) String() string {
+func (n *Value) String() string {
 	if n.value == nil {
 		return ""
 	}
@@ -436,7 +436,7 @@ func (n *Node) String() string {
 }
 
 // Int gives a whole number, also one in a string.
-func (n *Node) Int() int64 {
+func (n *Value) Int() int64 {
 	if !n.Present() {
 		return 0
 	}
@@ -458,7 +458,7 @@ func (n *Node) Int() int64 {
 }
 
 // IntFrom gives a whole number that is not less than a limit.
-func (n *Node) IntFrom(least int64) int64 {
+func (n *Value) IntFrom(least int64) int64 {
 	before := len(n.faults.list)
 	v := n.Int()
 	if len(n.faults.list) == before && v < least {
@@ -468,7 +468,7 @@ func (n *Node) IntFrom(least int64) int64 {
 }
 
 // TextUpTo gives a string, as Text does, of at most so many characters.
-func (n *Node) TextUpTo(most int) string {
+func (n *Value) TextUpTo(most int) string {
 	s := n.Text()
 	if utf8.RuneCountInString(s) > most {
 		n.Complain("has more than %d characters", most)
@@ -478,7 +478,7 @@ func (n *Node) TextUpTo(most int) string {
 
 // Scalar gives the text of a string, a number or a boolean, and false for all
 // else. It never complains.
-func (n *Node) Scalar() (string, bool) {
+func (n *Value) Scalar() (string, bool) {
 	switch n.value.(type) {
 	case string, json.Number, bool:
 		return n.Text(), true
@@ -488,7 +488,7 @@ func (n *Node) Scalar() (string, bool) {
 
 // Unpack reads a string that holds JSON in place: forms have no other way to carry
 // an array or an object. It complains of a string that holds none.
-func (n *Node) Unpack() {
+func (n *Value) Unpack() {
 	s, ok := n.value.(string)
 	if !ok || s == "" {
 		return
@@ -514,7 +514,7 @@ func (n *Node) Unpack() {
 }
 
 // Bool gives a boolean, also as "true", "False", 1, "0".
-func (n *Node) Bool() bool {
+func (n *Value) Bool() bool {
 	if !n.Present() {
 		return false
 	}
@@ -534,7 +534,7 @@ func (n *Node) Bool() bool {
 }
 
 // Money gives an amount of money, from a string or a number.
-func (n *Node) Money() models.Money {
+func (n *Value) Money() models.Money {
 	if !n.Present() {
 		return 0
 	}
@@ -547,7 +547,7 @@ func (n *Node) Money() models.Money {
 
 // Texts gives an array of strings. A single string is read as a list with commas,
 // since that is what forms can carry.
-func (n *Node) Texts() []string {
+func (n *Value) Texts() []string {
 	if s, ok := n.value.(string); ok {
 		out := []string{}
 		for part := range strings.SplitSeq(s, ",") {
@@ -567,7 +567,7 @@ func (n *Node) Texts() []string {
 
 // Ref gives what names another resource: an id as string or number, a global id,
 // a uuid, an href, or an object with an href, as links are.
-func (n *Node) Ref() string {
+func (n *Value) Ref() string {
 	if o, ok := n.value.(*object); ok {
 		if len(o.keys) == 0 {
 			return "" // how one shape of our own documents writes a relation to nothing

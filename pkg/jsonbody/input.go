@@ -5,7 +5,7 @@ import "halcyon/models"
 // Input reads a question that a blueprint or an action asks, in the form in which
 // documents show it: an object of name, type, label and so on. It is a text unless
 // its type says otherwise; whether it makes sense is for models.Input to say.
-func (n *Node) Input() models.Input {
+func (n *Value) Input() models.Input {
 	in := models.Input{
 		Name: n.Field("name").Text(), Type: models.InputType(n.Field("type").Text()),
 		Label: n.Field("label").Text(), Description: n.Field("description").Text(),

@@ -35,7 +35,7 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 			fresh++
 		}
 	}
-	err := tx.Reserve(
+	err := tx.AllocateIDs(
 		store.Count{Table: "services", Rows: fresh},
 		store.Count{Table: "servers", Rows: servers},
 		store.Count{Table: "jobs", Rows: len(p.Services) + servers},

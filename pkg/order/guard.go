@@ -37,7 +37,7 @@ func CanSubmit(a access.Actor, o *models.Order) error {
 	if err := CanOrderFor(a, o.GroupID); err != nil {
 		return err
 	}
-	return sound(o)
+	return hasNoProblems(o)
 }
 
 // CanApprove guards approval: by approvers of the group, and not by who ordered.
@@ -51,7 +51,7 @@ func CanApprove(a access.Actor, o *models.Order) error {
 	if err := in(o, "approved", models.OrderPending); err != nil {
 		return err
 	}
-	return sound(o)
+	return hasNoProblems(o)
 }
 
 // CanDeny guards denial, which is the approvers' too.

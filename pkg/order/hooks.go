@@ -21,7 +21,7 @@ type Hooks interface {
 	Consults(ctx context.Context) (bool, error)
 	// Decide is asked before an order is submitted or approved. An error refuses:
 	// Conflict with the words of whatever refused.
-	Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan, c *Consultation) (Verdict, error)
+	Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan, c *ExternalApproval) (Verdict, error)
 	// Follow starts what comes after a submission or an approval.
 	Follow(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan) error
 	// Before starts what has to end well before the job of spec begins, and gives
@@ -67,10 +67,10 @@ type Work struct {
 	Service *models.Service // nil for none
 }
 
-// Consultation is the asking of others in one submission or approval. Nobody is
+// ExternalApproval is the asking of others in one submission or approval. Nobody is
 // asked while a transaction is open: it is rehearsed first, to find out who has to
 // agree to what, and rolled back.
-type Consultation struct {
+type ExternalApproval struct {
 	rehearsing bool
 	calls      []Call
 	agreed     map[string]bool
@@ -84,7 +84,7 @@ type Call struct {
 
 // Ask has the call made before the transaction counts. It is a Conflict when it
 // turns out to be needed only after the others have been asked.
-func (c *Consultation) Ask(call Call) error {
+func (c *ExternalApproval) Ask(call Call) error {
 	switch {
 	case c.rehearsing:
 		c.calls = append(c.calls, call)
@@ -98,12 +98,12 @@ func (c *Consultation) Ask(call Call) error {
 // consulted runs fn, which decides on an order, in a transaction. Where somebody
 // outside has to agree, that is one that is rolled back, and when all have agreed
 // another one.
-func (s *Service) consulted(ctx context.Context, fn func(tx *store.Tx, c *Consultation) error) error {
+func (s *Service) consulted(ctx context.Context, fn func(tx *store.Tx, c *ExternalApproval) error) error {
 	consults, err := s.hooks.Consults(ctx)
 	if err != nil {
 		return err
 	}
-	c := &Consultation{rehearsing: consults}
+	c := &ExternalApproval{rehearsing: consults}
 	ask := false
 	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		c.calls, ask = nil, false
@@ -142,7 +142,7 @@ type noHooks struct{}
 
 func (noHooks) Consults(context.Context) (bool, error) { return false, nil }
 
-func (noHooks) Decide(*store.Tx, access.Actor, models.Trigger, *models.Order, *Plan, *Consultation) (Verdict, error) {
+func (noHooks) Decide(*store.Tx, access.Actor, models.Trigger, *models.Order, *Plan, *ExternalApproval) (Verdict, error) {
 	return Verdict{}, nil
 }
 

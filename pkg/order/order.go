@@ -123,7 +123,7 @@ type Draft struct {
 // so: both or neither.
 func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.Order, error) {
 	var o *models.Order
-	err := s.consulted(ctx, func(tx *store.Tx, c *Consultation) (err error) {
+	err := s.consulted(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
 		fresh := d
 		fresh.Items = slices.Clone(d.Items) // the rows of a rehearsal are none
 		o, err = s.create(tx, a, fresh, c)
@@ -158,12 +158,12 @@ func draft(a access.Actor, d Draft) (*models.Order, error) {
 	return o, nil
 }
 
-func (s *Service) create(tx *store.Tx, a access.Actor, d Draft, c *Consultation) (*models.Order, error) {
+func (s *Service) create(tx *store.Tx, a access.Actor, d Draft, c *ExternalApproval) (*models.Order, error) {
 	o, err := draft(a, d)
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.Reserve(store.Count{Table: "orders", Rows: 1}, store.Count{Table: "order_items", Rows: len(d.Items)}); err != nil {
+	if err := tx.AllocateIDs(store.Count{Table: "orders", Rows: 1}, store.Count{Table: "order_items", Rows: len(d.Items)}); err != nil {
 		return nil, err
 	}
 	if err := store.Insert(tx, o); err != nil {

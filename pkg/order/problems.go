@@ -56,7 +56,7 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 // admitted is a Conflict when a quota or a rule would refuse what is planned.
 func (s *Service) admitted(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
 	if o.Status == models.OrderPending { // which has reserved what it takes
-		_, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &Consultation{rehearsing: true})
+		_, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &ExternalApproval{rehearsing: true})
 		return err
 	}
 	if _, err := quota.Preview(tx, a, reservations(o, p)); err != nil {
@@ -80,8 +80,8 @@ func detached(o *models.Order) (*models.Order, error) {
 	return &c, nil
 }
 
-// sound is Invalid when something was found to stand in the order's way.
-func sound(o *models.Order) error { return fault.InvalidFields(o.Problems) }
+// hasNoProblems is Invalid when something was found to stand in the order's way.
+func hasNoProblems(o *models.Order) error { return fault.InvalidFields(o.Problems) }
 
 // mended writes a cart that still has problems, with the prices of before.
 func (s *Service) mended(ctx context.Context, tx *store.Tx, a access.Actor, o *models.Order) error {

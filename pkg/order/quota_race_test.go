@@ -157,7 +157,7 @@ func TestQuotaWaitsForWhoReserves(t *testing.T) {
 					return err
 				}
 				// Behind the counting, and before the commit.
-				tx.Late("another", func() store.Late { return meanwhile{do, done} })
+				tx.BeforeCommit("another", func() store.BeforeCommit { return meanwhile{do, done} })
 				return nil
 			})
 			if err != nil {

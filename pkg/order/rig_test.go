@@ -57,7 +57,7 @@ type rig struct {
 	servers *server.Service
 	queue   *queue
 	cloud   *simulated.Cloud
-	dir     *refdata.Directory
+	dir     *refdata.Cache
 	later   atomic.Int64 // how far the clock of waits goes ahead
 
 	admin, alice, bob, carol access.Actor

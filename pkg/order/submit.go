@@ -71,7 +71,7 @@ func (p *Plan) summary() string {
 
 // Submit sends the cart for approval; where none is needed, its jobs begin.
 func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *Consultation) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *ExternalApproval) error {
 		if err := CanSubmit(a, o); err != nil {
 			return err
 		}
@@ -87,9 +87,9 @@ func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*mode
 }
 
 // decide runs fn on the locked order.
-func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order, c *Consultation) error) (*models.Order, error) {
+func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order, c *ExternalApproval) error) (*models.Order, error) {
 	var o *models.Order
-	err := s.consulted(ctx, func(tx *store.Tx, c *Consultation) (err error) {
+	err := s.consulted(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
 		if o, err = lock(tx, a, ref); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn fun
 	return o, nil
 }
 
-func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *Consultation) error {
+func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *ExternalApproval) error {
 	if err := CanSubmit(a, o); err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, st
 
 // Approve lets a pending order go on: its jobs begin.
 func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *Consultation) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *ExternalApproval) error {
 		if err := CanApprove(a, o); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ const maxReason = 4096
 
 // Deny ends a pending order.
 func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *Consultation) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *ExternalApproval) error {
 		if err := CanDeny(a, o); err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 // Cancel ends an order. Running jobs are told to stop and to clean up; the order
 // is CANCELED when the last of them has ended.
 func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
-	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *Consultation) error {
+	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *ExternalApproval) error {
 		if err := CanCancel(a, o); err != nil {
 			return err
 		}
@@ -282,7 +282,7 @@ var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.Jo
 
 // activate makes services, servers and jobs of the plan: the order's work begins.
 // What the triggers start comes with that of the approval itself.
-func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *Consultation, after ...models.Trigger) error {
+func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *ExternalApproval, after ...models.Trigger) error {
 	if _, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, c); err != nil {
 		return err
 	}

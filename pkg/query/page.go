@@ -140,7 +140,7 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 		}
 		o.lock(&b, tx)
 	}
-	p.room = poolOf[T]().Get().(*room[T])
+	p.room = poolOf[T]().Get().(*rowPool[T])
 	columns := kinds
 	if counted {
 		columns = append(slices.Clone(kinds), Int)

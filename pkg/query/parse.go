@@ -84,7 +84,7 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 			}
 		}
 	}
-	q.Kept = kept(given)
+	q.LinkParams = kept(given)
 	return q, nil
 }
 

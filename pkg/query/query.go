@@ -174,9 +174,9 @@ type Query struct {
 	Page, Size    int // from 1; 0 means the first page, and 10
 	After, Before string
 	Extra         url.Values // the parameters that Options.Extra names
-	// Kept is the part of the query string that leads to the other pages of the
+	// LinkParams is the part of the query string that leads to the other pages of the
 	// same list: filter, attributes and order, as the caller sent them.
-	Kept string
+	LinkParams string
 }
 
 // Eq is the condition that the field at the dotted path has the value, in the

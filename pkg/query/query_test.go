@@ -359,10 +359,10 @@ func TestParseAccepts(t *testing.T) {
 		t.Errorf("%+v", at)
 	}
 	const kept = "filter=hostname.icontains:a%20b%26c;status:ACTIVE;&attributes=owner.first_name,Owner,server.notes&order=-hostname,group.name,hostname"
-	if q.Kept != kept {
-		t.Errorf("kept %s", q.Kept)
+	if q.LinkParams != kept {
+		t.Errorf("kept %s", q.LinkParams)
 	}
-	if q, err = query.Parse("", d.servers, access.System("x"), query.Options{}); err != nil || q.Page != 1 || q.Size != 10 || q.Kept != "" {
+	if q, err = query.Parse("", d.servers, access.System("x"), query.Options{}); err != nil || q.Page != 1 || q.Size != 10 || q.LinkParams != "" {
 		t.Errorf("%+v, %v", q, err)
 	}
 	// What a form sends whose inputs were left empty.
@@ -385,12 +385,12 @@ func TestKeptMeansTheSame(t *testing.T) {
 		if got := q.Filter[0].Values[0].Text; got != value {
 			t.Fatalf("%q was read as %q", value, got)
 		}
-		again, err := query.Parse(q.Kept, d.servers, a, query.Options{})
-		if err != nil || again.Filter[0].Values[0].Text != value || again.Kept != q.Kept {
-			t.Fatalf("%s: %+v, %v", q.Kept, again, err)
+		again, err := query.Parse(q.LinkParams, d.servers, a, query.Options{})
+		if err != nil || again.Filter[0].Values[0].Text != value || again.LinkParams != q.LinkParams {
+			t.Fatalf("%s: %+v, %v", q.LinkParams, again, err)
 		}
-		if strings.ContainsAny(q.Kept, " \"<>'&#+\n") {
-			t.Fatalf("kept %s", q.Kept)
+		if strings.ContainsAny(q.LinkParams, " \"<>'&#+\n") {
+			t.Fatalf("kept %s", q.LinkParams)
 		}
 	})
 }
@@ -702,9 +702,9 @@ func FuzzParse(f *testing.F) {
 		if q.Page < 1 || q.Size < 1 || q.Size > 100 {
 			t.Fatalf("%q: %+v", raw, q)
 		}
-		again, err := query.Parse(q.Kept, d.servers, a, query.Options{})
-		if err != nil || again.Kept != q.Kept || len(again.Filter) != len(q.Filter) || len(again.Order) != len(q.Order) {
-			t.Fatalf("%q kept as %q: %v", raw, q.Kept, err)
+		again, err := query.Parse(q.LinkParams, d.servers, a, query.Options{})
+		if err != nil || again.LinkParams != q.LinkParams || len(again.Filter) != len(q.Filter) || len(again.Order) != len(q.Order) {
+			t.Fatalf("%q kept as %q: %v", raw, q.LinkParams, err)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func ByIDs(tx *store.Tx, column string, ids []models.ID) access.Where {
 // with several allocations and conversions for each value: a page of a hundred
 // rows is mostly this. Rows come out of the room, nil for none, as long as there
 // is some.
-func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *room[T]) (list []*T, keys [][]keyValue, err error) {
+func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *rowPool[T]) (list []*T, keys [][]keyValue, err error) {
 	rows, err := tx.Raw(b.sql.String(), b.args...).Rows()
 	if err != nil {
 		return nil, nil, store.Fault(err)
@@ -106,9 +106,9 @@ func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *room[T]) (list []*T, 
 	return list, keys, store.Fault(rows.Err())
 }
 
-// room is where the rows of a page are kept. It goes from one list to the next,
+// rowPool is where the rows of a page are kept. It goes from one list to the next,
 // since pages of rows are most of the garbage that lists would make.
-type room[T any] struct {
+type rowPool[T any] struct {
 	rows [defaultMax + 1]T
 	used int
 }
@@ -121,11 +121,11 @@ func poolOf[T any]() *sync.Pool {
 	if p, ok := rooms.Load(t); ok {
 		return p.(*sync.Pool)
 	}
-	p, _ := rooms.LoadOrStore(t, &sync.Pool{New: func() any { return new(room[T]) }})
+	p, _ := rooms.LoadOrStore(t, &sync.Pool{New: func() any { return new(rowPool[T]) }})
 	return p.(*sync.Pool)
 }
 
-func (r *room[T]) next() *T {
+func (r *rowPool[T]) next() *T {
 	if r == nil || r.used == len(r.rows) {
 		return new(T)
 	}
@@ -134,7 +134,7 @@ func (r *room[T]) next() *T {
 }
 
 // release empties the room for the next list.
-func (r *room[T]) release() {
+func (r *rowPool[T]) release() {
 	clear(r.rows[:r.used])
 	r.used = 0
 	poolOf[T]().Put(r)

@@ -80,7 +80,7 @@ type Page[T any] struct {
 	Number, Size int    // 1-based page number and its size
 	Next, Prev   string // cursors for the pages around it; "" where there is none
 
-	room *room[T]
+	room *rowPool[T]
 }
 
 // Release gives the rows back, to be overwritten by those of another list. Whoever

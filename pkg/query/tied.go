@@ -9,17 +9,17 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Tie is a relation from the rows of one table to those of another.
-type Tie struct {
+// Relation is a relation from the rows of one table to those of another.
+type Relation struct {
 	From, To string // tables
 	Join     string // condition over {from} and {to}
 	Visible  access.Where
 }
 
-// Tied gives the rows that the relation leads to from each of the rows with these
+// LoadRelated gives the rows that the relation leads to from each of the rows with these
 // ids, at most so many each, and beside each row the id that it was reached from:
 // one query for all of them. Visible is over the alias t.
-func Tied[T any](tx *store.Tx, tie Tie, ids []models.ID, columns []string, most int) (rows []*T, from []models.ID, err error) {
+func LoadRelated[T any](tx *store.Tx, tie Relation, ids []models.ID, columns []string, most int) (rows []*T, from []models.ID, err error) {
 	inner := access.And(
 		ByIDs(tx, "f.id", ids),
 		access.Where{SQL: strings.NewReplacer("{to}", "t", "{from}", "f").Replace(tie.Join)},

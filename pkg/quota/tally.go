@@ -25,7 +25,7 @@ type tally struct {
 type tallyKey struct{}
 
 func tallyOf(tx *store.Tx) *tally {
-	return tx.Late(tallyKey{}, func() store.Late { return &tally{by: map[place]models.Amounts{}} }).(*tally)
+	return tx.BeforeCommit(tallyKey{}, func() store.BeforeCommit { return &tally{by: map[place]models.Amounts{}} }).(*tally)
 }
 
 func (t *tally) add(at place, a models.Amounts, asks bool) {

@@ -25,8 +25,8 @@ import (
 // staleAfter is how old the copy may be while signals are not heard.
 const staleAfter = 100 * time.Millisecond
 
-// Directory is the copy. It is safe for concurrent use.
-type Directory struct {
+// Cache is the copy. It is safe for concurrent use.
+type Cache struct {
 	store *store.Store
 
 	dirty   atomic.Bool // there is something in pending
@@ -78,14 +78,14 @@ const (
 )
 
 // New makes a directory that fills itself when it is first asked.
-func New(s *store.Store) *Directory {
-	d := &Directory{store: s, pending: map[string]bool{"": true}}
+func New(s *store.Store) *Cache {
+	d := &Cache{store: s, pending: map[string]bool{"": true}}
 	d.dirty.Store(true)
 	s.OnSignal(func(topic, _ string) { d.forget(topic) })
 	return d
 }
 
-func (d *Directory) forget(table string) {
+func (d *Cache) forget(table string) {
 	switch table {
 	case "", Users, Groups, Roles, Memberships, Handlers, Environment, OSBuilds, Sizes, Blueprints:
 	default:
@@ -98,7 +98,7 @@ func (d *Directory) forget(table string) {
 }
 
 // rlock brings the copy up to date and takes the lock for reading.
-func (d *Directory) rlock(ctx context.Context) error {
+func (d *Cache) rlock(ctx context.Context) error {
 	for {
 		stale := !d.store.SignalsLive()
 		if !d.dirty.Load() && !stale {
@@ -123,12 +123,12 @@ func (d *Directory) rlock(ctx context.Context) error {
 }
 
 // reload reads the tables that have changed.
-func (d *Directory) reload(ctx context.Context) error {
+func (d *Cache) reload(ctx context.Context) error {
 	if len(d.pending) == 0 {
 		return nil
 	}
 	now := d.store.Now()
-	tx := d.store.Aside(ctx) // transactions ask as well
+	tx := d.store.ReadOutsideTx(ctx) // transactions ask as well
 	all := d.pending[""]
 	want := func(tables ...string) bool {
 		return all || slices.ContainsFunc(tables, func(t string) bool { return d.pending[t] })
@@ -163,7 +163,7 @@ func (d *Directory) reload(ctx context.Context) error {
 	return nil
 }
 
-func (d *Directory) loadUsers(tx *store.Tx) error {
+func (d *Cache) loadUsers(tx *store.Tx) error {
 	rows, err := store.Find[models.User](tx.DB)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (d *Directory) loadUsers(tx *store.Tx) error {
 	return nil
 }
 
-func (d *Directory) loadGroups(tx *store.Tx) error {
+func (d *Cache) loadGroups(tx *store.Tx) error {
 	rows, err := store.Find[models.Group](tx.Order("id"))
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (d *Directory) loadGroups(tx *store.Tx) error {
 	return nil
 }
 
-func (d *Directory) loadRoles(tx *store.Tx) error {
+func (d *Cache) loadRoles(tx *store.Tx) error {
 	rows, err := store.Find[models.Role](tx.DB)
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (d *Directory) loadRoles(tx *store.Tx) error {
 	return nil
 }
 
-func (d *Directory) loadMemberships(tx *store.Tx) error {
+func (d *Cache) loadMemberships(tx *store.Tx) error {
 	rows, err := store.Find[models.Membership](tx.DB)
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (d *Directory) loadMemberships(tx *store.Tx) error {
 	return nil
 }
 
-func (d *Directory) loadEnvironments(tx *store.Tx) error {
+func (d *Cache) loadEnvironments(tx *store.Tx) error {
 	rows, err := store.Find[models.Environment](tx.Select("id", "name", "handler_id", "group_id"))
 	if err != nil {
 		return err
@@ -239,7 +239,7 @@ func (d *Directory) loadEnvironments(tx *store.Tx) error {
 	return nil
 }
 
-func (d *Directory) loadBlueprints(tx *store.Tx) error {
+func (d *Cache) loadBlueprints(tx *store.Tx) error {
 	rows, err := store.Find[models.Blueprint](tx.Select("id", "name", "state", "group_id"))
 	if err != nil {
 		return err
@@ -260,7 +260,7 @@ func (d *Directory) loadBlueprints(tx *store.Tx) error {
 	return nil
 }
 
-func (d *Directory) loadTitles(table string) func(*store.Tx) error {
+func (d *Cache) loadTitles(table string) func(*store.Tx) error {
 	return func(tx *store.Tx) error {
 		var rows []struct {
 			ID   models.ID
@@ -279,21 +279,21 @@ func (d *Directory) loadTitles(table string) func(*store.Tx) error {
 }
 
 // UserByName finds a user by name, in any letter case. NotFound when there is none.
-func (d *Directory) UserByName(ctx context.Context, username string) (*models.User, error) {
+func (d *Cache) UserByName(ctx context.Context, username string) (*models.User, error) {
 	return d.user(ctx, func() *models.User { return d.byName[strings.ToLower(username)] })
 }
 
 // UserByUUID finds a user. NotFound when there is none.
-func (d *Directory) UserByUUID(ctx context.Context, uuid string) (*models.User, error) {
+func (d *Cache) UserByUUID(ctx context.Context, uuid string) (*models.User, error) {
 	return d.user(ctx, func() *models.User { return d.byUUID[uuid] })
 }
 
 // UserByID finds a user. NotFound when there is none.
-func (d *Directory) UserByID(ctx context.Context, id models.ID) (*models.User, error) {
+func (d *Cache) UserByID(ctx context.Context, id models.ID) (*models.User, error) {
 	return d.user(ctx, func() *models.User { return d.users[id] })
 }
 
-func (d *Directory) user(ctx context.Context, get func() *models.User) (*models.User, error) {
+func (d *Cache) user(ctx context.Context, get func() *models.User) (*models.User, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -307,7 +307,7 @@ func (d *Directory) user(ctx context.Context, get func() *models.User) (*models.
 }
 
 // Rights gives what the user's grants amount to now.
-func (d *Directory) Rights(ctx context.Context, user models.ID) (*access.Rights, error) {
+func (d *Cache) Rights(ctx context.Context, user models.ID) (*access.Rights, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -341,7 +341,7 @@ func (d *Directory) Rights(ctx context.Context, user models.ID) (*access.Rights,
 }
 
 // Actor gives the user as an actor.
-func (d *Directory) Actor(ctx context.Context, user *models.User, session string) (access.Actor, error) {
+func (d *Cache) Actor(ctx context.Context, user *models.User, session string) (access.Actor, error) {
 	r, err := d.Rights(ctx, user.ID)
 	if err != nil {
 		return access.Actor{}, err
@@ -350,10 +350,10 @@ func (d *Directory) Actor(ctx context.Context, user *models.User, session string
 }
 
 // Titles is a way to look many titles up under one lock. It must be released.
-type Titles struct{ d *Directory }
+type Titles struct{ d *Cache }
 
 // Titles brings the directory up to date and holds it still until Release.
-func (d *Directory) Titles(ctx context.Context) (Titles, error) {
+func (d *Cache) Titles(ctx context.Context) (Titles, error) {
 	if err := d.rlock(ctx); err != nil {
 		return Titles{}, err
 	}
@@ -374,7 +374,7 @@ func Keeps(table string) bool {
 
 // Names visits the rows of a table that the actor sees, with their names. It is
 // not for users, who go by their number.
-func (d *Directory) Names(ctx context.Context, a access.Actor, table string, visit func(id models.ID, name string)) error {
+func (d *Cache) Names(ctx context.Context, a access.Actor, table string, visit func(id models.ID, name string)) error {
 	t, err := d.Titles(ctx)
 	if err != nil {
 		return err
@@ -459,7 +459,7 @@ func (p *place) title(a access.Actor) (string, bool) {
 }
 
 // fellow reports whether the user has a grant in one of the actor's groups or above.
-func (d *Directory) fellow(a access.Actor, user models.ID) bool {
+func (d *Cache) fellow(a access.Actor, user models.ID) bool {
 	for _, m := range d.grants[user] {
 		if _, ok := slices.BinarySearch(a.Named(), m.GroupID); ok {
 			return true
@@ -478,7 +478,7 @@ func overlap(list, sorted []models.ID) bool {
 }
 
 // Ancestry gives the group and the groups above it, nearest first.
-func (d *Directory) Ancestry(ctx context.Context, group models.ID) ([]models.ID, error) {
+func (d *Cache) Ancestry(ctx context.Context, group models.ID) ([]models.ID, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -488,7 +488,7 @@ func (d *Directory) Ancestry(ctx context.Context, group models.ID) ([]models.ID,
 
 // Holders gives the active users whose roles give them a permission on a group,
 // by id. Super admins need no role, and are not among them.
-func (d *Directory) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
+func (d *Cache) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -514,7 +514,7 @@ func (d *Directory) Holders(ctx context.Context, p access.Permission, group mode
 }
 
 // Role gives a role by id, NotFound when there is none.
-func (d *Directory) Role(ctx context.Context, id models.ID) (*models.Role, error) {
+func (d *Cache) Role(ctx context.Context, id models.ID) (*models.Role, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -528,7 +528,7 @@ func (d *Directory) Role(ctx context.Context, id models.ID) (*models.Role, error
 }
 
 // Group gives a group by id, NotFound when there is none.
-func (d *Directory) Group(ctx context.Context, id models.ID) (*models.Group, error) {
+func (d *Cache) Group(ctx context.Context, id models.ID) (*models.Group, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -543,7 +543,7 @@ func (d *Directory) Group(ctx context.Context, id models.ID) (*models.Group, err
 
 // ManagedBy reports whether the actor may see what only those who manage a user's
 // groups see: the actor's own, and that of members of the groups that they manage.
-func (d *Directory) ManagedBy(a access.Actor, user models.ID) bool {
+func (d *Cache) ManagedBy(a access.Actor, user models.ID) bool {
 	if a.SeesAll() || a.ID == user {
 		return true
 	}

@@ -21,7 +21,7 @@ import (
 type site struct {
 	t     *testing.T
 	store *store.Store
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 	dice  *rand.Rand
 
 	users, groups, roles, environments, blueprints []models.ID

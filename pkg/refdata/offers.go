@@ -17,7 +17,7 @@ type Offer struct {
 
 // Offers gives the first few of the groups for which the actor may order the
 // blueprint, or servers without one for 0, by id. A group without any environment is none of them.
-func (d *Directory) Offers(ctx context.Context, a access.Actor, blueprint models.ID, most int) ([]Offer, error) {
+func (d *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID, most int) ([]Offer, error) {
 	if err := d.rlock(ctx); err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (d *Directory) Offers(ctx context.Context, a access.Actor, blueprint models
 }
 
 // up gives the group and the groups above it, nearest first.
-func (d *Directory) up(group models.ID) []models.ID {
+func (d *Cache) up(group models.ID) []models.ID {
 	var up []models.ID
 	for id := group; id != 0; id = d.parent[id] {
 		up = append(up, id)

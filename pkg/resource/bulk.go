@@ -27,10 +27,10 @@ func (d *Def) BulkActions() []*ActionDef {
 			}
 			return d.CanDelete(a, row)
 		},
-		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Effect, error) {
+		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (AnyResult, error) {
 			n.Done()
 			if err := n.Faults().Err(); err != nil {
-				return Effect{}, err
+				return AnyResult{}, err
 			}
 			return d.Delete(ctx, a, ref)
 		},

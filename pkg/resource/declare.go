@@ -58,11 +58,11 @@ type Resource[T any] struct {
 	CanUpdate func(a access.Actor, row *T) error
 	Update    func(ctx context.Context, a access.Actor, ref string, apply func(*T) error) (*T, error)
 	CanDelete func(a access.Actor, row *T) error
-	Delete    func(ctx context.Context, a access.Actor, ref string) (Outcome[T], error)
+	Delete    func(ctx context.Context, a access.Actor, ref string) (Result[T], error)
 
 	// Post replaces Create where a body is more than the declared fields, and
 	// PostForm lists what a form can say of it.
-	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Node) (*T, error)
+	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (*T, error)
 	PostForm func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
 	PostBody schema.Object // what such a body may hold, for the documentation
 
@@ -76,7 +76,7 @@ type Resource[T any] struct {
 	// has no key.
 	Templates func(ctx context.Context, a access.Actor, row *T, self string) ([]hal.Template, error)
 
-	Validity *Validity // what its documents are made from; nil: they are always shown anew
+	CacheRule *CacheRule // what its documents are made from; nil: they are always shown anew
 
 	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
 
@@ -94,12 +94,12 @@ type Bundle[T any] struct {
 	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
 	// Import makes a row of a manifest's content, or replaces the one of its name when
 	// it may, and tells whether it did.
-	Import func(ctx context.Context, a access.Actor, content *jsonbody.Node, replace bool) (row *T, replaced bool, err error)
+	Import func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (row *T, replaced bool, err error)
 }
 
-// Outcome is what a write led to. Exactly one member is set, or none after a
+// Result is what a write led to. Exactly one member is set, or none after a
 // plain deletion.
-type Outcome[T any] struct {
+type Result[T any] struct {
 	Row   *T        // the row as it is now
 	Job   models.ID // work that was started
 	Order models.ID // an order that was submitted instead
@@ -135,7 +135,7 @@ type Field[T any] struct {
 	only     hal.Shapes
 	scope    func(a access.Actor, alias string) access.Where
 	see      func(a access.Actor, row *T) bool
-	set      func(n *jsonbody.Node, r *Refs) func(*T)
+	set      func(n *jsonbody.Value, r *Refs) func(*T)
 	input    Input
 	picked   func(*T) []models.ID // of a list of references
 	exact    func(*T) string      // for forms, where what is shown is rounded
@@ -194,14 +194,17 @@ func (f Field[T]) SeenBy(see func(access.Actor, *T) bool, scope func(access.Acto
 
 // Set makes the field editable: read takes the value out of the body, complaining
 // where it is wrong, and gives what then changes the row.
-func (f Field[T]) Set(read func(n *jsonbody.Node, r *Refs) func(*T)) Field[T] { f.set = read; return f }
+func (f Field[T]) Set(read func(n *jsonbody.Value, r *Refs) func(*T)) Field[T] {
+	f.set = read
+	return f
+}
 
 // SetText makes the field editable as a string.
 func (f Field[T]) SetText(set func(*T, string)) Field[T] {
 	if f.input.MaxLength == 0 {
 		f.input.MaxLength = maxText
 	}
-	return f.Set(func(n *jsonbody.Node, _ *Refs) func(*T) {
+	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
 		v := n.Text()
 		return func(t *T) { set(t, v) }
 	})
@@ -216,7 +219,7 @@ func (f Field[T]) SetInt(set func(*T, int)) Field[T] {
 	if f.input.Min == "" && f.input.Max == "" {
 		f = f.Between(math.MinInt32, math.MaxInt32)
 	}
-	return f.Set(func(n *jsonbody.Node, _ *Refs) func(*T) {
+	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
 		v := n.Int()
 		return func(t *T) { set(t, int(v)) }
 	})
@@ -225,7 +228,7 @@ func (f Field[T]) SetInt(set func(*T, int)) Field[T] {
 // SetBool makes the field editable as a boolean.
 func (f Field[T]) SetBool(set func(*T, bool)) Field[T] {
 	f.input.Options = []string{"true", "false"}
-	return f.Set(func(n *jsonbody.Node, _ *Refs) func(*T) {
+	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
 		v := n.Bool()
 		return func(t *T) { set(t, v) }
 	})
@@ -234,7 +237,7 @@ func (f Field[T]) SetBool(set func(*T, bool)) Field[T] {
 // SetMoney makes the field editable as an amount of money.
 func (f Field[T]) SetMoney(set func(*T, models.Money)) Field[T] {
 	f.input.Type = "number"
-	return f.Set(func(n *jsonbody.Node, _ *Refs) func(*T) {
+	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
 		v := n.Money()
 		return func(t *T) { set(t, v) }
 	})
@@ -243,7 +246,7 @@ func (f Field[T]) SetMoney(set func(*T, models.Money)) Field[T] {
 // SetTexts makes the field editable as a list of strings.
 func (f Field[T]) SetTexts(set func(*T, []string)) Field[T] {
 	f.input.Multiple = true
-	return f.Set(func(n *jsonbody.Node, _ *Refs) func(*T) {
+	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
 		v := n.Texts()
 		return func(t *T) { set(t, v) }
 	})
@@ -252,7 +255,7 @@ func (f Field[T]) SetTexts(set func(*T, []string)) Field[T] {
 // Picked declares the rows of a collection that a row is limited to: set as a list
 // of references. They are shown as the links of a relation, and not as a field.
 func Picked[T any](plural string, at func(*T) *[]models.ID, doc string) Field[T] {
-	f := WriteOnly[T](plural, doc).Set(func(n *jsonbody.Node, r *Refs) func(*T) {
+	f := WriteOnly[T](plural, doc).Set(func(n *jsonbody.Value, r *Refs) func(*T) {
 		ids := r.Each(n, plural)
 		return func(t *T) { *at(t) = ids }
 	})
@@ -273,14 +276,14 @@ func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
 // where it is kept.
 func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
 	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc).As("datetime-local")
-	return f.Set(func(n *jsonbody.Node, _ *Refs) func(*T) {
+	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
 		v := ReadTime(n)
 		return func(t *T) { *at(t) = v }
 	})
 }
 
 // ReadTime reads an instant, nil when there is none, and complains of what is not one.
-func ReadTime(n *jsonbody.Node) *time.Time {
+func ReadTime(n *jsonbody.Value) *time.Time {
 	if !n.Present() {
 		return nil
 	}
@@ -500,15 +503,15 @@ func (r Relation[T]) Unlinked() Relation[T] { r.hidden = true; return r }
 
 // Action is an operation on one row, POST …/actions/{Path}.
 type Action[T any] struct {
-	Rel   string // "power-on"
-	Name  string // the key in the hybrid array and the CloudBolt shape; "" for Rel
-	Path  string // last segment of the href; "" for Rel
-	Title string // "Submit": the link says "Submit 'Order id 1'"
-	Doc   string
-	Slash bool
-	Alone bool // its answer says what has to be read: it cannot be had for several rows at once
-	Can   func(a access.Actor, row *T) error
-	Do    func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Outcome[T], error)
+	Rel    string // "power-on"
+	Name   string // the key in the hybrid array and the CloudBolt shape; "" for Rel
+	Path   string // last segment of the href; "" for Rel
+	Title  string // "Submit": the link says "Submit 'Order id 1'"
+	Doc    string
+	Slash  bool
+	NoBulk bool // its answer says what has to be read: it cannot be had for several rows at once
+	Can    func(a access.Actor, row *T) error
+	Do     func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (Result[T], error)
 	// Form lists what the body may hold, for the action's template; nil for nothing.
 	Form func(ctx context.Context, a access.Actor, row *T) ([]hal.TemplateProperty, error)
 
@@ -522,7 +525,7 @@ type Action[T any] struct {
 type BatchAction struct {
 	Rel, Title, Doc string
 	Can             func(a access.Actor) error
-	Do              func(ctx context.Context, a access.Actor, n *jsonbody.Node) (jobs []models.ID, err error)
+	Do              func(ctx context.Context, a access.Actor, n *jsonbody.Value) (jobs []models.ID, err error)
 }
 
 // Sub is a collection below an item.

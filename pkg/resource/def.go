@@ -35,19 +35,19 @@ type Def struct {
 
 	Find    func(ctx context.Context, a access.Actor, ref string) (any, error)
 	List    func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
-	Create  func(ctx context.Context, a access.Actor, r *Refs, n *jsonbody.Node) (any, error)
+	Create  func(ctx context.Context, a access.Actor, r *Refs, n *jsonbody.Value) (any, error)
 	Update  WriteFunc // PATCH: what the body does not mention stays
 	Replace WriteFunc // PUT: what the body does not mention goes back to its default
-	Delete  func(ctx context.Context, a access.Actor, ref string) (Effect, error)
+	Delete  func(ctx context.Context, a access.Actor, ref string) (AnyResult, error)
 	Export  func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
-	Import  func(ctx context.Context, a access.Actor, content *jsonbody.Node, replace bool) (row any, replaced bool, err error)
+	Import  func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (row any, replaced bool, err error)
 
 	Offers    func(ctx context.Context) ([]*ActionDef, error) // see ActionsOn; nil for none
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
 	CanDelete func(a access.Actor, row any) error
 	Hidden    func(a access.Actor) bool
-	Validity  *Validity
+	Validity  *CacheRule
 
 	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
 	DeleteResults Results
@@ -67,11 +67,11 @@ type Def struct {
 	titleFrom  []string
 	fill       func(ctx context.Context, rows []any) error
 	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
-	tied       func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
+	tied       func(tx *store.Tx, tie query.Relation, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
-type WriteFunc func(ctx context.Context, a access.Actor, ref string, r *Refs, n *jsonbody.Node) (any, error)
+type WriteFunc func(ctx context.Context, a access.Actor, ref string, r *Refs, n *jsonbody.Value) (any, error)
 
 // Rows is a page of rows of whatever type.
 type Rows struct {
@@ -91,8 +91,8 @@ func (r *Rows) Release() {
 	r.Rows, r.release = nil, nil
 }
 
-// Effect is an Outcome with its row type forgotten.
-type Effect struct {
+// AnyResult is an Outcome with its row type forgotten.
+type AnyResult struct {
 	Row   any
 	Job   models.ID
 	Order models.ID
@@ -116,7 +116,7 @@ type FieldDef struct {
 	scope                  func(a access.Actor, alias string) access.Where
 	codes                  map[string]string
 	scale                  int64
-	set                    func(n *jsonbody.Node, r *Refs) func(row any)
+	set                    func(n *jsonbody.Value, r *Refs) func(row any)
 	Input                  Input
 	picked                 func(row any) []models.ID
 	exact                  func(row any) string
@@ -148,7 +148,7 @@ type ActionDef struct {
 	Rel, Name, Path, Title, Doc string
 	Slash, Alone                bool
 	Can                         func(a access.Actor, row any) error
-	Do                          func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Effect, error)
+	Do                          func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (AnyResult, error)
 	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
 	Body                        schema.Object
 	Results                     Results
@@ -172,7 +172,7 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	d := &Def{
 		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
-		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, Hidden: r.Hidden, Validity: r.Validity, PostBody: r.PostBody, DeleteResults: r.DeleteResults,
+		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, Hidden: r.Hidden, Validity: r.CacheRule, PostBody: r.PostBody, DeleteResults: r.DeleteResults,
 		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
 		title: func(row any) string { return r.Title(row.(*T)) },
 		Schema: &query.Schema{
@@ -236,8 +236,8 @@ func Define[T any](r Resource[T]) *Def {
 	if r.Fill != nil {
 		d.fill = fillAny(r.Fill)
 	}
-	d.tied = func(tx *store.Tx, tie query.Tie, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
-		rows, from, err := query.Tied[T](tx, tie, ids, columns, most)
+	d.tied = func(tx *store.Tx, tie query.Relation, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
+		rows, from, err := query.LoadRelated[T](tx, tie, ids, columns, most)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -294,7 +294,7 @@ func defineBundle[T any](d *Def, r Resource[T]) {
 	// What a file holds is all that the row is, so that it needs a guard of its own.
 	d.open = r.CanUpdate == nil || r.CanCreate == nil
 	d.Export = r.Bundle.Export
-	d.Import = func(ctx context.Context, a access.Actor, content *jsonbody.Node, replace bool) (any, bool, error) {
+	d.Import = func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (any, bool, error) {
 		row, replaced, err := r.Bundle.Import(ctx, a, content, replace)
 		if err != nil {
 			return nil, false, err
@@ -321,7 +321,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	}
 	switch {
 	case r.Post != nil:
-		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Node) (any, error) {
+		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (any, error) {
 			row, err := r.Post(ctx, a, refs, n)
 			if err != nil {
 				return nil, err
@@ -329,7 +329,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 			return row, nil
 		}
 	case r.Create != nil:
-		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Node) (any, error) {
+		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (any, error) {
 			if r.CanCreate != nil {
 				// Who may not create learns nothing from what the body holds.
 				if err := r.CanCreate(a); err != nil {
@@ -350,7 +350,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	}
 	if r.Update != nil {
 		write := func(kind editKind) WriteFunc {
-			return func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *jsonbody.Node) (any, error) {
+			return func(ctx context.Context, a access.Actor, ref string, refs *Refs, n *jsonbody.Value) (any, error) {
 				row, err := r.Find(ctx, a, ref)
 				if err != nil {
 					return nil, err
@@ -374,7 +374,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 		d.Update, d.Replace = write(patching), write(replacing)
 	}
 	if r.Delete != nil {
-		d.Delete = func(ctx context.Context, a access.Actor, ref string) (Effect, error) {
+		d.Delete = func(ctx context.Context, a access.Actor, ref string) (AnyResult, error) {
 			return effect(r.Delete(ctx, a, ref))
 		}
 	}
@@ -422,7 +422,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 		}
 	}
 	if f.set != nil {
-		d.set = func(n *jsonbody.Node, r *Refs) func(any) {
+		d.set = func(n *jsonbody.Value, r *Refs) func(any) {
 			d.Input.check(n)
 			apply := f.set(n, r)
 			return func(row any) { apply(row.(*T)) }
@@ -456,7 +456,7 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 }
 
 func defineAction[T any](x Action[T]) *ActionDef {
-	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.Alone}
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.NoBulk}
 	if d.Name == "" {
 		d.Name = x.Rel
 	}
@@ -464,7 +464,7 @@ func defineAction[T any](x Action[T]) *ActionDef {
 		d.Path = x.Rel
 	}
 	d.Can = guarded(x.Can)
-	d.Do = func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Node) (Effect, error) {
+	d.Do = func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (AnyResult, error) {
 		return effect(x.Do(ctx, a, ref, n))
 	}
 	d.Form = func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error) {
@@ -476,11 +476,11 @@ func defineAction[T any](x Action[T]) *ActionDef {
 	return d
 }
 
-func effect[T any](o Outcome[T], err error) (Effect, error) {
+func effect[T any](o Result[T], err error) (AnyResult, error) {
 	if err != nil {
-		return Effect{}, err
+		return AnyResult{}, err
 	}
-	e := Effect{Job: o.Job, Order: o.Order, Other: o.Other}
+	e := AnyResult{Job: o.Job, Order: o.Order, Other: o.Other}
 	if o.Row != nil {
 		e.Row = o.Row
 	}

@@ -154,7 +154,7 @@ func (r *Registry) Listed(ctx context.Context, a access.Actor, d *Def, raw strin
 		return nil, 0, err
 	}
 	defer rows.Release()
-	doc, err := r.List(ctx, a, d, Page{}, q, rows, new(Sheet))
+	doc, err := r.List(ctx, a, d, Page{}, q, rows, new(Arena))
 	if err != nil {
 		return nil, 0, err
 	}

@@ -28,12 +28,12 @@ type edit struct {
 // field or relation; creating and replacing ask for the required ones. Who
 // replaces may send a document back as it came: what cannot be set has to be as
 // it was, and a relation that is not a member is taken from the links.
-func (d *Def) edit(n *jsonbody.Node, r *Refs, e edit) (func(row any), error) {
+func (d *Def) edit(n *jsonbody.Value, r *Refs, e edit) (func(row any), error) {
 	var changes []func(any)
-	linked := func(string) *jsonbody.Node { return &jsonbody.Node{} }
+	linked := func(string) *jsonbody.Value { return &jsonbody.Value{} }
 	if e.kind == replacing {
 		links := n.Field("_links")
-		linked = func(rel string) *jsonbody.Node { return links.Field(rel) }
+		linked = func(rel string) *jsonbody.Value { return links.Field(rel) }
 		for _, shown := range []string{"_embedded", "_templates"} {
 			n.Field(shown)
 		}
@@ -98,7 +98,7 @@ func (d *Def) edit(n *jsonbody.Node, r *Refs, e edit) (func(row any), error) {
 }
 
 // unchanged reports whether the member says what the row's document says.
-func (f *FieldDef) unchanged(n *jsonbody.Node, r *Refs, row any) bool {
+func (f *FieldDef) unchanged(n *jsonbody.Value, r *Refs, row any) bool {
 	if f.hidden || f.see != nil && !f.see(r.actor, row) {
 		return false
 	}
@@ -114,7 +114,7 @@ func (f *FieldDef) unchanged(n *jsonbody.Node, r *Refs, row any) bool {
 
 // Unchanged reads the members of a replacement that a body of its own does not:
 // what the row's document shows may come back as it was, and complains otherwise.
-func (d *Def) Unchanged(n *jsonbody.Node, r *Refs, row any, except ...string) {
+func (d *Def) Unchanged(n *jsonbody.Value, r *Refs, row any, except ...string) {
 	for _, f := range d.Fields {
 		if slices.Contains(except, f.Name) {
 			continue

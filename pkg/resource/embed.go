@@ -114,7 +114,7 @@ func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *Re
 			ids[i] = d.key(row).ID
 		}
 		slices.Sort(ids)
-		tie := query.Tie{From: d.Table, To: t.Table, Join: rel.Join, Visible: access.Visible(t.Table, a, "t")}
+		tie := query.Relation{From: d.Table, To: t.Table, Join: rel.Join, Visible: access.Visible(t.Table, a, "t")}
 		targets, from, err := t.tied(tx, tie, slices.Compact(ids), columns, embedLimit)
 		if err != nil {
 			return nil, err

@@ -103,7 +103,7 @@ func (in Input) prepare(values []string) (Input, error) {
 
 // check complains of a value that is out of bounds. A value of the wrong type is
 // left to who reads it.
-func (in *Input) check(n *jsonbody.Node) {
+func (in *Input) check(n *jsonbody.Value) {
 	if in.Nested {
 		n.Unpack()
 		return

@@ -24,7 +24,7 @@ const relatedLimit = 1000
 type Registry struct {
 	base  string
 	store *store.Store
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 	defs  []*Def
 	byKey map[string]*Def
 }
@@ -32,7 +32,7 @@ type Registry struct {
 // NewRegistry ties declarations together and checks them. The base is the path
 // that all hrefs begin with, such as "/api/v2". A bad declaration is an error
 // here, before the first request.
-func NewRegistry(base string, s *store.Store, dir *refdata.Directory, defs ...*Def) (*Registry, error) {
+func NewRegistry(base string, s *store.Store, dir *refdata.Cache, defs ...*Def) (*Registry, error) {
 	r := &Registry{base: base, store: s, dir: dir, defs: defs, byKey: map[string]*Def{}}
 	for _, d := range defs {
 		if r.byKey[d.Plural] != nil {
@@ -128,7 +128,7 @@ func (r *Registry) Refs(ctx context.Context, a access.Actor) *Refs {
 
 // ID gives the id of the resource that the node names, in any form of id. It
 // complains when there is none that the caller sees, and gives 0 then.
-func (r *Refs) ID(n *jsonbody.Node, target *Def) models.ID {
+func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	text := n.Ref()
 	if text == "" {
 		return 0
@@ -213,10 +213,10 @@ func (d *Def) alsoAt(path string) bool {
 }
 
 // To gives the id of a row of the named collection, like ID.
-func (r *Refs) To(n *jsonbody.Node, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
+func (r *Refs) To(n *jsonbody.Value, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
 
 // Each gives the ids that a list names, or a single reference.
-func (r *Refs) Each(n *jsonbody.Node, plural string) []models.ID {
+func (r *Refs) Each(n *jsonbody.Value, plural string) []models.ID {
 	if n.Present() && !n.IsList() {
 		return []models.ID{r.To(n, plural)}
 	}

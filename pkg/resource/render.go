@@ -14,22 +14,22 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Sheet is what a document is written on. It goes from one to the next, and the
+// Arena is what a document is written on. It goes from one to the next, and the
 // zero value is a new one: there is one document on a sheet, until its release.
-type Sheet struct {
+type Arena struct {
 	docs  []hal.Document
 	rels  []hal.Rel
 	props []hal.Prop
 	links []hal.Link
 }
 
-var sheets = sync.Pool{New: func() any { return new(Sheet) }}
+var sheets = sync.Pool{New: func() any { return new(Arena) }}
 
-// NewSheet gives a sheet, perhaps a used one.
-func NewSheet() *Sheet { return sheets.Get().(*Sheet) }
+// NewArena gives a sheet, perhaps a used one.
+func NewArena() *Arena { return sheets.Get().(*Arena) }
 
 // Release wipes the sheet: the document on it is gone.
-func (s *Sheet) Release() {
+func (s *Arena) Release() {
 	if cap(s.props) > 1<<13 {
 		return // a page of all attributes: it is not kept for ever
 	}
@@ -51,7 +51,7 @@ func cut[T any](list []T, n int) []T {
 }
 
 // Item gives a row's document as the actor sees it. It stands on the sheet.
-func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Sheet) (*hal.Document, error) {
+func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Arena) (*hal.Document, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
 	rels := len(d.Relations) + len(d.Subs) + 4
 	on.rels, on.props, on.links = cut(on.rels, rels), cut(on.props, len(d.Fields)), cut(on.links, rels)
@@ -374,7 +374,7 @@ func (d *Def) Attribute(a access.Actor, path []string) bool {
 }
 
 // List gives a page of rows in their short form. It stands on the sheet.
-func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q query.Query, rows Rows, on *Sheet) (*hal.Document, error) {
+func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q query.Query, rows Rows, on *Arena) (*hal.Document, error) {
 	// Everything that the documents hold comes out of a few slices, each with room
 	// for what the attributes add.
 	fields, rels := 0, 1
@@ -412,7 +412,7 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 	c := hal.Collection{
 		Path: p.Path, Noun: p.Noun, Title: p.Title,
 		Page: rows.Number, PageSize: rows.Size, Total: int(rows.Total),
-		Keep: q.Kept, After: rows.Next, Before: rows.Prev, Rel: d.Plural, Docs: docs,
+		Keep: q.LinkParams, After: rows.Next, Before: rows.Prev, Rel: d.Plural, Docs: docs,
 	}
 	if p.Keep != "" {
 		c.Keep = strings.TrimPrefix(c.Keep+"&"+p.Keep, "&")

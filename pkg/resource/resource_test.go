@@ -129,7 +129,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 					return access.None
 				}),
 			resource.Value("never", func(*size) hal.Value { return hal.Null() }, "Left out when there is none.").OmitEmpty(),
-			resource.WriteOnly[size]("secret", "Never shown.").Set(func(n *jsonbody.Node, _ *resource.Refs) func(*size) {
+			resource.WriteOnly[size]("secret", "Never shown.").Set(func(n *jsonbody.Value, _ *resource.Refs) func(*size) {
 				v := n.String()
 				return func(z *size) { z.Description = "secret " + v }
 			}),
@@ -145,8 +145,8 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 					}
 					return nil
 				},
-				Do: func(context.Context, access.Actor, string, *jsonbody.Node) (resource.Outcome[size], error) {
-					return resource.Outcome[size]{Job: 5, Other: resource.Other{Of: "groups", Made: true}}, nil
+				Do: func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[size], error) {
+					return resource.Result[size]{Job: 5, Other: resource.Other{Of: "groups", Made: true}}, nil
 				},
 			},
 		},
@@ -158,8 +158,8 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 		CanCreate: crud.Admin("do this"), Create: x.sizes.Create,
 		CanUpdate: x.sizes.CanUpdate, Update: x.sizes.Update,
 		CanDelete: x.sizes.CanDelete,
-		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Outcome[size], error) {
-			return resource.Outcome[size]{}, x.sizes.Delete(ctx, a, ref)
+		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[size], error) {
+			return resource.Result[size]{}, x.sizes.Delete(ctx, a, ref)
 		},
 		Fill: func(_ context.Context, rows []*size) error {
 			x.fills.Add(1)
@@ -172,7 +172,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 			Export: func(context.Context, access.Actor, string) (bundle.Manifest, error) {
 				return bundle.Manifest{Name: "x"}, nil
 			},
-			Import: func(_ context.Context, _ access.Actor, _ *jsonbody.Node, replace bool) (*size, bool, error) {
+			Import: func(_ context.Context, _ access.Actor, _ *jsonbody.Value, replace bool) (*size, bool, error) {
 				return &size{Name: "x"}, replace, nil
 			},
 		},
@@ -208,7 +208,7 @@ func (x *kiosk) declareOrders() resource.Resource[order] {
 		},
 		List: x.orders.List, Find: x.orders.Find,
 		CanCreate: func(access.Actor) error { return nil },
-		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Node) (*order, error) {
+		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Value) (*order, error) {
 			o := &order{Status: models.OrderCart, OwnerID: a.ID, GroupID: refs.To(n.Field("group"), "groups")}
 			for _, id := range refs.Each(n.Field("groups"), "groups") {
 				o.GroupID = id
@@ -244,7 +244,7 @@ func (x *kiosk) item(a access.Actor, plural string, id models.ID) string {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	sheet := resource.NewSheet()
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := x.reg.Item(ctx, a, d, row, sheet)
 	if err != nil {
@@ -266,7 +266,7 @@ func (x *kiosk) list(a access.Actor, plural, raw string) (string, error) {
 		return "", err
 	}
 	defer rows.Release()
-	sheet := resource.NewSheet()
+	sheet := resource.NewArena()
 	defer sheet.Release()
 	doc, err := x.reg.List(ctx, a, d, resource.Page{}, q, rows, sheet)
 	if err != nil {
@@ -310,7 +310,7 @@ func TestItem(t *testing.T) {
 		broken := x.insert(&size{Name: "broken", CPUs: 1, MemoryMB: 512})
 		row, err := x.reg.Def("perf-types").Find(context.Background(), ada, broken.String())
 		if err == nil {
-			_, err = x.reg.Item(context.Background(), ada, x.reg.Def("perf-types"), row, resource.NewSheet())
+			_, err = x.reg.Item(context.Background(), ada, x.reg.Def("perf-types"), row, resource.NewArena())
 		}
 		if !fault.Is(err, fault.Unavailable) {
 			t.Errorf("a look-up that fails: %v", err)
@@ -414,7 +414,7 @@ func TestListsAreShort(t *testing.T) {
 	})
 }
 
-func parse(t *testing.T, text string) *jsonbody.Node {
+func parse(t *testing.T, text string) *jsonbody.Value {
 	t.Helper()
 	n, err := jsonbody.Parse([]byte(text))
 	if err != nil {
@@ -489,7 +489,7 @@ func TestBodies(t *testing.T) {
 		if _, replaced, err := d.Import(ctx, ada, nil, true); err != nil || !replaced {
 			t.Errorf("an import that replaces: %t, %v", replaced, err)
 		}
-		if e, err := d.Delete(ctx, ada, "1"); err != nil || e != (resource.Effect{}) {
+		if e, err := d.Delete(ctx, ada, "1"); err != nil || e != (resource.AnyResult{}) {
 			t.Errorf("deletion led to %+v, %v", e, err)
 		}
 	})

@@ -14,13 +14,13 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Validity says what the document of a row is made from, so that it can be known
+// CacheRule says what the document of a row is made from, so that it can be known
 // to be the same without making it. A resource without one is always shown anew.
 //
 // The row itself counts by its version, and what its relations lead to by ids and
 // versions. Tables whose every change is announced by Tx.Signal need no mention;
 // the caller has to hold the count of announcements against the one of then.
-type Validity struct {
+type CacheRule struct {
 	Announced bool     // so is every change of the row, and of all that it links to
 	Also      []string // further SQL values over {row}, of which the document is made
 	// Never names rows, over {row}, whose document depends on more: on the clock,
@@ -42,11 +42,11 @@ func (r *Registry) Now() time.Time { return r.store.Now() }
 // OnChange has fn called for every change that is announced.
 func (r *Registry) OnChange(fn func(topic, key string)) { r.store.OnSignal(fn) }
 
-// Stamp gives a text that changes with every change of what the row's document is
+// Fingerprint gives a text that changes with every change of what the row's document is
 // made from, announced changes aside; it is one statement, or none where there is
 // nothing else. The error is NotFound when the actor sees no such row. The text is
 // "" for a row whose document cannot be known in this way.
-func (r *Registry) Stamp(ctx context.Context, a access.Actor, d *Def, ref string) (string, error) {
+func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref string) (string, error) {
 	if d.Validity.Announced {
 		return "announced", nil
 	}
@@ -107,10 +107,10 @@ func (rel *RelationDef) stamp(tx *store.Tx, a access.Actor, row string) string {
 	return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", list, rel.target.Table, where))
 }
 
-// Expecting gives a context whose first transaction locks the row and has check
+// WithPrecondition gives a context whose first transaction locks the row and has check
 // look at its version, before anything else.
-func (r *Registry) Expecting(ctx context.Context, d *Def, id models.ID, check func(version int64) error) context.Context {
-	return store.Expecting(ctx, func(tx *store.Tx) error {
+func (r *Registry) WithPrecondition(ctx context.Context, d *Def, id models.ID, check func(version int64) error) context.Context {
+	return store.WithPrecondition(ctx, func(tx *store.Tx) error {
 		row, err := store.First[struct{ Version int64 }](tx.ForUpdate().Table(d.Table).Select("version").Where("id = ?", id))
 		if err != nil {
 			return err

@@ -70,7 +70,7 @@ const holdLeases = 5 * time.Minute
 // server keeps none of the others from it.
 func (s *Service) SweepLeases(ctx context.Context) (LeaseSweep, error) {
 	var done LeaseSweep
-	mine, err := s.store.Hold(ctx, dutyLeases, s.id, holdLeases)
+	mine, err := s.store.AcquireLease(ctx, dutyLeases, s.id, holdLeases)
 	if err != nil || !mine {
 		return done, err
 	}
@@ -78,7 +78,7 @@ func (s *Service) SweepLeases(ctx context.Context) (LeaseSweep, error) {
 		s.eachLease(ctx, "servers", []any{models.ServerActive, models.ServerProvFailed}, func(id models.ID) error { return s.sweepServer(ctx, id, &done) }),
 		s.eachLease(ctx, "services", []any{models.ServiceActive, models.ServiceProvFailed}, func(id models.ID) error { return s.sweepService(ctx, id, &done) }),
 	}
-	_, err = s.store.Hold(ctx, dutyLeases, s.id, 0)
+	_, err = s.store.AcquireLease(ctx, dutyLeases, s.id, 0)
 	return done, errors.Join(append(errs, err)...)
 }
 
@@ -104,7 +104,7 @@ func (s *Service) eachLease(ctx context.Context, table string, states []any, fn 
 		if len(ids) < batch {
 			return errors.Join(errs...)
 		}
-		if mine, err := s.store.Hold(ctx, dutyLeases, s.id, holdLeases); err != nil || !mine {
+		if mine, err := s.store.AcquireLease(ctx, dutyLeases, s.id, holdLeases); err != nil || !mine {
 			return errors.Join(append(errs, err)...)
 		}
 	}

@@ -129,13 +129,13 @@ func TestSweepLeases(t *testing.T) {
 		r.inTx(t, func(tx *store.Tx) error {
 			return tx.Model(&models.Server{}).Where("id = ?", sv.ID).UpdateColumn("expires_on", day(tx.Now.AddDate(0, 0, -1))).Error
 		})
-		if _, err := s.Hold(t.Context(), dutyLeases, "another process", time.Hour); err != nil {
+		if _, err := s.AcquireLease(t.Context(), dutyLeases, "another process", time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		if done, err := r.SweepLeases(t.Context()); err != nil || done != (LeaseSweep{}) {
 			t.Errorf("beside another process: %+v %v", done, err)
 		}
-		if _, err := s.Hold(t.Context(), dutyLeases, "another process", 0); err != nil {
+		if _, err := s.AcquireLease(t.Context(), dutyLeases, "another process", 0); err != nil {
 			t.Fatal(err)
 		}
 		j, err := r.Act(t.Context(), root, sv.ID, ActionRefresh, models.JobArgs{})

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Hold makes a duty, which one process does for all of them, the holder's for so
+// AcquireLease makes a duty, which one process does for all of them, the holder's for so
 // long, and reports whether it is: not while another holder has it. Holding it again
 // makes it longer; with 0 it is given back.
-func (s *Store) Hold(ctx context.Context, duty, holder string, length time.Duration) (bool, error) {
+func (s *Store) AcquireLease(ctx context.Context, duty, holder string, length time.Duration) (bool, error) {
 	mine := false
 	err := s.InTx(ctx, func(tx *Tx) error {
 		res := tx.Exec(`INSERT INTO duties (name, holder, held_until) VALUES (?, ?, ?)

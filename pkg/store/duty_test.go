@@ -25,12 +25,12 @@ func TestHold(t *testing.T) {
 			{"two", time.Hour, true},
 			{"one", time.Hour, false},
 		} {
-			mine, err := s.Hold(t.Context(), "sweeping", step.holder, step.length)
+			mine, err := s.AcquireLease(t.Context(), "sweeping", step.holder, step.length)
 			if err != nil || mine != step.mine {
 				t.Errorf("%d: %+v: %v %v", i, step, mine, err)
 			}
 		}
-		if mine, err := s.Hold(t.Context(), "dusting", "one", time.Hour); err != nil || !mine {
+		if mine, err := s.AcquireLease(t.Context(), "dusting", "one", time.Hour); err != nil || !mine {
 			t.Errorf("another duty: %v %v", mine, err)
 		}
 	})

@@ -23,11 +23,11 @@ type Count struct {
 	Rows  int
 }
 
-// Reserve takes the ids of rows that the transaction is about to insert, all of
+// AllocateIDs takes the ids of rows that the transaction is about to insert, all of
 // them by one statement. Insert and Add hold rows back that have an id, to write
 // many at once; what is saved meanwhile is written with them. An id that is not
 // used is lost on PostgreSQL, and used again on SQLite.
-func (tx *Tx) Reserve(counts ...Count) error {
+func (tx *Tx) AllocateIDs(counts ...Count) error {
 	s := tx.session()
 	if s == nil {
 		return nil
@@ -127,7 +127,7 @@ func (tx *Tx) take(row any, keyed models.Keyed, id *models.ID) bool {
 		return false
 	}
 	*id, s.ids[t.name] = s.ids[t.name][0], s.ids[t.name][1:]
-	s.rows = append(s.rows, held{table: t, row: row})
+	s.rows = append(s.rows, pendingWrite{table: t, row: row})
 	if keyed != nil {
 		if s.keyed == nil {
 			s.keyed = map[models.Keyed]bool{}
@@ -157,7 +157,7 @@ func Note(tx *Tx, row any) error {
 	if err != nil {
 		return err
 	}
-	s.notes = append(s.notes, held{table: t, row: row})
+	s.notes = append(s.notes, pendingWrite{table: t, row: row})
 	return nil
 }
 
@@ -200,7 +200,7 @@ func (s *session) rewrite(tx *Tx, row any, columns []string) error {
 	if err != nil {
 		return err
 	}
-	s.rows = append(s.rows, held{sql: x.sql, args: x.args})
+	s.rows = append(s.rows, pendingWrite{sql: x.sql, args: x.args})
 	return nil
 }
 
@@ -208,7 +208,7 @@ func (s *session) rewrite(tx *Tx, row any, columns []string) error {
 // before the transaction commits or asks for anything else. It is for InTx only.
 func (tx *Tx) Later(statement string, args ...any) {
 	s := tx.session()
-	s.rows = append(s.rows, held{sql: statement, args: args})
+	s.rows = append(s.rows, pendingWrite{sql: statement, args: args})
 }
 
 // table is how rows of a type are written.
@@ -251,7 +251,7 @@ type statement struct {
 
 // statements makes statements of what was held back: rows of one table that follow
 // each other are one.
-func statements(ctx context.Context, list []held, postgres bool) ([]statement, error) {
+func statements(ctx context.Context, list []pendingWrite, postgres bool) ([]statement, error) {
 	out := make([]statement, 0, len(list))
 	for len(list) > 0 {
 		t := list[0].table
@@ -289,7 +289,7 @@ func batch(n int) int {
 }
 
 // insert is the statement that writes rows.
-func (t *table) insert(ctx context.Context, rows []held, postgres bool) (statement, error) {
+func (t *table) insert(ctx context.Context, rows []pendingWrite, postgres bool) (statement, error) {
 	first := reflect.ValueOf(rows[0].row).Elem()
 	_, fresh := t.key.ValueOf(ctx, first) // the database gives the number
 	columns := t.into

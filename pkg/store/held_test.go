@@ -53,7 +53,7 @@ func TestHeldRowsAreNeverMissed(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
 				err := s.InTx(t.Context(), func(tx *store.Tx) error {
 					before := look(t, tx)
-					if err := tx.Reserve(store.Count{Table: "groups", Rows: 2}); err != nil {
+					if err := tx.AllocateIDs(store.Count{Table: "groups", Rows: 2}); err != nil {
 						return err
 					}
 					for i := range 2 {
@@ -86,7 +86,7 @@ func TestReserveManyRows(t *testing.T) {
 				var made []*models.Group
 				err := s.InTx(t.Context(), func(tx *store.Tx) error {
 					for range 2 { // ids may be taken twice before a row is written
-						if err := tx.Reserve(store.Count{Table: "users", Rows: 1}, store.Count{Table: "groups", Rows: n}); err != nil {
+						if err := tx.AllocateIDs(store.Count{Table: "users", Rows: 1}, store.Count{Table: "groups", Rows: n}); err != nil {
 							return err
 						}
 					}
@@ -133,7 +133,7 @@ func TestSaveOfAHeldRow(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		g := &models.Group{Name: "early"}
 		err := s.InTx(t.Context(), func(tx *store.Tx) error {
-			if err := tx.Reserve(store.Count{Table: "groups", Rows: 1}); err != nil {
+			if err := tx.AllocateIDs(store.Count{Table: "groups", Rows: 1}); err != nil {
 				return err
 			}
 			if err := store.Insert(tx, g); err != nil {
@@ -185,7 +185,7 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, s *store.Store) {
 				newGroup(t, s, "taken")
 				err := s.InTx(t.Context(), func(tx *store.Tx) error {
-					if err := tx.Reserve(store.Count{Table: "groups", Rows: 2}); err != nil {
+					if err := tx.AllocateIDs(store.Count{Table: "groups", Rows: 2}); err != nil {
 						return err
 					}
 					for _, name := range []string{"free", "taken"} {

@@ -25,7 +25,7 @@ func TestLate(t *testing.T) {
 		var done []string
 		var refuse error
 		work := func(tx *store.Tx, word string) {
-			g := tx.Late("words", func() store.Late {
+			g := tx.BeforeCommit("words", func() store.BeforeCommit {
 				return &gathered{flush: func(words []string) error {
 					done = append(append(done, "late"), words...)
 					return refuse

@@ -29,14 +29,14 @@ type session struct {
 	tx            *sql.Tx                // on SQLite; on PostgreSQL when a library asked for one
 	ids           map[string][]models.ID // by table: reserved, and not used yet
 	last          map[string]models.ID   // on SQLite: the highest that was reserved
-	rows          []held                 // in the order in which they were written
+	rows          []pendingWrite         // in the order in which they were written
 	keyed         map[models.Keyed]bool  // those of them that Save may come upon
-	notes         []held                 // rows that no other row refers to: they go last
+	notes         []pendingWrite         // rows that no other row refers to: they go last
 	err           error                  // of a flush that could not tell its caller
 }
 
-// held is a statement that has not been sent, or a row that has not been written.
-type held struct {
+// pendingWrite is a statement that has not been sent, or a row that has not been written.
+type pendingWrite struct {
 	table *table
 	row   any // a pointer to it
 	sql   string
@@ -104,7 +104,7 @@ func (s *session) commit(ctx context.Context) error {
 		return nil
 	}
 	s.rows, s.notes = append(s.rows, s.notes...), nil
-	s.rows = append(s.rows, held{sql: "commit"})
+	s.rows = append(s.rows, pendingWrite{sql: "commit"})
 	if err := s.flush(ctx); err != nil {
 		return err
 	}

@@ -228,10 +228,10 @@ func (s *Store) Read(ctx context.Context) *Tx {
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
 }
 
-// Aside is Read on connections that no transaction takes, for what may be asked
+// ReadOutsideTx is Read on connections that no transaction takes, for what may be asked
 // while transactions are open: were they all to wait for one more connection of
 // their own pool, none would ever end.
-func (s *Store) Aside(ctx context.Context) *Tx {
+func (s *Store) ReadOutsideTx(ctx context.Context) *Tx {
 	return &Tx{DB: s.aside.WithContext(ctx), Now: s.Now(), store: s}
 }
 
@@ -266,7 +266,7 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 // try runs fn once, in the unit or in a transaction of its own.
-func (s *Store) try(ctx context.Context, u *Unit, fn func(tx *Tx) error) error {
+func (s *Store) try(ctx context.Context, u *UnitOfWork, fn func(tx *Tx) error) error {
 	if u != nil {
 		return u.within(ctx, fn)
 	}
@@ -352,21 +352,21 @@ func (tx *Tx) By(actor models.ID) {
 // system.
 func (tx *Tx) Actor() models.ID { return tx.actor }
 
-// Late is work that a transaction gathers and does at its end: rows that many
+// BeforeCommit is work that a transaction gathers and does at its end: rows that many
 // transactions want are then locked last, in one order, and not for long.
-type Late interface {
+type BeforeCommit interface {
 	// Flush is called once, before the commit. Its error undoes the transaction.
 	Flush(tx *Tx) error
 }
 
 type lateWork struct {
 	key  any
-	work Late
+	work BeforeCommit
 }
 
-// Late gives the transaction's own work of a kind, which fresh makes when it is
+// BeforeCommit gives the transaction's own work of a kind, which fresh makes when it is
 // first asked for. Outside InTx there is no end, and nothing is ever done.
-func (tx *Tx) Late(key any, fresh func() Late) Late {
+func (tx *Tx) BeforeCommit(key any, fresh func() BeforeCommit) BeforeCommit {
 	for _, l := range tx.late {
 		if l.key == key {
 			return l.work

@@ -7,7 +7,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// Unit is a stretch of work whose transactions are one: whatever goes through
+// UnitOfWork is a stretch of work whose transactions are one: whatever goes through
 // InTx with its context is kept or dropped together, when its owner says so. The
 // transaction begins with the first InTx, so that what is asked of others before
 // that happens outside of it. From then on Read sees what was written, and what
@@ -15,7 +15,7 @@ import (
 //
 // A unit belongs to one goroutine. On SQLite it is the one writer from its first
 // InTx on: keep it short.
-type Unit struct {
+type UnitOfWork struct {
 	store *Store
 	ctx   context.Context //nolint:containedctx // the transaction ends with what the unit was begun for
 	tx    *Tx             // nil until the first InTx
@@ -24,24 +24,24 @@ type Unit struct {
 
 type keyUnit struct{}
 
-// Unit gives a context whose transactions are one. Its owner calls Commit or
+// UnitOfWork gives a context whose transactions are one. Its owner calls Commit or
 // Rollback; Rollback after Commit does nothing.
-func (s *Store) Unit(ctx context.Context) (context.Context, *Unit) {
-	u := &Unit{store: s}
+func (s *Store) UnitOfWork(ctx context.Context) (context.Context, *UnitOfWork) {
+	u := &UnitOfWork{store: s}
 	u.ctx = context.WithValue(ctx, keyUnit{}, u)
 	return u.ctx, u
 }
 
 // unit gives the context's unit on this store, nil for none.
-func (s *Store) unit(ctx context.Context) *Unit {
-	u, _ := ctx.Value(keyUnit{}).(*Unit)
+func (s *Store) unit(ctx context.Context) *UnitOfWork {
+	u, _ := ctx.Value(keyUnit{}).(*UnitOfWork)
 	if u == nil || u.store != s || u.ended {
 		return nil
 	}
 	return u
 }
 
-func (u *Unit) begin() error {
+func (u *UnitOfWork) begin() error {
 	tx, err := u.store.open(u.ctx)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (u *Unit) begin() error {
 
 // within runs fn as a part of the unit: when it fails, what it wrote is undone
 // and what the unit did before stands.
-func (u *Unit) within(ctx context.Context, fn func(tx *Tx) error) error {
+func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 	if u.tx == nil {
 		if err := u.begin(); err != nil {
 			return err
@@ -95,7 +95,7 @@ func (u *Unit) within(ctx context.Context, fn func(tx *Tx) error) error {
 
 // undo takes back what the present part did, and leaves the connection clean, also
 // when the request was given up.
-func (u *Unit) undo(ctx context.Context) error {
+func (u *UnitOfWork) undo(ctx context.Context) error {
 	u.tx.session().drop()
 	db := u.tx.WithContext(context.WithoutCancel(ctx))
 	if err := db.Exec("ROLLBACK TO SAVEPOINT part").Error; err != nil {
@@ -106,7 +106,7 @@ func (u *Unit) undo(ctx context.Context) error {
 
 // Commit keeps what the unit did. The last parts, if any, run before that, in the
 // same transaction; when one of them fails nothing is kept.
-func (u *Unit) Commit(last ...func(tx *Tx) error) error {
+func (u *UnitOfWork) Commit(last ...func(tx *Tx) error) error {
 	for _, fn := range last {
 		if err := u.store.InTx(u.ctx, fn); err != nil {
 			u.Rollback()
@@ -131,7 +131,7 @@ func (u *Unit) Commit(last ...func(tx *Tx) error) error {
 }
 
 // Rollback drops what the unit did.
-func (u *Unit) Rollback() {
+func (u *UnitOfWork) Rollback() {
 	if u.tx != nil && !u.ended {
 		u.tx.session().rollback(u.ctx)
 	}
@@ -139,7 +139,7 @@ func (u *Unit) Rollback() {
 }
 
 // restart drops a transaction of which nobody has seen anything yet.
-func (u *Unit) restart() {
+func (u *UnitOfWork) restart() {
 	u.Rollback()
 	u.tx, u.ended = nil, false
 }
@@ -152,10 +152,10 @@ type expectation struct {
 
 type keyExpectation struct{}
 
-// Expecting gives a context whose first transaction begins with check, and fails
+// WithPrecondition gives a context whose first transaction begins with check, and fails
 // with its error: what the caller takes for granted is held against the state
 // that is changed, and not against one of a moment ago.
-func Expecting(ctx context.Context, check func(tx *Tx) error) context.Context {
+func WithPrecondition(ctx context.Context, check func(tx *Tx) error) context.Context {
 	if outer, _ := ctx.Value(keyExpectation{}).(*expectation); outer != nil && !outer.met.Load() {
 		inner := check
 		check = func(tx *Tx) error {

@@ -33,7 +33,7 @@ func TestUnitIsKeptAsAWhole(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		heard := 0
 		s.OnSignal(func(string, string) { heard++ })
-		ctx, unit := s.Unit(t.Context())
+		ctx, unit := s.UnitOfWork(t.Context())
 		told := 0
 		if err := s.InTx(ctx, func(tx *store.Tx) error {
 			tx.OnCommit(func() { told++ })
@@ -51,7 +51,7 @@ func TestUnitIsKeptAsAWhole(t *testing.T) {
 		if got := names(t, s.Read(ctx)); !slices.Equal(got, []string{"A", "B"}) {
 			t.Errorf("within the unit there is %v", got)
 		}
-		if got := names(t, s.Aside(t.Context())); len(got) != 0 {
+		if got := names(t, s.ReadOutsideTx(t.Context())); len(got) != 0 {
 			t.Errorf("others see %v before the commit", got)
 		}
 		if told != 0 || heard != 0 {
@@ -73,13 +73,13 @@ func TestUnitIsKeptAsAWhole(t *testing.T) {
 func TestUnitIsDroppedAsAWhole(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		for name, end := range map[string]func(*store.Unit) error{
-			"rollback": func(u *store.Unit) error { u.Rollback(); return errors.New("dropped") },
-			"a last part that fails": func(u *store.Unit) error {
+		for name, end := range map[string]func(*store.UnitOfWork) error{
+			"rollback": func(u *store.UnitOfWork) error { u.Rollback(); return errors.New("dropped") },
+			"a last part that fails": func(u *store.UnitOfWork) error {
 				return u.Commit(func(*store.Tx) error { return fault.Conflictf("no") })
 			},
 		} {
-			ctx, unit := s.Unit(t.Context())
+			ctx, unit := s.UnitOfWork(t.Context())
 			if err := insert(ctx, s, "A"); err != nil {
 				t.Fatal(err)
 			}
@@ -100,11 +100,11 @@ func TestUnitIsDroppedAsAWhole(t *testing.T) {
 func TestUnitOfNothing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		_, unit := s.Unit(t.Context())
+		_, unit := s.UnitOfWork(t.Context())
 		if err := unit.Commit(); err != nil {
 			t.Error(err)
 		}
-		ctx, unit := s.Unit(t.Context())
+		ctx, unit := s.UnitOfWork(t.Context())
 		defer unit.Rollback()
 		// Nothing is held before the first transaction: others can write.
 		if got := names(t, s.Read(ctx)); len(got) != 0 {
@@ -141,12 +141,12 @@ func TestExpectationIsHeldOnce(t *testing.T) {
 				return store.Save(tx, row)
 			})
 		}
-		stale := store.Expecting(t.Context(), check("stale", 7))
+		stale := store.WithPrecondition(t.Context(), check("stale", 7))
 		if err := rename(stale, "B"); !fault.Is(err, fault.Precondition) {
 			t.Errorf("a stale expectation: %v", err)
 		}
 		// Its own changes do not break it, and one inside another holds both.
-		good := store.Expecting(store.Expecting(t.Context(), check("outer", 1)), check("inner", 1))
+		good := store.WithPrecondition(store.WithPrecondition(t.Context(), check("outer", 1)), check("inner", 1))
 		for _, name := range []string{"C", "D"} {
 			if err := rename(good, name); err != nil {
 				t.Error(err)

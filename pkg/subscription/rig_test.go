@@ -32,7 +32,7 @@ type rig struct {
 
 	*subscription.Service
 	store *store.Store
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 
 	alice, bob  access.Actor // in groups of their own
 	admin       access.Actor
@@ -75,7 +75,7 @@ func (r *rig) open() *store.Store {
 	return s
 }
 
-func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription.Policy) (*subscription.Service, *refdata.Directory) {
+func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription.Policy) (*subscription.Service, *refdata.Cache) {
 	same := func(text string) (string, error) { return text, nil }
 	if p.Poll == 0 {
 		p.Poll = 10 * time.Millisecond

@@ -32,7 +32,7 @@ type Caller interface {
 // Config is what the service works with.
 type Config struct {
 	Store     *store.Store
-	Directory *refdata.Directory
+	Directory *refdata.Cache
 	Caller    Caller
 	Seal      func(plain string) (string, error)
 	Open      func(sealed string) (string, error)
@@ -103,7 +103,7 @@ type Service struct {
 	Render func(e *models.Event) []byte
 
 	store      *store.Store
-	dir        *refdata.Directory
+	dir        *refdata.Cache
 	caller     Caller
 	seal, open func(string) (string, error)
 	policy     Policy

@@ -25,13 +25,13 @@ type Service struct {
 	Memberships crud.Table[models.Membership, *models.Membership]
 
 	store *store.Store
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 	hash  func(ctx context.Context, password string) (string, error)
 }
 
 // New makes the service. The hash function turns a new password into what is
 // stored, and refuses one that will not do.
-func New(s *store.Store, dir *refdata.Directory, hash func(ctx context.Context, password string) (string, error)) *Service {
+func New(s *store.Store, dir *refdata.Cache, hash func(ctx context.Context, password string) (string, error)) *Service {
 	t := &Service{store: s, dir: dir, hash: hash}
 	t.Users = crud.Table[models.User, *models.User]{
 		Store: s, Object: models.ObjectUser, Schema: &query.Schema{Name: "user", Plural: "users", Table: "users", Prefix: "USR"},

@@ -25,7 +25,7 @@ type town struct {
 	*tenancy.Service
 	t     *testing.T
 	store *store.Store
-	dir   *refdata.Directory
+	dir   *refdata.Cache
 
 	acme, foo, globex models.ID
 }
