@@ -35,8 +35,8 @@ var mediaTypes = map[string]string{
 
 // asset is one file.
 type asset struct {
-	kind string
-	data []byte
+	mediaType string
+	data      []byte
 }
 
 // assets are the files by their name with the hash, and that name by the plain one.
@@ -59,8 +59,8 @@ func loadAssets() (assets, error) {
 		sum := sha256.Sum256(data)
 		ext := path.Ext(e.Name())
 		name := strings.TrimSuffix(e.Name(), ext) + "-" + hex.EncodeToString(sum[:6]) + ext
-		file := asset{kind: mediaTypes[ext], data: data}
-		if file.kind == "" {
+		file := asset{mediaType: mediaTypes[ext], data: data}
+		if file.mediaType == "" {
 			return a, fmt.Errorf("asset %s has no media type", e.Name())
 		}
 		a.files[name], a.names[e.Name()] = file, name
@@ -96,5 +96,5 @@ func (a asset) send(c echo.Context, cache string) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderCacheControl, cache)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	return c.Blob(http.StatusOK, a.kind, a.data)
+	return c.Blob(http.StatusOK, a.mediaType, a.data)
 }

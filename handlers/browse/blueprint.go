@@ -12,19 +12,19 @@ import (
 
 // catalogue is the page of all blueprints.
 func (f *Face) catalogue(v *view.View, title string) g.Node {
-	docs := listed(v.Doc)
+	docs := embeddedRows(v.Doc)
 	if v.Selection != "" {
 		return f.list(v, title)
 	}
-	shelf := goods(docs)
-	if shelf == nil {
-		shelf = empty(v)
+	cards := blueprintCards(docs)
+	if cards == nil {
+		cards = empty(v)
 	}
-	return h.Div(h.Class("kind"), heading(v, title), listActions(v, len(docs) > 0 && template(v.Doc, "") != nil), imports(v), createForms(v), filter(v), shelf, paging(v))
+	return h.Div(h.Class("kind"), heading(v, title), listActions(v, len(docs) > 0 && template(v.Doc, "") != nil), imports(v), createForms(v), filter(v), cards, paging(v))
 }
 
-// goods shows blueprints as cards, nil for none.
-func goods(docs []hal.Document) g.Node {
+// blueprintCards shows blueprints as cards, nil for none.
+func blueprintCards(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
 	}
@@ -35,15 +35,15 @@ func goods(docs []hal.Document) g.Node {
 		cards = append(cards, h.Article(h.Class("card good"),
 			h.H3(h.A(h.Href(selfOf(d)), g.Text(textOf(d, "name")))),
 			h.P(g.Text(textOf(d, "description"))),
-			h.P(h.Class("from"), from(textOf(d, "price-from")),
-				g.If(orderable.Kind() == hal.KindBool && !orderable.Bool(), mark("Cannot be ordered now", calm))),
+			h.P(h.Class("from"), priceFrom(textOf(d, "price-from")),
+				g.If(orderable.Kind() == hal.KindBool && !orderable.Bool(), toneBadge("Cannot be ordered now", neutral))),
 		))
 	}
 	return h.Div(h.Class("cards"), cards)
 }
 
-// from is a price that is the least.
-func from(text string) g.Node {
+// priceFrom is a price that is the least.
+func priceFrom(text string) g.Node {
 	if text == "" {
 		return g.Text("Price depends on the order")
 	}
@@ -57,14 +57,14 @@ func (f *Face) blueprint(v *view.View, title string) g.Node {
 	state := textOf(d, "state")
 	return h.Div(h.Class("kind"),
 		heading(v, title),
-		h.Div(h.Class("state"), g.If(state != "Active", badge(state)), h.Span(from(textOf(d, "price-from")))),
+		h.Div(h.Class("state"), g.If(state != "Active", badge(state)), h.Span(priceFrom(textOf(d, "price-from")))),
 		g.If(textOf(d, "description") != "", h.P(h.Class("lead"), g.Text(textOf(d, "description")))),
 		orderForm(v, t),
 		h.Div(h.Class("columns"),
-			part("What it is made of", builds(prop(d, "build-items"))),
-			part("Made from it", deployed(embeddedOf(d, "cb:services")), all(d, "cb:services", "All services from it")),
+			section("What it is made of", buildItemTable(prop(d, "build-items"))),
+			section("Made from it", serviceList(embeddedOf(d, "cb:services")), allLink(d, "cb:services", "All services from it")),
 		),
-		part("For clients", h.Ul(
+		section("For clients", h.Ul(
 			g.If(len(linksOf(d, "cb:sample-order")) > 0, h.Li(linkTo(d, "cb:sample-order"))),
 			g.If(len(linksOf(d, "cb:export")) > 0, h.Li(linkTo(d, "cb:export"))),
 			g.If(len(linksOf(d, "group")) > 0, h.Li(g.Text("Provided by "), linkTo(d, "group"))),
@@ -72,12 +72,12 @@ func (f *Face) blueprint(v *view.View, title string) g.Node {
 			h.Li(g.Text("Id "), h.Code(g.Text(textOf(d, "id"))), g.Text(", "), h.Code(g.Text(textOf(d, "global-id")))),
 		)),
 		buttons(v, "-"),
-		formsBut(v, "order"),
+		formsExcept(v, "order"),
 	)
 }
 
-// builds shows the build items of a blueprint.
-func builds(list hal.Value) g.Node {
+// buildItemTable shows the build items of a blueprint.
+func buildItemTable(list hal.Value) g.Node {
 	var rows g.Group
 	for x := range list.Items() {
 		p := x.Props()
@@ -87,7 +87,7 @@ func builds(list hal.Value) g.Node {
 			}
 			return g.Text("as ordered")
 		}
-		rows = append(rows, h.Tr(cell("Build item", word(member(p, "name").Text())), cell("Servers", word(member(p, "quantity").Text())),
+		rows = append(rows, h.Tr(cell("Build item", optionalText(member(p, "name").Text())), cell("Servers", optionalText(member(p, "quantity").Text())),
 			cell("Operating system", optional("os-build")), cell("Size", optional("perf-type"))))
 	}
 	if rows == nil {
@@ -96,7 +96,7 @@ func builds(list hal.Value) g.Node {
 	return grid([]string{"Build item", "Servers", "Operating system", "Size"}, rows)
 }
 
-func deployed(docs []hal.Document) g.Node {
+func serviceList(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
 	}
@@ -113,7 +113,7 @@ func orderForm(v *view.View, t *hal.Template) g.Node {
 	if t == nil {
 		return h.P(h.Class("notice"), g.Text("You cannot order it."))
 	}
-	sets := grouped(v, t)
+	sets := fieldsets(v, t)
 	var body g.Group
 	for _, s := range sets {
 		var fields g.Group
@@ -129,12 +129,12 @@ func orderForm(v *view.View, t *hal.Template) g.Node {
 	}
 	return h.Section(h.ID("form-order"), h.Class("order"),
 		h.H2(g.Text("Order it")),
-		h.Form(h.Method("post"), h.Action(actionOf(v, t)), h.ID("order-form"), g.Attr("data-try", tryOut(v, t)),
+		h.Form(h.Method("post"), h.Action(actionOf(v, t)), h.ID("order-form"), g.Attr("data-try", dryRunAction(v, t)),
 			h.Input(h.Type("hidden"), h.Name("cart"), h.Value("current")),
 			h.Div(h.Class("sets"), body),
-			forecastOf(v, t),
+			orderSummarySection(v, t),
 			h.Div(h.Class("buttons"),
-				h.Button(h.Type("submit"), h.Name("submit-now"), h.Value("true"), g.Attr("formaction", tryOut(v, t)), g.Text("Check price and approvals")),
+				h.Button(h.Type("submit"), h.Name("submit-now"), h.Value("true"), g.Attr("formaction", dryRunAction(v, t)), g.Text("Check price and approvals")),
 				submit("false", "Add to cart", ""),
 				submit("true", "Order now", "primary"),
 			),
@@ -142,37 +142,37 @@ func orderForm(v *view.View, t *hal.Template) g.Node {
 	)
 }
 
-// questions is a part of the order form.
-type questions struct {
+// fieldset is a part of the order form.
+type fieldset struct {
 	legend string
 	inputs []input
 }
 
-// byOthers are the members of the order form that its buttons say.
-var byOthers = map[string]bool{"submit-now": true, "cart": true}
+// setByButtons are the members of the order form that its buttons say.
+var setByButtons = map[string]bool{"submit-now": true, "cart": true}
 
-// grouped puts the questions of an order form together by what they are about. Those
+// fieldsets puts the questions of an order form together by what they are about. Those
 // that nothing is known of come under the blueprint's own.
-func grouped(v *view.View, t *hal.Template) []questions {
-	d, back := v.Doc, sentBy(v, t)
-	who, where, lease, own := questions{legend: "Who it is for"}, questions{legend: "Where it is made"}, questions{legend: "How long it stays"}, questions{legend: "Choices"}
+func fieldsets(v *view.View, t *hal.Template) []fieldset {
+	d, sent := v.Doc, submissionOf(v, t)
+	who, where, lease, own := fieldset{legend: "Who it is for"}, fieldset{legend: "Where it is made"}, fieldset{legend: "How long it stays"}, fieldset{legend: "Choices"}
 	var names []string
 	for x := range prop(d, "build-items").Items() {
 		names = append(names, member(x.Props(), "name").Text())
 	}
-	items := make([]questions, len(names))
+	items := make([]fieldset, len(names))
 	for i, name := range names {
 		items[i].legend = name
 	}
-	asked := map[string]string{} // what the blueprint says of its inputs, by their names
+	inputs := map[string]string{} // what the blueprint says of its inputs, by their names
 	for x := range prop(d, "inputs").Items() {
-		asked[member(x.Props(), "name").Text()] = member(x.Props(), "description").Text()
+		inputs[member(x.Props(), "name").Text()] = member(x.Props(), "description").Text()
 	}
 	for i := range t.Properties {
 		p := &t.Properties[i]
-		in := input{t: t, p: p, id: fieldID(t, i), back: back, view: v, flat: true, about: asked[p.Name]}
-		switch at := tierOf(p.Name, names, asked); {
-		case byOthers[p.Name]:
+		in := input{t: t, p: p, id: fieldID(t, i), sent: sent, view: v, asSelect: true, doc: inputs[p.Name]}
+		switch at := buildItemIndex(p.Name, names, inputs); {
+		case setByButtons[p.Name]:
 		case p.Name == "group" || p.Name == "recipient" || p.Name == "name":
 			who.inputs = append(who.inputs, in)
 		case p.Name == "environment" || p.Name == "service-name":
@@ -188,20 +188,20 @@ func grouped(v *view.View, t *hal.Template) []questions {
 			own.inputs = append(own.inputs, in)
 		}
 	}
-	return append(append([]questions{who, where}, items...), own, lease)
+	return append(append([]fieldset{who, where}, items...), own, lease)
 }
 
-// tierOf gives the build item that a question is about, -1 for none.
-func tierOf(name string, tiers []string, asked map[string]string) int {
-	if _, ok := asked[name]; ok {
+// buildItemIndex gives the build item that a question is about, -1 for none.
+func buildItemIndex(name string, names []string, inputs map[string]string) int {
+	if _, ok := inputs[name]; ok {
 		return -1
 	}
-	for i, tier := range tiers {
-		if strings.HasPrefix(name, tier+".") {
+	for i, item := range names {
+		if strings.HasPrefix(name, item+".") {
 			return i
 		}
 	}
-	if len(tiers) == 1 && (name == "quantity" || name == "hostname" || name == "os-build") {
+	if len(names) == 1 && (name == "quantity" || name == "hostname" || name == "os-build") {
 		return 0
 	}
 	return -1

@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-func write(t *testing.T, n g.Node) string {
+func render(t *testing.T, n g.Node) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := n.Render(&b); err != nil {
@@ -55,7 +55,7 @@ func TestValues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := write(t, value(test.value)); got != test.want {
+			if got := render(t, value(test.value)); got != test.want {
 				t.Errorf("%s\nwant %s", got, test.want)
 			}
 		})
@@ -64,7 +64,7 @@ func TestValues(t *testing.T) {
 
 func TestHighlight(t *testing.T) {
 	t.Parallel()
-	got := write(t, highlight([]byte(`{"a\"<":["/api/v2/groups/2","/api/v2/x/1/actions/y","/api/v2/{rel}",-1.5e3,true,null,"<\\"]}`)))
+	got := render(t, highlight([]byte(`{"a\"<":["/api/v2/groups/2","/api/v2/x/1/actions/y","/api/v2/{rel}",-1.5e3,true,null,"<\\"]}`)))
 	want := `{
   <span class="key">&#34;a\&#34;&lt;&#34;</span>: [
     "<a href="/api/v2/groups/2">/api/v2/groups/2</a>",
@@ -86,8 +86,8 @@ func TestAddresses(t *testing.T) {
 	a := addressOf("/api/v2/servers/", "page=3&filter=a:1;b:2&order=id&after=x&bad=%zz")
 	for want, got := range map[string]address{
 		"/api/v2/servers/?page=3&filter=a%3A1%3Bb%3A2&order=id&after=x": a,
-		"/api/v2/servers/?filter=a%3A1%3Bb%3A2&order=-id":               a.afresh(pair{"order", "-id"}),
-		"/api/v2/servers/?order=id&page=2":                              a.afresh(pair{"filter", ""}, pair{"page", "2"}),
+		"/api/v2/servers/?filter=a%3A1%3Bb%3A2&order=-id":               a.fromFirstPage(pair{"order", "-id"}),
+		"/api/v2/servers/?order=id&page=2":                              a.fromFirstPage(pair{"filter", ""}, pair{"page", "2"}),
 	} {
 		if got.String() != want {
 			t.Errorf("%s, want %s", got, want)
@@ -102,7 +102,7 @@ func TestAddresses(t *testing.T) {
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	v := &view.View{Origin: "https://halcyon.example"}
-	got := command(v, "POST", "/api/v2/groups/?a=$(x)", "application/hal+json", `{"name":"it's $HOME"}`)
+	got := curlCommand(v, "POST", "/api/v2/groups/?a=$(x)", "application/hal+json", `{"name":"it's $HOME"}`)
 	want := "curl -X POST -H \"Authorization: Bearer $TOKEN\" -H 'Accept: application/hal+json' \\\n" +
 		`  -H 'Content-Type: application/json' -d '{"name":"it'\''s $HOME"}'` + " \\\n  'https://halcyon.example/api/v2/groups/?a=$(x)'"
 	if got != want {
@@ -112,7 +112,7 @@ func TestCommands(t *testing.T) {
 
 func TestSamples(t *testing.T) {
 	t.Parallel()
-	got := sample(&hal.Template{Properties: []hal.TemplateProperty{
+	got := sampleBody(&hal.Template{Properties: []hal.TemplateProperty{
 		{Name: "name", Required: true},
 		{Name: "left-out"},
 		{Name: "cpus", Type: "number", Value: "2"},
@@ -137,7 +137,7 @@ func TestPaging(t *testing.T) {
 			c.After = "cursor"
 		}
 		doc := c.Document()
-		out := write(t, paging(&view.View{Doc: &doc, Path: "/l/", Many: true}))
+		out := render(t, paging(&view.View{Doc: &doc, Path: "/l/", Many: true}))
 		if at < pages && !strings.Contains(out, `after=cursor" rel="next"`) {
 			t.Errorf("page %d of %d has no cursor: %s", at, pages, out)
 		}

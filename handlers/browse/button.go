@@ -21,13 +21,13 @@ func buttons(v *view.View, primary string, more ...g.Node) g.Node {
 		switch {
 		case len(t.Properties) > 0:
 		case t.Key == primary:
-			head = append(head, press(v, t, "primary"))
+			head = append(head, actionButton(v, t, "primary"))
 		case t.Key == "delete":
-			last = append(last, press(v, t, ""))
+			last = append(last, actionButton(v, t, ""))
 		case dangerous(t):
-			tail = append(tail, press(v, t, ""))
+			tail = append(tail, actionButton(v, t, ""))
 		default:
-			list = append(list, press(v, t, ""))
+			list = append(list, actionButton(v, t, ""))
 		}
 	}
 	for _, x := range more {
@@ -41,31 +41,31 @@ func buttons(v *view.View, primary string, more ...g.Node) g.Node {
 	return h.Div(h.Class("actions"), head, list, tail, last)
 }
 
-// press is the button of a template that asks nothing. What cannot be undone is asked
+// actionButton is the button of a template that asks nothing. What cannot be undone is asked
 // once more.
-func press(v *view.View, t *hal.Template, class string) g.Node {
+func actionButton(v *view.View, t *hal.Template, class string) g.Node {
 	if dangerous(t) {
 		class = "danger"
 	}
 	button := h.Form(h.Method("post"), h.Action(actionOf(v, t)),
-		h.Button(h.Type("submit"), g.If(class != "", h.Class(class)), g.If(!dangerous(t), hover(doc(v, t))), g.Text(verb(t))))
+		h.Button(h.Type("submit"), g.If(class != "", h.Class(class)), g.If(!dangerous(t), titleAttr(actionDoc(v, t))), g.Text(actionLabel(t))))
 	if dangerous(t) {
-		return confirmed(verb(t), question(v, t), button)
+		return withConfirmation(actionLabel(t), confirmText(v, t), button)
 	}
 	return button
 }
 
-// question is what is asked before what cannot be undone.
-func question(v *view.View, t *hal.Template) string {
+// confirmText is what is asked before what cannot be undone.
+func confirmText(v *view.View, t *hal.Template) string {
 	if t.Title == "" {
-		return doc(v, t)
+		return actionDoc(v, t)
 	}
-	return strings.TrimSpace(t.Title + "? " + doc(v, t))
+	return strings.TrimSpace(t.Title + "? " + actionDoc(v, t))
 }
 
-// formsBut are the templates that ask something, without those that the page shows
+// formsExcept are the templates that ask something, without those that the page shows
 // elsewhere.
-func formsBut(v *view.View, elsewhere ...string) g.Node {
+func formsExcept(v *view.View, elsewhere ...string) g.Node {
 	var list g.Group
 next:
 	for i := range v.Doc.Templates {
@@ -87,19 +87,19 @@ next:
 
 // actions are what can be done with one press: the templates that ask nothing.
 func actions(v *view.View) g.Node {
-	press := pressed(v)
-	if press == nil {
+	buttons := actionButtons(v)
+	if buttons == nil {
 		return nil
 	}
-	return h.Div(h.Class("actions"), press)
+	return h.Div(h.Class("actions"), buttons)
 }
 
-// pressed are the buttons of the templates that ask nothing.
-func pressed(v *view.View) g.Node {
+// actionButtons are the buttons of the templates that ask nothing.
+func actionButtons(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
 		if t := &v.Doc.Templates[i]; len(t.Properties) == 0 {
-			list = append(list, press(v, t, ""))
+			list = append(list, actionButton(v, t, ""))
 		}
 	}
 	if list == nil {
@@ -108,11 +108,11 @@ func pressed(v *view.View) g.Node {
 	return list
 }
 
-// hover is the title of an element, which it has where there is one.
-func hover(text string) g.Node { return g.If(text != "", h.Title(text)) }
+// titleAttr is the title of an element, which it has where there is one.
+func titleAttr(text string) g.Node { return g.If(text != "", h.Title(text)) }
 
-// doc says what a template does, as the declaration has it.
-func doc(v *view.View, t *hal.Template) string {
+// actionDoc says what a template does, as the declaration has it.
+func actionDoc(v *view.View, t *hal.Template) string {
 	if v.Of == nil {
 		return ""
 	}
@@ -138,22 +138,22 @@ func dangerous(t *hal.Template) bool {
 	return t.Method == http.MethodDelete || slices.Contains(destructive, t.Key)
 }
 
-func tint(t *hal.Template) string {
+func buttonClass(t *hal.Template) string {
 	if dangerous(t) {
 		return "danger"
 	}
 	return ""
 }
 
-// confirmed hides a button behind one that asks whether it is meant.
-func confirmed(name, question string, button g.Node) g.Node {
+// withConfirmation hides a button behind one that asks whether it is meant.
+func withConfirmation(name, question string, button g.Node) g.Node {
 	return h.Details(h.Class("confirm"),
 		h.Summary(h.Class("button danger"), g.Text(name+" …")),
 		h.Div(h.Class("ask"), g.If(question != "", h.P(g.Text(question))), button))
 }
 
-// verb is the short name of what a template does.
-func verb(t *hal.Template) string {
+// actionLabel is the short name of what a template does.
+func actionLabel(t *hal.Template) string {
 	title, _, _ := strings.Cut(t.Title, " '")
 	if title == "" {
 		return label(t.Key)

@@ -39,7 +39,7 @@ func lines(v *view.View) g.Node {
 func line(v *view.View, kind string, at int, d *hal.Document) g.Node {
 	var wrong g.Group
 	for x := range prop(v.Doc, "problems").Items() {
-		if under(x, itemPointer(kind, at)) {
+		if isUnder(x, itemPointer(kind, at)) {
 			wrong = append(wrong, h.P(h.Class("wrong"), g.Text(reason(x, itemPointer(kind, at)))))
 		}
 	}
@@ -48,14 +48,14 @@ func line(v *view.View, kind string, at int, d *hal.Document) g.Node {
 		t := &d.Templates[i]
 		if len(t.Properties) == 0 {
 			acts = append(acts, h.Form(h.Method("post"), h.Action(itemAction(v, t)),
-				h.Button(h.Type("submit"), g.Text("Remove"), h.Span(h.Class("unseen"), g.Text(" "+what(kind, d))))))
+				h.Button(h.Type("submit"), g.Text("Remove"), h.Span(h.Class("unseen"), g.Text(" "+itemName(kind, d))))))
 		}
 	}
 	acts = append(g.Group{h.A(h.Class("button"), h.Href(selfOf(d)), g.Text("Details"))}, acts...)
 	return h.Li(h.ID(kind+"-"+strconv.Itoa(at)),
-		h.Div(h.Class("line"), h.Div(h.H3(subject(kind, d)), place(d)), price(textOf(d, "rate"))),
+		h.Div(h.Class("line"), h.Div(h.H3(itemTitle(kind, d)), itemEnvironment(d)), price(textOf(d, "rate"))),
 		wrong,
-		facts(choices(d.Props, "", buildItems(d) > 1)...),
+		facts(itemFacts(d.Props, "", buildItemCount(d) > 1)...),
 		h.Div(h.Class("actions"), acts),
 	)
 }
@@ -71,8 +71,8 @@ func itemAction(v *view.View, t *hal.Template) string {
 
 func itemPointer(kind string, at int) string { return "/items/" + kind + "/" + strconv.Itoa(at) }
 
-// under reports whether a problem is about what is at the pointer.
-func under(problem hal.Value, pointer string) bool {
+// isUnder reports whether a problem is about what is at the pointer.
+func isUnder(problem hal.Value, pointer string) bool {
 	at := member(problem.Props(), "pointer").Text()
 	return at == pointer || strings.HasPrefix(at, pointer+"/")
 }
@@ -88,8 +88,8 @@ func reason(problem hal.Value, above string) string {
 	return label(strings.TrimPrefix(parts[len(parts)-1], "build-item-")) + " " + text
 }
 
-// elsewhere are the problems of an order that are with none of its items.
-func elsewhere(d *hal.Document) g.Node {
+// orderProblems are the problems of an order that are with none of its items.
+func orderProblems(d *hal.Document) g.Node {
 	var items g.Group
 	any := 0
 next:
@@ -97,7 +97,7 @@ next:
 		any++
 		for _, kind := range itemKinds {
 			for i := range embeddedOf(d, "cb:"+kind) {
-				if under(x, itemPointer(kind, i)) {
+				if isUnder(x, itemPointer(kind, i)) {
 					continue next
 				}
 			}
@@ -114,8 +114,8 @@ next:
 	return h.Div(h.Class("notice bad"), h.P(g.Text(text)), g.If(items != nil, h.Ul(items)))
 }
 
-// what names the subject of an item.
-func what(kind string, d *hal.Document) string {
+// itemName names the subject of an item.
+func itemName(kind string, d *hal.Document) string {
 	for _, name := range []string{"service-name", "name", "server", "service", "blueprint"} {
 		if text := textOf(d, name); text != "" {
 			return text
@@ -124,9 +124,9 @@ func what(kind string, d *hal.Document) string {
 	return strings.TrimSuffix(kind, "-items") + " item"
 }
 
-// subject says what an item asks for.
-func subject(kind string, d *hal.Document) g.Node {
-	linked := func(name string) g.Node { return said(d, name) }
+// itemTitle says what an item asks for.
+func itemTitle(kind string, d *hal.Document) g.Node {
+	linked := func(name string) g.Node { return optionalProp(d, name) }
 	switch kind {
 	case "deploy-items":
 		name, blueprint := textOf(d, "service-name"), prop(d, "blueprint")
@@ -150,47 +150,47 @@ func subject(kind string, d *hal.Document) g.Node {
 	return g.Text("Servers without a blueprint")
 }
 
-// place says where an item is made.
-func place(d *hal.Document) g.Node {
-	env := said(d, "environment")
+// itemEnvironment says where an item is made.
+func itemEnvironment(d *hal.Document) g.Node {
+	env := optionalProp(d, "environment")
 	if env == nil {
 		return nil
 	}
 	return h.Small(g.Text("in "), env)
 }
 
-// shownAbove are the members of an item that its line says already.
-var shownAbove = []string{"blueprint", "resource-name", "service-name", "environment", "rate", "name", "action", "delta"}
+// titleProps are the members of an item that its line says already.
+var titleProps = []string{"blueprint", "resource-name", "service-name", "environment", "rate", "name", "action", "delta"}
 
-// buildItems is how many build items an item says something of.
-func buildItems(d *hal.Document) int { return prop(d, "blueprint-items-arguments").Len() }
+// buildItemCount is how many build items an item says something of.
+func buildItemCount(d *hal.Document) int { return prop(d, "blueprint-items-arguments").Len() }
 
-// choices flattens what an item says into names and values, each named after the build
+// itemFacts flattens what an item says into names and values, each named after the build
 // item that it is about where there are several.
-func choices(props []hal.Prop, of string, several bool) []fact {
+func itemFacts(props []hal.Prop, of string, several bool) []fact {
 	var list []fact
 	for i := range props {
 		p := &props[i]
-		if of == "" && slices.Contains(shownAbove, p.Name) || p.Value.Kind() == hal.KindNull || p.Value.Text() == "" {
+		if of == "" && slices.Contains(titleProps, p.Name) || p.Value.Kind() == hal.KindNull || p.Value.Text() == "" {
 			continue
 		}
 		switch {
 		case p.Value.Kind() == hal.KindObject && strings.HasPrefix(p.Name, "build-item-"):
-			list = append(list, choices(p.Value.Props(), strings.TrimPrefix(p.Name, "build-item-"), several)...)
+			list = append(list, itemFacts(p.Value.Props(), strings.TrimPrefix(p.Name, "build-item-"), several)...)
 		case p.Value.Kind() == hal.KindObject:
-			list = append(list, choices(p.Value.Props(), of, several)...)
+			list = append(list, itemFacts(p.Value.Props(), of, several)...)
 		case p.Value.Kind() == hal.KindList && p.Value.Len() == 0:
 		case of != "" && several:
-			list = append(list, fact{of + ": " + lower(known(p.Name)), value(p.Value)})
+			list = append(list, fact{of + ": " + lowerFirst(parameterLabel(p.Name)), value(p.Value)})
 		default:
-			list = append(list, fact{known(p.Name), value(p.Value)})
+			list = append(list, fact{parameterLabel(p.Name), value(p.Value)})
 		}
 	}
 	return list
 }
 
-// known are what people call the parameters that every order can have.
-func known(name string) string {
+// parameterLabel are what people call the parameters that every order can have.
+func parameterLabel(name string) string {
 	switch strings.ToLower(strings.ReplaceAll(name, "_", "-")) {
 	case "vm-size":
 		return "Size"
@@ -210,56 +210,56 @@ func known(name string) string {
 	return label(name)
 }
 
-func lower(text string) string {
+func lowerFirst(text string) string {
 	if text == "" {
 		return text
 	}
 	return strings.ToLower(text[:1]) + text[1:]
 }
 
-// sum is what an order comes to.
-func sum(d *hal.Document) g.Node {
+// orderTotal is what an order comes to.
+func orderTotal(d *hal.Document) g.Node {
 	if prop(d, "items").Len() == 0 {
 		return nil
 	}
 	return h.P(h.Class("total"), g.Text("In all "), price(textOf(d, "rate")))
 }
 
-// check is the button that tries a submission out.
-func check(v *view.View) g.Node {
+// dryRunButton is the button that tries a submission out.
+func dryRunButton(v *view.View) g.Node {
 	t := template(v.Doc, "submit")
 	if t == nil {
 		return nil
 	}
-	return h.Form(h.Method("post"), h.Action(tryOut(v, t)), h.Button(h.Type("submit"), g.Text("Check price and approvals")))
+	return h.Form(h.Method("post"), h.Action(dryRunAction(v, t)), h.Button(h.Type("submit"), g.Text("Check price and approvals")))
 }
 
-// tryOut is where a form goes that is only to be tried out.
-func tryOut(v *view.View, t *hal.Template) string {
+// dryRunAction is where a form goes that is only to be tried out.
+func dryRunAction(v *view.View, t *hal.Template) string {
 	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", pageOf(v))
 }
 
-// forecastOf shows what a form would lead to that was tried out, or that nothing was
+// orderSummarySection shows what a form would lead to that was tried out, or that nothing was
 // yet. Scripts put a new one in its place.
-func forecastOf(v *view.View, t *hal.Template) g.Node {
+func orderSummarySection(v *view.View, t *hal.Template) g.Node {
 	if t == nil {
 		return nil
 	}
-	back := sentBy(v, t)
+	sent := submissionOf(v, t)
 	var content g.Node
 	switch {
-	case back == nil:
-	case back.Tried != nil:
-		content = forecast(back.Tried)
-	case back.Problem != nil:
+	case sent == nil:
+	case sent.Tried != nil:
+		content = orderSummary(sent.Tried)
+	case sent.Problem != nil:
 		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this."))) // what is wrong stands at its field
 	}
 	return h.Section(h.ID("forecast"), g.Attr("aria-label", "What it would lead to"), g.Attr("aria-live", "polite"), content)
 }
 
-// forecast shows what an order would come to.
-func forecast(d *hal.Document) g.Node {
-	said := prop(d, "dry-run").Props()
+// orderSummary shows what an order would come to.
+func orderSummary(d *hal.Document) g.Node {
+	dryRun := prop(d, "dry-run").Props()
 	var problems g.Group
 	for x := range prop(d, "problems").Items() {
 		problems = append(problems, h.Li(g.Text(reason(x, ""))))
@@ -269,9 +269,9 @@ func forecast(d *hal.Document) g.Node {
 		g.If(problems != nil, h.Div(h.Class("notice bad"), h.Ul(problems))),
 		facts(
 			fact{"Price", price(textOf(d, "rate"))},
-			fact{"Approval", approval(d, member(said, "approvals"))},
-			fact{"Quotas", quotas(member(said, "quota"))},
-			fact{"Work", planned(member(said, "jobs"))},
+			fact{"Approval", approval(d, member(dryRun, "approvals"))},
+			fact{"Quotas", quotas(member(dryRun, "quota"))},
+			fact{"Work", plannedJobs(member(dryRun, "jobs"))},
 		),
 	)
 }
@@ -282,15 +282,15 @@ func approval(d *hal.Document, list hal.Value) g.Node {
 	for x := range list.Items() {
 		p := x.Props()
 		if member(p, "policy").Text() == "automatic" {
-			out = append(out, h.P(mark("Approved at once", good), g.Text(" "+member(p, "reason").Text())))
+			out = append(out, h.P(toneBadge("Approved at once", good), g.Text(" "+member(p, "reason").Text())))
 			continue
 		}
 		who := approvers(d)
 		if who == nil {
-			out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" and nobody is known to you who may.")))
+			out = append(out, h.P(toneBadge("Somebody has to approve", warn), g.Text(" and nobody is known to you who may.")))
 			continue
 		}
-		out = append(out, h.P(mark("Somebody has to approve", warn), g.Text(" who may:")), who)
+		out = append(out, h.P(toneBadge("Somebody has to approve", warn), g.Text(" who may:")), who)
 	}
 	if out == nil {
 		return nil
@@ -307,8 +307,8 @@ func quotas(list hal.Value) g.Node {
 		if href, ok := member(p, "href").Link(); ok {
 			l.Href = href.Href
 		}
-		rows = append(rows, h.Tr(cell("Quota", link(&l)), cell("Used", word(member(p, "used").Text())),
-			cell("Then", word(member(p, "after").Text())), cell("Limit", word(member(p, "limit").Text()))))
+		rows = append(rows, h.Tr(cell("Quota", link(&l)), cell("Used", optionalText(member(p, "used").Text())),
+			cell("Then", optionalText(member(p, "after").Text())), cell("Limit", optionalText(member(p, "limit").Text()))))
 	}
 	if rows == nil {
 		return nil
@@ -316,8 +316,8 @@ func quotas(list hal.Value) g.Node {
 	return grid([]string{"Quota", "Used", "Then", "Limit"}, rows)
 }
 
-// planned shows the jobs that there would be.
-func planned(list hal.Value) g.Node {
+// plannedJobs shows the jobs that there would be.
+func plannedJobs(list hal.Value) g.Node {
 	var items g.Group
 	for x := range list.Items() {
 		p := x.Props()
@@ -325,7 +325,7 @@ func planned(list hal.Value) g.Node {
 		if name == "" {
 			name = member(p, "service-name").Text()
 		}
-		items = append(items, h.Li(g.Text(strings.TrimSuffix(member(p, "type").Text()+": "+name, ": ")), planned(member(p, "jobs"))))
+		items = append(items, h.Li(g.Text(strings.TrimSuffix(member(p, "type").Text()+": "+name, ": ")), plannedJobs(member(p, "jobs"))))
 	}
 	if items == nil {
 		return nil
@@ -333,8 +333,8 @@ func planned(list hal.Value) g.Node {
 	return h.Ul(h.Class("tree"), items)
 }
 
-// asRequest shows an order as the request that makes one like it.
-func asRequest(v *view.View) g.Node {
+// requestExample shows an order as the request that makes one like it.
+func requestExample(v *view.View) g.Node {
 	d := v.Doc
 	if prop(d, "items").Len() == 0 {
 		return nil
@@ -348,7 +348,7 @@ func asRequest(v *view.View) g.Node {
 	if name := textOf(d, "name"); name != "" {
 		props = append(props, hal.Prop{Name: "name", Value: hal.String(name)})
 	}
-	props = append(props, hal.Prop{Name: "items", Value: addressed(prop(d, "items"))}, hal.Prop{Name: "submit-now", Value: hal.String("true")})
+	props = append(props, hal.Prop{Name: "items", Value: hrefsOf(prop(d, "items"))}, hal.Prop{Name: "submit-now", Value: hal.String("true")})
 	return h.Details(h.Class("card part"), h.Summary(g.Text("API…")), orderRequest(v, hal.Object(props)))
 }
 
@@ -369,13 +369,13 @@ func orderRequest(v *view.View, body hal.Value) g.Node {
 	}
 }
 
-// sample is the page of an order that could be made.
-func (f *Face) sample(v *view.View, title string) g.Node {
+// sampleOrder is the page of an order that could be made.
+func (f *Face) sampleOrder(v *view.View, title string) g.Node {
 	return h.Div(h.Class("kind"), heading(v, title), h.Section(h.Class("card part"), orderRequest(v, prop(v.Doc, "body"))))
 }
 
-// addressed puts addresses back in place of the links that pages have.
-func addressed(v hal.Value) hal.Value {
+// hrefsOf puts addresses back in place of the links that pages have.
+func hrefsOf(v hal.Value) hal.Value {
 	switch v.Kind() {
 	case hal.KindLink:
 		l, _ := v.Link()
@@ -383,13 +383,13 @@ func addressed(v hal.Value) hal.Value {
 	case hal.KindList:
 		list := make([]hal.Value, 0, v.Len())
 		for x := range v.Items() {
-			list = append(list, addressed(x))
+			list = append(list, hrefsOf(x))
 		}
 		return hal.List(list)
 	case hal.KindObject:
 		props := slices.Clone(v.Props())
 		for i := range props {
-			props[i].Value = addressed(props[i].Value)
+			props[i].Value = hrefsOf(props[i].Value)
 		}
 		return hal.Object(props)
 	case hal.KindNull, hal.KindBool, hal.KindInt, hal.KindDecimal, hal.KindString, hal.KindRaw:

@@ -14,21 +14,21 @@ import (
 	"halcyon/pkg/web"
 )
 
-// plumbing are the relations that a page says by what it is, not by a link.
-var plumbing = map[string]bool{
+// structuralRels are the relations that a page says by what it is, not by a link.
+var structuralRels = map[string]bool{
 	"self": true, "curies": true, "collection": true, "up": true, "first": true, "prev": true, "next": true, "last": true,
 	"cb:filter": true, "describedby": true, "profile": true,
 }
 
-// mostLinks is how many links of a relation are shown at once.
-const mostLinks = 12
+// maxLinks is how many links of a relation are shown at once.
+const maxLinks = 12
 
 // document is the page of a row, and of any document that no page was made for.
 func (f *Face) document(v *view.View, title string) g.Node {
 	d := v.Doc
 	return g.Group{
 		heading(v, title),
-		once(v),
+		secretNotice(v),
 		actions(v),
 		h.Div(h.Class("columns"),
 			h.Section(h.Class("card"), g.Attr("aria-label", "Properties"), members(d.Props, v.Of)),
@@ -39,9 +39,9 @@ func (f *Face) document(v *view.View, title string) g.Node {
 	}
 }
 
-// once warns of an answer that nobody gets again. Answers to forms lead elsewhere
+// secretNotice warns of an answer that nobody gets again. Answers to forms lead elsewhere
 // unless they say something that is said this once.
-func once(v *view.View) g.Node {
+func secretNotice(v *view.View) g.Node {
 	if !v.Posted || v.Of == nil {
 		return nil
 	}
@@ -100,13 +100,13 @@ func relations(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Links {
 		r := &v.Doc.Links[i]
-		if plumbing[r.Name] || !shownIn(r.Only) {
+		if structuralRels[r.Name] || !shownIn(r.Only) {
 			continue
 		}
 		links := make(g.Group, 0, len(r.Links))
 		for j := range r.Links {
 			if l := &r.Links[j]; l.Href != "" && !l.Templated {
-				links = append(links, h.Li(way(v, l)))
+				links = append(links, h.Li(linkOrButton(v, l)))
 			}
 		}
 		if len(links) == 0 {
@@ -122,7 +122,7 @@ func relations(v *view.View) g.Node {
 				doc = x.Doc
 			}
 		}
-		list = append(list, h.Dt(hover(doc), g.Text(name)), h.Dd(some(links)))
+		list = append(list, h.Dt(titleAttr(doc), g.Text(name)), h.Dd(collapsible(links)))
 	}
 	if list == nil {
 		return nil
@@ -130,23 +130,23 @@ func relations(v *view.View) g.Node {
 	return h.Section(h.Class("card"), g.Attr("aria-label", "Links"), h.Dl(h.Class("props"), list))
 }
 
-// some shows the first of many links, and the others when asked.
-func some(links g.Group) g.Node {
-	if len(links) <= mostLinks {
+// collapsible shows the first of many links, and the others when asked.
+func collapsible(links g.Group) g.Node {
+	if len(links) <= maxLinks {
 		return h.Ul(links)
 	}
 	return g.Group{
-		h.Ul(links[:mostLinks]),
-		h.Details(h.Summary(g.Text(strconv.Itoa(len(links)-mostLinks)+" more")), h.Ul(links[mostLinks:])),
+		h.Ul(links[:maxLinks]),
+		h.Details(h.Summary(g.Text(strconv.Itoa(len(links)-maxLinks)+" more")), h.Ul(links[maxLinks:])),
 	}
 }
 
-// way is a link, or the button that does what cannot be gone to.
-func way(v *view.View, l *hal.Link) g.Node {
-	if !opens(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
+// linkOrButton is a link, or the button that does what cannot be gone to.
+func linkOrButton(v *view.View, l *hal.Link) g.Node {
+	if !isNavigable(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
 		return h.Form(h.Method("post"), h.Action(web.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
 	}
-	b := appendTo(nil, l)
+	b := appendLinkOrText(nil, l)
 	for i := range l.Extra {
 		b = appendText(append(b, ` <span class="none">`...), label(l.Extra[i].Name)+": ")
 		b = appendValue(b, l.Extra[i].Value)
@@ -155,7 +155,7 @@ func way(v *view.View, l *hal.Link) g.Node {
 	return markup(b)
 }
 
-func link(l *hal.Link) g.Node { return markup(appendTo(nil, l)) }
+func link(l *hal.Link) g.Node { return markup(appendLinkOrText(nil, l)) }
 
 // embedded shows embedded resources as cards.
 func embedded(d *hal.Document) g.Node {

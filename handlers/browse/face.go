@@ -20,8 +20,8 @@ const Base = "/api/v2"
 
 // Face writes pages and serves what they need.
 type Face struct {
-	assets  assets
-	viewing func() (viewer, error) // reads the files once
+	assets     assets
+	viewerOnce func() (viewer, error) // reads the files once
 }
 
 // New makes the face.
@@ -31,7 +31,7 @@ func New() (*Face, error) {
 		return nil, err
 	}
 	f := &Face{assets: a}
-	f.viewing = sync.OnceValues(f.loadViewer)
+	f.viewerOnce = sync.OnceValues(f.loadViewer)
 	return f, nil
 }
 
@@ -40,7 +40,7 @@ var _ view.Writer = (*Face)(nil)
 // Append implements view.Writer.
 func (f *Face) Append(dst []byte, v *view.View) []byte {
 	b := bytes.NewBuffer(dst)
-	_ = f.frame(v).Render(b) // a buffer takes everything
+	_ = f.layout(v).Render(b) // a buffer takes everything
 	return b.Bytes()
 }
 

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	mostChoices = 24 // of a field that is offered as a list of its values
-	mostQuick   = 4  // fields that are
+	maxChoices      = 24 // of a field that is offered as a list of its values
+	maxQuickFilters = 4  // fields that are
 )
 
-// named are the fields that rows are called by, best first.
-var named = []string{"name", "hostname", "username", "id"}
+// titleFields are the fields that rows are called by, best first.
+var titleFields = []string{"name", "hostname", "username", "id"}
 
 // titleField gives the field that a resource's rows are called by.
 func titleField(s *query.Schema, known func(string) *query.Field) *query.Field {
-	for _, name := range named {
+	for _, name := range titleFields {
 		if f := known(name); f != nil {
 			return f
 		}
@@ -47,10 +47,10 @@ func filter(v *view.View) g.Node {
 	}
 	terms := query.TypedTerms(raw)
 	wrong := v.Doc == nil && v.Problem != nil
-	find, states := search(v, terms), quick(v, terms)
+	find, states := search(v, terms), quickFilters(v, terms)
 	show := h.Button(h.Type("submit"), g.Text("Show"))
 	return h.Form(h.Class("filter"), h.Method("get"), h.Action(v.Path), h.Role("search"), g.Attr("aria-label", "Filter"),
-		carried(v, here),
+		hiddenParams(v, here),
 		g.If(find != nil || states != nil, h.Div(h.Class("quick"), find, states, show)),
 		chips(v, here, terms),
 		h.Details(g.If(wrong, g.Attr("open")),
@@ -67,8 +67,8 @@ func filter(v *view.View) g.Node {
 	)
 }
 
-// carried keeps what the list was asked besides the filter.
-func carried(v *view.View, here address) g.Node {
+// hiddenParams keeps what the list was asked besides the filter.
+func hiddenParams(v *view.View, here address) g.Node {
 	var list g.Group
 	for _, p := range here.pairs {
 		if p.name != "filter" && p.name != "page" && p.name != "after" && p.name != "before" {
@@ -82,7 +82,7 @@ func carried(v *view.View, here address) g.Node {
 }
 
 // row is the two hidden parts of a condition whose value is typed or chosen beside it.
-func condBegin(path string, l query.Lookup) g.Node {
+func conditionInputs(path string, l query.Lookup) g.Node {
 	return g.Group{h.Input(h.Type("hidden"), h.Name("_f"), h.Value(path)), h.Input(h.Type("hidden"), h.Name("_l"), h.Value(string(l)))}
 }
 
@@ -103,21 +103,21 @@ func search(v *view.View, terms []query.Typed) g.Node {
 	}
 	return h.Div(h.Class("field"),
 		h.Label(h.For("search"), g.Text(label(f.Name)+" contains")),
-		condBegin(f.Name, query.IContains),
+		conditionInputs(f.Name, query.IContains),
 		h.Input(h.Type("search"), h.ID("search"), h.Name("_v"), h.Value(valueOf(terms, f.Name, query.IContains))),
 	)
 }
 
-// quick offers the values of the fields in the table that have few.
-func quick(v *view.View, terms []query.Typed) g.Node {
+// quickFilters offers the values of the fields in the table that have few.
+func quickFilters(v *view.View, terms []query.Typed) g.Node {
 	var list g.Group
 	for _, name := range v.Of.Headings {
 		f := fieldOf(v, name)
-		if f == nil || len(list) == mostQuick {
+		if f == nil || len(list) == maxQuickFilters {
 			continue
 		}
-		values := fewValues(v.Of, f)
-		if len(values) == 0 || len(values) > mostChoices {
+		values := choicesOf(v.Of, f)
+		if len(values) == 0 || len(values) > maxChoices {
 			continue
 		}
 		id, chosen := "quick-"+f.Name, valueOf(terms, f.Name, query.Exact)
@@ -127,7 +127,7 @@ func quick(v *view.View, terms []query.Typed) g.Node {
 		}
 		list = append(list, h.Div(h.Class("field"),
 			h.Label(h.For(id), g.Text(label(f.Name))),
-			condBegin(f.Name, query.Exact),
+			conditionInputs(f.Name, query.Exact),
 			h.Select(h.ID(id), h.Name("_v"), options),
 		))
 	}
@@ -137,8 +137,8 @@ func quick(v *view.View, terms []query.Typed) g.Node {
 	return list
 }
 
-// fewValues gives the values of a field that has few, as name and value.
-func fewValues(of *resource.Def, f *query.Field) []pair {
+// choicesOf gives the values of a field that has few, as name and value.
+func choicesOf(of *resource.Def, f *query.Field) []pair {
 	//exhaustive:ignore
 	switch f.Kind {
 	case query.Bool:
@@ -146,15 +146,15 @@ func fewValues(of *resource.Def, f *query.Field) []pair {
 	case query.Enum:
 		list := make([]pair, len(f.Enum))
 		for i, x := range f.Enum {
-			list[i] = pair{wordFor(of, f.Name, x), x}
+			list[i] = pair{valueLabel(of, f.Name, x), x}
 		}
 		return list
 	}
 	return nil
 }
 
-// wordFor gives a value as pages say it: a state by the words of its badge.
-func wordFor(of *resource.Def, field, value string) string {
+// valueLabel gives a value as pages say it: a state by the words of its badge.
+func valueLabel(of *resource.Def, field, value string) string {
 	if isState(of, field) {
 		if s, known := stateOf(value, isOrder(of)); known {
 			return s.text
@@ -209,9 +209,9 @@ func condition(v *view.View) g.Node {
 		f := titleField(hop.Target, func(name string) *query.Field { return hop.Target.Field(name, v.Actor) })
 		related = append(related, fieldOption(v, hop.Name+"."+f.Name, label(hop.Name), f))
 	}
-	ways := make(g.Group, 0, len(lookups))
+	items := make(g.Group, 0, len(lookups))
 	for _, l := range lookups {
-		ways = append(ways, h.Option(h.Value(string(l.lookup)), h.Data("kinds", fitting(l.lookup)), g.Text(l.words)))
+		items = append(items, h.Option(h.Value(string(l.lookup)), h.Data("kinds", kindsFor(l.lookup)), g.Text(l.words)))
 	}
 	return h.Div(h.Class("conditions"), h.Div(h.Class("condition"),
 		h.Select(h.Name("_f"), h.Aria("label", "Field"),
@@ -219,7 +219,7 @@ func condition(v *view.View) g.Node {
 			h.OptGroup(g.Attr("label", "Fields"), own),
 			g.If(len(related) > 0, h.OptGroup(g.Attr("label", "Related, by name"), related)),
 		),
-		h.Select(h.Name("_l"), h.Aria("label", "Condition"), ways),
+		h.Select(h.Name("_l"), h.Aria("label", "Condition"), items),
 		h.Input(h.Type("text"), h.Name("_v"), h.Aria("label", "Value"), h.AutoComplete("off")),
 	))
 }
@@ -227,14 +227,14 @@ func condition(v *view.View) g.Node {
 func fieldOption(v *view.View, path, text string, f *query.Field) g.Node {
 	kind := fieldKinds[f.Kind]
 	var values []string
-	for _, x := range fewValues(v.Of, f) {
+	for _, x := range choicesOf(v.Of, f) {
 		values = append(values, x.value)
 	}
 	return h.Option(h.Value(path), h.Data("kind", kind), g.If(values != nil, h.Data("values", strings.Join(values, "|"))), g.Text(text))
 }
 
-// fitting lists the kinds of fields that a lookup fits.
-func fitting(l query.Lookup) string {
+// kindsFor lists the kinds of fields that a lookup fits.
+func kindsFor(l query.Lookup) string {
 	var list []string
 	for kind, name := range fieldKinds {
 		f := query.Field{Kind: kind}
@@ -262,18 +262,18 @@ func chips(v *view.View, here address, terms []query.Typed) g.Node {
 				rest = append(rest, other.String())
 			}
 		}
-		text := inWords(v.Of, t)
-		list = append(list, h.Li(g.Text(text), h.A(h.Href(here.afresh(pair{"filter", strings.Join(rest, ";")}).String()),
+		text := termText(v.Of, t)
+		list = append(list, h.Li(g.Text(text), h.A(h.Href(here.fromFirstPage(pair{"filter", strings.Join(rest, ";")}).String()),
 			h.Aria("label", "Without: "+text), g.Text("×"))))
 	}
 	if len(terms) > 1 {
-		list = append(list, h.Li(h.Class("clear"), h.A(h.Href(here.afresh(pair{"filter", ""}).String()), g.Text("Without any"))))
+		list = append(list, h.Li(h.Class("clear"), h.A(h.Href(here.fromFirstPage(pair{"filter", ""}).String()), g.Text("Without any"))))
 	}
 	return h.Ul(h.Class("chips"), h.Aria("label", "Conditions"), list)
 }
 
-// inWords says what a term asks.
-func inWords(of *resource.Def, t query.Typed) string {
+// termText says what a term asks.
+func termText(of *resource.Def, t query.Typed) string {
 	words := string(t.Lookup)
 	for _, l := range lookups {
 		if l.lookup == t.Lookup {
@@ -288,12 +288,12 @@ func inWords(of *resource.Def, t query.Typed) string {
 	}
 	value := t.Value
 	if t.Lookup == query.Exact && isState(of, t.Path) {
-		value = wordFor(of, t.Path, value)
+		value = valueLabel(of, t.Path, value)
 	}
 	return label(strings.TrimSuffix(t.Path, ".name")) + " " + words + " " + value
 }
 
-// wayOn leads from a list that cannot be shown to one that can.
-func wayOn(d *resource.Def) g.Node {
+// unfilteredLink leads from a list that cannot be shown to one that can.
+func unfilteredLink(d *resource.Def) g.Node {
 	return h.P(h.A(h.Href(d.Path()), g.Text("All "+d.Noun)))
 }

@@ -72,39 +72,39 @@ func fieldID(t *hal.Template, i int) string { return idOf(t) + "-" + strconv.Ito
 
 // form is one template. It is open when it came back with a problem.
 func form(v *view.View, t *hal.Template) g.Node {
-	back := sentBy(v, t)
+	sent := submissionOf(v, t)
 	class := "primary"
 	if dangerous(t) {
 		class = "danger"
 	}
-	return h.Details(h.Class("card form"), h.ID(formID(t)), g.If(back != nil || !v.SignedIn(), g.Attr("open")),
-		h.Summary(g.Text(verb(t))),
-		g.If(doc(v, t) != "", h.P(h.Class("hint"), g.Text(doc(v, t)))),
+	return h.Details(h.Class("card form"), h.ID(formID(t)), g.If(sent != nil || !v.SignedIn(), g.Attr("open")),
+		h.Summary(g.Text(actionLabel(t))),
+		g.If(actionDoc(v, t) != "", h.P(h.Class("hint"), g.Text(actionDoc(v, t)))),
 		h.Form(h.Method("post"), h.Action(actionOf(v, t)), fields(v, t, t.Properties),
-			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(send(t))))))
+			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(submitLabel(t))))))
 }
 
-// send is what the button of a form says.
-func send(t *hal.Template) string {
+// submitLabel is what the button of a form says.
+func submitLabel(t *hal.Template) string {
 	if t.Method == http.MethodPatch || t.Method == http.MethodPut {
 		return "Save"
 	}
-	return verb(t)
+	return actionLabel(t)
 }
 
 // fields are those of a template, or some of them.
 func fields(v *view.View, t *hal.Template, props []hal.TemplateProperty) g.Node {
-	back := sentBy(v, t)
+	sent := submissionOf(v, t)
 	list := make(g.Group, 0, len(props))
 	for i := range props {
-		in := input{t: t, p: &props[i], id: fieldID(t, i), back: back, view: v}
+		in := input{t: t, p: &props[i], id: fieldID(t, i), sent: sent, view: v}
 		list = append(list, in.field())
 	}
 	return list
 }
 
-// sentBy gives the form that came back, when it was this one.
-func sentBy(v *view.View, t *hal.Template) *view.Sent {
+// submissionOf gives the form that came back, when it was this one.
+func submissionOf(v *view.View, t *hal.Template) *view.Sent {
 	if v.Sent == nil || v.Sent.Method != t.Method || strings.Trim(v.Sent.Target, "/") != strings.Trim(t.Target, "/") {
 		return nil
 	}
@@ -140,12 +140,12 @@ func reasonOf(s *view.Sent, name string) string {
 	return strings.Join(reasons, "; ")
 }
 
-// mistakes say what is wrong with a form that came back, each with a way to its field.
-func mistakes(v *view.View) g.Node {
+// formErrors say what is wrong with a form that came back, each with a way to its field.
+func formErrors(v *view.View) g.Node {
 	p := v.Problem
 	var list g.Group
 	for _, e := range p.Errors {
-		name, id := culprit(v, e.Pointer)
+		name, id := fieldAt(v, e.Pointer)
 		if id == "" {
 			list = append(list, h.Li(h.Code(g.Text(e.Pointer)), g.Text(" "+e.Reason)))
 			continue
@@ -153,32 +153,32 @@ func mistakes(v *view.View) g.Node {
 		list = append(list, h.Li(h.A(h.Href("#"+id), g.Text(name)), g.Text(": "+e.Reason)))
 	}
 	return h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), g.Attr("autofocus"),
-		h.P(g.Text(complaint(p, list != nil))),
+		h.P(g.Text(problemSummary(p, list != nil))),
 		g.If(list != nil, h.Ul(list)),
 		g.If(p.Type != "", h.P(h.A(h.Href(p.Type), g.Text("About this problem")))))
 }
 
-// complaint is what a problem says, where the list of its errors does not say it.
-func complaint(p *hal.Problem, listed bool) string {
+// problemSummary is what a problem says, where the list of its errors does not say it.
+func problemSummary(p *hal.Problem, listed bool) string {
 	if listed {
 		return p.Title
 	}
 	return p.Detail
 }
 
-// culprit gives the field that a complaint is about: how it is called, and its id, ""
+// fieldAt gives the field that a complaint is about: how it is called, and its id, ""
 // when there is none.
-func culprit(v *view.View, pointer string) (name, id string) {
+func fieldAt(v *view.View, pointer string) (name, id string) {
 	if v.Doc == nil || v.Sent == nil {
 		return "", ""
 	}
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]
-		if sentBy(v, t) == nil {
+		if submissionOf(v, t) == nil {
 			continue
 		}
 		props := t.Properties
-		if several(t) {
+		if isBulk(t) {
 			props = props[1:]
 		}
 		for j := range props {
@@ -192,8 +192,8 @@ func culprit(v *view.View, pointer string) (name, id string) {
 	return "", ""
 }
 
-// typed shows what a form held whose page cannot be shown again.
-func typed(values url.Values) g.Node {
+// sentValues shows what a form held whose page cannot be shown again.
+func sentValues(values url.Values) g.Node {
 	names := make([]string, 0, len(values))
 	for name := range values {
 		if !view.Secret(name) {

@@ -18,39 +18,39 @@ func (f *Face) home(v *view.View, _ string) g.Node {
 	}
 	return h.Div(h.Class("kind"), g.If(moves, g.Attr("data-poll")),
 		heading(v, "Welcome, "+v.Actor.Username),
-		region("home-waiting", part("Waiting for your approval", waiting(embeddedOf(d, "cb:waiting")),
+		region("home-waiting", section("Waiting for your approval", pendingApprovals(embeddedOf(d, "cb:waiting")),
 			h.P(h.Class("more"), h.A(h.Href(Base+"/orders/?filter=status:PENDING"), g.Text("All pending orders"))))),
 		h.Div(h.Class("columns even"),
-			region("home-running", part("Under way", orNothing(jobTree(embeddedOf(d, "cb:running")), "Nothing is being worked on."),
+			region("home-running", section("Under way", orEmpty(jobTree(embeddedOf(d, "cb:running")), "Nothing is being worked on."),
 				h.P(h.Class("more"), h.A(h.Href(Base+"/jobs/?filter=status:RUNNING"), g.Text("All running jobs"))))),
-			region("home-carts", part("In your cart", orNothing(carts(embeddedOf(d, "cb:carts")), "Nothing yet."),
+			region("home-carts", section("In your cart", orEmpty(carts(embeddedOf(d, "cb:carts")), "Nothing yet."),
 				h.P(h.Class("more"), h.A(h.Href(Base+"/user/current-order"), g.Text("Go to the cart"))))),
 		),
-		h.Section(h.H2(g.Text("Catalogue")), orNothing(goods(embeddedOf(d, "blueprints")), "Nothing can be ordered yet."),
+		h.Section(h.H2(g.Text("Catalogue")), orEmpty(blueprintCards(embeddedOf(d, "blueprints")), "Nothing can be ordered yet."),
 			h.P(h.Class("more"), h.A(h.Href(Base+"/blueprints/"), g.Text("The whole catalogue")))),
-		region("home-servers", part("Your servers", orNothing(serverTable(embeddedOf(d, "servers")), "You have none yet."),
+		region("home-servers", section("Your servers", orEmpty(serverTable(embeddedOf(d, "servers")), "You have none yet."),
 			h.P(h.Class("more"), h.A(h.Href(Base+"/servers/?filter=owner.id:"+v.Actor.ID.String()), g.Text("All your servers"))))),
-		h.Section(h.Class("card part"), h.ID(everything), h.H2(g.Text("Everything there is")), h.Ul(h.Class("index"), index(d))),
+		h.Section(h.Class("card part"), h.ID(allResourcesID), h.H2(g.Text("Everything there is")), h.Ul(h.Class("index"), index(d))),
 	)
 }
 
-// orNothing says so where there is nothing.
-func orNothing(content g.Node, text string) g.Node {
+// orEmpty says so where there is nothing.
+func orEmpty(content g.Node, text string) g.Node {
 	if content == nil {
 		return h.P(h.Class("none"), g.Text(text))
 	}
 	return content
 }
 
-// waiting are orders that somebody has to decide on.
-func waiting(docs []hal.Document) g.Node {
+// pendingApprovals are orders that somebody has to decide on.
+func pendingApprovals(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
 	}
 	rows := make(g.Group, 0, len(docs))
 	for i := range docs {
 		d := &docs[i]
-		rows = append(rows, h.Tr(cell("Order", selfLink(d)), cell("What", word(textOf(d, "summary"))), cell("By", word(textOf(d, "owner.username"))),
+		rows = append(rows, h.Tr(cell("Order", selfLink(d)), cell("What", optionalText(textOf(d, "summary"))), cell("By", optionalText(textOf(d, "owner.username"))),
 			cell("Group", linkTo(d, "group")), cell("Price", price(textOf(d, "rate")))))
 	}
 	return grid([]string{"Order", "What", "By", "Group", "Price"}, rows)
@@ -77,7 +77,7 @@ func index(d *hal.Document) g.Node {
 	var items g.Group
 	for i := range d.Links {
 		r := &d.Links[i]
-		if plumbing[r.Name] || acts[r.Name] {
+		if structuralRels[r.Name] || postOnlyRels[r.Name] {
 			continue
 		}
 		for j := range r.Links {
@@ -89,5 +89,5 @@ func index(d *hal.Document) g.Node {
 	return items
 }
 
-// acts are the relations of the root that a link cannot follow.
-var acts = map[string]bool{"cb:sign-out": true, "cb:sync-vms": true}
+// postOnlyRels are the relations of the root that a link cannot follow.
+var postOnlyRels = map[string]bool{"cb:sign-out": true, "cb:sync-vms": true}

@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	mostRadios = 4  // choices of one that are all shown
-	mostBoxes  = 12 // choices of several that are
+	maxRadios     = 4  // choices of one that are all shown
+	maxCheckboxes = 12 // choices of several that are
 )
 
 // input is one property of a template, with what was typed when it came back.
 type input struct {
-	t     *hal.Template
-	p     *hal.TemplateProperty
-	id    string
-	back  *view.Sent
-	view  *view.View
-	about string // what whoever asks says of it, "" for nothing
-	flat  bool   // choices are a list, however few, that begins with its first: scripts put others into it
+	t        *hal.Template
+	p        *hal.TemplateProperty
+	id       string
+	sent     *view.Sent
+	view     *view.View
+	doc      string // what whoever asks says of it, "" for nothing
+	asSelect bool   // choices are a list, however few, that begins with its first: scripts put others into it
 }
 
 // prompt is what a property is called: by its name where the prompt is the
@@ -63,8 +63,8 @@ func (in *input) chosen() []string {
 		return nil
 	}
 	list := in.p.Selected
-	if in.back != nil {
-		list = in.back.Values[in.p.Name]
+	if in.sent != nil {
+		list = in.sent.Values[in.p.Name]
 	} else if len(list) == 0 && in.p.Value != "" {
 		list = []string{in.p.Value}
 	}
@@ -77,37 +77,37 @@ func (in *input) field() g.Node {
 		return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value(first(in.chosen())))
 	}
 	wrong := ""
-	if in.back != nil {
-		wrong = reasonOf(in.back, in.p.Name)
+	if in.sent != nil {
+		wrong = reasonOf(in.sent, in.p.Name)
 	}
 	hint := in.hint()
-	var about []string
+	var describedBy []string
 	if wrong != "" {
-		about = append(about, in.id+"-wrong")
+		describedBy = append(describedBy, in.id+"-wrong")
 	}
 	if hint != nil {
-		about = append(about, in.id+"-hint")
+		describedBy = append(describedBy, in.id+"-hint")
 	}
-	said := g.Group{
+	aria := g.Group{
 		g.If(wrong != "", g.Attr("aria-invalid", "true")),
-		g.If(about != nil, g.Attr("aria-describedby", strings.Join(about, " "))),
+		g.If(describedBy != nil, g.Attr("aria-describedby", strings.Join(describedBy, " "))),
 	}
 	below := g.Group{
 		g.If(hint != nil, h.P(h.Class("hint"), h.ID(in.id+"-hint"), hint)),
 		g.If(wrong != "", h.P(h.Class("wrong"), h.ID(in.id+"-wrong"), g.Text(wrong))),
 	}
 	name := g.Group{g.Text(in.name()), g.If(in.p.Required, h.Span(h.Class("required"), g.Attr("title", "required"), g.Text("*")))}
-	if in.yesOrNo() {
-		return h.Div(h.Class("field check"), in.box(said), h.Label(h.For(in.id), name), below)
+	if in.isCheckbox() {
+		return h.Div(h.Class("field check"), in.checkbox(aria), h.Label(h.For(in.id), name), below)
 	}
-	if group := in.group(); group != nil {
-		return h.FieldSet(h.Class("field"), h.ID(in.id), h.TabIndex("-1"), said, h.Legend(name), group, below)
+	if group := in.optionGroup(); group != nil {
+		return h.FieldSet(h.Class("field"), h.ID(in.id), h.TabIndex("-1"), aria, h.Legend(name), group, below)
 	}
-	return h.Div(h.Class("field"), h.Label(h.For(in.id), name), in.control(said), below)
+	return h.Div(h.Class("field"), h.Label(h.For(in.id), name), in.control(aria), below)
 }
 
-// yesOrNo reports whether the property is a box to tick.
-func (in *input) yesOrNo() bool {
+// isCheckbox reports whether the property is a box to tick.
+func (in *input) isCheckbox() bool {
 	if in.p.Type == "checkbox" {
 		return true
 	}
@@ -118,19 +118,19 @@ func (in *input) yesOrNo() bool {
 	return in.p.Required || len(in.chosen()) > 0 // one that may be left open has three choices
 }
 
-// box sends false when it is not ticked, which browsers by themselves say by nothing.
-func (in *input) box(said g.Node) g.Node {
+// checkbox sends false when it is not ticked, which browsers by themselves say by nothing.
+func (in *input) checkbox(aria g.Node) g.Node {
 	return g.Group{
 		h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value("false")),
-		h.Input(h.Type("checkbox"), h.ID(in.id), h.Name(in.p.Name), h.Value("true"), said, g.If(slices.Contains(in.chosen(), "true"), h.Checked())),
+		h.Input(h.Type("checkbox"), h.ID(in.id), h.Name(in.p.Name), h.Value("true"), aria, g.If(slices.Contains(in.chosen(), "true"), h.Checked())),
 	}
 }
 
-// group shows all choices where they are few, nil where they are not.
-func (in *input) group() g.Node {
+// optionGroup shows all choices where they are few, nil where they are not.
+func (in *input) optionGroup() g.Node {
 	kind := "radio"
 	switch n := len(in.p.Options); {
-	case n == 0, in.flat, in.p.Multiple && n > mostBoxes, !in.p.Multiple && (n > mostRadios || !in.p.Required):
+	case n == 0, in.asSelect, in.p.Multiple && n > maxCheckboxes, !in.p.Multiple && (n > maxRadios || !in.p.Required):
 		return nil
 	case in.p.Multiple:
 		kind = "checkbox"
@@ -138,7 +138,7 @@ func (in *input) group() g.Node {
 	chosen := in.chosen()
 	list := make(g.Group, 0, len(in.p.Options)+1)
 	if in.p.Multiple {
-		list = append(list, in.nothing())
+		list = append(list, in.emptyValue())
 	}
 	for i, o := range in.p.Options {
 		id := in.id + "-" + strconv.Itoa(i)
@@ -156,20 +156,22 @@ func promptOf(o hal.Option) string {
 	return o.Value
 }
 
-// nothing says that none of several is chosen, which would be said by nothing.
-func (in *input) nothing() g.Node { return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value("")) }
+// emptyValue says that none of several is chosen, which would be said by nothing.
+func (in *input) emptyValue() g.Node {
+	return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value(""))
+}
 
 // control is what a value is typed or chosen with.
-func (in *input) control(said g.Node) g.Node {
+func (in *input) control(aria g.Node) g.Node {
 	p := in.p
-	common := g.Group{h.ID(in.id), h.Name(p.Name), g.If(p.Required, h.Required()), g.If(p.ReadOnly, h.ReadOnly()), said}
+	common := g.Group{h.ID(in.id), h.Name(p.Name), g.If(p.Required, h.Required()), g.If(p.ReadOnly, h.ReadOnly()), aria}
 	switch {
 	case len(p.Options) > 0:
-		return in.list(common)
+		return in.selectList(common)
 	case p.OptionsLink.Href != "":
-		return in.choose(common)
-	case in.long():
-		text := layOut(first(in.chosen()))
+		return in.rowChooser(common)
+	case in.isMultiline():
+		text := indentJSON(first(in.chosen()))
 		return h.Textarea(common, h.Rows(strconv.Itoa(min(max(3, strings.Count(text, "\n")+2), 16))),
 			g.If(p.MaxLength > 0, h.MaxLength(strconv.Itoa(p.MaxLength))), g.If(p.Placeholder != "", h.Placeholder(p.Placeholder)),
 			g.If(p.Type == "textarea", g.Group{h.Class("code"), g.Attr("spellcheck", "false")}), g.Text(text))
@@ -178,30 +180,30 @@ func (in *input) control(said g.Node) g.Node {
 	if kind == "" {
 		kind = "text"
 	}
-	return h.Input(h.Type(kind), common, g.If(!in.secret(), h.Value(in.typed(kind))),
+	return h.Input(h.Type(kind), common, g.If(!in.secret(), h.Value(in.formatted(kind))),
 		g.If(p.Placeholder != "", h.Placeholder(p.Placeholder)),
-		g.If(p.Regex != "", g.Group{h.Pattern(p.Regex), h.Title(in.form())}),
+		g.If(p.Regex != "", g.Group{h.Pattern(p.Regex), h.Title(in.formatHint())}),
 		g.If(p.Min != "", h.Min(p.Min)), g.If(p.Max != "", h.Max(p.Max)),
 		g.If(p.MinLength > 0, h.MinLength(strconv.Itoa(p.MinLength))),
 		g.If(p.MaxLength > 0, h.MaxLength(strconv.Itoa(p.MaxLength))),
 		g.If(kind == "number", h.Step("any")), // whether it has to be whole is said by who refuses it
 		g.If(kind == "datetime-local", h.Step("1")),
-		in.completes(),
+		in.autocomplete(),
 	)
 }
 
-// prose are the members that take several lines.
-var prose = []string{"description", "notes", "reason", "message", "condition", "comment"}
+// multilineNames are the members that take several lines.
+var multilineNames = []string{"description", "notes", "reason", "message", "condition", "comment"}
 
-// long reports whether the value is a text of several lines.
-func (in *input) long() bool {
+// isMultiline reports whether the value is a text of several lines.
+func (in *input) isMultiline() bool {
 	p := in.p
 	return p.Type == "textarea" || (p.Type == "text" || p.Type == "") && p.Regex == "" &&
-		(slices.Contains(prose, p.Name) || strings.Contains(first(in.chosen()), "\n"))
+		(slices.Contains(multilineNames, p.Name) || strings.Contains(first(in.chosen()), "\n"))
 }
 
-// layOut lays out a text that is JSON.
-func layOut(text string) string {
+// indentJSON lays out a text that is JSON.
+func indentJSON(text string) string {
 	var b bytes.Buffer
 	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || json.Indent(&b, []byte(text), "", "  ") != nil {
 		return text
@@ -209,8 +211,8 @@ func layOut(text string) string {
 	return b.String()
 }
 
-// typed gives the value as the type of the input has it.
-func (in *input) typed(kind string) string {
+// formatted gives the value as the type of the input has it.
+func (in *input) formatted(kind string) string {
 	text := first(in.chosen())
 	if at, ok := instant(text); ok && kind == "datetime-local" {
 		return at.Format("2006-01-02T15:04:05")
@@ -221,11 +223,11 @@ func (in *input) typed(kind string) string {
 	return text
 }
 
-// list is a choice of one or several from a longer list.
-func (in *input) list(common g.Node) g.Node {
+// selectList is a choice of one or several from a longer list.
+func (in *input) selectList(common g.Node) g.Node {
 	chosen := in.chosen()
 	options := make(g.Group, 0, len(in.p.Options)+1)
-	if !in.p.Multiple && (!in.p.Required || len(chosen) == 0 && !in.flat) {
+	if !in.p.Multiple && (!in.p.Required || len(chosen) == 0 && !in.asSelect) {
 		unless := ""
 		if in.p.Placeholder != "" {
 			unless = "As usual: " + in.p.Placeholder
@@ -235,22 +237,22 @@ func (in *input) list(common g.Node) g.Node {
 	for _, o := range in.p.Options {
 		options = append(options, h.Option(h.Value(o.Value), g.If(o.For != "", h.Data("for", o.For)), g.If(slices.Contains(chosen, o.Value), h.Selected()), g.Text(promptOf(o))))
 	}
-	return g.Group{g.If(in.p.Multiple, in.nothing()), h.Select(common, g.If(in.p.Multiple, h.Multiple()), options)}
+	return g.Group{g.If(in.p.Multiple, in.emptyValue()), h.Select(common, g.If(in.p.Multiple, h.Multiple()), options)}
 }
 
-// choose is a choice of a collection's rows, by what they are called where scripts
+// rowChooser is a choice of a collection's rows, by what they are called where scripts
 // run, and by id where they do not.
-func (in *input) choose(common g.Group) g.Node {
+func (in *input) rowChooser(common g.Group) g.Node {
 	p := in.p
 	chosen := in.chosen()
 	one := func(value string, own g.Node) g.Node {
-		return h.Input(h.Type("text"), h.Value(value), own, h.AutoComplete("off"), g.If(value != "", h.Data("title", in.called(value))))
+		return h.Input(h.Type("text"), h.Value(value), own, h.AutoComplete("off"), g.If(value != "", h.Data("title", in.titleOfID(value))))
 	}
 	attrs := g.Group{h.Class("choose"), h.Data("options", p.OptionsLink.Href), h.Data("prompt", p.PromptField), h.Data("value", p.ValueField)}
 	if !p.Multiple {
 		return h.Div(attrs, one(first(chosen), common))
 	}
-	list := g.Group{in.nothing(), one(first(chosen), common)}
+	list := g.Group{in.emptyValue(), one(first(chosen), common)}
 	for i := 1; i <= len(chosen); i++ { // one more, to fill in
 		value := ""
 		if i < len(chosen) {
@@ -261,9 +263,9 @@ func (in *input) choose(common g.Group) g.Node {
 	return h.Div(attrs, h.Data("multiple", p.Name), list)
 }
 
-// called gives the title of a row that is chosen, as the document's links have it, ""
+// titleOfID gives the title of a row that is chosen, as the document's links have it, ""
 // when they have none.
-func (in *input) called(id string) string {
+func (in *input) titleOfID(id string) string {
 	if in.view.Doc == nil {
 		return ""
 	}
@@ -275,8 +277,8 @@ func (in *input) called(id string) string {
 	return ""
 }
 
-// form says what a text has to be like.
-func (in *input) form() string {
+// formatHint says what a text has to be like.
+func (in *input) formatHint() string {
 	if in.view.Of != nil {
 		if f := in.view.Of.Field(in.p.Name); f != nil && f.Input.Reason != "" {
 			return "It is not taken when it " + f.Input.Reason + "."
@@ -290,16 +292,16 @@ func (in *input) form() string {
 
 // hint says what is asked and what can be entered, nil when that goes without saying.
 func (in *input) hint() g.Node {
-	_, what := prompt(in.view, in.p)
-	what = strings.TrimSpace(what + " " + in.about)
+	_, text := prompt(in.view, in.p)
+	text = strings.TrimSpace(text + " " + in.doc)
 	limits := in.limits()
 	switch {
-	case what == "":
+	case text == "":
 		return limits
 	case limits == nil:
-		return g.Text(what)
+		return g.Text(text)
 	}
-	return g.Group{g.Text(what + " "), limits}
+	return g.Group{g.Text(text + " "), limits}
 }
 
 func (in *input) limits() g.Node {
@@ -313,7 +315,7 @@ func (in *input) limits() g.Node {
 		}
 		var now g.Group
 		for _, id := range in.chosen() {
-			if t := in.called(id); t != "" {
+			if t := in.titleOfID(id); t != "" {
 				now = append(now, g.Text(" "+id+" is "+t+"."))
 			}
 		}
@@ -331,8 +333,8 @@ func (in *input) limits() g.Node {
 	return nil
 }
 
-// completes tells password managers what a field is for.
-func (in *input) completes() g.Node {
+// autocomplete tells password managers what a field is for.
+func (in *input) autocomplete() g.Node {
 	target := in.t.Target
 	signIn := strings.Contains(target, "sign-in") || strings.Contains(target, "token-auth")
 	switch name := in.p.Name; {

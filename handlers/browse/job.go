@@ -13,22 +13,22 @@ import (
 // job is the page of a piece of work.
 func (f *Face) job(v *view.View, _ string) g.Node {
 	d := v.Doc
-	return moving(v, atRest(d),
-		heading(v, titled(d)),
+	return live(v, isIdle(d),
+		heading(v, jobTitle(d)),
 		region("job-state",
-			h.Div(h.Class("state"), badge(textOf(d, "status")), bar(d)),
+			h.Div(h.Class("state"), badge(textOf(d, "status")), progressBar(d)),
 			failure(d),
 			buttons(v, "retry"),
 		),
 		h.Div(h.Class("columns"),
 			h.Div(
-				region("job-messages", part("Messages", messages(d))),
-				region("job-parts", part("Parts", jobTree(embeddedOf(d, "subjobs")))),
-				region("job-output", part("Output", output(textOf(d, "output")))),
-				region("job-servers", part("Servers", serverTable(embeddedOf(d, "servers")))),
+				region("job-messages", section("Messages", messages(d))),
+				region("job-parts", section("Parts", jobTree(embeddedOf(d, "subjobs")))),
+				region("job-output", section("Output", output(textOf(d, "output")))),
+				region("job-servers", section("Servers", serverTable(embeddedOf(d, "servers")))),
 			),
 			h.Div(
-				region("job-facts", part("About it", facts(
+				region("job-facts", section("About it", facts(
 					fact{"For", person(d, "owner")},
 					fact{"Group", linkTo(d, "group")},
 					fact{"Order", linkTo(d, "order")},
@@ -40,14 +40,14 @@ func (f *Face) job(v *view.View, _ string) g.Node {
 					fact{"Made", when(textOf(d, "create-date"))},
 					fact{"Begun", when(textOf(d, "start-date"))},
 					fact{"Ended", when(textOf(d, "end-date"))},
-					fact{"Attempts", word(textOf(d, "attempts"))},
+					fact{"Attempts", optionalText(textOf(d, "attempts"))},
 					fact{"Log", g.Group{linkTo(d, "raw-log"), g.Text(" · "), linkTo(d, "zip-log")}},
 				))),
 				region("job-history", history(d)),
 				ids(d),
 			),
 		),
-		formsBut(v),
+		formsExcept(v),
 	)
 }
 
@@ -93,12 +93,12 @@ func linksList(d *hal.Document, rel string) g.Node {
 	return h.Ul(items)
 }
 
-// bar shows the progress of a job.
-func bar(d *hal.Document) g.Node {
+// progressBar shows the progress of a job.
+func progressBar(d *hal.Document) g.Node {
 	p := prop(d, "progress").Props()
 	total, done := member(p, "total-tasks").Int(), member(p, "completed").Int()
 	status := textOf(d, "status")
-	name := g.Attr("aria-label", "Progress of "+titled(d))
+	name := g.Attr("aria-label", "Progress of "+jobTitle(d))
 	switch {
 	case total > 0:
 		return h.Div(h.Class("bar-row"),
@@ -110,8 +110,8 @@ func bar(d *hal.Document) g.Node {
 	return nil
 }
 
-// titled is what a job does, with its number.
-func titled(d *hal.Document) string {
+// jobTitle is what a job does, with its number.
+func jobTitle(d *hal.Document) string {
 	what := textOf(d, "type")
 	if a := textOf(d, "action"); a != "" && what == "Run Action" {
 		what = label(a)
@@ -155,7 +155,7 @@ func jobLine(d *hal.Document) g.Node {
 		wrong = textOf(d, "errors")
 	}
 	return h.Div(h.Class("job"),
-		h.A(h.Href(selfOf(d)), g.Text(titled(d))), badge(textOf(d, "status")), bar(d),
+		h.A(h.Href(selfOf(d)), g.Text(jobTitle(d))), badge(textOf(d, "status")), progressBar(d),
 		g.If(wrong != "", h.P(h.Class("wrong"), g.Text(wrong))),
 	)
 }

@@ -14,7 +14,7 @@ import (
 
 // list is the page of a collection.
 func (f *Face) list(v *view.View, title string) g.Node {
-	rows := listed(v.Doc)
+	rows := embeddedRows(v.Doc)
 	return g.Group{
 		heading(v, title),
 		listActions(v, len(rows) > 0),
@@ -26,7 +26,7 @@ func (f *Face) list(v *view.View, title string) g.Node {
 	}
 }
 
-func listed(d *hal.Document) []hal.Document {
+func embeddedRows(d *hal.Document) []hal.Document {
 	if len(d.Embedded) == 0 {
 		return nil
 	}
@@ -44,11 +44,11 @@ func listActions(v *view.View, rows bool) g.Node {
 	case rows && v.Path == v.Of.Path() && len(v.Of.BulkActions()) > 0:
 		several = h.A(h.Class("button"), h.Href(here.with(pair{"_select", "1"}).String()), g.Text("Select several"))
 	}
-	press := pressed(v)
-	if press == nil && several == nil {
+	buttons := actionButtons(v)
+	if buttons == nil && several == nil {
 		return nil
 	}
-	return h.Div(h.Class("actions"), press, several)
+	return h.Div(h.Class("actions"), buttons, several)
 }
 
 // createForms are the templates of the collection that ask something, those for
@@ -56,7 +56,7 @@ func listActions(v *view.View, rows bool) g.Node {
 func createForms(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
-		if t := &v.Doc.Templates[i]; len(t.Properties) > 0 && !several(t) {
+		if t := &v.Doc.Templates[i]; len(t.Properties) > 0 && !isBulk(t) {
 			list = append(list, form(v, t))
 		}
 	}
@@ -65,14 +65,14 @@ func createForms(v *view.View) g.Node {
 
 // column is one of a table.
 type column struct {
-	name  string
-	label string
-	order string // key of order=, "" for none
-	rel   bool
-	by    *column // what says how a relation's row is called; nil for its title
-	num   bool    // it is compared by size, and stands to the right
-	state bool
-	at    int // where it was found in the row before
+	name      string
+	label     string
+	order     string // key of order=, "" for none
+	rel       bool
+	titleFrom *column // what says how a relation's row is called; nil for its title
+	num       bool    // it is compared by size, and stands to the right
+	state     bool
+	lastIndex int // where it was found in the row before
 }
 
 // columnsFor gives what a table shows: the declared columns, or what was asked for
@@ -87,7 +87,7 @@ func columnsFor(v *view.View, docs []hal.Document) []column {
 			rel := v.Of.Field(name) == nil
 			if to, _, dotted := strings.Cut(name, "."); rel && dotted && v.Of.Relation(to) != nil && isShown(shown, name) {
 				add(to, true)
-				list[len(list)-1].by = &column{name: name}
+				list[len(list)-1].titleFrom = &column{name: name}
 				continue
 			}
 			if rel || v.Of.Field(name).Listed || isShown(shown, name) {
@@ -155,7 +155,7 @@ func (f *Face) table(v *view.View, docs []hal.Document) g.Node {
 	b = append(b, `<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table class="rows"><thead><tr>`...)
 	b = appendHeads(b, v, columns)
 	b = append(b, "</tr></thead><tbody>"...)
-	chosen := chosenRows(v)
+	chosen := selectedRows(v)
 	for i := range docs {
 		b = appendRow(b, v, &docs[i], columns, chosen)
 	}
@@ -193,7 +193,7 @@ func appendHeads(b []byte, v *view.View, columns []column) []byte {
 				b, mark, to = append(b, `ascending"`...), "▲", "-"+c.order
 			}
 		}
-		there := here.afresh(pair{"order", to})
+		there := here.fromFirstPage(pair{"order", to})
 		if v.Selection != "" {
 			there = there.with(pair{"_select", v.Selection})
 		}
@@ -227,7 +227,7 @@ func appendRow(b []byte, v *view.View, d *hal.Document, columns []column, chosen
 		case i == 0 && len(self) > 0:
 			b = appendText(append(b, `<a href="`...), self[0].Href)
 			b = append(b, `">`...)
-			b = appendCalled(b, d, c, self[0].Title)
+			b = appendRowTitle(b, d, c, self[0].Title)
 			b = append(b, "</a>"...)
 		case c.rel:
 			b = appendRel(b, d, c)
@@ -273,9 +273,9 @@ func hasLongWord(text string) bool {
 	return false
 }
 
-// appendCalled appends what a row is called: by its first column, or by its title
+// appendRowTitle appends what a row is called: by its first column, or by its title
 // where that says nothing.
-func appendCalled(b []byte, d *hal.Document, c *column, title string) []byte {
+func appendRowTitle(b []byte, d *hal.Document, c *column, title string) []byte {
 	text := c.value(d).Text()
 	if text == "" || c.name == "id" || c.rel {
 		return appendText(b, title)
@@ -291,36 +291,36 @@ func appendRel(b []byte, d *hal.Document, c *column) []byte {
 	if l == nil {
 		return append(b, noneMarkup...)
 	}
-	if c.by != nil {
-		if text := c.by.value(d).Text(); text != "" {
+	if c.titleFrom != nil {
+		if text := c.titleFrom.value(d).Text(); text != "" {
 			return appendLink(b, l.Href, text)
 		}
 	}
-	return appendTo(b, l)
+	return appendLinkOrText(b, l)
 }
 
 // link gives the row's link of the relation, nil when it has none.
 func (c *column) link(d *hal.Document) *hal.Link {
-	if c.at >= len(d.Links) || d.Links[c.at].Name != c.name {
-		for c.at = 0; c.at < len(d.Links) && d.Links[c.at].Name != c.name; c.at++ {
+	if c.lastIndex >= len(d.Links) || d.Links[c.lastIndex].Name != c.name {
+		for c.lastIndex = 0; c.lastIndex < len(d.Links) && d.Links[c.lastIndex].Name != c.name; c.lastIndex++ {
 		}
 	}
-	if c.at == len(d.Links) || len(d.Links[c.at].Links) == 0 {
+	if c.lastIndex == len(d.Links) || len(d.Links[c.lastIndex].Links) == 0 {
 		return nil
 	}
-	return &d.Links[c.at].Links[0]
+	return &d.Links[c.lastIndex].Links[0]
 }
 
 // value gives the row's member. Rows of a list have theirs at the same place.
 func (c *column) value(d *hal.Document) hal.Value {
-	if c.at >= len(d.Props) || d.Props[c.at].Name != c.name {
-		for c.at = 0; c.at < len(d.Props) && d.Props[c.at].Name != c.name; c.at++ {
+	if c.lastIndex >= len(d.Props) || d.Props[c.lastIndex].Name != c.name {
+		for c.lastIndex = 0; c.lastIndex < len(d.Props) && d.Props[c.lastIndex].Name != c.name; c.lastIndex++ {
 		}
 	}
-	if c.at == len(d.Props) {
+	if c.lastIndex == len(d.Props) {
 		return hal.Null()
 	}
-	return d.Props[c.at].Value
+	return d.Props[c.lastIndex].Value
 }
 
 // empty says what to do about a list with nothing in it.
@@ -331,32 +331,32 @@ func empty(v *view.View) g.Node {
 		noun = "No " + strings.ToLower(v.Of.Noun)
 	}
 	var text string
-	var ways g.Group
+	var items g.Group
 	switch {
 	case total(v.Doc) > 0:
 		text = "This page is past the end of the list."
-		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh().String()), g.Text("To the first page")))
+		items = append(items, h.A(h.Class("button"), h.Href(here.fromFirstPage().String()), g.Text("To the first page")))
 	case here.get("filter") != "":
 		text = noun + " like that."
-		ways = append(ways, h.A(h.Class("button"), h.Href(here.afresh(pair{"filter", ""}).String()), g.Text("Show all")))
+		items = append(items, h.A(h.Class("button"), h.Href(here.fromFirstPage(pair{"filter", ""}).String()), g.Text("Show all")))
 	default:
 		text = noun + " here yet."
 		for i := range v.Doc.Templates {
 			if t := &v.Doc.Templates[i]; t.Key == "" && len(t.Properties) > 0 {
-				ways = append(ways, h.A(h.Class("button primary"), h.Href("#"+formID(t)), g.Text(t.Title)))
+				items = append(items, h.A(h.Class("button primary"), h.Href("#"+formID(t)), g.Text(t.Title)))
 			}
 		}
-		if v.Of != nil && ordered[v.Of.Plural] {
-			ways = append(ways, h.A(h.Class("button primary"), h.Href(Base+"/blueprints/"), g.Text("Order something from the catalogue")))
+		if v.Of != nil && createdByOrder[v.Of.Plural] {
+			items = append(items, h.A(h.Class("button primary"), h.Href(Base+"/blueprints/"), g.Text("Order something from the catalogue")))
 		}
 	}
-	return h.Div(h.Class("empty"), h.P(g.Text(text)), g.If(ways != nil, h.P(ways)))
+	return h.Div(h.Class("empty"), h.P(g.Text(text)), g.If(items != nil, h.P(items)))
 }
 
-// ordered are the resources that come about by an order.
-var ordered = map[string]bool{"servers": true, "services": true, "resources": true, "orders": true, "jobs": true}
+// createdByOrder are the resources that come about by an order.
+var createdByOrder = map[string]bool{"servers": true, "services": true, "resources": true, "orders": true, "jobs": true}
 
-func count(d *hal.Document, name string) int64 {
+func intOf(d *hal.Document, name string) int64 {
 	for i := range d.Props {
 		if d.Props[i].Name == name {
 			return d.Props[i].Value.Int()
@@ -365,7 +365,7 @@ func count(d *hal.Document, name string) int64 {
 	return 0
 }
 
-func total(d *hal.Document) int64 { return count(d, "total") }
+func total(d *hal.Document) int64 { return intOf(d, "total") }
 
 // sizes are the sizes of a page that are offered.
 var sizes = []int64{10, 25, 50, 100}
@@ -374,7 +374,7 @@ var sizes = []int64{10, 25, 50, 100}
 // document has, which cost the same however deep they lead.
 func paging(v *view.View) g.Node {
 	d := v.Doc
-	all, size, at := total(d), max(1, count(d, "page_size")), count(d, "page")
+	all, size, at := total(d), max(1, intOf(d, "page_size")), intOf(d, "page")
 	if all == 0 {
 		return nil // the list says so itself
 	}
@@ -393,14 +393,14 @@ func paging(v *view.View) g.Node {
 		}
 		return "", false
 	}
-	var ways g.Group
-	way := func(href, text, rel string, current bool) {
-		ways = append(ways, h.Li(h.A(h.Href(href), g.If(rel != "", h.Rel(rel)), g.If(current, g.Attr("aria-current", "page")), g.Text(text))))
+	var items g.Group
+	addLink := func(href, text, rel string, current bool) {
+		items = append(items, h.Li(h.A(h.Href(href), g.If(rel != "", h.Rel(rel)), g.If(current, g.Attr("aria-current", "page")), g.Text(text))))
 	}
 	prev, hasPrev := linked("prev")
 	next, hasNext := linked("next")
 	if hasPrev {
-		way(prev, "Previous", "prev", false)
+		addLink(prev, "Previous", "prev", false)
 	}
 	before := int64(0)
 	for _, n := range []int64{1, at - 1, at, at + 1, last} {
@@ -408,38 +408,38 @@ func paging(v *view.View) g.Node {
 			continue
 		}
 		if n > before+1 {
-			ways = append(ways, h.Li(h.Aria("hidden", "true"), g.Text("…")))
+			items = append(items, h.Li(h.Aria("hidden", "true"), g.Text("…")))
 		}
 		before = n
-		href := keep(here.afresh(pair{"page", strconv.FormatInt(n, 10)}))
+		href := keep(here.fromFirstPage(pair{"page", strconv.FormatInt(n, 10)}))
 		switch {
 		case n == at-1 && hasPrev:
 			href = prev
 		case n == at+1 && hasNext:
 			href = next
 		}
-		way(href, strconv.FormatInt(n, 10), "", n == at)
+		addLink(href, strconv.FormatInt(n, 10), "", n == at)
 	}
 	if hasNext {
-		way(next, "Next", "next", false)
+		addLink(next, "Next", "next", false)
 	}
 	var choice g.Group
 	if all > sizes[0] {
 		for _, n := range sizes {
 			text := strconv.FormatInt(n, 10)
-			choice = append(choice, h.Li(h.A(h.Href(keep(here.afresh(pair{"page_size", text}))), g.If(n == size, g.Attr("aria-current", "true")), g.Text(text))))
+			choice = append(choice, h.Li(h.A(h.Href(keep(here.fromFirstPage(pair{"page_size", text}))), g.If(n == size, g.Attr("aria-current", "true")), g.Text(text))))
 		}
 	}
 	return h.Nav(h.Class("paging"), g.Attr("aria-label", "Pages"),
-		h.Span(g.Text(extent(d, all, size, at))),
-		g.If(ways != nil, h.Ul(h.Class("pages"), ways)),
+		h.Span(g.Text(rangeText(d, all, size, at))),
+		g.If(items != nil, h.Ul(h.Class("pages"), items)),
 		g.If(choice != nil, g.Group{h.Ul(h.Class("sizes"), g.Attr("aria-label", "Rows on a page"), choice)}),
 	)
 }
 
-// extent says which rows of how many the page has.
-func extent(d *hal.Document, all, size, at int64) string {
-	n := count(d, "count")
+// rangeText says which rows of how many the page has.
+func rangeText(d *hal.Document, all, size, at int64) string {
+	n := intOf(d, "count")
 	if n == 0 || n == all {
 		return strconv.FormatInt(all, 10) + " in all"
 	}

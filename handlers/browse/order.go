@@ -18,25 +18,25 @@ func (f *Face) order(v *view.View, title string) g.Node {
 	at.Path, at.Query = selfOf(d), ""
 	v = &at
 	status := textOf(d, "status")
-	return moving(v, atRest(d),
+	return live(v, isIdle(d),
 		heading(v, orderTitle(d, title)),
 		region("order-state",
 			h.Div(h.Class("state"), orderBadge(status), h.Span(g.Text(textOf(d, "summary")))),
 			steps(d),
-			verdict(d),
-			elsewhere(d),
-			h.Div(h.Class("act"), buttons(v, leading(status), check(v))),
+			denial(d),
+			orderProblems(d),
+			h.Div(h.Class("act"), buttons(v, primaryAction(status), dryRunButton(v))),
 		),
-		forecastOf(v, template(d, "submit")),
+		orderSummarySection(v, template(d, "submit")),
 		region("order-forms", formsOf(v, "deny")),
 		h.Div(h.Class("columns"),
 			h.Div(
-				region("order-items", part("What is ordered", lines(v), sum(d))),
-				region("order-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")))),
-				region("order-servers", part("Servers", serverTable(embeddedOf(d, "servers")))),
+				region("order-items", section("What is ordered", lines(v), orderTotal(d))),
+				region("order-jobs", section("Jobs", jobTree(embeddedOf(d, "jobs")))),
+				region("order-servers", section("Servers", serverTable(embeddedOf(d, "servers")))),
 			),
 			h.Div(
-				region("order-facts", part("About it", facts(
+				region("order-facts", section("About it", facts(
 					fact{"Group", linkTo(d, "group")},
 					fact{"Ordered by", person(d, "owner")},
 					fact{"For", person(d, "recipient")},
@@ -48,16 +48,16 @@ func (f *Face) order(v *view.View, title string) g.Node {
 					fact{"Can approve", approvers(d)},
 				))),
 				region("order-history", history(d)),
-				asRequest(v),
+				requestExample(v),
 				ids(d),
 			),
 		),
-		adding(v),
+		changeForms(v),
 	)
 }
 
-// leading is the action that comes first.
-func leading(status string) string {
+// primaryAction is the action that comes first.
+func primaryAction(status string) string {
 	if status == "PENDING" {
 		return "approve"
 	}
@@ -79,11 +79,11 @@ func orderTitle(d *hal.Document, title string) string {
 // step is one on the way of an order.
 type step struct {
 	name, date string
-	is         string // "done", "now", "bad", "todo"
+	state      string // "done", "now", "bad", "todo"
 }
 
-// ways says how far each status is on the way, and what that step is called then.
-var ways = map[string]struct {
+// statusSteps says how far each status is on the way, and what that step is called then.
+var statusSteps = map[string]struct {
 	at   int
 	name string
 	is   string
@@ -102,32 +102,32 @@ func stepsOf(d *hal.Document) []step {
 		{name: "Working"},
 		{name: "Done", date: textOf(d, "end-date")},
 	}
-	way, ok := ways[textOf(d, "status")]
+	progress, ok := statusSteps[textOf(d, "status")]
 	if !ok { // canceled: where it was by then
-		way.name, way.is = "Canceled", "bad"
-		for way.at < len(list)-2 && list[way.at+1].date != "" {
-			way.at++
+		progress.name, progress.is = "Canceled", "bad"
+		for progress.at < len(list)-2 && list[progress.at+1].date != "" {
+			progress.at++
 		}
-		way.at++
-		list[way.at].date = textOf(d, "end-date")
-		list = list[:way.at+1]
+		progress.at++
+		list[progress.at].date = textOf(d, "end-date")
+		list = list[:progress.at+1]
 	}
 	for i := range list {
 		switch {
-		case i < way.at:
-			list[i].is = "done"
-		case i == way.at:
-			list[i].is = way.is
-			if way.name != "" {
-				list[i].name = way.name
+		case i < progress.at:
+			list[i].state = "done"
+		case i == progress.at:
+			list[i].state = progress.is
+			if progress.name != "" {
+				list[i].name = progress.name
 			}
-			if way.is == "bad" {
+			if progress.is == "bad" {
 				list[i].date = textOf(d, "end-date")
 				list = list[:i+1]
 				return list
 			}
 		default:
-			list[i].is, list[i].date = "todo", ""
+			list[i].state, list[i].date = "todo", ""
 		}
 	}
 	return list
@@ -143,17 +143,17 @@ var (
 func steps(d *hal.Document) g.Node {
 	var items g.Group
 	for _, s := range stepsOf(d) {
-		items = append(items, h.Li(h.Class(s.is), g.If(s.is == "now" || s.is == "bad", g.Attr("aria-current", "step")),
-			h.Span(h.Class("shape"), g.Attr("aria-hidden", "true"), g.Text(stepShapes[s.is])),
-			h.Strong(g.Text(s.name)), h.Span(h.Class("unseen"), g.Text(", "+stepWords[s.is])),
+		items = append(items, h.Li(h.Class(s.state), g.If(s.state == "now" || s.state == "bad", g.Attr("aria-current", "step")),
+			h.Span(h.Class("shape"), g.Attr("aria-hidden", "true"), g.Text(stepShapes[s.state])),
+			h.Strong(g.Text(s.name)), h.Span(h.Class("unseen"), g.Text(", "+stepWords[s.state])),
 			g.If(s.date != "", h.Small(when(s.date))),
 		))
 	}
 	return h.Ol(h.Class("steps"), g.Attr("aria-label", "How far it is"), items)
 }
 
-// verdict says why an order was denied.
-func verdict(d *hal.Document) g.Node {
+// denial says why an order was denied.
+func denial(d *hal.Document) g.Node {
 	reason := textOf(d, "deny-reason")
 	if reason == "" {
 		return nil
@@ -178,9 +178,9 @@ func approvers(d *hal.Document) g.Node {
 	return h.Ul(items)
 }
 
-// adding are the forms of a cart: its own members, and what can be put into it.
-func adding(v *view.View) g.Node {
-	forms := formsBut(v, "deny")
+// changeForms are the forms of a cart: its own members, and what can be put into it.
+func changeForms(v *view.View) g.Node {
+	forms := formsExcept(v, "deny")
 	if forms == nil {
 		return nil
 	}

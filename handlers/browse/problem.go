@@ -22,19 +22,19 @@ func (f *Face) problem(v *view.View, title string) g.Node {
 			h.H1(g.Text(title)),
 			h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), problemText(v.Problem)),
 			filter(v),
-			wayOn(v.Of),
+			unfilteredLink(v.Of),
 		}
 	}
 	var sent g.Node
 	if v.Sent != nil {
-		sent = typed(v.Sent.Values)
+		sent = sentValues(v.Sent.Values)
 	}
 	return g.Group{
 		h.H1(g.Text(v.Problem.Title)),
 		h.Div(h.Class("notice bad"), h.Role("alert"), problemText(v.Problem)),
 		action(v),
 		sent,
-		onwards(v),
+		fallbackLinks(v),
 	}
 }
 
@@ -67,11 +67,11 @@ func action(v *view.View) g.Node {
 	}
 }
 
-// onwards are ways out of a page that is none.
-func onwards(v *view.View) g.Node {
-	ways := g.Group{}
+// fallbackLinks are ways out of a page that is none.
+func fallbackLinks(v *view.View) g.Node {
+	items := g.Group{}
 	if v.Of != nil {
-		ways = append(ways, h.Li(h.A(h.Class("button"), h.Href(v.Of.Path()), g.Text("All "+v.Of.Noun))))
+		items = append(items, h.Li(h.A(h.Class("button"), h.Href(v.Of.Path()), g.Text("All "+v.Of.Noun))))
 	}
-	return h.Ul(h.Class("actions"), ways, h.Li(h.A(h.Class("button"), h.Href(Base+"/"), g.Text("Home"))))
+	return h.Ul(h.Class("actions"), items, h.Li(h.A(h.Class("button"), h.Href(Base+"/"), g.Text("Home"))))
 }

@@ -20,27 +20,27 @@ func (f *Face) profile(v *view.View, _ string) g.Node {
 	}
 	return h.Div(h.Class("kind"),
 		heading(v, title),
-		h.Div(h.Class("state"), standingOf(d), g.If(own, mark("This is you", calm))),
+		h.Div(h.Class("state"), accountBadges(d), g.If(own, toneBadge("This is you", neutral))),
 		buttons(v, "-"),
 		h.Div(h.Class("columns"),
 			h.Div(
-				part("Roles", roles(embeddedOf(d, "cb:memberships")), all(d, "cb:memberships", "All roles")),
-				part("Sessions", sessions(embeddedOf(d, "cb:sessions")), all(d, "cb:sessions", "All sessions")),
+				section("Roles", roles(embeddedOf(d, "cb:memberships")), allLink(d, "cb:memberships", "All roles")),
+				section("Sessions", sessions(embeddedOf(d, "cb:sessions")), allLink(d, "cb:sessions", "All sessions")),
 				credentials(d, own),
-				g.If(own, part("Ordering", ordering(d))),
+				g.If(own, section("Ordering", ordering(d))),
 			),
 			h.Div(
-				part("About "+youOr(own, title), facts(
+				section("About "+youOr(own, title), facts(
 					fact{"User id", h.Code(g.Text(textOf(d, "id")))},
-					fact{"User name", word(textOf(d, "username"))},
-					fact{"E-mail", said(d, "email")},
-					fact{"Global id", word(textOf(d, "global-id"))},
-					fact{"UUID", word(textOf(d, "uuid"))},
+					fact{"User name", optionalText(textOf(d, "username"))},
+					fact{"E-mail", optionalProp(d, "email")},
+					fact{"Global id", optionalText(textOf(d, "global-id"))},
+					fact{"UUID", optionalText(textOf(d, "uuid"))},
 				)),
-				part("History", all(d, "history", "What happened to the user")),
+				section("History", allLink(d, "history", "What happened to the user")),
 			),
 		),
-		formsBut(v),
+		formsExcept(v),
 	)
 }
 
@@ -49,7 +49,7 @@ func credentials(d *hal.Document, own bool) g.Node {
 	if len(linksOf(d, "cb:api-tokens")) == 0 {
 		return nil
 	}
-	return part("API tokens", tokens(embeddedOf(d, "cb:api-tokens")),
+	return section("API tokens", tokens(embeddedOf(d, "cb:api-tokens")),
 		g.If(own, h.P(h.A(h.Class("button"), h.Href(Base+"/api-tokens/"), g.Text("Make or revoke tokens")))))
 }
 
@@ -61,17 +61,17 @@ func youOr(own bool, name string) string {
 	return name
 }
 
-// standingOf says what a user is beyond the roles.
-func standingOf(d *hal.Document) g.Node {
+// accountBadges says what a user is beyond the roles.
+func accountBadges(d *hal.Document) g.Node {
 	var list g.Group
 	if !prop(d, "is-active").Bool() {
-		list = append(list, mark("Cannot sign in", bad))
+		list = append(list, toneBadge("Cannot sign in", bad))
 	}
 	if prop(d, "is-superuser").Bool() {
-		list = append(list, mark("May do everything", warn))
+		list = append(list, toneBadge("May do everything", warn))
 	}
 	if prop(d, "is-global-viewer").Bool() {
-		list = append(list, mark("Sees everything", warn))
+		list = append(list, toneBadge("Sees everything", warn))
 	}
 	return list
 }
@@ -113,11 +113,11 @@ func sessions(docs []hal.Document) g.Node {
 		d := &docs[i]
 		var current g.Node
 		if prop(d, "current").Bool() {
-			current = mark("this one", calm)
+			current = toneBadge("this one", neutral)
 		}
 		rows = append(rows, h.Tr(
-			cell("Session", h.Span(selfLink(d), g.Text(" "), current)), cell("From", word(textOf(d, "address"))),
-			cell("With", word(textOf(d, "user-agent"))), cell("Last seen", when(textOf(d, "last-seen"))),
+			cell("Session", h.Span(selfLink(d), g.Text(" "), current)), cell("From", optionalText(textOf(d, "address"))),
+			cell("With", optionalText(textOf(d, "user-agent"))), cell("Last seen", when(textOf(d, "last-seen"))),
 		))
 	}
 	return grid([]string{"Session", "From", "With", "Last seen"}, rows)
@@ -132,7 +132,7 @@ func tokens(docs []hal.Document) g.Node {
 	for i := range docs {
 		d := &docs[i]
 		rows = append(rows, h.Tr(
-			cell("Token", selfLink(d)), cell("Begins with", h.Code(g.Text(textOf(d, "prefix")))), cell("Good for", word(textOf(d, "scope"))),
+			cell("Token", selfLink(d)), cell("Begins with", h.Code(g.Text(textOf(d, "prefix")))), cell("Good for", optionalText(textOf(d, "scope"))),
 			cell("Until", day(textOf(d, "expires"))), cell("Last used", when(textOf(d, "last-used"))),
 		))
 	}

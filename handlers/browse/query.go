@@ -59,8 +59,8 @@ next:
 	return out
 }
 
-// afresh is the list from its first page, with other values of parameters.
-func (a address) afresh(changes ...pair) address {
+// fromFirstPage is the list from its first page, with other values of parameters.
+func (a address) fromFirstPage(changes ...pair) address {
 	return a.with(append([]pair{{"page", ""}, {"after", ""}, {"before", ""}}, changes...)...)
 }
 

@@ -175,7 +175,7 @@ func objectFrom(t *testing.T, dec *json.Decoder) hal.Value {
 	return hal.LinkValue(l)
 }
 
-// lined breaks a page before each element, so that its differences can be read.
-func lined(html []byte) string {
+// splitTags breaks a page before each element, so that its differences can be read.
+func splitTags(html []byte) string {
 	return strings.ReplaceAll(string(html), "><", ">\n<") + "\n"
 }

@@ -15,8 +15,8 @@ import (
 // itemsMember is what a template calls the rows that it acts on.
 const itemsMember = "items"
 
-// several reports whether a template acts on several rows of a list.
-func several(t *hal.Template) bool {
+// isBulk reports whether a template acts on several rows of a list.
+func isBulk(t *hal.Template) bool {
 	return len(t.Properties) > 0 && t.Properties[0].Name == itemsMember && t.Properties[0].Multiple
 }
 
@@ -26,58 +26,58 @@ func selection(v *view.View, table g.Node) g.Node {
 	if v.Selection == "" {
 		return table
 	}
-	var asks, presses g.Group
+	var links, buttons g.Group
 	action := ""
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]
-		if !several(t) {
+		if !isBulk(t) {
 			continue
 		}
 		plain := len(t.Properties) == 1
 		switch {
 		case v.Selection == t.Key:
-			return pickForm(actionOf(v, t), table, g.Group{fields(v, t, t.Properties[1:]), pick(v, t)})
+			return bulkForm(actionOf(v, t), table, g.Group{fields(v, t, t.Properties[1:]), bulkButton(v, t)})
 		case plain:
 			action = actionOf(v, t)
-			presses = append(presses, pick(v, t))
+			buttons = append(buttons, bulkButton(v, t))
 		default:
 			here := addressOf(v.Path, v.Query).with(pair{"_select", t.Key})
-			asks = append(asks, h.A(h.Class("button"), h.Href(here.String()), g.Text(short(t)+" …")))
+			links = append(links, h.A(h.Class("button"), h.Href(here.String()), g.Text(bulkLabel(t)+" …")))
 		}
 	}
-	if presses == nil && asks == nil {
+	if buttons == nil && links == nil {
 		return g.Group{h.P(h.Class("hint"), g.Text("None of these rows can be acted on now.")), table}
 	}
-	return pickForm(action, table, g.Group{presses, asks})
+	return bulkForm(action, table, g.Group{buttons, links})
 }
 
-func pickForm(action string, table, with g.Node) g.Node {
+func bulkForm(action string, table, controls g.Node) g.Node {
 	return h.Form(h.Class("picking"), h.Method("post"), g.If(action != "", h.Action(action)), table,
-		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(h.Class("picked"), g.Text("With those selected:")), with))
+		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(h.Class("picked"), g.Text("With those selected:")), controls))
 }
 
-// pick does what a template says with the rows that are ticked.
-func pick(v *view.View, t *hal.Template) g.Node {
-	button := h.Button(h.Type("submit"), g.Attr("formaction", actionOf(v, t)), h.Class(tint(t)), g.Text(short(t)))
+// bulkButton does what a template says with the rows that are ticked.
+func bulkButton(v *view.View, t *hal.Template) g.Node {
+	button := h.Button(h.Type("submit"), g.Attr("formaction", actionOf(v, t)), h.Class(buttonClass(t)), g.Text(bulkLabel(t)))
 	if !dangerous(t) {
 		return button
 	}
-	return confirmed(short(t), short(t)+" all that is selected?", button)
+	return withConfirmation(bulkLabel(t), bulkLabel(t)+" all that is selected?", button)
 }
 
-// short is the name of a template for several rows.
-func short(t *hal.Template) string { return strings.TrimSuffix(t.Title, " several") }
+// bulkLabel is the name of a template for several rows.
+func bulkLabel(t *hal.Template) string { return strings.TrimSuffix(t.Title, " several") }
 
-// chosenRows are the rows of a form that came back.
-func chosenRows(v *view.View) map[string]bool {
+// selectedRows are the rows of a form that came back.
+func selectedRows(v *view.View) map[string]bool {
 	if v.Selection == "" || v.Sent == nil {
 		return nil
 	}
-	chosen := map[string]bool{}
+	selected := map[string]bool{}
 	for _, id := range v.Sent.Values[itemsMember] {
-		chosen[id] = true
+		selected[id] = true
 	}
-	return chosen
+	return selected
 }
 
 // appendBox appends the cell with which a row is selected.
@@ -95,13 +95,13 @@ func appendBox(b []byte, self []hal.Link, chosen map[string]bool) []byte {
 	return append(b, "></td>"...)
 }
 
-// outcome is the page of what an action did to several rows, nil when the document is
+// bulkOutcome is the page of what an action did to several rows, nil when the document is
 // none.
-func outcome(v *view.View, title string) g.Node {
+func bulkOutcome(v *view.View, title string) g.Node {
 	if !v.Posted || member(v.Doc.Props, "results").Kind() != hal.KindList || member(v.Doc.Props, "succeeded").Kind() != hal.KindInt {
 		return nil
 	}
-	all, failed := total(v.Doc), count(v.Doc, "failed")
+	all, failed := total(v.Doc), intOf(v.Doc, "failed")
 	text, class := "It was done to all "+digits(all)+".", "notice good"
 	switch {
 	case failed == all:
@@ -148,7 +148,7 @@ func result(props []hal.Prop) g.Node {
 			more = append(more, value(p.Value))
 		}
 	}
-	return h.Tr(h.Td(markup(appendTo(nil, &l))), h.Td(mark(state, is)), h.Td(more))
+	return h.Tr(h.Td(markup(appendLinkOrText(nil, &l))), h.Td(toneBadge(state, is)), h.Td(more))
 }
 
 func digits(n int64) string { return strconv.FormatInt(n, 10) }

@@ -15,45 +15,45 @@ import (
 // server is the page of a machine.
 func (f *Face) server(v *view.View, title string) g.Node {
 	d := v.Doc
-	return moving(v, atRest(d, "ACTIVE"),
+	return live(v, isIdle(d, "ACTIVE"),
 		heading(v, title),
 		region("server-state",
-			h.Div(h.Class("state"), badge(textOf(d, "status")), powered(d)),
-			buttons(v, powerKey(d)),
+			h.Div(h.Class("state"), badge(textOf(d, "status")), powerBadge(d)),
+			buttons(v, primaryPowerAction(d)),
 		),
-		region("server-forms", formsBut(v, "")),
+		region("server-forms", formsExcept(v, "")),
 		h.Div(h.Class("columns"),
 			h.Div(
-				region("server-facts", part("What it is", facts(
-					fact{"Address", word(textOf(d, "ip"))},
-					fact{"Processors", word(textOf(d, "cpu-cnt"))},
-					fact{"Memory", word(size(textOf(d, "mem-size")))},
-					fact{"Disk", word(textOf(d, "disk-size"))},
+				region("server-facts", section("What it is", facts(
+					fact{"Address", optionalText(textOf(d, "ip"))},
+					fact{"Processors", optionalText(textOf(d, "cpu-cnt"))},
+					fact{"Memory", optionalText(trimSize(textOf(d, "mem-size")))},
+					fact{"Disk", optionalText(textOf(d, "disk-size"))},
 					fact{"Size", linkTo(d, "perf-type")},
 					fact{"Operating system", operatingSystem(d)},
 					fact{"Environment", linkTo(d, "environment")},
-					fact{"Labels", said(d, "labels")},
-					fact{"Notes", said(d, "notes")},
+					fact{"Labels", optionalProp(d, "labels")},
+					fact{"Notes", optionalProp(d, "notes")},
 				))),
-				region("server-networks", part("Networks", networks(prop(d, "networks")))),
-				region("server-disks", part("Disks", disks(prop(d, "disks")))),
-				region("server-snapshots", part("Snapshots", snapshots(embeddedOf(d, "cb:snapshots")), all(d, "cb:snapshots", "All snapshots"))),
-				region("server-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")), all(d, "jobs", "All jobs"))),
+				region("server-networks", section("Networks", networks(prop(d, "networks")))),
+				region("server-disks", section("Disks", disks(prop(d, "disks")))),
+				region("server-snapshots", section("Snapshots", snapshots(embeddedOf(d, "cb:snapshots")), allLink(d, "cb:snapshots", "All snapshots"))),
+				region("server-jobs", section("Jobs", jobTree(embeddedOf(d, "jobs")), allLink(d, "jobs", "All jobs"))),
 			),
 			h.Div(
-				region("server-whose", part("Whose it is", facts(
+				region("server-whose", section("Whose it is", facts(
 					fact{"Owner", person(d, "owner")},
 					fact{"Group", linkTo(d, "group")},
 					fact{"Service", linkTo(d, "service")},
-					fact{"Tier", word(textOf(d, "tier"))},
+					fact{"Tier", optionalText(textOf(d, "tier"))},
 					fact{"Order", linkTo(d, "order")},
 					fact{"Added", when(textOf(d, "date-added-to-cloudbolt"))},
 					fact{"Lease", lease(d, v.Now)},
 				))),
-				region("server-cost", part("Cost", cost(d))),
+				region("server-cost", section("Cost", cost(d))),
 				region("server-history", history(d)),
-				more("What its order said", prop(d, "parameters")),
-				more("What the back end says", prop(d, "tech-specific-details")),
+				collapsedSection("What its order said", prop(d, "parameters")),
+				collapsedSection("What the back end says", prop(d, "tech-specific-details")),
 				ids(d),
 			),
 		),
@@ -69,17 +69,17 @@ func formsOf(v *view.View, key string) g.Node {
 	return nil
 }
 
-// powered says whether a server is on. What is gone is neither.
-func powered(d *hal.Document) g.Node {
+// powerBadge says whether a server is on. What is gone is neither.
+func powerBadge(d *hal.Document) g.Node {
 	if textOf(d, "status") == "HISTORICAL" {
 		return nil
 	}
 	return badge(textOf(d, "power-status"))
 }
 
-// powerKey is the action that comes first: what a server that is off is switched on
+// primaryPowerAction is the action that comes first: what a server that is off is switched on
 // with. Nothing comes first on one that is on.
-func powerKey(d *hal.Document) string {
+func primaryPowerAction(d *hal.Document) string {
 	if textOf(d, "power-status") == "POWEROFF" {
 		return "power-on"
 	}
@@ -90,7 +90,7 @@ func operatingSystem(d *hal.Document) g.Node {
 	if build := linkTo(d, "os-build"); build != nil {
 		return build
 	}
-	return said(d, "os-family")
+	return optionalProp(d, "os-family")
 }
 
 // lease says how long a server or a service stays, and how much of that is left.
@@ -104,7 +104,7 @@ func lease(d *hal.Document, now time.Time) g.Node {
 		return day(text)
 	}
 	days := int(last.Sub(now.UTC().Truncate(24*time.Hour)).Hours() / 24)
-	left, is := strconv.Itoa(days)+" days left", calm
+	left, is := strconv.Itoa(days)+" days left", neutral
 	switch {
 	case days < 0:
 		left, is = "over", bad
@@ -115,7 +115,7 @@ func lease(d *hal.Document, now time.Time) g.Node {
 	case days < 8:
 		is = warn
 	}
-	return g.Group{g.Text("until "), day(text), g.Text(" "), mark(left, is)}
+	return g.Group{g.Text("until "), day(text), g.Text(" "), toneBadge(left, is)}
 }
 
 // cost shows what a server costs, and for what where that is of interest.
@@ -159,7 +159,7 @@ func rowsOf(list hal.Value, names ...string) g.Node {
 	for x := range list.Items() {
 		cells := make(g.Group, 0, len(names))
 		for _, name := range names {
-			cells = append(cells, cell(label(name), word(member(x.Props(), name).Text())))
+			cells = append(cells, cell(label(name), optionalText(member(x.Props(), name).Text())))
 		}
 		rows = append(rows, h.Tr(cells))
 	}
@@ -180,8 +180,8 @@ func snapshots(docs []hal.Document) g.Node {
 	return h.Ul(h.Class("values"), items)
 }
 
-// more shows what few people look at.
-func more(title string, v hal.Value) g.Node {
+// collapsedSection shows what few people look at.
+func collapsedSection(title string, v hal.Value) g.Node {
 	if v.Len() == 0 {
 		return nil
 	}
@@ -200,8 +200,8 @@ func serverTable(docs []hal.Document) g.Node {
 			cell("Server", selfLink(d)),
 			cell("Status", badge(textOf(d, "status"))),
 			cell("Power", badge(textOf(d, "power-status"))),
-			cell("Address", word(textOf(d, "ip"))),
-			cell("Size", word(sizeOf(d))),
+			cell("Address", optionalText(textOf(d, "ip"))),
+			cell("Size", optionalText(sizeOf(d))),
 		))
 	}
 	return grid([]string{"Server", "Status", "Power", "Address", "Size"}, rows)
@@ -213,5 +213,5 @@ func sizeOf(d *hal.Document) string {
 	if cpus == 0 {
 		return ""
 	}
-	return strconv.FormatInt(cpus, 10) + " CPU, " + size(textOf(d, "mem-size"))
+	return strconv.FormatInt(cpus, 10) + " CPU, " + trimSize(textOf(d, "mem-size"))
 }

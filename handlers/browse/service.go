@@ -11,17 +11,17 @@ import (
 // service is the page of a deployed blueprint.
 func (f *Face) service(v *view.View, title string) g.Node {
 	d := v.Doc
-	return moving(v, atRest(d, "ACTIVE"),
+	return live(v, isIdle(d, "ACTIVE"),
 		heading(v, title),
 		region("service-state", h.Div(h.Class("state"), badge(textOf(d, "status"))), buttons(v, "-")),
-		region("service-forms", formsBut(v)),
+		region("service-forms", formsExcept(v)),
 		h.Div(h.Class("columns"),
 			h.Div(
 				region("service-servers", tiers(embeddedOf(d, "servers"))),
-				region("service-jobs", part("Jobs", jobTree(embeddedOf(d, "jobs")), all(d, "jobs", "All jobs"))),
+				region("service-jobs", section("Jobs", jobTree(embeddedOf(d, "jobs")), allLink(d, "jobs", "All jobs"))),
 			),
 			h.Div(
-				region("service-facts", part("About it", facts(
+				region("service-facts", section("About it", facts(
 					fact{"Blueprint", linkTo(d, "blueprint")},
 					fact{"Owner", person(d, "owner")},
 					fact{"Group", linkTo(d, "group")},
@@ -30,7 +30,7 @@ func (f *Face) service(v *view.View, title string) g.Node {
 					fact{"Lease", lease(d, v.Now)},
 				))),
 				region("service-history", history(d)),
-				more("What its order said", prop(d, "parameters")),
+				collapsedSection("What its order said", prop(d, "parameters")),
 				ids(d),
 			),
 		),
@@ -54,7 +54,7 @@ func tiers(docs []hal.Document) g.Node {
 		if title == "" {
 			title = "Servers"
 		}
-		all = append(all, part(title, serverTable(by[tier])))
+		all = append(all, section(title, serverTable(by[tier])))
 	}
 	if all == nil {
 		return h.P(h.Class("empty"), g.Text("It has no servers."))

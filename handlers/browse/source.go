@@ -23,7 +23,7 @@ func source(v *view.View) g.Node {
 		h.Section(h.Class("card"), g.Attr("aria-label", "Answer"),
 			h.P(h.Code(g.Text("HTTP/1.1 200 OK"))),
 			g.If(headers != nil, h.Dl(h.Class("props headers"), headers))),
-		curl("", command(v, "GET", addressIn(v), v.Shown.ContentType(), "")),
+		curl("", curlCommand(v, "GET", requestURI(v), v.Shown.ContentType(), "")),
 		h.Pre(h.Class("source"), h.TabIndex("0"), h.Code(highlight(v.Source))),
 		curls(v),
 	}
@@ -82,7 +82,7 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 	switch {
 	case key:
 		b = append(b, `<span class="key">`...)
-	case json.Unmarshal([]byte(text), &plain) == nil && strings.HasPrefix(plain, Base+"/") && opens(plain):
+	case json.Unmarshal([]byte(text), &plain) == nil && strings.HasPrefix(plain, Base+"/") && isNavigable(plain):
 		b = append(b, '"')
 		b = appendLink(b, plain, text[1:len(text)-1])
 		return append(b, '"')
@@ -97,7 +97,7 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 func curls(v *view.View) g.Node {
 	var list g.Group
 	if body, ok := orderBody(v); ok {
-		list = append(list, curl("Order the same", command(v, "POST", Base+"/orders/", v.Shown.ContentType(), body)))
+		list = append(list, curl("Order the same", curlCommand(v, "POST", Base+"/orders/", v.Shown.ContentType(), body)))
 	}
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]
@@ -107,9 +107,9 @@ func curls(v *view.View) g.Node {
 		}
 		body := ""
 		if len(t.Properties) > 0 {
-			body = sample(t)
+			body = sampleBody(t)
 		}
-		list = append(list, curl(t.Title, command(v, t.Method, target, v.Shown.ContentType(), body)))
+		list = append(list, curl(t.Title, curlCommand(v, t.Method, target, v.Shown.ContentType(), body)))
 	}
 	if list == nil {
 		return nil
@@ -117,7 +117,7 @@ func curls(v *view.View) g.Node {
 	return h.Section(h.H2(g.Text("What can be done from here, with curl")), list)
 }
 
-func addressIn(v *view.View) string {
+func requestURI(v *view.View) string {
 	if v.Query == "" {
 		return v.Path
 	}
@@ -129,8 +129,8 @@ func curl(title, text string) g.Node {
 		h.Pre(h.Class("source"), h.TabIndex("0"), h.Data("copy", ""), h.Code(g.Text(text))))
 }
 
-// command writes a request for a shell.
-func command(v *view.View, method, target, accept, body string) string {
+// curlCommand writes a request for a shell.
+func curlCommand(v *view.View, method, target, accept, body string) string {
 	var b strings.Builder
 	b.WriteString("curl")
 	if method != "GET" {
@@ -147,9 +147,9 @@ func command(v *view.View, method, target, accept, body string) string {
 // quote writes a text as one word of a shell, whatever it holds.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// sample gives a body for a template: what its form begins with, and something in the
+// sampleBody gives a body for a template: what its form begins with, and something in the
 // place of what has to be said.
-func sample(t *hal.Template) string {
+func sampleBody(t *hal.Template) string {
 	props := make([]hal.Prop, 0, len(t.Properties))
 	for i := range t.Properties {
 		p := &t.Properties[i]

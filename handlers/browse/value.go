@@ -76,7 +76,7 @@ func appendValue(b []byte, v hal.Value) []byte {
 		return append(b, "no"...)
 	case hal.KindLink:
 		l, _ := v.Link()
-		return appendTo(b, &l)
+		return appendLinkOrText(b, &l)
 	case hal.KindObject:
 		return appendObject(b, v)
 	case hal.KindList:
@@ -90,21 +90,21 @@ func appendValue(b []byte, v hal.Value) []byte {
 	return appendString(b, v.Text())
 }
 
-// appendTo appends a link, or its text when a browser cannot go there.
-func appendTo(b []byte, l *hal.Link) []byte {
+// appendLinkOrText appends a link, or its text when a browser cannot go there.
+func appendLinkOrText(b []byte, l *hal.Link) []byte {
 	text := l.Title
 	if text == "" {
 		text = l.Href
 	}
-	if !opens(l.Href) {
+	if !isNavigable(l.Href) {
 		return appendText(b, text)
 	}
 	return appendLink(b, l.Href, text)
 }
 
-// opens reports whether a browser can go to an address of ours: an action is nothing
+// isNavigable reports whether a browser can go to an address of ours: an action is nothing
 // to go to, and no other address is a link.
-func opens(href string) bool {
+func isNavigable(href string) bool {
 	rest, ours := strings.CutPrefix(href, Base)
 	if !ours || strings.ContainsAny(href, "{} \t\r\n\\") {
 		return false
@@ -122,7 +122,7 @@ func appendString(b []byte, text string) []byte {
 	if size, ok := strings.CutSuffix(text, " GB"); ok && strings.Contains(size, ".") && strings.Trim(size, "0123456789.") == "" {
 		return append(append(b, strings.TrimRight(strings.TrimRight(size, "0"), ".")...), " GB"...)
 	}
-	if strings.HasPrefix(text, Base+"/") && opens(text) {
+	if strings.HasPrefix(text, Base+"/") && isNavigable(text) {
 		return appendLink(b, text, text)
 	}
 	if strings.Contains(text, "\n") {
@@ -170,7 +170,7 @@ func appendObject(b []byte, v hal.Value) []byte {
 		return append(b, noneMarkup...)
 	}
 	if l, rest, ok := reference(props); ok {
-		b = appendTo(b, &l)
+		b = appendLinkOrText(b, &l)
 		if len(rest) == 0 {
 			return b
 		}
@@ -205,8 +205,8 @@ func appendList(b []byte, v hal.Value) []byte {
 	return append(b, "</ul>"...)
 }
 
-// mostColumns is how many members the objects of a list have that are shown as a table.
-const mostColumns = 8
+// maxColumns is how many members the objects of a list have that are shown as a table.
+const maxColumns = 8
 
 // columnsOf gives the members of a list's objects, nil when it is to be no table.
 func columnsOf(v hal.Value) []string {
@@ -221,7 +221,7 @@ func columnsOf(v hal.Value) []string {
 			}
 		}
 	}
-	if len(names) > mostColumns {
+	if len(names) > maxColumns {
 		return nil
 	}
 	if slices.Contains(names, "href") && slices.Contains(names, "title") { // one of them is the other's link
@@ -243,7 +243,7 @@ func appendSmallTable(b []byte, v hal.Value, columns []string) []byte {
 		for _, name := range columns {
 			b = append(b, "<td>"...)
 			if linked && name == "title" {
-				b = appendTo(b, &l)
+				b = appendLinkOrText(b, &l)
 			} else {
 				b = appendValue(b, member(x.Props(), name))
 			}

@@ -29,10 +29,10 @@ var viewerFiles embed.FS
 
 // viewerFile is a file of the viewer, which is large and kept as it goes over the wire.
 type viewerFile struct {
-	kind  string
-	small []byte // by gzip
-	plain bool   // small is the file itself
-	tag   string
+	mediaType    string
+	data         []byte // by gzip
+	uncompressed bool   // small is the file itself
+	etag         string
 }
 
 // viewer is the page and its files, by their names.
@@ -55,9 +55,9 @@ func (f *Face) loadViewer() (viewer, error) {
 		}
 		name, packed := strings.CutSuffix(e.Name(), ".gz")
 		sum := sha256.Sum256(data)
-		file := viewerFile{small: data, plain: !packed, kind: mediaTypes[path.Ext(name)], tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
-		if file.kind == "" {
-			file.kind = "text/plain; charset=utf-8"
+		file := viewerFile{data: data, uncompressed: !packed, mediaType: mediaTypes[path.Ext(name)], etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+		if file.mediaType == "" {
+			file.mediaType = "text/plain; charset=utf-8"
 		}
 		v.files[name] = file
 	}
@@ -91,7 +91,7 @@ func (f *Face) viewerPage() g.Node {
 }
 
 func (f *Face) viewer(c echo.Context) error {
-	v, err := f.viewing()
+	v, err := f.viewerOnce()
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (f *Face) viewer(c echo.Context) error {
 }
 
 func (f *Face) viewerAsset(c echo.Context) error {
-	v, err := f.viewing()
+	v, err := f.viewerOnce()
 	if err != nil {
 		return err
 	}
@@ -115,19 +115,19 @@ func (f *Face) viewerAsset(c echo.Context) error {
 	header := c.Response().Header()
 	header.Set(echo.HeaderCacheControl, "public, no-cache")
 	header.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	header.Set("ETag", file.tag)
+	header.Set("ETag", file.etag)
 	header.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
-	if strings.Contains(c.Request().Header.Get("If-None-Match"), file.tag) {
+	if strings.Contains(c.Request().Header.Get("If-None-Match"), file.etag) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	if file.plain {
-		return c.Blob(http.StatusOK, file.kind, file.small)
+	if file.uncompressed {
+		return c.Blob(http.StatusOK, file.mediaType, file.data)
 	}
 	if strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
 		header.Set(echo.HeaderContentEncoding, "gzip")
-		return c.Blob(http.StatusOK, file.kind, file.small)
+		return c.Blob(http.StatusOK, file.mediaType, file.data)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(file.small))
+	z, err := gzip.NewReader(bytes.NewReader(file.data))
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (f *Face) viewerAsset(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Blob(http.StatusOK, file.kind, data)
+	return c.Blob(http.StatusOK, file.mediaType, data)
 }
 
 // viewerRoutes are the page and its files.

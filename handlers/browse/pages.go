@@ -8,14 +8,14 @@ import (
 	"halcyon/pkg/view"
 )
 
-// kind makes the page of one kind of document. It is given the title that any other
+// pageFunc makes the page of one kind of document. It is given the title that any other
 // page would have.
-type kind func(f *Face, v *view.View, title string) g.Node
+type pageFunc func(f *Face, v *view.View, title string) g.Node
 
-// kinds are the pages that were made for what they are, by the plural of the resource;
+// itemPages are the pages that were made for what they are, by the plural of the resource;
 // lists are those of collections. All others look alike.
 var (
-	kinds = map[string]kind{
+	itemPages = map[string]pageFunc{
 		"blueprints": (*Face).blueprint,
 		"orders":     (*Face).order,
 		"jobs":       (*Face).job,
@@ -24,22 +24,22 @@ var (
 		"resources":  (*Face).service,
 		"users":      (*Face).profile,
 	}
-	lists = map[string]kind{
+	listPages = map[string]pageFunc{
 		"blueprints": (*Face).catalogue,
 	}
 )
 
-// kindOf finds the page that was made for a document, nil for none.
-func kindOf(v *view.View) kind {
+// pageFor finds the page that was made for a document, nil for none.
+func pageFor(v *view.View) pageFunc {
 	switch {
 	case selfOf(v.Doc) == Base+"/":
 		return (*Face).home
 	case strings.HasSuffix(selfOf(v.Doc), "/sample-order"):
-		return (*Face).sample
+		return (*Face).sampleOrder
 	case v.Of == nil:
 		return nil
 	case v.Many:
-		return lists[v.Of.Plural]
+		return listPages[v.Of.Plural]
 	}
-	return kinds[v.Of.Plural]
+	return itemPages[v.Of.Plural]
 }

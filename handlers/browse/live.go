@@ -9,11 +9,11 @@ import (
 	"halcyon/pkg/view"
 )
 
-// moving is what a page shows that may change while it is looked at. Parts with an id
+// live is what a page shows that may change while it is looked at. Parts with an id
 // of their own and the attribute data-region are put in place of the old ones; see
 // assets/live.js. Without a script there is a link that does the same.
-func moving(v *view.View, rest bool, content ...g.Node) g.Node {
-	if rest {
+func live(v *view.View, idle bool, content ...g.Node) g.Node {
+	if idle {
 		return h.Div(h.Class("kind"), g.Group(content))
 	}
 	events, ok := oneLink(v.Doc, "cb:events")

@@ -56,16 +56,16 @@ func facts(list ...fact) g.Node {
 	return h.Dl(h.Class("props"), out)
 }
 
-// word is a text that is left out when it is empty.
-func word(text string) g.Node {
+// optionalText is a text that is left out when it is empty.
+func optionalText(text string) g.Node {
 	if text == "" {
 		return nil
 	}
 	return g.Text(text)
 }
 
-// said is a member as a fact, left out when it says nothing.
-func said(d *hal.Document, name string) g.Node {
+// optionalProp is a member as a fact, left out when it says nothing.
+func optionalProp(d *hal.Document, name string) g.Node {
 	v := prop(d, name)
 	if v.Kind() == hal.KindNull || v.Text() == "" || v.Kind() == hal.KindObject && v.Len() == 0 {
 		return nil
@@ -77,7 +77,7 @@ func said(d *hal.Document, name string) g.Node {
 func when(text string) g.Node {
 	at, ok := instant(text)
 	if !ok {
-		return word(text)
+		return optionalText(text)
 	}
 	return markup(appendTime(nil, at))
 }
@@ -86,7 +86,7 @@ func when(text string) g.Node {
 func day(text string) g.Node {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return word(text)
+		return optionalText(text)
 	}
 	return h.Time(h.DateTime(text), g.Text(t.Format("2 Jan 2006")))
 }
@@ -95,13 +95,13 @@ func day(text string) g.Node {
 func price(text string) g.Node {
 	amount, ok := strings.CutSuffix(text, "/month")
 	if !ok {
-		return word(text)
+		return optionalText(text)
 	}
 	return h.Span(h.Class("price"), h.Strong(g.Text(amount)), g.Text(" per month"))
 }
 
-// size shows an amount of memory without the decimals that say nothing.
-func size(text string) string {
+// trimSize shows an amount of memory without the decimals that say nothing.
+func trimSize(text string) string {
 	amount, unit, ok := strings.Cut(text, " ")
 	if !ok || !strings.Contains(amount, ".") {
 		return text
@@ -109,26 +109,26 @@ func size(text string) string {
 	return strings.TrimRight(strings.TrimRight(amount, "0"), ".") + " " + unit
 }
 
-// part is a section of a page with a heading; nil when it has nothing to say.
-func part(title string, content g.Node, more ...g.Node) g.Node {
+// section is a section of a page with a heading; nil when it has nothing to say.
+func section(title string, content g.Node, more ...g.Node) g.Node {
 	if content == nil {
 		return nil
 	}
 	return h.Section(h.Class("card part"), h.H2(g.Text(title)), content, g.Group(more))
 }
 
-// all is a link to the whole list that a part shows the first of.
-func all(d *hal.Document, rel, text string) g.Node {
+// allLink is a link to the whole list that a part shows the first of.
+func allLink(d *hal.Document, rel, text string) g.Node {
 	l, ok := oneLink(d, rel)
 	if !ok {
 		return nil
 	}
-	return h.P(h.Class("more"), h.A(h.Href(latest(rel, l.Href)), g.Text(text)))
+	return h.P(h.Class("more"), h.A(h.Href(newestFirst(rel, l.Href)), g.Text(text)))
 }
 
-// latest gives the address of a list as people read it: of what happened, what
+// newestFirst gives the address of a list as people read it: of what happened, what
 // happened last comes first.
-func latest(rel, href string) string {
+func newestFirst(rel, href string) string {
 	if rel == "history" && !strings.Contains(href, "?") {
 		return href + "?order=-id"
 	}
@@ -155,7 +155,7 @@ func timeline(docs []hal.Document) g.Node {
 
 // history is the part of a page that says what happened.
 func history(d *hal.Document) g.Node {
-	return part("History", timeline(embeddedOf(d, "history")), all(d, "history", "All that happened"))
+	return section("History", timeline(embeddedOf(d, "history")), allLink(d, "history", "All that happened"))
 }
 
 func cell(name string, content g.Node) g.Node {
@@ -177,6 +177,6 @@ func grid(heads []string, rows g.Node) g.Node {
 // ids are what support asks for, out of the way.
 func ids(d *hal.Document) g.Node {
 	return h.Details(h.Class("card part"), h.Summary(g.Text("Ids")), facts(
-		fact{"Id", word(textOf(d, "id"))}, fact{"Global id", word(textOf(d, "global-id"))}, fact{"UUID", word(textOf(d, "uuid"))},
+		fact{"Id", optionalText(textOf(d, "id"))}, fact{"Global id", optionalText(textOf(d, "global-id"))}, fact{"UUID", optionalText(textOf(d, "uuid"))},
 	))
 }

@@ -43,7 +43,7 @@ func TestPages(t *testing.T) {
 			t.Parallel()
 			got := f.Append(nil, load(t, name))
 			wellFormed(t, got)
-			golden(t, name, assetName.ReplaceAllString(lined(got), "$1-HASH."))
+			golden(t, name, assetName.ReplaceAllString(splitTags(got), "$1-HASH."))
 		})
 	}
 }
@@ -136,7 +136,7 @@ func TestSteps(t *testing.T) {
 		}
 		var got []string
 		for _, s := range stepsOf(d) {
-			got = append(got, s.name+" "+s.is)
+			got = append(got, s.name+" "+s.state)
 		}
 		if text := strings.Join(got, ", "); text != x.want {
 			t.Errorf("%s with %v: %s; want %s", x.status, x.dates, text, x.want)
@@ -185,7 +185,7 @@ func TestNamesAreText(t *testing.T) {
 		t.Fatal(err)
 	}
 	const evil = `"><script>alert(1)</script>`
-	for plural := range kinds {
+	for plural := range itemPages {
 		d := &hal.Document{
 			Links: []hal.Rel{
 				{Name: "self", Links: []hal.Link{{Href: Base + "/x/1", Title: evil}}},

@@ -11,8 +11,8 @@ import (
 	"halcyon/pkg/view"
 )
 
-// places are the ways that every page offers.
-var places = []hal.Link{
+// navLinks are the ways that every page offers.
+var navLinks = []hal.Link{
 	{Href: Base + "/blueprints/", Title: "Catalogue"},
 	{Href: Base + "/servers/", Title: "Servers"},
 	{Href: Base + "/services/", Title: "Services"},
@@ -20,11 +20,11 @@ var places = []hal.Link{
 	{Href: Base + "/jobs/?order=-id", Title: "Jobs"},
 }
 
-// everything is the id of the part of the first page that has all that there is.
-const everything = "everything"
+// allResourcesID is the id of the part of the first page that has all that there is.
+const allResourcesID = "everything"
 
-// frame is the whole page: what all pages have, around what this one says.
-func (f *Face) frame(v *view.View) g.Node {
+// layout is the whole page: what all pages have, around what this one says.
+func (f *Face) layout(v *view.View) g.Node {
 	title := titleOf(v)
 	return f.page(v, title, nil, f.content(v, title))
 }
@@ -65,15 +65,15 @@ func (f *Face) content(v *view.View, title string) g.Node {
 		return g.Group{heading(v, title), source(v)}
 	case v.Article != nil:
 		return article(v, title)
-	case outcome(v, title) != nil:
-		return outcome(v, title)
-	case kindOf(v) != nil:
-		return kindOf(v)(f, v, title)
+	case bulkOutcome(v, title) != nil:
+		return bulkOutcome(v, title)
+	case pageFor(v) != nil:
+		return pageFor(v)(f, v, title)
 	case v.Many:
 		return f.list(v, title)
 	}
-	if alone(v) {
-		return gate(v, title)
+	if usesAuthLayout(v) {
+		return authLayout(v, title)
 	}
 	return f.document(v, title)
 }
@@ -87,11 +87,11 @@ func (f *Face) header(v *view.View) g.Node {
 	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // one page for everybody
 		account = "Account"
 	}
-	links := make(g.Group, 0, len(places)+1)
-	for _, p := range places {
+	links := make(g.Group, 0, len(navLinks)+1)
+	for _, p := range navLinks {
 		links = append(links, h.Li(h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
 	}
-	links = append(links, h.Li(h.Class("wide"), h.A(h.Href(Base+"/#"+everything), g.Text("More"))))
+	links = append(links, h.Li(h.Class("wide"), h.A(h.Href(Base+"/#"+allResourcesID), g.Text("More"))))
 	return h.Header(h.Class("bar"),
 		h.A(h.Class("brand"), h.Href(Base+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
 		g.If(account != "", g.Group{
@@ -110,47 +110,47 @@ func crumbs(v *view.View, title string) g.Node {
 	if v.Doc == nil {
 		return nil
 	}
-	way := g.Group{h.Li(h.A(h.Href(Base+"/"), g.Text("Home")))}
+	items := g.Group{h.Li(h.A(h.Href(Base+"/"), g.Text("Home")))}
 	for _, name := range []string{"collection", "up"} {
 		for _, l := range linksOf(v.Doc, name) {
 			if l.Href != Base+"/" {
-				way = append(way, h.Li(h.A(h.Href(l.Href), g.Text(plainTitle(l.Title, true)))))
+				items = append(items, h.Li(h.A(h.Href(l.Href), g.Text(plainTitle(l.Title, true)))))
 			}
 		}
 	}
 	if v.Many && v.Of != nil && v.Path != v.Of.Path() {
-		way = append(way, above(v.Path))
+		items = append(items, parentCrumbs(v.Path))
 	}
 	if selfOf(v.Doc) != Base+"/" {
-		way = append(way, h.Li(h.Span(g.Attr("aria-current", "page"), g.Text(title))))
+		items = append(items, h.Li(h.Span(g.Attr("aria-current", "page"), g.Text(title))))
 	}
-	return h.Nav(h.Class("crumbs"), g.Attr("aria-label", "Breadcrumbs"), h.Ol(way))
+	return h.Nav(h.Class("crumbs"), g.Attr("aria-label", "Breadcrumbs"), h.Ol(items))
 }
 
-// above are the addresses that a list below an item lies below.
-func above(path string) g.Node {
+// parentCrumbs are the addresses that a list below an item lies below.
+func parentCrumbs(path string) g.Node {
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), Base+"/")
 	segments := strings.Split(rest, "/")
 	if !ok {
 		return nil
 	}
-	var way g.Group
+	var items g.Group
 	for i := range segments[:len(segments)-1] {
-		way = append(way, h.Li(h.A(h.Href(Base+"/"+strings.Join(segments[:i+1], "/")+"/"), g.Text(label(segments[i])))))
+		items = append(items, h.Li(h.A(h.Href(Base+"/"+strings.Join(segments[:i+1], "/")+"/"), g.Text(label(segments[i])))))
 	}
-	return way
+	return items
 }
 
 // notices say what came of a form that came back, and of one that came to something.
 func notices(v *view.View) g.Node {
 	if v.Doc != nil && v.Problem != nil {
-		return mistakes(v)
+		return formErrors(v)
 	}
 	if v.Sent != nil && v.Sent.Notice != "" {
 		return h.Div(h.Class("notice"), h.Role("status"), h.P(g.Text(v.Sent.Notice)))
 	}
 	if v.Done != nil {
-		return h.Div(h.Class("notice good"), h.Role("status"), h.P(told(v)))
+		return h.Div(h.Class("notice good"), h.Role("status"), h.P(doneText(v)))
 	}
 	return nil
 }
@@ -161,8 +161,8 @@ var participles = map[string]string{
 	"cancel": "canceled", "duplicate": "duplicated", "retry": "started again", "import": "imported", "revoke": "revoked", "verify": "verified",
 }
 
-// told says what a form did. What it led to is the page, or what it was done to.
-func told(v *view.View) g.Node {
+// doneText says what a form did. What it led to is the page, or what it was done to.
+func doneText(v *view.View) g.Node {
 	d := v.Done
 	if d.What.Href == "" {
 		return g.Text("It was deleted.")
@@ -177,7 +177,7 @@ func told(v *view.View) g.Node {
 		}
 		return g.Group{what, g.Text(" was ordered.")}
 	} else if v.Of != nil && !v.Many && d.Name != "change" && d.Name != "create" {
-		return g.Group{g.Text(d.Title + " "), what, g.Text(": " + titleOf(v) + led(v.Of.Plural))}
+		return g.Group{g.Text(d.Title + " "), what, g.Text(": " + titleOf(v) + resultText(v.Of.Plural))}
 	}
 	if done, ok := participles[d.Name]; ok {
 		return g.Group{what, g.Text(" was " + done + ".")}
@@ -185,8 +185,8 @@ func told(v *view.View) g.Node {
 	return g.Group{g.Text(d.Title + " "), what, g.Text(": done.")}
 }
 
-// led says how a page has to do with what was done on another.
-func led(plural string) string {
+// resultText says how a page has to do with what was done on another.
+func resultText(plural string) string {
 	if plural == "jobs" {
 		return " has been started."
 	}
@@ -205,11 +205,11 @@ func heading(v *view.View, title string) g.Node {
 	if v.Posted {
 		return h.Div(h.Class("heading"), h.H1(g.Text(title)))
 	}
-	return h.Div(h.Class("heading"), h.H1(g.Text(title)), views(v))
+	return h.Div(h.Class("heading"), h.H1(g.Text(title)), representationLinks(v))
 }
 
-// views are the representations of what the page shows.
-func views(v *view.View) g.Node {
+// representationLinks are the representations of what the page shows.
+func representationLinks(v *view.View) g.Node {
 	list := make(g.Group, 0, 4)
 	for _, x := range []struct{ name, label string }{{"", "Page"}, {"hal", "HAL"}, {"forms", "HAL-FORMS"}, {"json", "JSON"}} {
 		query := v.Query

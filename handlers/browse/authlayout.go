@@ -1,0 +1,42 @@
+package browse
+
+import (
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
+	"halcyon/pkg/view"
+)
+
+// usesAuthLayout reports whether the page asks one thing of somebody who is nobody yet, or
+// tells it: to sign in, for a new password.
+func usesAuthLayout(v *view.View) bool {
+	return v.Of == nil && !v.SignedIn() && (len(v.Doc.Templates) > 0 || detailOf(v) != "")
+}
+
+func detailOf(v *view.View) string {
+	for i := range v.Doc.Props {
+		if v.Doc.Props[i].Name == "detail" {
+			return v.Doc.Props[i].Value.Text()
+		}
+	}
+	return ""
+}
+
+// authLayout is such a page: what it asks or tells, and where else one may want to go.
+func authLayout(v *view.View, title string) g.Node {
+	var items g.Group
+	for i := range v.Doc.Links {
+		r := &v.Doc.Links[i]
+		if structuralRels[r.Name] {
+			continue
+		}
+		for j := range r.Links {
+			items = append(items, h.Li(link(&r.Links[j])))
+		}
+	}
+	if len(v.Doc.Templates) == 0 {
+		items = append(items, h.Li(h.A(h.Href(Base+"/sign-in"), g.Text("Sign in"))))
+	}
+	text := detailOf(v)
+	return h.Div(h.Class("gate"), h.H1(g.Text(title)), g.If(text != "", h.P(g.Text(text))), forms(v), g.If(items != nil, h.Ul(items)))
+}
