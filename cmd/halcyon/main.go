@@ -12,15 +12,18 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"halcyon/cmd/halcyon/cli"
 )
 
 // version is set by the linker in releases.
 var version = ""
 
-type cli struct {
+type commands struct {
 	Serve     serveCmd     `cmd:"" group:"server" help:"Serve the API and, unless told otherwise, run jobs."`
 	Worker    workerCmd    `cmd:"" group:"server" help:"Run jobs without serving the API."`
 	Migrate   migrateCmd   `cmd:"" group:"server" help:"Bring the database's schema up to date and stop."`
@@ -30,7 +33,7 @@ type cli struct {
 	Config    configCmd    `cmd:"" group:"server" help:"Show the settings that serve would use, without secrets."`
 	Version   versionCmd   `cmd:"" group:"server" help:"Show the version."`
 
-	clientCommands
+	cli.Commands
 
 	LogLevel  string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string `help:"Format of the log." enum:"text,json" default:"text"`
@@ -51,14 +54,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "halcyon:", err)
 		return 2
 	}
-	var c cli
+	var c commands
 	code := -1
 	parser, err := kong.New(&c,
-		kong.Name("halcyon"), kong.Description("Self-service cloud behind one hypermedia API.\n\n"+exitHelp),
+		kong.Name("halcyon"), kong.Description("Self-service cloud behind one hypermedia API.\n\n"+cli.ExitHelp),
 		kong.UsageOnError(), kong.DefaultEnvars("HALCYON"), kong.Writers(stdout, stderr),
 		kong.Exit(func(n int) { code = n }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.ExplicitGroups(groups),
+		kong.ExplicitGroups(append(cli.Groups(), kong.Group{Key: "server", Title: "Commands that are a server, or work on its database:"})),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "halcyon:", err)
@@ -74,12 +77,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if cli.Selected(kctx) {
+		return cli.Run(kctx, &cli.Environment{Ctx: ctx, Stdout: stdout, Stderr: stderr, Version: currentVersion()})
+	}
 	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
-	client := ofClient(kctx)
 	if err := runCommand(kctx, env); err != nil {
-		if client {
-			return clientFailed(stderr, err)
-		}
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			return 0
 		}
@@ -154,4 +156,12 @@ func currentVersion() string {
 		return info.Main.Version
 	}
 	return "development"
+}
+
+// asFlag makes `help COMMAND` what it means.
+func asFlag(args []string) []string {
+	if len(args) == 0 || args[0] != "help" {
+		return args
+	}
+	return append(slices.Clone(args[1:]), "--help")
 }

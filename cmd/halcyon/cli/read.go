@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 // outputFlag says how documents are shown.
@@ -22,11 +22,11 @@ type outputFlag struct {
 type getCmd struct {
 	Words []string `arg:"" optional:"" name:"what" help:"Relations, paths or names, one after the other: orders 4, servers web-1, orders/4/jobs, /api/v2/user."`
 	outputFlag
-	clientFlags
+	connectionFlags
 }
 
 // Run shows a document.
-func (c *getCmd) Run(env *environment) error {
+func (c *getCmd) Run(env *Environment) error {
 	sh, err := c.open(env)
 	if err != nil {
 		return err
@@ -41,11 +41,11 @@ func (c *getCmd) Run(env *environment) error {
 type followCmd struct {
 	Path string `arg:"" help:"Relations parted by slashes, with a choice behind those that are lists: orders/item[3]/jobs, servers[hostname=web-1]/owner."`
 	outputFlag
-	clientFlags
+	connectionFlags
 }
 
 // Run shows where the path leads.
-func (c *followCmd) Run(env *environment) error {
+func (c *followCmd) Run(env *Environment) error {
 	sh, err := c.open(env)
 	if err != nil {
 		return err
@@ -237,11 +237,11 @@ type listCmd struct {
 	All        bool     `help:"List all, however many they are." env:"-"`
 	NoHeader   bool     `help:"Leave out the line with the names of the columns." env:"-"`
 	outputFlag
-	clientFlags
+	connectionFlags
 }
 
 // Run lists a collection.
-func (c *listCmd) Run(env *environment) error {
+func (c *listCmd) Run(env *Environment) error {
 	if c.Limit < 1 {
 		return client.Errorf(client.Usage, "--limit is a number from 1 on.")
 	}
@@ -476,12 +476,12 @@ func cell(d *client.Document, column string) string {
 type openCmd struct {
 	Words []string `arg:"" optional:"" name:"what" help:"What to open, as for get; the root when it is left out."`
 	Print bool     `help:"Print the URL and open nothing." env:"-"`
-	clientFlags
+	connectionFlags
 }
 
 // Run opens the page of a document in the browser, or prints its URL when there is
 // none.
-func (c *openCmd) Run(env *environment) error {
+func (c *openCmd) Run(env *Environment) error {
 	sh, err := c.open(env)
 	if err != nil {
 		return err

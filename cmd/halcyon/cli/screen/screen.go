@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 	"golang.org/x/text/width"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 // Screen is where things are shown.

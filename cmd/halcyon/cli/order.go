@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 type orderCmd struct {
@@ -20,11 +20,11 @@ type orderCmd struct {
 	Watch     bool   `short:"w" help:"Watch the order until it has ended." env:"-"`
 	watchFlags
 	outputFlag
-	clientFlags
+	connectionFlags
 }
 
 // Run orders.
-func (c *orderCmd) Run(env *environment) error {
+func (c *orderCmd) Run(env *Environment) error {
 	if c.File == "" && c.Blueprint == "" {
 		return client.Errorf(client.Usage, "Name a file with the order, or --blueprint NAME.")
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"time"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 type loginCmd struct {
@@ -16,13 +16,13 @@ type loginCmd struct {
 	Username string `short:"u" help:"User to sign in as; asked for when it is left out." placeholder:"NAME" env:"-"`
 
 	PasswordStdin bool `help:"Read the password from standard input." env:"-"`
-	clientFlags
+	connectionFlags
 }
 
 var profileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // Run signs in and keeps the tokens.
-func (c *loginCmd) Run(env *environment) error {
+func (c *loginCmd) Run(env *Environment) error {
 	sh, err := newShell(env)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (c *loginCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if sh.Client, err = client.New(p.URL, transport, client.Fixed(c.Token), "halcyon/"+currentVersion()); err != nil {
+	if sh.Client, err = client.New(p.URL, transport, client.Fixed(c.Token), sh.agent); err != nil {
 		return err
 	}
 	if c.Token == "" {
@@ -158,12 +158,12 @@ func open(root string) bool {
 }
 
 type logoutCmd struct {
-	clientFlags
+	connectionFlags
 }
 
 // Run ends the session on the server and forgets its tokens. The server and the
 // user's name stay known.
-func (c *logoutCmd) Run(env *environment) error {
+func (c *logoutCmd) Run(env *Environment) error {
 	if c.Token != "" {
 		return client.Errorf(client.Usage, "A token that is given does not belong to a profile: there is nothing to forget.")
 	}
@@ -224,7 +224,7 @@ type profilesCmd struct {
 type profilesListCmd struct{}
 
 // Run lists the profiles.
-func (profilesListCmd) Run(env *environment) error {
+func (profilesListCmd) Run(env *Environment) error {
 	sh, err := newShell(env)
 	if err != nil {
 		return err
@@ -257,7 +257,7 @@ type profilesUseCmd struct {
 }
 
 // Run makes a profile the current one.
-func (c *profilesUseCmd) Run(env *environment) error {
+func (c *profilesUseCmd) Run(env *Environment) error {
 	return changeProfile(env, c.Name, func(b *client.Book) { b.Current = c.Name })
 }
 
@@ -266,7 +266,7 @@ type profilesRemoveCmd struct {
 }
 
 // Run forgets a profile.
-func (c *profilesRemoveCmd) Run(env *environment) error {
+func (c *profilesRemoveCmd) Run(env *Environment) error {
 	return changeProfile(env, c.Name, func(b *client.Book) {
 		delete(b.Profiles, c.Name)
 		if b.Current == c.Name {
@@ -275,7 +275,7 @@ func (c *profilesRemoveCmd) Run(env *environment) error {
 	})
 }
 
-func changeProfile(env *environment, name string, fn func(*client.Book)) error {
+func changeProfile(env *Environment, name string, fn func(*client.Book)) error {
 	sh, err := newShell(env)
 	if err != nil {
 		return err

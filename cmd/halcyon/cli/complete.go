@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 type completionCmd struct {
@@ -47,8 +47,8 @@ complete -c halcyon -a '(__halcyon_complete)'
 }
 
 // Run writes the completion for a shell.
-func (c *completionCmd) Run(env *environment) error {
-	_, err := io.WriteString(env.stdout, completions[c.Shell])
+func (c *completionCmd) Run(env *Environment) error {
+	_, err := io.WriteString(env.Stdout, completions[c.Shell])
 	return err
 }
 
@@ -61,7 +61,7 @@ const slowest = 2 * time.Second
 
 // Run writes what the last of the words could be, one on a line. What it cannot find
 // out it leaves out.
-func (c *completeCmd) Run(env *environment, k *kong.Kong) error {
+func (c *completeCmd) Run(env *Environment, k *kong.Kong) error {
 	words := c.Words
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
@@ -72,7 +72,7 @@ func (c *completeCmd) Run(env *environment, k *kong.Kong) error {
 	last := words[len(words)-1]
 	for _, s := range candidates(env, k.Model.Node, words[:len(words)-1], last) {
 		if s = client.Plain(s); strings.HasPrefix(s, last) {
-			if _, err := fmt.Fprintln(env.stdout, s); err != nil {
+			if _, err := fmt.Fprintln(env.Stdout, s); err != nil {
 				return err
 			}
 		}
@@ -80,9 +80,9 @@ func (c *completeCmd) Run(env *environment, k *kong.Kong) error {
 	return nil
 }
 
-func candidates(env *environment, node *kong.Node, before []string, last string) []string {
+func candidates(env *Environment, node *kong.Node, before []string, last string) []string {
 	depth := 0 // arguments behind the command
-	var flags clientFlags
+	var flags connectionFlags
 	for i, w := range before {
 		if name, ok := strings.CutPrefix(w, "--"); ok {
 			name, value, _ := strings.Cut(name, "=")
@@ -117,7 +117,7 @@ func candidates(env *environment, node *kong.Node, before []string, last string)
 }
 
 // remember keeps what a flag says about the connection.
-func (f *clientFlags) remember(name, value string, rest []string) {
+func (f *connectionFlags) remember(name, value string, rest []string) {
 	if value == "" && len(rest) > 0 {
 		value = rest[0]
 	}
@@ -162,7 +162,7 @@ func flagNames(node *kong.Node) []string {
 	return list
 }
 
-func profileNames(env *environment) []string {
+func profileNames(env *Environment) []string {
 	sh, err := newShell(env)
 	if err != nil {
 		return nil
@@ -176,11 +176,11 @@ func profileNames(env *environment) []string {
 
 // relations gives the relations that may come next, of the root or of where the path
 // before the last slash leads.
-func relations(env *environment, flags clientFlags, last string) []string {
-	ctx, cancel := context.WithTimeout(env.ctx, slowest)
+func relations(env *Environment, flags connectionFlags, last string) []string {
+	ctx, cancel := context.WithTimeout(env.Ctx, slowest)
 	defer cancel()
 	quiet := *env
-	quiet.ctx, quiet.stderr = ctx, io.Discard
+	quiet.Ctx, quiet.Stderr = ctx, io.Discard
 	sh, err := flags.open(&quiet)
 	if err != nil {
 		return nil

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 // The codes that the client's commands exit with. They are a part of its interface,
@@ -24,8 +24,8 @@ const (
 	exitInterrupted = 130
 )
 
-// exitHelp is in the help of the program.
-const exitHelp = `Exit codes: 0 done, 1 another failure, 2 wrong usage, 3 not signed in, 4 forbidden or not found,
+// ExitHelp is in the help of the program.
+const ExitHelp = `Exit codes: 0 done, 1 another failure, 2 wrong usage, 3 not signed in, 4 forbidden or not found,
 5 refused (invalid content, wrong state), 6 no answer from the server, 7 the watched work failed,
 8 it was denied or canceled, 9 it had not ended by the --timeout, 130 interrupted.`
 
@@ -38,9 +38,9 @@ type outcome struct {
 
 func (o *outcome) Error() string { return o.what }
 
-// clientFailed tells of an error of one of the client's commands, in one line and one
+// report tells of an error of one of the client's commands, in one line and one
 // for each wrong field, and gives the exit code.
-func clientFailed(stderr io.Writer, err error) int {
+func report(stderr io.Writer, err error) int {
 	var end *outcome
 	if errors.As(err, &end) {
 		return end.code

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -6,48 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
-	"halcyon/pkg/client"
-	"halcyon/pkg/client/screen"
+	"halcyon/cmd/halcyon/cli/client"
+	"halcyon/cmd/halcyon/cli/screen"
 )
 
-// The commands that talk to a server as its users do are in the files client*.go.
-// They know the root and the names of relations, and no other URL.
-
-// clientCommands are the commands of the client.
-type clientCommands struct {
-	Login    loginCmd    `cmd:"" group:"client" help:"Sign in to a server and remember it."`
-	Logout   logoutCmd   `cmd:"" group:"client" help:"Sign out and forget the tokens."`
-	Profiles profilesCmd `cmd:"" group:"client" help:"The servers that are remembered."`
-	Get      getCmd      `cmd:"" group:"client" help:"Show a document: the root, a path, or an item of a collection by its name."`
-	Follow   followCmd   `cmd:"" group:"client" help:"Follow relations from the root and show where they lead."`
-	List     listCmd     `cmd:"" group:"client" help:"List a collection."`
-	Order    orderCmd    `cmd:"" group:"client" help:"Order what a file says, or by a blueprint's form."`
-	Watch    watchCmd    `cmd:"" group:"client" help:"Watch an order or a job until it has ended."`
-	Approve  approveCmd  `cmd:"" group:"client" help:"Approve an order."`
-	Deny     denyCmd     `cmd:"" group:"client" help:"Deny an order."`
-	Cancel   cancelCmd   `cmd:"" group:"client" help:"Cancel an order or a job."`
-	Run      runCmd      `cmd:"" group:"client" help:"Run an action that a resource offers."`
-	Open     openCmd     `cmd:"" group:"client" help:"Open a page in the browser."`
-
-	Completion completionCmd `cmd:"" group:"client" help:"Write the completion for a shell."`
-	Complete   completeCmd   `cmd:"" name:"__complete" hidden:"" passthrough:"all"`
-}
-
-// groups part the commands in the help.
-var groups = []kong.Group{
-	{Key: "client", Title: "Commands that talk to a server:"},
-	{Key: "server", Title: "Commands that are a server, or work on its database:"},
-	{Key: "connection", Title: "Which server, and as whom:"},
-}
-
-// clientFlags say which server is meant, and as whom.
-type clientFlags struct {
+// connectionFlags say which server is meant, and as whom.
+type connectionFlags struct {
 	Profile  string `help:"Profile to use instead of the current one." placeholder:"NAME" group:"connection"`
 	URL      string `name:"url" help:"URL of the server, instead of a profile's." placeholder:"URL" group:"connection"`
 	Token    string `help:"Token to send instead of a profile's; - reads it from standard input, so that no list of processes shows it." placeholder:"TOKEN" group:"connection"`
@@ -63,16 +31,17 @@ type shell struct {
 	out    *screen.Screen
 	errs   *screen.Screen
 	keeper *client.Keeper
+	agent  string // User-Agent of its requests
 }
 
-func newShell(env *environment) (*shell, error) {
+func newShell(env *Environment) (*shell, error) {
 	path, err := client.DefaultPath()
 	if err != nil {
 		return nil, err
 	}
 	sh := &shell{
-		ctx: env.ctx, in: os.Stdin,
-		out: screen.On(env.stdout, os.Getenv), errs: screen.On(env.stderr, os.Getenv),
+		ctx: env.Ctx, in: os.Stdin, agent: "halcyon/" + env.Version,
+		out: screen.On(env.Stdout, os.Getenv), errs: screen.On(env.Stderr, os.Getenv),
 	}
 	sh.keeper = &client.Keeper{Path: path, Warn: func(what string) { sh.say("Warning: " + what) }}
 	return sh, nil
@@ -87,7 +56,7 @@ func (sh *shell) say(format string, args ...any) {
 }
 
 // open makes the client that the flags, the environment and the profiles say.
-func (f *clientFlags) open(env *environment) (*shell, error) {
+func (f *connectionFlags) open(env *Environment) (*shell, error) {
 	sh, err := newShell(env)
 	if err != nil {
 		return nil, err
@@ -95,7 +64,7 @@ func (f *clientFlags) open(env *environment) (*shell, error) {
 	return sh, f.connect(sh)
 }
 
-func (f *clientFlags) connect(sh *shell) error {
+func (f *connectionFlags) connect(sh *shell) error {
 	if err := f.readToken(sh); err != nil {
 		return err
 	}
@@ -117,12 +86,12 @@ func (f *clientFlags) connect(sh *shell) error {
 			return sh.Refresh(ctx, refresh)
 		}}
 	}
-	sh.Client, err = client.New(p.URL, transport, session, "halcyon/"+currentVersion())
+	sh.Client, err = client.New(p.URL, transport, session, sh.agent)
 	return err
 }
 
 // readToken takes the token from standard input when the flag says so.
-func (f *clientFlags) readToken(sh *shell) error {
+func (f *connectionFlags) readToken(sh *shell) error {
 	if f.Token != "-" {
 		return nil
 	}
@@ -136,7 +105,7 @@ func (f *clientFlags) readToken(sh *shell) error {
 
 // profile gives the profile that is meant, with what the flags change in it. The
 // tokens of a profile go to its own server alone.
-func (f *clientFlags) profile(book client.Book) (string, client.Profile, error) {
+func (f *connectionFlags) profile(book client.Book) (string, client.Profile, error) {
 	name := f.Profile
 	if name == "" {
 		name = book.Current
@@ -168,7 +137,7 @@ func (f *clientFlags) profile(book client.Book) (string, client.Profile, error) 
 }
 
 // of gives a profile of the server, or an empty one.
-func (f *clientFlags) of(book client.Book, root string) (string, client.Profile) {
+func (f *connectionFlags) of(book client.Book, root string) (string, client.Profile) {
 	if f.Profile == "" {
 		for _, name := range book.Names() {
 			if p := book.Profiles[name]; p.URL == root && p.SignedIn() {
@@ -256,22 +225,4 @@ func (sh *shell) ask(question string, hidden bool) (string, error) {
 		}
 		return a.text, a.err
 	}
-}
-
-// asFlag makes `help COMMAND` what it means.
-func asFlag(args []string) []string {
-	if len(args) == 0 || args[0] != "help" {
-		return args
-	}
-	return append(slices.Clone(args[1:]), "--help")
-}
-
-// ofClient is whether the command that runs is one of the client's.
-func ofClient(k *kong.Context) bool {
-	for n := k.Selected(); n != nil; n = n.Parent {
-		if n.Group != nil && n.Group.Key == "client" {
-			return true
-		}
-	}
-	return k.Selected() != nil && k.Selected().Name == "__complete"
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 var rows = [][]string{

@@ -1,56 +1,56 @@
-package main
+package cli
 
 import (
 	"slices"
 	"strings"
 
-	"halcyon/pkg/client"
+	"halcyon/cmd/halcyon/cli/client"
 )
 
 type approveCmd struct {
 	Order string `arg:"" help:"The order: its id, or a path."`
 	Watch bool   `short:"w" help:"Watch the order until it has ended." env:"-"`
 	watchFlags
-	clientFlags
+	connectionFlags
 }
 
 // Run approves an order.
-func (c *approveCmd) Run(env *environment) error {
+func (c *approveCmd) Run(env *Environment) error {
 	var watch *watchFlags
 	if c.Watch {
 		watch = &c.watchFlags
 	}
-	return decide(env, &c.clientFlags, c.Order, "approve", nil, watch)
+	return decide(env, &c.connectionFlags, c.Order, "approve", nil, watch)
 }
 
 type denyCmd struct {
 	Order  string `arg:"" help:"The order: its id, or a path."`
 	Reason string `short:"r" help:"What its owner is told." placeholder:"TEXT" env:"-"`
-	clientFlags
+	connectionFlags
 }
 
 // Run denies an order.
-func (c *denyCmd) Run(env *environment) error {
+func (c *denyCmd) Run(env *Environment) error {
 	var given []pair
 	if c.Reason != "" {
 		given = []pair{{"reason", c.Reason}}
 	}
-	return decide(env, &c.clientFlags, c.Order, "deny", given, nil)
+	return decide(env, &c.connectionFlags, c.Order, "deny", given, nil)
 }
 
 type cancelCmd struct {
 	What string `arg:"" name:"order|job" help:"The order's id, or a path such as jobs/7."`
-	clientFlags
+	connectionFlags
 }
 
 // Run cancels an order or a job.
-func (c *cancelCmd) Run(env *environment) error {
-	return decide(env, &c.clientFlags, c.What, "cancel", nil, nil)
+func (c *cancelCmd) Run(env *Environment) error {
+	return decide(env, &c.connectionFlags, c.What, "cancel", nil, nil)
 }
 
 // decide runs an action on work and tells how the work stands then, or watches it
 // when there are flags for that.
-func decide(env *environment, flags *clientFlags, what, action string, given []pair, watch *watchFlags) error {
+func decide(env *Environment, flags *connectionFlags, what, action string, given []pair, watch *watchFlags) error {
 	sh, err := flags.open(env)
 	if err != nil {
 		return err
@@ -113,11 +113,11 @@ type runCmd struct {
 	Watch    bool     `short:"w" help:"Watch the work that it starts until that has ended." env:"-"`
 	watchFlags
 	outputFlag
-	clientFlags
+	connectionFlags
 }
 
 // Run runs an action that a resource offers.
-func (c *runCmd) Run(env *environment) error {
+func (c *runCmd) Run(env *Environment) error {
 	given, err := pairs(c.Values)
 	if err != nil {
 		return err

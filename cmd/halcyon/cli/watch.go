@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -9,14 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"halcyon/pkg/client"
-	"halcyon/pkg/client/screen"
+	"halcyon/cmd/halcyon/cli/client"
+	"halcyon/cmd/halcyon/cli/screen"
 )
 
 type watchCmd struct {
 	What string `arg:"" name:"order|job" help:"The order's id, or a path such as jobs/7."`
 	watchFlags
-	clientFlags
+	connectionFlags
 }
 
 // watchFlags say how long work is watched.
@@ -37,7 +37,7 @@ func (f watchFlags) Validate() error {
 }
 
 // Run watches work until it has ended.
-func (c *watchCmd) Run(env *environment) error {
+func (c *watchCmd) Run(env *Environment) error {
 	sh, err := c.open(env)
 	if err != nil {
 		return err
