@@ -15,18 +15,18 @@ import (
 	"halcyon/pkg/web"
 )
 
-// assetsPath is where style sheets and scripts are. Their names hold a hash of what
-// is in them, so that a browser may keep them for ever.
+// assetsPath is the folder of style sheets and scripts. File names contain a hash of the
+// content, so that browsers may cache them permanently.
 const assetsPath = Base + "/assets"
 
-// iconPath is where browsers look for a site's icon that no page has named.
+// iconPath is where browsers look for a site's icon when no page names one.
 const iconPath = "/favicon.ico"
 
 //go:embed assets
 var assetFiles embed.FS
 
-// mediaTypes are the types of what is served, by the ends of names. What the machine
-// takes them for is no matter, and its tables are large.
+// mediaTypes are the media types of assets by file extension. The operating system's
+// tables differ between machines, and they are large.
 var mediaTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
@@ -39,7 +39,7 @@ type asset struct {
 	data      []byte
 }
 
-// assets are the files by their name with the hash, and that name by the plain one.
+// assets holds the files by their hashed name, and the hashed name by the plain one.
 type assets struct {
 	files map[string]asset
 	names map[string]string
@@ -68,7 +68,7 @@ func loadAssets() (assets, error) {
 	return a, nil
 }
 
-// url gives the address of a file.
+// url returns the address of a file.
 func (a *assets) url(name string) string { return assetsPath + "/" + a.names[name] }
 
 // Routes implements web.Face.
@@ -79,7 +79,7 @@ func (f *Face) Routes() []web.Route {
 	)
 }
 
-// icon answers browsers that show what has no page around it, and ask by themselves.
+// icon serves the site icon to browsers that request it without being told by a page.
 func (f *Face) icon(c echo.Context) error {
 	return f.assets.files[f.assets.names["icon.svg"]].send(c, "public, max-age=86400")
 }

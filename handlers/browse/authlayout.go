@@ -7,12 +7,13 @@ import (
 	"halcyon/pkg/view"
 )
 
-// usesAuthLayout reports whether the page asks one thing of somebody who is nobody yet, or
-// tells it: to sign in, for a new password.
+// usesAuthLayout reports whether the page is a form or a message for a visitor who has
+// not signed in: sign-in, a new password.
 func usesAuthLayout(v *view.View) bool {
 	return v.Of == nil && !v.SignedIn() && (len(v.Doc.Templates) > 0 || detailOf(v) != "")
 }
 
+// detailOf returns the text of the document's "detail" member, "" when it has none.
 func detailOf(v *view.View) string {
 	for i := range v.Doc.Props {
 		if v.Doc.Props[i].Name == "detail" {
@@ -22,7 +23,8 @@ func detailOf(v *view.View) string {
 	return ""
 }
 
-// authLayout is such a page: what it asks or tells, and where else one may want to go.
+// authLayout returns the page of such a form or message, with links to the other ways in
+// below it.
 func authLayout(v *view.View, title string) g.Node {
 	var items g.Group
 	for i := range v.Doc.Links {

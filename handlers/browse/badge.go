@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/resource"
 )
 
-// tone is what a status says of how things are.
+// tone is the color and icon of a badge. Its value is the CSS class.
 type tone string
 
 const (
@@ -20,16 +20,16 @@ const (
 	neutral tone = "calm"
 )
 
-// toneIcons tell standings apart for who sees no colours.
+// toneIcons tell tones apart without colors.
 var toneIcons = map[tone]string{good: "✓", bad: "✕", warn: "!", busy: "…", neutral: "○"}
 
-// state is a status as people say it.
+// state is the text and tone of a status.
 type state struct {
 	text string
 	tone tone
 }
 
-// statuses are the words of the API as people say them.
+// statuses are the states of all resources, by the status on the wire in upper case.
 var statuses = map[string]state{
 	"CART": {"In the cart", neutral}, "PENDING": {"Waiting", warn}, "QUEUED": {"Queued", busy}, "RUNNING": {"Running", busy},
 	"TO_CANCEL": {"Stopping", warn}, "SUCCESS": {"Done", good}, "WARNING": {"Done, with warnings", warn}, "FAILURE": {"Failed", bad},
@@ -40,12 +40,12 @@ var statuses = map[string]state{
 	"ACTIVE": {"Active", good}, "DRAFT": {"Draft", neutral}, "PAUSED": {"Paused", warn}, "ARCHIVED": {"Archived", neutral},
 }
 
-// orderStatuses are those that say something else of an order: what is active works,
-// and what is pending waits for somebody.
+// orderStatuses are the statuses that read differently on an order: an active order is
+// being worked on, and a pending one waits for approval.
 var orderStatuses = map[string]state{"ACTIVE": {"Working", busy}, "PENDING": {"Waiting for approval", warn}}
 
-// stateOf gives how a status is said, of an order or of anything else, and whether it
-// is one that is known.
+// stateOf returns the state of a status, of an order or of another resource, and reports
+// whether the status is known. An unknown one is labeled by its own name.
 func stateOf(status string, order bool) (s state, known bool) {
 	if s, known = orderStatuses[status]; known && order {
 		return s, true
@@ -56,7 +56,7 @@ func stateOf(status string, order bool) (s state, known bool) {
 	return s, known
 }
 
-// badge shows a status by its word, a shape and a colour.
+// badge returns a status as text, icon and color; nil for "".
 func badge(status string) g.Node {
 	if status == "" {
 		return nil
@@ -65,22 +65,22 @@ func badge(status string) g.Node {
 	return toneBadge(s.text, s.tone)
 }
 
-// orderBadge is the badge of an order.
+// orderBadge returns the badge of an order's status.
 func orderBadge(status string) g.Node {
 	s, _ := stateOf(status, true)
 	return toneBadge(s.text, s.tone)
 }
 
-// appendState appends the badge of a row of the kind.
+// appendState appends the badge of a row of the resource.
 func appendState(b []byte, of *resource.Def, status string) []byte {
 	s, _ := stateOf(status, isOrder(of))
 	return appendToneBadge(b, s.text, s.tone)
 }
 
-// isOrder reports whether the rows of the kind are orders; nil is no kind.
+// isOrder reports whether the resource is the orders. It may be nil.
 func isOrder(of *resource.Def) bool { return of != nil && of.Plural == "orders" }
 
-// toneBadge is a badge of one's own words.
+// toneBadge returns a badge with a text of the caller's.
 func toneBadge(text string, t tone) g.Node { return markup(appendToneBadge(nil, text, t)) }
 
 func appendToneBadge(b []byte, text string, t tone) []byte {
@@ -89,14 +89,14 @@ func appendToneBadge(b []byte, text string, t tone) []byte {
 	return append(appendText(b, text), "</span>"...)
 }
 
-// idleStatuses are the statuses in which nothing moves by itself.
+// idleStatuses are the statuses in which nothing changes without a new request.
 var idleStatuses = map[string]bool{
 	"CART": true, "SUCCESS": true, "WARNING": true, "FAILURE": true, "DENIED": true, "CANCELED": true,
 	"HISTORICAL": true, "PROVFAILED": true,
 }
 
-// isIdle reports whether nothing that the page shows moves by itself: the document's own
-// status does not, and none of its jobs' does.
+// isIdle reports whether no work is in progress on the document or its jobs. idleToo are
+// further statuses that count as idle for this resource.
 func isIdle(d *hal.Document, idleToo ...string) bool {
 	status := strings.ToUpper(textOf(d, "status"))
 	idle := idleStatuses[status]

@@ -10,7 +10,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// catalogue is the page of all blueprints.
+// catalogue returns the page of all blueprints.
 func (f *Face) catalogue(v *view.View, title string) g.Node {
 	docs := embeddedRows(v.Doc)
 	if v.Selection != "" {
@@ -23,7 +23,7 @@ func (f *Face) catalogue(v *view.View, title string) g.Node {
 	return h.Div(h.Class("kind"), heading(v, title), listActions(v, len(docs) > 0 && template(v.Doc, "") != nil), imports(v), createForms(v), filter(v), cards, paging(v))
 }
 
-// blueprintCards shows blueprints as cards, nil for none.
+// blueprintCards returns blueprints as cards, nil when there are none.
 func blueprintCards(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
@@ -42,7 +42,7 @@ func blueprintCards(docs []hal.Document) g.Node {
 	return h.Div(h.Class("cards"), cards)
 }
 
-// priceFrom is a price that is the least.
+// priceFrom returns the lowest price of a blueprint.
 func priceFrom(text string) g.Node {
 	if text == "" {
 		return g.Text("Price depends on the order")
@@ -50,7 +50,7 @@ func priceFrom(text string) g.Node {
 	return g.Group{g.Text("from "), price(text)}
 }
 
-// blueprint is the page of what can be ordered, with the form that orders it.
+// blueprint returns the page of a blueprint, with its order form.
 func (f *Face) blueprint(v *view.View, title string) g.Node {
 	d := v.Doc
 	t := template(d, "order")
@@ -76,7 +76,7 @@ func (f *Face) blueprint(v *view.View, title string) g.Node {
 	)
 }
 
-// buildItemTable shows the build items of a blueprint.
+// buildItemTable returns the build items of a blueprint as a table, nil when it has none.
 func buildItemTable(list hal.Value) g.Node {
 	var rows g.Group
 	for x := range list.Items() {
@@ -107,8 +107,8 @@ func serviceList(docs []hal.Document) g.Node {
 	return h.Ul(h.Class("values"), items)
 }
 
-// orderForm is the form of an order: who it is for, what is said of each build item, what
-// the blueprint asks, and how long it stays. It can be tried out before it is sent.
+// orderForm returns the order form of a blueprint, or a notice when the user cannot order
+// it. Its check button sends a dry run.
 func orderForm(v *view.View, t *hal.Template) g.Node {
 	if t == nil {
 		return h.P(h.Class("notice"), g.Text("You cannot order it."))
@@ -142,17 +142,18 @@ func orderForm(v *view.View, t *hal.Template) g.Node {
 	)
 }
 
-// fieldset is a part of the order form.
+// fieldset is a group of controls of the order form.
 type fieldset struct {
 	legend string
 	inputs []input
 }
 
-// setByButtons are the members of the order form that its buttons say.
+// setByButtons are the properties of the order template that its buttons set.
 var setByButtons = map[string]bool{"submit-now": true, "cart": true}
 
-// fieldsets puts the questions of an order form together by what they are about. Those
-// that nothing is known of come under the blueprint's own.
+// fieldsets groups the controls of an order form by subject: recipient, place, each build
+// item, the blueprint's own inputs, and the lease. Unknown properties go with the
+// blueprint's own.
 func fieldsets(v *view.View, t *hal.Template) []fieldset {
 	d, sent := v.Doc, submissionOf(v, t)
 	who, where, lease, own := fieldset{legend: "Who it is for"}, fieldset{legend: "Where it is made"}, fieldset{legend: "How long it stays"}, fieldset{legend: "Choices"}
@@ -164,7 +165,7 @@ func fieldsets(v *view.View, t *hal.Template) []fieldset {
 	for i, name := range names {
 		items[i].legend = name
 	}
-	inputs := map[string]string{} // what the blueprint says of its inputs, by their names
+	inputs := map[string]string{} // descriptions of the blueprint's inputs by name
 	for x := range prop(d, "inputs").Items() {
 		inputs[member(x.Props(), "name").Text()] = member(x.Props(), "description").Text()
 	}
@@ -179,7 +180,7 @@ func fieldsets(v *view.View, t *hal.Template) []fieldset {
 			where.inputs = append(where.inputs, in)
 		case at >= 0:
 			short := *p
-			short.Prompt = strings.Replace(p.Prompt, " of "+names[at], "", 1) // the legend says it
+			short.Prompt = strings.Replace(p.Prompt, " of "+names[at], "", 1) // the legend names the build item
 			in.p = &short
 			items[at].inputs = append(items[at].inputs, in)
 		case strings.EqualFold(strings.ReplaceAll(p.Name, "_", "-"), "expiration-date"):
@@ -191,7 +192,8 @@ func fieldsets(v *view.View, t *hal.Template) []fieldset {
 	return append(append([]fieldset{who, where}, items...), own, lease)
 }
 
-// buildItemIndex gives the build item that a question is about, -1 for none.
+// buildItemIndex returns the index in names of the build item that a property belongs to,
+// -1 for none.
 func buildItemIndex(name string, names []string, inputs map[string]string) int {
 	if _, ok := inputs[name]; ok {
 		return -1

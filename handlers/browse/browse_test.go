@@ -98,7 +98,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// A shell takes the command for what it is, whatever the document holds.
+// TestCommands checks that a document's values cannot break out of a shell command.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	v := &view.View{Origin: "https://halcyon.example"}
@@ -127,8 +127,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// Around the page that is shown there are numbers, beyond them dots, and the ways
-// that the document has are the ways that are taken.
+// Around the page that is shown there are numbers, beyond them dots, and the ways that
+// the document has are the ways that are taken.
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	shown := func(at, pages int) string {

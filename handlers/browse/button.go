@@ -12,8 +12,9 @@ import (
 	"halcyon/pkg/view"
 )
 
-// buttons are the templates that ask nothing, in the order of the document: one of them
-// before the others, and what takes something away behind them.
+// buttons returns the templates without input as buttons, in the document's order, except
+// that the primary one comes first and destructive ones last. more nodes follow the
+// primary one; nil nodes are skipped.
 func buttons(v *view.View, primary string, more ...g.Node) g.Node {
 	var head, list, tail, last g.Group
 	for i := range v.Doc.Templates {
@@ -41,8 +42,8 @@ func buttons(v *view.View, primary string, more ...g.Node) g.Node {
 	return h.Div(h.Class("actions"), head, list, tail, last)
 }
 
-// actionButton is the button of a template that asks nothing. What cannot be undone is asked
-// once more.
+// actionButton returns the button of a template without input. A destructive one asks for
+// confirmation.
 func actionButton(v *view.View, t *hal.Template, class string) g.Node {
 	if dangerous(t) {
 		class = "danger"
@@ -55,7 +56,7 @@ func actionButton(v *view.View, t *hal.Template, class string) g.Node {
 	return button
 }
 
-// confirmText is what is asked before what cannot be undone.
+// confirmText returns the question before a destructive action.
 func confirmText(v *view.View, t *hal.Template) string {
 	if t.Title == "" {
 		return actionDoc(v, t)
@@ -63,8 +64,8 @@ func confirmText(v *view.View, t *hal.Template) string {
 	return strings.TrimSpace(t.Title + "? " + actionDoc(v, t))
 }
 
-// formsExcept are the templates that ask something, without those that the page shows
-// elsewhere.
+// formsExcept returns the templates with input as forms, without those with the given
+// keys. It returns nil when none is left.
 func formsExcept(v *view.View, elsewhere ...string) g.Node {
 	var list g.Group
 next:
@@ -85,7 +86,8 @@ next:
 	return list
 }
 
-// actions are what can be done with one press: the templates that ask nothing.
+// actions returns the row of buttons for templates without input, nil when there are
+// none.
 func actions(v *view.View) g.Node {
 	buttons := actionButtons(v)
 	if buttons == nil {
@@ -94,7 +96,8 @@ func actions(v *view.View) g.Node {
 	return h.Div(h.Class("actions"), buttons)
 }
 
-// actionButtons are the buttons of the templates that ask nothing.
+// actionButtons returns the buttons of the templates without input, nil when there are
+// none.
 func actionButtons(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
@@ -108,10 +111,11 @@ func actionButtons(v *view.View) g.Node {
 	return list
 }
 
-// titleAttr is the title of an element, which it has where there is one.
+// titleAttr returns a title attribute, nothing for "".
 func titleAttr(text string) g.Node { return g.If(text != "", h.Title(text)) }
 
-// actionDoc says what a template does, as the declaration has it.
+// actionDoc returns the documentation of a template's action from the declaration, "" for
+// none.
 func actionDoc(v *view.View, t *hal.Template) string {
 	if v.Of == nil {
 		return ""
@@ -129,15 +133,15 @@ func actionDoc(v *view.View, t *hal.Template) string {
 	return ""
 }
 
-// destructive are the actions after which something is not there any more, or not
-// running.
+// destructive are the actions that remove or stop something.
 var destructive = []string{"delete", "cancel", "deny", "power-off", "reboot", "revert", "revoke", "rotate-secret", "disable", "sign-out-everywhere"}
 
-// dangerous reports whether a template is asked for once more.
+// dangerous reports whether a template needs confirmation.
 func dangerous(t *hal.Template) bool {
 	return t.Method == http.MethodDelete || slices.Contains(destructive, t.Key)
 }
 
+// buttonClass returns the CSS class of a template's button.
 func buttonClass(t *hal.Template) string {
 	if dangerous(t) {
 		return "danger"
@@ -145,14 +149,14 @@ func buttonClass(t *hal.Template) string {
 	return ""
 }
 
-// withConfirmation hides a button behind one that asks whether it is meant.
+// withConfirmation hides a button behind one that shows the question first.
 func withConfirmation(name, question string, button g.Node) g.Node {
 	return h.Details(h.Class("confirm"),
 		h.Summary(h.Class("button danger"), g.Text(name+" …")),
 		h.Div(h.Class("ask"), g.If(question != "", h.P(g.Text(question))), button))
 }
 
-// actionLabel is the short name of what a template does.
+// actionLabel returns the short name of a template: its title without the object.
 func actionLabel(t *hal.Template) string {
 	title, _, _ := strings.Cut(t.Title, " '")
 	if title == "" {

@@ -16,12 +16,11 @@ import (
 	"halcyon/pkg/web"
 )
 
-// itemKinds are the relations of the items of an order, in the order in which they are
-// shown.
+// itemKinds are the relations of an order's items, in display order.
 var itemKinds = []string{"deploy-items", "prov-items", "mod-items", "decom-items", "scale-items", "action-items"}
 
-// lines shows the items of an order: what, for where, with what, for how much, and what
-// is wrong with it.
+// lines returns the items of an order: subject, environment, parameters, price and
+// problems.
 func lines(v *view.View) g.Node {
 	var items g.Group
 	for _, kind := range itemKinds {
@@ -60,7 +59,8 @@ func line(v *view.View, kind string, at int, d *hal.Document) g.Node {
 	)
 }
 
-// itemAction is where the form of an item goes: what comes of it is the order's page.
+// itemAction returns the address to which an item's form is posted. It returns to the
+// order's page.
 func itemAction(v *view.View, t *hal.Template) string {
 	version := ""
 	if v.Version != 0 && t.Method != http.MethodPost {
@@ -69,15 +69,17 @@ func itemAction(v *view.View, t *hal.Template) string {
 	return web.FormAction(t.Target, t.Method, version, pageOf(v))
 }
 
+// itemPointer returns the JSON pointer of an item in the order's document.
 func itemPointer(kind string, at int) string { return "/items/" + kind + "/" + strconv.Itoa(at) }
 
-// isUnder reports whether a problem is about what is at the pointer.
+// isUnder reports whether a problem is about the value at the pointer or below it.
 func isUnder(problem hal.Value, pointer string) bool {
 	at := member(problem.Props(), "pointer").Text()
 	return at == pointer || strings.HasPrefix(at, pointer+"/")
 }
 
-// reason says what is wrong, and with what where the line does not say it.
+// reason returns the text of a problem, with the name of the parameter when it lies below
+// the pointer.
 func reason(problem hal.Value, above string) string {
 	at := strings.TrimPrefix(strings.TrimPrefix(member(problem.Props(), "pointer").Text(), above), "/")
 	text := member(problem.Props(), "reason").Text()
@@ -88,7 +90,8 @@ func reason(problem hal.Value, above string) string {
 	return label(strings.TrimPrefix(parts[len(parts)-1], "build-item-")) + " " + text
 }
 
-// orderProblems are the problems of an order that are with none of its items.
+// orderProblems returns a notice with the problems that belong to no item, nil when the
+// order has no problems.
 func orderProblems(d *hal.Document) g.Node {
 	var items g.Group
 	any := 0
@@ -114,7 +117,7 @@ next:
 	return h.Div(h.Class("notice bad"), h.P(g.Text(text)), g.If(items != nil, h.Ul(items)))
 }
 
-// itemName names the subject of an item.
+// itemName returns the name of an item's subject.
 func itemName(kind string, d *hal.Document) string {
 	for _, name := range []string{"service-name", "name", "server", "service", "blueprint"} {
 		if text := textOf(d, name); text != "" {
@@ -124,7 +127,7 @@ func itemName(kind string, d *hal.Document) string {
 	return strings.TrimSuffix(kind, "-items") + " item"
 }
 
-// itemTitle says what an item asks for.
+// itemTitle returns the heading of an item: its action and its subject.
 func itemTitle(kind string, d *hal.Document) g.Node {
 	linked := func(name string) g.Node { return optionalProp(d, name) }
 	switch kind {
@@ -150,7 +153,7 @@ func itemTitle(kind string, d *hal.Document) g.Node {
 	return g.Text("Servers without a blueprint")
 }
 
-// itemEnvironment says where an item is made.
+// itemEnvironment returns the environment of an item, nil when it has none.
 func itemEnvironment(d *hal.Document) g.Node {
 	env := optionalProp(d, "environment")
 	if env == nil {
@@ -159,14 +162,14 @@ func itemEnvironment(d *hal.Document) g.Node {
 	return h.Small(g.Text("in "), env)
 }
 
-// titleProps are the members of an item that its line says already.
+// titleProps are the members of an item that its heading shows already.
 var titleProps = []string{"blueprint", "resource-name", "service-name", "environment", "rate", "name", "action", "delta"}
 
-// buildItemCount is how many build items an item says something of.
+// buildItemCount returns the number of build items that an item has parameters for.
 func buildItemCount(d *hal.Document) int { return prop(d, "blueprint-items-arguments").Len() }
 
-// itemFacts flattens what an item says into names and values, each named after the build
-// item that it is about where there are several.
+// itemFacts flattens the parameters of an item. With several build items, each name
+// starts with that of its build item.
 func itemFacts(props []hal.Prop, of string, several bool) []fact {
 	var list []fact
 	for i := range props {
@@ -189,7 +192,7 @@ func itemFacts(props []hal.Prop, of string, several bool) []fact {
 	return list
 }
 
-// parameterLabel are what people call the parameters that every order can have.
+// parameterLabel returns the label of an order parameter.
 func parameterLabel(name string) string {
 	switch strings.ToLower(strings.ReplaceAll(name, "_", "-")) {
 	case "vm-size":
@@ -217,7 +220,7 @@ func lowerFirst(text string) string {
 	return strings.ToLower(text[:1]) + text[1:]
 }
 
-// orderTotal is what an order comes to.
+// orderTotal returns the price of an order, nil when it is empty.
 func orderTotal(d *hal.Document) g.Node {
 	if prop(d, "items").Len() == 0 {
 		return nil
@@ -225,7 +228,7 @@ func orderTotal(d *hal.Document) g.Node {
 	return h.P(h.Class("total"), g.Text("In all "), price(textOf(d, "rate")))
 }
 
-// dryRunButton is the button that tries a submission out.
+// dryRunButton returns the button that checks an order without submitting it.
 func dryRunButton(v *view.View) g.Node {
 	t := template(v.Doc, "submit")
 	if t == nil {
@@ -234,13 +237,13 @@ func dryRunButton(v *view.View) g.Node {
 	return h.Form(h.Method("post"), h.Action(dryRunAction(v, t)), h.Button(h.Type("submit"), g.Text("Check price and approvals")))
 }
 
-// dryRunAction is where a form goes that is only to be tried out.
+// dryRunAction returns the address to which a form is posted for a dry run.
 func dryRunAction(v *view.View, t *hal.Template) string {
 	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", pageOf(v))
 }
 
-// orderSummarySection shows what a form would lead to that was tried out, or that nothing was
-// yet. Scripts put a new one in its place.
+// orderSummarySection returns the section with the result of the last dry run, empty
+// before the first. Scripts replace it.
 func orderSummarySection(v *view.View, t *hal.Template) g.Node {
 	if t == nil {
 		return nil
@@ -252,12 +255,12 @@ func orderSummarySection(v *view.View, t *hal.Template) g.Node {
 	case sent.Tried != nil:
 		content = orderSummary(sent.Tried)
 	case sent.Problem != nil:
-		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this."))) // what is wrong stands at its field
+		content = h.Div(h.Class("notice bad"), h.P(g.Text("It cannot be ordered like this."))) // the errors are shown at their fields
 	}
 	return h.Section(h.ID("forecast"), g.Attr("aria-label", "What it would lead to"), g.Attr("aria-live", "polite"), content)
 }
 
-// orderSummary shows what an order would come to.
+// orderSummary returns the result of a dry run: price, approval, quotas and jobs.
 func orderSummary(d *hal.Document) g.Node {
 	dryRun := prop(d, "dry-run").Props()
 	var problems g.Group
@@ -276,7 +279,7 @@ func orderSummary(d *hal.Document) g.Node {
 	)
 }
 
-// approval says who or what would let an order go on.
+// approval returns the approvals that an order needs and who can give them.
 func approval(d *hal.Document, list hal.Value) g.Node {
 	var out g.Group
 	for x := range list.Items() {
@@ -298,7 +301,7 @@ func approval(d *hal.Document, list hal.Value) g.Node {
 	return out
 }
 
-// quotas shows what an order would take of what there is.
+// quotas returns the use of each quota before and after the order.
 func quotas(list hal.Value) g.Node {
 	var rows g.Group
 	for x := range list.Items() {
@@ -316,7 +319,7 @@ func quotas(list hal.Value) g.Node {
 	return grid([]string{"Quota", "Used", "Then", "Limit"}, rows)
 }
 
-// plannedJobs shows the jobs that there would be.
+// plannedJobs returns the jobs that the order would create, as a tree.
 func plannedJobs(list hal.Value) g.Node {
 	var items g.Group
 	for x := range list.Items() {
@@ -333,7 +336,7 @@ func plannedJobs(list hal.Value) g.Node {
 	return h.Ul(h.Class("tree"), items)
 }
 
-// requestExample shows an order as the request that makes one like it.
+// requestExample returns an order as the API request that places it again.
 func requestExample(v *view.View) g.Node {
 	d := v.Doc
 	if prop(d, "items").Len() == 0 {
@@ -352,7 +355,7 @@ func requestExample(v *view.View) g.Node {
 	return h.Details(h.Class("card part"), h.Summary(g.Text("API…")), orderRequest(v, hal.Object(props)))
 }
 
-// orderRequest shows the request that orders what the body says.
+// orderRequest returns the curl command that places an order with the body.
 func orderRequest(v *view.View, body hal.Value) g.Node {
 	var b bytes.Buffer
 	if json.Indent(&b, body.AppendJSON(nil, hal.HAL), "", "  ") != nil {
@@ -369,12 +372,12 @@ func orderRequest(v *view.View, body hal.Value) g.Node {
 	}
 }
 
-// sampleOrder is the page of an order that could be made.
+// sampleOrder returns the page of a blueprint's sample order.
 func (f *Face) sampleOrder(v *view.View, title string) g.Node {
 	return h.Div(h.Class("kind"), heading(v, title), h.Section(h.Class("card part"), orderRequest(v, prop(v.Doc, "body"))))
 }
 
-// hrefsOf puts addresses back in place of the links that pages have.
+// hrefsOf replaces the links within a value by their addresses, as requests take them.
 func hrefsOf(v hal.Value) hal.Value {
 	switch v.Kind() {
 	case hal.KindLink:

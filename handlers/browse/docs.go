@@ -17,11 +17,10 @@ import (
 
 const docsPath = Base + "/docs/"
 
-// markdown renders the guide. What is in it is ours, and raw HTML is left out all the
-// same.
+// markdown renders the guide. Raw HTML is left out although the guide is our own.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))
 
-// article is a page of documentation.
+// article returns a page of the documentation.
 func article(v *view.View, title string) g.Node {
 	a := v.Article
 	var body g.Node
@@ -56,7 +55,7 @@ func chapters(docs *apidoc.Docs) g.Node {
 	}))
 }
 
-// docsPage is the way in.
+// docsPage returns the documentation's table of contents.
 func docsPage(docs *apidoc.Docs) g.Node {
 	return g.Group{
 		h.H2(g.Text("Guide")), chapters(docs),
@@ -119,7 +118,7 @@ func problemPage(p *apidoc.Problem) g.Node {
 	}
 }
 
-// resourcePage says what there is to know of a resource.
+// resourcePage returns the reference page of a resource.
 func resourcePage(r *apidoc.Resource) g.Node {
 	return g.Group{
 		h.P(g.Text(r.Doc)),
@@ -183,7 +182,7 @@ func relationRow(r apidoc.Relation) g.Node {
 	return h.Tr(h.Td(relLink(r.Rel)), h.Td(to), h.Td(g.Text(r.Doc)), h.Td(g.Text(strings.Join(notes, "; "))))
 }
 
-// relLink leads to what a relation means everywhere.
+// relLink returns a link to the page of a relation.
 func relLink(rel string) g.Node {
 	return h.A(h.Href(docsPath+"rels/"+strings.TrimPrefix(rel, "cb:")), code(rel))
 }

@@ -14,16 +14,17 @@ import (
 	"halcyon/pkg/web"
 )
 
-// structuralRels are the relations that a page says by what it is, not by a link.
+// structuralRels are the relations that the page expresses by its structure (breadcrumbs,
+// paging) and does not list.
 var structuralRels = map[string]bool{
 	"self": true, "curies": true, "collection": true, "up": true, "first": true, "prev": true, "next": true, "last": true,
 	"cb:filter": true, "describedby": true, "profile": true,
 }
 
-// maxLinks is how many links of a relation are shown at once.
+// maxLinks is the number of links of a relation that are shown without expanding.
 const maxLinks = 12
 
-// document is the page of a row, and of any document that no page was made for.
+// document returns the generic page of a row, for resources without a page of their own.
 func (f *Face) document(v *view.View, title string) g.Node {
 	d := v.Doc
 	return g.Group{
@@ -39,8 +40,8 @@ func (f *Face) document(v *view.View, title string) g.Node {
 	}
 }
 
-// secretNotice warns of an answer that nobody gets again. Answers to forms lead elsewhere
-// unless they say something that is said this once.
+// secretNotice returns a warning to copy a secret that is shown only once, nil unless the
+// page answers a form. Other forms redirect instead.
 func secretNotice(v *view.View) g.Node {
 	if !v.Posted || v.Of == nil {
 		return nil
@@ -51,7 +52,7 @@ func secretNotice(v *view.View) g.Node {
 		h.P(h.A(h.Class("button"), h.Href(selfOf(v.Doc)), g.Text("Go on"))))
 }
 
-// secrets are the members that an answer shows this once, to be copied.
+// secrets returns the members that are shown only once, to be copied.
 func secrets(d *hal.Document) g.Node {
 	var list g.Group
 	for _, name := range []string{"token", "secret"} {
@@ -62,8 +63,8 @@ func secrets(d *hal.Document) g.Node {
 	return list
 }
 
-// members shows members as names and values; of is the declaration that explains
-// them, nil for none.
+// members returns a property list. of is the declaration whose field documentation
+// becomes tooltips; nil for none.
 func members(props []hal.Prop, of *resource.Def) g.Node {
 	b := []byte(`<dl class="props">`)
 	some := false
@@ -95,7 +96,7 @@ func members(props []hal.Prop, of *resource.Def) g.Node {
 	return markup(append(b, "</dl>"...))
 }
 
-// relations shows where the document leads.
+// relations returns the card with the document's links.
 func relations(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Links {
@@ -130,7 +131,7 @@ func relations(v *view.View) g.Node {
 	return h.Section(h.Class("card"), g.Attr("aria-label", "Links"), h.Dl(h.Class("props"), list))
 }
 
-// collapsible shows the first of many links, and the others when asked.
+// collapsible returns a list of links, with those beyond maxLinks collapsed.
 func collapsible(links g.Group) g.Node {
 	if len(links) <= maxLinks {
 		return h.Ul(links)
@@ -141,7 +142,7 @@ func collapsible(links g.Group) g.Node {
 	}
 }
 
-// linkOrButton is a link, or the button that does what cannot be gone to.
+// linkOrButton returns a link, or a form with a button when the address only takes POST.
 func linkOrButton(v *view.View, l *hal.Link) g.Node {
 	if !isNavigable(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
 		return h.Form(h.Method("post"), h.Action(web.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
@@ -157,7 +158,7 @@ func linkOrButton(v *view.View, l *hal.Link) g.Node {
 
 func link(l *hal.Link) g.Node { return markup(appendLinkOrText(nil, l)) }
 
-// embedded shows embedded resources as cards.
+// embedded returns the embedded resources as cards, nil when there are none.
 func embedded(d *hal.Document) g.Node {
 	var all g.Group
 	for i := range d.Embedded {
@@ -181,7 +182,8 @@ func embedded(d *hal.Document) g.Node {
 	return all
 }
 
-// label makes a person's words of a member's or relation's name.
+// label turns the name of a member or relation into words: "cb:os-build" becomes "OS
+// build".
 func label(name string) string {
 	name = strings.TrimPrefix(name, "cb:")
 	name = strings.NewReplacer("-", " ", "_", " ", ".", " ").Replace(name)
@@ -195,7 +197,7 @@ func label(name string) string {
 	return name
 }
 
-// abbreviations are the words that are not read as they are written.
+// abbreviations are the words with a spelling of their own.
 var abbreviations = map[string]string{
 	"id": "ID", "ip": "IP", "mac": "MAC", "os": "OS", "url": "URL", "uuid": "UUID", "dns": "DNS", "cpu": "CPU", "cnt": "count",
 	"mem": "Memory", "vm": "VM", "vms": "VMs", "gpu": "GPU",

@@ -1,7 +1,6 @@
-// Package browse is what a person with nothing but a browser sees: a page for every
-// document of the API, made on the server from the same value as the JSON. It knows
-// documents, templates and declarations, and no rule: what can be done is what the
-// document offers.
+// Package browse renders every document of the API as an HTML page, on the server and
+// from the same value as the JSON. It knows documents, templates and declarations, and no
+// rules: a page offers the actions that the document offers.
 package browse
 
 import (
@@ -15,16 +14,16 @@ import (
 	"halcyon/pkg/web"
 )
 
-// Base is the path of the API whose pages these are.
+// Base is the path of the API whose documents are rendered.
 const Base = "/api/v2"
 
-// Face writes pages and serves what they need.
+// Face renders pages and serves their assets.
 type Face struct {
 	assets     assets
-	viewerOnce func() (viewer, error) // reads the files once
+	viewerOnce func() (viewer, error) // loads the files with the first call
 }
 
-// New makes the face.
+// New returns a Face with its assets loaded.
 func New() (*Face, error) {
 	a, err := loadAssets()
 	if err != nil {
@@ -40,7 +39,7 @@ var _ view.Writer = (*Face)(nil)
 // Append implements view.Writer.
 func (f *Face) Append(dst []byte, v *view.View) []byte {
 	b := bytes.NewBuffer(dst)
-	_ = f.layout(v).Render(b) // a buffer takes everything
+	_ = f.layout(v).Render(b) // writing to a buffer does not fail
 	return b.Bytes()
 }
 
@@ -49,7 +48,7 @@ var _ web.Face = (*Face)(nil)
 // Prefixes implements web.Face.
 func (f *Face) Prefixes() []string { return []string{assetsPath, viewerPath, iconPath} }
 
-// Authenticate implements web.Face: what pages need is the same for everybody.
+// Authenticate implements web.Face. Assets are public.
 func (f *Face) Authenticate(echo.Context) error { return nil }
 
 // WriteFault implements web.Face.

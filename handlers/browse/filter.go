@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	maxChoices      = 24 // of a field that is offered as a list of its values
-	maxQuickFilters = 4  // fields that are
+	maxChoices      = 24 // values of a field up to which it is offered as a select
+	maxQuickFilters = 4  // fields that are offered as a select
 )
 
-// titleFields are the fields that rows are called by, best first.
+// titleFields are the fields that name a row, best first.
 var titleFields = []string{"name", "hostname", "username", "id"}
 
-// titleField gives the field that a resource's rows are called by.
+// titleField returns the field that names the rows of a resource.
 func titleField(s *query.Schema, known func(string) *query.Field) *query.Field {
 	for _, name := range titleFields {
 		if f := known(name); f != nil {
@@ -30,15 +30,16 @@ func titleField(s *query.Schema, known func(string) *query.Field) *query.Field {
 	return s.ID()
 }
 
-// fieldOf gives the field that filters and order= know under a member's name, nil for
-// none.
+// fieldOf returns the field that the filter and order parameters know under a member's
+// name, nil for none.
 func fieldOf(v *view.View, name string) *query.Field {
 	name = strings.ReplaceAll(strings.TrimPrefix(name, v.Of.Name+"."), "_", "-")
 	return v.Of.Schema.Field(name, v.Actor)
 }
 
-// filter is the form that narrows a list down: a search, a choice for each state that
-// rows have, a condition on any other field, and the syntax itself.
+// filter returns the filter form of a list: a search, a select for each status, a
+// condition on any other field, and the raw expression. It returns nil for an empty list
+// without a filter.
 func filter(v *view.View) g.Node {
 	here := addressOf(v.Path, v.Query)
 	raw := here.get("filter")
@@ -67,7 +68,7 @@ func filter(v *view.View) g.Node {
 	)
 }
 
-// hiddenParams keeps what the list was asked besides the filter.
+// hiddenParams returns hidden inputs that keep the other parameters of the list.
 func hiddenParams(v *view.View, here address) g.Node {
 	var list g.Group
 	for _, p := range here.pairs {
@@ -81,11 +82,13 @@ func hiddenParams(v *view.View, here address) g.Node {
 	return list
 }
 
-// row is the two hidden parts of a condition whose value is typed or chosen beside it.
+// conditionInputs returns the hidden field and lookup of a condition. The value's input
+// follows them.
 func conditionInputs(path string, l query.Lookup) g.Node {
 	return g.Group{h.Input(h.Type("hidden"), h.Name("_f"), h.Value(path)), h.Input(h.Type("hidden"), h.Name("_l"), h.Value(string(l)))}
 }
 
+// valueOf returns the value of the first term on a path with a lookup, "" for none.
 func valueOf(terms []query.Typed, path string, l query.Lookup) string {
 	for _, t := range terms {
 		if t.Lookup == l && strings.ReplaceAll(t.Path, "_", "-") == path {
@@ -95,7 +98,7 @@ func valueOf(terms []query.Typed, path string, l query.Lookup) string {
 	return ""
 }
 
-// search looks for a part of what rows are called.
+// search returns the input that searches the rows' names.
 func search(v *view.View, terms []query.Typed) g.Node {
 	f := titleField(v.Of.Schema, func(name string) *query.Field { return v.Of.Schema.Field(name, v.Actor) })
 	if f.Kind != query.Text {
@@ -108,7 +111,7 @@ func search(v *view.View, terms []query.Typed) g.Node {
 	)
 }
 
-// quickFilters offers the values of the fields in the table that have few.
+// quickFilters returns a select for each column with few values, at most maxQuickFilters.
 func quickFilters(v *view.View, terms []query.Typed) g.Node {
 	var list g.Group
 	for _, name := range v.Of.Headings {
@@ -137,7 +140,8 @@ func quickFilters(v *view.View, terms []query.Typed) g.Node {
 	return list
 }
 
-// choicesOf gives the values of a field that has few, as name and value.
+// choicesOf returns the values of a boolean or enumerated field, as label and value; nil
+// for other fields.
 func choicesOf(of *resource.Def, f *query.Field) []pair {
 	//exhaustive:ignore
 	switch f.Kind {
@@ -153,7 +157,7 @@ func choicesOf(of *resource.Def, f *query.Field) []pair {
 	return nil
 }
 
-// valueLabel gives a value as pages say it: a state by the words of its badge.
+// valueLabel returns the label of a value: a status has that of its badge.
 func valueLabel(of *resource.Def, field, value string) string {
 	if isState(of, field) {
 		if s, known := stateOf(value, isOrder(of)); known {
@@ -166,7 +170,7 @@ func valueLabel(of *resource.Def, field, value string) string {
 	return label(strings.ToLower(value))
 }
 
-// lookups are what conditions are called, in the order in which they are offered.
+// lookups are the labels of conditions, in the order in which they are offered.
 var lookups = []struct {
 	lookup query.Lookup
 	words  string
@@ -192,13 +196,13 @@ var lookups = []struct {
 	{query.EndsWith, "ends exactly with"},
 }
 
-// fieldKinds are the types of fields, as scripts know them.
+// fieldKinds are the names of field types in the data attributes that scripts read.
 var fieldKinds = map[query.Kind]string{
 	query.Text: "text", query.Int: "int", query.Bool: "bool", query.Enum: "enum", query.Time: "time", query.Date: "date", query.Ref: "ref",
 }
 
-// condition is a row for any field. Scripts add more of them, and limit what is
-// offered to what fits.
+// condition returns a row for a condition on any field. Scripts add further rows, and
+// offer only the lookups that fit the field.
 func condition(v *view.View) g.Node {
 	known, hops := v.Of.Schema.Known(v.Actor)
 	own, related := make(g.Group, 0, len(known)), make(g.Group, 0, len(hops))
@@ -233,7 +237,7 @@ func fieldOption(v *view.View, path, text string, f *query.Field) g.Node {
 	return h.Option(h.Value(path), h.Data("kind", kind), g.If(values != nil, h.Data("values", strings.Join(values, "|"))), g.Text(text))
 }
 
-// kindsFor lists the kinds of fields that a lookup fits.
+// kindsFor returns the field types that a lookup fits, separated by spaces.
 func kindsFor(l query.Lookup) string {
 	var list []string
 	for kind, name := range fieldKinds {
@@ -249,7 +253,7 @@ func kindsFor(l query.Lookup) string {
 	return strings.Join(list, " ")
 }
 
-// chips are the conditions in force, each with a way to drop it.
+// chips returns the active conditions, each with a link that removes it.
 func chips(v *view.View, here address, terms []query.Typed) g.Node {
 	if len(terms) == 0 {
 		return nil
@@ -272,7 +276,7 @@ func chips(v *view.View, here address, terms []query.Typed) g.Node {
 	return h.Ul(h.Class("chips"), h.Aria("label", "Conditions"), list)
 }
 
-// termText says what a term asks.
+// termText returns a condition in words.
 func termText(of *resource.Def, t query.Typed) string {
 	words := string(t.Lookup)
 	for _, l := range lookups {
@@ -293,7 +297,7 @@ func termText(of *resource.Def, t query.Typed) string {
 	return label(strings.TrimSuffix(t.Path, ".name")) + " " + words + " " + value
 }
 
-// unfilteredLink leads from a list that cannot be shown to one that can.
+// unfilteredLink returns a link to the whole list, for lists whose filter is wrong.
 func unfilteredLink(d *resource.Def) g.Node {
 	return h.P(h.A(h.Href(d.Path()), g.Text("All "+d.Noun)))
 }

@@ -15,7 +15,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// forms are the templates that ask something.
+// forms returns the templates that have input, as forms.
 func forms(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
@@ -26,7 +26,7 @@ func forms(v *view.View) g.Node {
 	return list
 }
 
-// actionOf is where a template's form goes.
+// actionOf returns the address to which a template's form is posted.
 func actionOf(v *view.View, t *hal.Template) string {
 	target := t.Target
 	if target == "" {
@@ -39,7 +39,7 @@ func actionOf(v *view.View, t *hal.Template) string {
 	return web.FormAction(target, t.Method, version, pageOf(v))
 }
 
-// pageOf is the address of the page, to come back to.
+// pageOf returns the address of the page, to return to.
 func pageOf(v *view.View) string {
 	from, sep := v.Path, "?"
 	if v.Query != "" {
@@ -51,7 +51,7 @@ func pageOf(v *view.View) string {
 	return from
 }
 
-// idOf makes an id of a template's key, which may come from a person.
+// idOf returns an element id for a template's key, which may contain any characters.
 func idOf(t *hal.Template) string {
 	key := t.Key
 	if key == "" {
@@ -67,10 +67,10 @@ func idOf(t *hal.Template) string {
 
 func formID(t *hal.Template) string { return "form-" + idOf(t) }
 
-// fieldID is the id of a property's control.
+// fieldID returns the element id of a property's control.
 func fieldID(t *hal.Template, i int) string { return idOf(t) + "-" + strconv.Itoa(i) }
 
-// form is one template. It is open when it came back with a problem.
+// form returns the form of a template. It is open when it was sent back with a problem.
 func form(v *view.View, t *hal.Template) g.Node {
 	sent := submissionOf(v, t)
 	class := "primary"
@@ -84,7 +84,7 @@ func form(v *view.View, t *hal.Template) g.Node {
 			h.Div(h.Class("buttons"), h.Button(h.Type("submit"), h.Class(class), g.Text(submitLabel(t))))))
 }
 
-// submitLabel is what the button of a form says.
+// submitLabel returns the label of a form's submit button.
 func submitLabel(t *hal.Template) string {
 	if t.Method == http.MethodPatch || t.Method == http.MethodPut {
 		return "Save"
@@ -92,7 +92,7 @@ func submitLabel(t *hal.Template) string {
 	return actionLabel(t)
 }
 
-// fields are those of a template, or some of them.
+// fields returns the controls of the given properties of a template.
 func fields(v *view.View, t *hal.Template, props []hal.TemplateProperty) g.Node {
 	sent := submissionOf(v, t)
 	list := make(g.Group, 0, len(props))
@@ -103,7 +103,7 @@ func fields(v *view.View, t *hal.Template, props []hal.TemplateProperty) g.Node 
 	return list
 }
 
-// submissionOf gives the form that came back, when it was this one.
+// submissionOf returns the form that was sent back, nil when it was not this template's.
 func submissionOf(v *view.View, t *hal.Template) *view.Sent {
 	if v.Sent == nil || v.Sent.Method != t.Method || strings.Trim(v.Sent.Target, "/") != strings.Trim(t.Target, "/") {
 		return nil
@@ -118,13 +118,13 @@ func first(list []string) string {
 	return list[0]
 }
 
-// pointerTo gives the JSON pointer of a member.
+// pointerTo returns the JSON pointer (RFC 6901) of a member.
 func pointerTo(name string) string {
 	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// reasonOf gives what is wrong with a member that was sent, or with what is within
-// it; "" for nothing.
+// reasonOf returns the errors of a member that was sent, and of the members within it; ""
+// for none.
 func reasonOf(s *view.Sent, name string) string {
 	if s.Problem == nil {
 		return ""
@@ -140,7 +140,8 @@ func reasonOf(s *view.Sent, name string) string {
 	return strings.Join(reasons, "; ")
 }
 
-// formErrors say what is wrong with a form that came back, each with a way to its field.
+// formErrors returns the errors of a form that was sent back, each with a link to its
+// field.
 func formErrors(v *view.View) g.Node {
 	p := v.Problem
 	var list g.Group
@@ -158,7 +159,8 @@ func formErrors(v *view.View) g.Node {
 		g.If(p.Type != "", h.P(h.A(h.Href(p.Type), g.Text("About this problem")))))
 }
 
-// problemSummary is what a problem says, where the list of its errors does not say it.
+// problemSummary returns the title of a problem whose errors are listed, its detail
+// otherwise.
 func problemSummary(p *hal.Problem, listed bool) string {
 	if listed {
 		return p.Title
@@ -166,8 +168,8 @@ func problemSummary(p *hal.Problem, listed bool) string {
 	return p.Detail
 }
 
-// fieldAt gives the field that a complaint is about: how it is called, and its id, ""
-// when there is none.
+// fieldAt returns the label and the element id of the field that a JSON pointer names;
+// the id is "" when no form on the page has that field.
 func fieldAt(v *view.View, pointer string) (name, id string) {
 	if v.Doc == nil || v.Sent == nil {
 		return "", ""
@@ -192,7 +194,8 @@ func fieldAt(v *view.View, pointer string) (name, id string) {
 	return "", ""
 }
 
-// sentValues shows what a form held whose page cannot be shown again.
+// sentValues returns what a form contained whose page cannot be shown again, without
+// secrets.
 func sentValues(values url.Values) g.Node {
 	names := make([]string, 0, len(values))
 	for name := range values {
@@ -211,7 +214,8 @@ func sentValues(values url.Values) g.Node {
 	return h.Section(h.Class("card"), h.H2(g.Text("What you sent")), h.Dl(h.Class("props"), list))
 }
 
-// imports is the form that a file of rows is sent with.
+// imports returns the upload form of a collection that accepts an archive, nil for
+// others.
 func imports(v *view.View) g.Node {
 	for i := range v.Doc.Actions {
 		x := &v.Doc.Actions[i]

@@ -8,8 +8,8 @@ import (
 	"halcyon/pkg/view"
 )
 
-// home is the page that people begin on: what waits for them, what goes on, what they
-// have, what there is to order; and then all that the root of the API links.
+// home returns the first page: approvals that wait for the user, running jobs, carts,
+// servers, the catalogue, and all links of the API's root.
 func (f *Face) home(v *view.View, _ string) g.Node {
 	d := v.Doc
 	moves := false
@@ -34,7 +34,7 @@ func (f *Face) home(v *view.View, _ string) g.Node {
 	)
 }
 
-// orEmpty says so where there is nothing.
+// orEmpty returns content, or text when content is nil.
 func orEmpty(content g.Node, text string) g.Node {
 	if content == nil {
 		return h.P(h.Class("none"), g.Text(text))
@@ -42,7 +42,7 @@ func orEmpty(content g.Node, text string) g.Node {
 	return content
 }
 
-// pendingApprovals are orders that somebody has to decide on.
+// pendingApprovals returns the orders that wait for the user's decision.
 func pendingApprovals(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
@@ -72,7 +72,7 @@ func carts(docs []hal.Document) g.Node {
 	return h.Ul(h.Class("values"), items)
 }
 
-// index links all that the root of the API does, but what is done by POST.
+// index returns all links of the API's root, without those that only take POST.
 func index(d *hal.Document) g.Node {
 	var items g.Group
 	for i := range d.Links {
@@ -89,5 +89,5 @@ func index(d *hal.Document) g.Node {
 	return items
 }
 
-// postOnlyRels are the relations of the root that a link cannot follow.
+// postOnlyRels are the relations of the root that only take POST.
 var postOnlyRels = map[string]bool{"cb:sign-out": true, "cb:sync-vms": true}

@@ -16,23 +16,24 @@ import (
 )
 
 const (
-	maxRadios     = 4  // choices of one that are all shown
-	maxCheckboxes = 12 // choices of several that are
+	maxRadios     = 4  // options up to which a single choice is shown as radio buttons
+	maxCheckboxes = 12 // options up to which a multiple choice is shown as checkboxes
 )
 
-// input is one property of a template, with what was typed when it came back.
+// input is one property of a template as a form control.
 type input struct {
 	t        *hal.Template
 	p        *hal.TemplateProperty
 	id       string
 	sent     *view.Sent
 	view     *view.View
-	doc      string // what whoever asks says of it, "" for nothing
-	asSelect bool   // choices are a list, however few, that begins with its first: scripts put others into it
+	doc      string // description of the parameter by its author, "" for none
+	asSelect bool   // always a select that starts with its first option: scripts replace its options
 }
 
-// prompt is what a property is called: by its name where the prompt is the
-// declaration's explanation, which is a hint then.
+// prompt returns the label of a property and its hint. When the prompt is the
+// documentation of the declared field, the label is made from the name and the prompt
+// becomes the hint.
 func prompt(v *view.View, p *hal.TemplateProperty) (name, hint string) {
 	switch {
 	case p.Prompt == "":
@@ -54,10 +55,10 @@ func (in *input) name() string {
 	return name
 }
 
-// secret reports whether the value is never shown, not even to who typed it.
+// secret reports whether the value is a password, which is never sent back.
 func (in *input) secret() bool { return in.p.Type == "password" }
 
-// chosen are the values that the control begins with.
+// chosen returns the initial values of the control.
 func (in *input) chosen() []string {
 	if in.secret() {
 		return nil
@@ -71,7 +72,7 @@ func (in *input) chosen() []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
 }
 
-// field is the control with its label, its hint and what is wrong with it.
+// field returns the control with its label, hint and error.
 func (in *input) field() g.Node {
 	if in.p.Type == "hidden" {
 		return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value(first(in.chosen())))
@@ -106,7 +107,7 @@ func (in *input) field() g.Node {
 	return h.Div(h.Class("field"), h.Label(h.For(in.id), name), in.control(aria), below)
 }
 
-// isCheckbox reports whether the property is a box to tick.
+// isCheckbox reports whether the property is shown as a single checkbox.
 func (in *input) isCheckbox() bool {
 	if in.p.Type == "checkbox" {
 		return true
@@ -115,10 +116,11 @@ func (in *input) isCheckbox() bool {
 	if len(o) != 2 || in.p.Multiple || !slices.Contains(o, hal.Option{Value: "true"}) || !slices.Contains(o, hal.Option{Value: "false"}) {
 		return false
 	}
-	return in.p.Required || len(in.chosen()) > 0 // one that may be left open has three choices
+	return in.p.Required || len(in.chosen()) > 0 // an optional one has three states
 }
 
-// checkbox sends false when it is not ticked, which browsers by themselves say by nothing.
+// checkbox returns a checkbox with a hidden input before it, so that an unticked one is
+// sent as false.
 func (in *input) checkbox(aria g.Node) g.Node {
 	return g.Group{
 		h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value("false")),
@@ -126,7 +128,8 @@ func (in *input) checkbox(aria g.Node) g.Node {
 	}
 }
 
-// optionGroup shows all choices where they are few, nil where they are not.
+// optionGroup returns all options as radio buttons or checkboxes, nil when there are too
+// many.
 func (in *input) optionGroup() g.Node {
 	kind := "radio"
 	switch n := len(in.p.Options); {
@@ -156,12 +159,12 @@ func promptOf(o hal.Option) string {
 	return o.Value
 }
 
-// emptyValue says that none of several is chosen, which would be said by nothing.
+// emptyValue returns a hidden input that is sent when no option is chosen.
 func (in *input) emptyValue() g.Node {
 	return h.Input(h.Type("hidden"), h.Name(in.p.Name), h.Value(""))
 }
 
-// control is what a value is typed or chosen with.
+// control returns the element in which the value is typed or chosen.
 func (in *input) control(aria g.Node) g.Node {
 	p := in.p
 	common := g.Group{h.ID(in.id), h.Name(p.Name), g.If(p.Required, h.Required()), g.If(p.ReadOnly, h.ReadOnly()), aria}
@@ -186,23 +189,24 @@ func (in *input) control(aria g.Node) g.Node {
 		g.If(p.Min != "", h.Min(p.Min)), g.If(p.Max != "", h.Max(p.Max)),
 		g.If(p.MinLength > 0, h.MinLength(strconv.Itoa(p.MinLength))),
 		g.If(p.MaxLength > 0, h.MaxLength(strconv.Itoa(p.MaxLength))),
-		g.If(kind == "number", h.Step("any")), // whether it has to be whole is said by who refuses it
+		g.If(kind == "number", h.Step("any")), // the server checks whether it must be whole
 		g.If(kind == "datetime-local", h.Step("1")),
 		in.autocomplete(),
 	)
 }
 
-// multilineNames are the members that take several lines.
+// multilineNames are the properties that take several lines.
 var multilineNames = []string{"description", "notes", "reason", "message", "condition", "comment"}
 
-// isMultiline reports whether the value is a text of several lines.
+// isMultiline reports whether the control is a text area.
 func (in *input) isMultiline() bool {
 	p := in.p
 	return p.Type == "textarea" || (p.Type == "text" || p.Type == "") && p.Regex == "" &&
 		(slices.Contains(multilineNames, p.Name) || strings.Contains(first(in.chosen()), "\n"))
 }
 
-// indentJSON lays out a text that is JSON.
+// indentJSON indents a text that is a JSON object or array, and returns any other as it
+// is.
 func indentJSON(text string) string {
 	var b bytes.Buffer
 	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || json.Indent(&b, []byte(text), "", "  ") != nil {
@@ -211,7 +215,7 @@ func indentJSON(text string) string {
 	return b.String()
 }
 
-// formatted gives the value as the type of the input has it.
+// formatted returns the first value in the format that the input type requires.
 func (in *input) formatted(kind string) string {
 	text := first(in.chosen())
 	if at, ok := instant(text); ok && kind == "datetime-local" {
@@ -223,7 +227,7 @@ func (in *input) formatted(kind string) string {
 	return text
 }
 
-// selectList is a choice of one or several from a longer list.
+// selectList returns a select of the options.
 func (in *input) selectList(common g.Node) g.Node {
 	chosen := in.chosen()
 	options := make(g.Group, 0, len(in.p.Options)+1)
@@ -240,8 +244,8 @@ func (in *input) selectList(common g.Node) g.Node {
 	return g.Group{g.If(in.p.Multiple, in.emptyValue()), h.Select(common, g.If(in.p.Multiple, h.Multiple()), options)}
 }
 
-// rowChooser is a choice of a collection's rows, by what they are called where scripts
-// run, and by id where they do not.
+// rowChooser returns inputs for rows of another collection. Scripts turn them into
+// comboboxes that search by name; without scripts an id is typed.
 func (in *input) rowChooser(common g.Group) g.Node {
 	p := in.p
 	chosen := in.chosen()
@@ -253,7 +257,7 @@ func (in *input) rowChooser(common g.Group) g.Node {
 		return h.Div(attrs, one(first(chosen), common))
 	}
 	list := g.Group{in.emptyValue(), one(first(chosen), common)}
-	for i := 1; i <= len(chosen); i++ { // one more, to fill in
+	for i := 1; i <= len(chosen); i++ { // and an empty one
 		value := ""
 		if i < len(chosen) {
 			value = chosen[i]
@@ -263,8 +267,8 @@ func (in *input) rowChooser(common g.Group) g.Node {
 	return h.Div(attrs, h.Data("multiple", p.Name), list)
 }
 
-// titleOfID gives the title of a row that is chosen, as the document's links have it, ""
-// when they have none.
+// titleOfID returns the title of a chosen row from the document's links, "" when they
+// lack it.
 func (in *input) titleOfID(id string) string {
 	if in.view.Doc == nil {
 		return ""
@@ -277,7 +281,7 @@ func (in *input) titleOfID(id string) string {
 	return ""
 }
 
-// formatHint says what a text has to be like.
+// formatHint returns the message for a value that does not match the pattern.
 func (in *input) formatHint() string {
 	if in.view.Of != nil {
 		if f := in.view.Of.Field(in.p.Name); f != nil && f.Input.Reason != "" {
@@ -290,7 +294,7 @@ func (in *input) formatHint() string {
 	return "It has to match " + in.p.Regex
 }
 
-// hint says what is asked and what can be entered, nil when that goes without saying.
+// hint returns the help text of the property and its limits, nil when it has neither.
 func (in *input) hint() g.Node {
 	_, text := prompt(in.view, in.p)
 	text = strings.TrimSpace(text + " " + in.doc)
@@ -304,6 +308,8 @@ func (in *input) hint() g.Node {
 	return g.Group{g.Text(text + " "), limits}
 }
 
+// limits returns the range or the source of the values, nil when the property has no
+// limits.
 func (in *input) limits() g.Node {
 	p := in.p
 	switch {
@@ -333,7 +339,8 @@ func (in *input) limits() g.Node {
 	return nil
 }
 
-// autocomplete tells password managers what a field is for.
+// autocomplete returns the autocomplete attribute for password managers (HTML, section
+// 4.10.18.7), nil for other fields.
 func (in *input) autocomplete() g.Node {
 	target := in.t.Target
 	signIn := strings.Contains(target, "sign-in") || strings.Contains(target, "token-auth")
@@ -347,7 +354,7 @@ func (in *input) autocomplete() g.Node {
 	case signIn && (name == "token" || name == "code"):
 		return h.AutoComplete("one-time-code")
 	case name == "username", strings.Contains(name, "email"):
-		return h.AutoComplete("off") // it is somebody else's
+		return h.AutoComplete("off") // another user's
 	}
 	return nil
 }

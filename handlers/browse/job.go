@@ -10,7 +10,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// job is the page of a piece of work.
+// job returns the page of a job.
 func (f *Face) job(v *view.View, _ string) g.Node {
 	d := v.Doc
 	return live(v, isIdle(d),
@@ -51,7 +51,7 @@ func (f *Face) job(v *view.View, _ string) g.Node {
 	)
 }
 
-// failure says why a job did not do what it should.
+// failure returns the error message of a job, nil when it has none.
 func failure(d *hal.Document) g.Node {
 	text := textOf(d, "errors")
 	if text == "" {
@@ -60,7 +60,7 @@ func failure(d *hal.Document) g.Node {
 	return h.Div(h.Class("notice bad"), h.Role("alert"), h.P(h.Strong(g.Text("What went wrong"))), h.Pre(g.Text(text)))
 }
 
-// messages are what the job has said so far.
+// messages returns the progress messages of a job.
 func messages(d *hal.Document) g.Node {
 	list := member(prop(d, "progress").Props(), "messages")
 	if list.Len() == 0 {
@@ -80,7 +80,7 @@ func output(text string) g.Node {
 	return h.Pre(h.Class("output"), g.Text(text))
 }
 
-// linksList shows all links of a relation, nil when there are none.
+// linksList returns all links of a relation, nil when there are none.
 func linksList(d *hal.Document, rel string) g.Node {
 	var items g.Group
 	links := linksOf(d, rel)
@@ -93,7 +93,7 @@ func linksList(d *hal.Document, rel string) g.Node {
 	return h.Ul(items)
 }
 
-// progressBar shows the progress of a job.
+// progressBar returns the progress of a job, nil when it is not running.
 func progressBar(d *hal.Document) g.Node {
 	p := prop(d, "progress").Props()
 	total, done := member(p, "total-tasks").Int(), member(p, "completed").Int()
@@ -110,7 +110,7 @@ func progressBar(d *hal.Document) g.Node {
 	return nil
 }
 
-// jobTitle is what a job does, with its number.
+// jobTitle returns the type of a job and its number.
 func jobTitle(d *hal.Document) string {
 	what := textOf(d, "type")
 	if a := textOf(d, "action"); a != "" && what == "Run Action" {
@@ -122,7 +122,7 @@ func jobTitle(d *hal.Document) string {
 	return what + ", job " + textOf(d, "id")
 }
 
-// jobTree shows jobs below those that they are parts of.
+// jobTree returns jobs as a tree, each below its parent.
 func jobTree(docs []hal.Document) g.Node {
 	here, below := map[string]bool{}, map[string][]int{}
 	for i := range docs {

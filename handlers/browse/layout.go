@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// navLinks are the ways that every page offers.
+// navLinks are the links of the main navigation.
 var navLinks = []hal.Link{
 	{Href: Base + "/blueprints/", Title: "Catalogue"},
 	{Href: Base + "/servers/", Title: "Servers"},
@@ -20,16 +20,16 @@ var navLinks = []hal.Link{
 	{Href: Base + "/jobs/?order=-id", Title: "Jobs"},
 }
 
-// allResourcesID is the id of the part of the first page that has all that there is.
+// allResourcesID is the element id of the home page's list of all resources.
 const allResourcesID = "everything"
 
-// layout is the whole page: what all pages have, around what this one says.
+// layout returns the whole page: header, breadcrumbs, notices, content and footer.
 func (f *Face) layout(v *view.View) g.Node {
 	title := titleOf(v)
 	return f.page(v, title, nil, f.content(v, title))
 }
 
-// page is a page with what it has in its head besides, and what it is about.
+// page returns a page with extra elements for its head (nil for none) and its content.
 func (f *Face) page(v *view.View, title string, head, content g.Node) g.Node {
 	return h.Doctype(h.HTML(h.Lang("en"),
 		h.Head(
@@ -56,7 +56,7 @@ func (f *Face) page(v *view.View, title string, head, content g.Node) g.Node {
 	))
 }
 
-// content is what the page is about.
+// content returns the main part of the page, chosen by the kind of document.
 func (f *Face) content(v *view.View, title string) g.Node {
 	switch {
 	case v.Doc == nil:
@@ -78,13 +78,14 @@ func (f *Face) content(v *view.View, title string) g.Node {
 	return f.document(v, title)
 }
 
+// header returns the bar with the main navigation, the cart and the account.
 func (f *Face) header(v *view.View) g.Node {
 	current := func(href string) g.Node {
 		path, _, _ := strings.Cut(href, "?")
 		return g.If(strings.HasPrefix(v.Path+"/", path), g.Attr("aria-current", "page"))
 	}
 	account := v.Actor.Username
-	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // one page for everybody
+	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // the same page for all users
 		account = "Account"
 	}
 	links := make(g.Group, 0, len(navLinks)+1)
@@ -105,7 +106,7 @@ func (f *Face) header(v *view.View) g.Node {
 	)
 }
 
-// crumbs are the way up, read off the document's own links.
+// crumbs returns the breadcrumbs, read from the document's own links.
 func crumbs(v *view.View, title string) g.Node {
 	if v.Doc == nil {
 		return nil
@@ -127,7 +128,7 @@ func crumbs(v *view.View, title string) g.Node {
 	return h.Nav(h.Class("crumbs"), g.Attr("aria-label", "Breadcrumbs"), h.Ol(items))
 }
 
-// parentCrumbs are the addresses that a list below an item lies below.
+// parentCrumbs returns a breadcrumb for each parent in the path of a list below an item.
 func parentCrumbs(path string) g.Node {
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), Base+"/")
 	segments := strings.Split(rest, "/")
@@ -141,7 +142,8 @@ func parentCrumbs(path string) g.Node {
 	return items
 }
 
-// notices say what came of a form that came back, and of one that came to something.
+// notices returns the errors of a form that was sent back, or the message about the last
+// successful one.
 func notices(v *view.View) g.Node {
 	if v.Doc != nil && v.Problem != nil {
 		return formErrors(v)
@@ -155,13 +157,14 @@ func notices(v *view.View) g.Node {
 	return nil
 }
 
-// participles say that something was done, for what is not said by adding ed.
+// participles are the words for a finished action, by the action's name.
 var participles = map[string]string{
 	"create": "created", "change": "changed", "delete": "deleted", "submit": "submitted", "approve": "approved", "deny": "denied",
 	"cancel": "canceled", "duplicate": "duplicated", "retry": "started again", "import": "imported", "revoke": "revoked", "verify": "verified",
 }
 
-// doneText says what a form did. What it led to is the page, or what it was done to.
+// doneText returns the message about the form that was just sent: what it changed, and
+// which document it led to.
 func doneText(v *view.View) g.Node {
 	d := v.Done
 	if d.What.Href == "" {
@@ -185,7 +188,8 @@ func doneText(v *view.View) g.Node {
 	return g.Group{g.Text(d.Title + " "), what, g.Text(": done.")}
 }
 
-// resultText says how a page has to do with what was done on another.
+// resultText returns the sentence that ties the page's document to the action that
+// created it.
 func resultText(plural string) string {
 	if plural == "jobs" {
 		return " has been started."
@@ -200,7 +204,7 @@ func footer() g.Node {
 	)
 }
 
-// heading is the page's title and the other ways to look at it.
+// heading returns the page's title and the links to its other representations.
 func heading(v *view.View, title string) g.Node {
 	if v.Posted {
 		return h.Div(h.Class("heading"), h.H1(g.Text(title)))
@@ -208,7 +212,8 @@ func heading(v *view.View, title string) g.Node {
 	return h.Div(h.Class("heading"), h.H1(g.Text(title)), representationLinks(v))
 }
 
-// representationLinks are the representations of what the page shows.
+// representationLinks returns the links to the page's representations: HTML, HAL,
+// HAL-FORMS and plain JSON.
 func representationLinks(v *view.View) g.Node {
 	list := make(g.Group, 0, 4)
 	for _, x := range []struct{ name, label string }{{"", "Page"}, {"hal", "HAL"}, {"forms", "HAL-FORMS"}, {"json", "JSON"}} {
@@ -226,6 +231,7 @@ func representationLinks(v *view.View) g.Node {
 	return h.Nav(h.Class("views"), g.Attr("aria-label", "Representation"), h.Ul(list))
 }
 
+// sourceName returns the value of the _source parameter that asks for a representation.
 func sourceName(r hal.Representation) string {
 	switch r {
 	case hal.AsHAL, hal.AsHTML:
@@ -237,6 +243,7 @@ func sourceName(r hal.Representation) string {
 	return "hal"
 }
 
+// titleOf returns the title of the page.
 func titleOf(v *view.View) string {
 	if v.Doc == nil {
 		if v.Of != nil && v.Many && !v.Posted && v.Problem != nil && v.Problem.Status == http.StatusBadRequest {
@@ -258,8 +265,8 @@ func titleOf(v *view.View) string {
 	return v.Path
 }
 
-// plainTitle gives a title as people read it: a list's without what its page says
-// elsewhere.
+// plainTitle returns a title as people read it. A list's loses the page number and the
+// words "List of".
 func plainTitle(title string, list bool) string {
 	if !list {
 		return title

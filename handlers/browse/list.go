@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// list is the page of a collection.
+// list returns the page of a collection.
 func (f *Face) list(v *view.View, title string) g.Node {
 	rows := embeddedRows(v.Doc)
 	return g.Group{
@@ -26,6 +26,7 @@ func (f *Face) list(v *view.View, title string) g.Node {
 	}
 }
 
+// embeddedRows returns the rows of a collection.
 func embeddedRows(d *hal.Document) []hal.Document {
 	if len(d.Embedded) == 0 {
 		return nil
@@ -33,8 +34,8 @@ func embeddedRows(d *hal.Document) []hal.Document {
 	return d.Embedded[0].Docs
 }
 
-// listActions are what can be done with the collection by one press, and the way to
-// what can be done with several rows.
+// listActions returns the buttons for actions on the collection that have no input, and
+// the link that starts selecting rows.
 func listActions(v *view.View, rows bool) g.Node {
 	here := addressOf(v.Path, v.Query)
 	var several g.Node
@@ -51,8 +52,8 @@ func listActions(v *view.View, rows bool) g.Node {
 	return h.Div(h.Class("actions"), buttons, several)
 }
 
-// createForms are the templates of the collection that ask something, those for
-// several rows aside.
+// createForms returns the forms of the collection, without those that act on several
+// rows.
 func createForms(v *view.View) g.Node {
 	var list g.Group
 	for i := range v.Doc.Templates {
@@ -63,20 +64,20 @@ func createForms(v *view.View) g.Node {
 	return list
 }
 
-// column is one of a table.
+// column is a column of a list's table.
 type column struct {
 	name      string
 	label     string
-	order     string // key of order=, "" for none
+	order     string // key of the order parameter; "" when it cannot be sorted
 	rel       bool
-	titleFrom *column // what says how a relation's row is called; nil for its title
-	num       bool    // it is compared by size, and stands to the right
+	titleFrom *column // the column with the text of a relation's link; nil for the link's title
+	num       bool    // numeric, aligned right
 	state     bool
-	lastIndex int // where it was found in the row before
+	lastIndex int // index in the previous row, tried first in the next
 }
 
-// columnsFor gives what a table shows: the declared columns, or what was asked for
-// with attributes=.
+// columnsFor returns the columns of the table: the declared ones, or those of the
+// attributes parameter.
 func columnsFor(v *view.View, docs []hal.Document) []column {
 	var list []column
 	add := func(name string, rel bool) { list = append(list, columnFor(v, name, rel)) }
@@ -107,6 +108,7 @@ func columnsFor(v *view.View, docs []hal.Document) []column {
 	return list
 }
 
+// isShown reports whether a name is among the attributes.
 func isShown(list []query.Attribute, name string) bool {
 	for i := range list {
 		if list[i].Asked == name {
@@ -130,7 +132,7 @@ func columnFor(v *view.View, name string, rel bool) column {
 	return c
 }
 
-// orderKey gives the key by which a column is sorted, "" for none.
+// orderKey returns the key by which a column is sorted, "" when it cannot be.
 func orderKey(v *view.View, name string) string {
 	if f := fieldOf(v, name); f != nil {
 		if f.Sort {
@@ -145,7 +147,7 @@ func orderKey(v *view.View, name string) string {
 	return name + "." + titleField(hop.Target, func(n string) *query.Field { return hop.Target.Field(n, v.Actor) }).Name
 }
 
-// table shows short documents as rows; what one is called leads to it.
+// table returns short documents as rows. The first column links to the row's page.
 func (f *Face) table(v *view.View, docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return empty(v)
@@ -244,7 +246,7 @@ func appendRow(b []byte, v *view.View, d *hal.Document, columns []column, chosen
 	return append(b, "</tr>"...)
 }
 
-// text gives what can be read in a row's cell, as far as a person can have typed it.
+// text returns the visible text of a row's cell, "" for values that no person typed.
 func (c *column) text(d *hal.Document, self []hal.Link) string {
 	if c.rel {
 		if l := c.link(d); l != nil {
@@ -258,10 +260,11 @@ func (c *column) text(d *hal.Document, self []hal.Link) string {
 	return self[0].Title
 }
 
-// longestWord is how many bytes of a word a column is made wide for.
+// longestWord is the length in bytes of the longest word that columns are wide enough
+// for.
 const longestWord = 32
 
-// hasLongWord reports whether a text has to be broken within a word to fit.
+// hasLongWord reports whether a text has a word that must be broken to fit.
 func hasLongWord(text string) bool {
 	for len(text) > longestWord {
 		space := strings.LastIndexByte(text[:longestWord+1], ' ')
@@ -273,8 +276,8 @@ func hasLongWord(text string) bool {
 	return false
 }
 
-// appendRowTitle appends what a row is called: by its first column, or by its title
-// where that says nothing.
+// appendRowTitle appends the text of a row's link: its first column, or the link's title
+// where that is empty.
 func appendRowTitle(b []byte, d *hal.Document, c *column, title string) []byte {
 	text := c.value(d).Text()
 	if text == "" || c.name == "id" || c.rel {
@@ -299,7 +302,7 @@ func appendRel(b []byte, d *hal.Document, c *column) []byte {
 	return appendLinkOrText(b, l)
 }
 
-// link gives the row's link of the relation, nil when it has none.
+// link returns the row's link of the relation, nil when it has none.
 func (c *column) link(d *hal.Document) *hal.Link {
 	if c.lastIndex >= len(d.Links) || d.Links[c.lastIndex].Name != c.name {
 		for c.lastIndex = 0; c.lastIndex < len(d.Links) && d.Links[c.lastIndex].Name != c.name; c.lastIndex++ {
@@ -311,7 +314,7 @@ func (c *column) link(d *hal.Document) *hal.Link {
 	return &d.Links[c.lastIndex].Links[0]
 }
 
-// value gives the row's member. Rows of a list have theirs at the same place.
+// value returns the row's member. The rows of a list mostly have it at the same index.
 func (c *column) value(d *hal.Document) hal.Value {
 	if c.lastIndex >= len(d.Props) || d.Props[c.lastIndex].Name != c.name {
 		for c.lastIndex = 0; c.lastIndex < len(d.Props) && d.Props[c.lastIndex].Name != c.name; c.lastIndex++ {
@@ -323,7 +326,7 @@ func (c *column) value(d *hal.Document) hal.Value {
 	return d.Props[c.lastIndex].Value
 }
 
-// empty says what to do about a list with nothing in it.
+// empty returns the message of a list without rows, with a link or button to go on.
 func empty(v *view.View) g.Node {
 	here := addressOf(v.Path, v.Query)
 	noun := "Nothing"
@@ -353,9 +356,10 @@ func empty(v *view.View) g.Node {
 	return h.Div(h.Class("empty"), h.P(g.Text(text)), g.If(items != nil, h.P(items)))
 }
 
-// createdByOrder are the resources that come about by an order.
+// createdByOrder are the resources that are created by ordering.
 var createdByOrder = map[string]bool{"servers": true, "services": true, "resources": true, "orders": true, "jobs": true}
 
+// intOf returns a number of the document, 0 when it has none of that name.
 func intOf(d *hal.Document, name string) int64 {
 	for i := range d.Props {
 		if d.Props[i].Name == name {
@@ -367,11 +371,11 @@ func intOf(d *hal.Document, name string) int64 {
 
 func total(d *hal.Document) int64 { return intOf(d, "total") }
 
-// sizes are the sizes of a page that are offered.
+// sizes are the page sizes that are offered.
 var sizes = []int64{10, 25, 50, 100}
 
-// paging leads through the pages of a list: to those around by the links that the
-// document has, which cost the same however deep they lead.
+// paging returns the links to the other pages of a list. Neighbors are reached by the
+// document's own links, whose cursors cost the same on every page.
 func paging(v *view.View) g.Node {
 	d := v.Doc
 	all, size, at := total(d), max(1, intOf(d, "page_size")), intOf(d, "page")
@@ -437,7 +441,7 @@ func paging(v *view.View) g.Node {
 	)
 }
 
-// rangeText says which rows of how many the page has.
+// rangeText returns which of how many rows the page shows.
 func rangeText(d *hal.Document, all, size, at int64) string {
 	n := intOf(d, "count")
 	if n == 0 || n == all {

@@ -9,9 +9,10 @@ import (
 	"halcyon/pkg/view"
 )
 
-// live is what a page shows that may change while it is looked at. Parts with an id
-// of their own and the attribute data-region are put in place of the old ones; see
-// assets/live.js. Without a script there is a link that does the same.
+// live returns content as a region that follows the events of the document while work on
+// it is in progress; idle content is returned without them. Elements with an id and the
+// attribute data-region are replaced by their new version: see assets/live.js. Without
+// scripts, a link reloads the page.
 func live(v *view.View, idle bool, content ...g.Node) g.Node {
 	if idle {
 		return h.Div(h.Class("kind"), g.Group(content))
@@ -26,7 +27,8 @@ func live(v *view.View, idle bool, content ...g.Node) g.Node {
 		g.Group(content))
 }
 
-// region is a part of a page that may change while it is looked at.
+// region returns a part of a page that live updates replace. The id must be unique in the
+// page.
 func region(id string, content ...g.Node) g.Node {
 	return h.Div(h.ID(id), g.Attr("data-region"), g.Group(content))
 }

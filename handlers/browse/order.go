@@ -10,10 +10,10 @@ import (
 	"halcyon/pkg/view"
 )
 
-// order is the page of an order, which is a cart until it is submitted.
+// order returns the page of an order, which is a cart until it is submitted.
 func (f *Face) order(v *view.View, title string) g.Node {
 	d := v.Doc
-	// What is submitted is not the current cart any more: its forms lead to where it stays.
+	// After submission, the address of the current cart shows another order: forms return to the order's own address.
 	at := *v
 	at.Path, at.Query = selfOf(d), ""
 	v = &at
@@ -56,7 +56,7 @@ func (f *Face) order(v *view.View, title string) g.Node {
 	)
 }
 
-// primaryAction is the action that comes first.
+// primaryAction returns the key of the button that comes first.
 func primaryAction(status string) string {
 	if status == "PENDING" {
 		return "approve"
@@ -64,7 +64,7 @@ func primaryAction(status string) string {
 	return "submit"
 }
 
-// orderTitle is what people call an order: by its name if it has one.
+// orderTitle returns the title of an order, with its name if it has one.
 func orderTitle(d *hal.Document, title string) string {
 	title = strings.Replace(title, "Order id ", "Order ", 1)
 	if textOf(d, "status") == "CART" {
@@ -76,13 +76,14 @@ func orderTitle(d *hal.Document, title string) string {
 	return title
 }
 
-// step is one on the way of an order.
+// step is one stage in the progress of an order.
 type step struct {
 	name, date string
 	state      string // "done", "now", "bad", "todo"
 }
 
-// statusSteps says how far each status is on the way, and what that step is called then.
+// statusSteps are the stage that each status stands for, and the stage's label and state
+// then.
 var statusSteps = map[string]struct {
 	at   int
 	name string
@@ -93,7 +94,8 @@ var statusSteps = map[string]struct {
 	"FAILURE": {4, "Failed", "bad"},
 }
 
-// stepsOf gives the way of an order, as far as it has come.
+// stepsOf returns the stages of an order. The list ends with the stage at which it failed
+// or was canceled.
 func stepsOf(d *hal.Document) []step {
 	list := []step{
 		{name: "Cart", date: textOf(d, "create-date")},
@@ -103,7 +105,7 @@ func stepsOf(d *hal.Document) []step {
 		{name: "Done", date: textOf(d, "end-date")},
 	}
 	progress, ok := statusSteps[textOf(d, "status")]
-	if !ok { // canceled: where it was by then
+	if !ok { // canceled: the stage is found by the dates
 		progress.name, progress.is = "Canceled", "bad"
 		for progress.at < len(list)-2 && list[progress.at+1].date != "" {
 			progress.at++
@@ -140,6 +142,7 @@ var (
 	stepWords  = map[string]string{"done": "done", "now": "now", "bad": "ended here", "todo": "to come"}
 )
 
+// steps returns the progress of an order.
 func steps(d *hal.Document) g.Node {
 	var items g.Group
 	for _, s := range stepsOf(d) {
@@ -152,7 +155,7 @@ func steps(d *hal.Document) g.Node {
 	return h.Ol(h.Class("steps"), g.Attr("aria-label", "How far it is"), items)
 }
 
-// denial says why an order was denied.
+// denial returns the reason for which an order was denied, nil when it has none.
 func denial(d *hal.Document) g.Node {
 	reason := textOf(d, "deny-reason")
 	if reason == "" {
@@ -161,7 +164,7 @@ func denial(d *hal.Document) g.Node {
 	return h.Div(h.Class("notice bad"), h.P(h.Strong(g.Text("Why it was denied: ")), g.Text(reason)))
 }
 
-// approvers are those whom a pending order waits for.
+// approvers returns the users who can approve a pending order, nil when none is visible.
 func approvers(d *hal.Document) g.Node {
 	docs := embeddedOf(d, "cb:approvers")
 	var items g.Group
@@ -178,7 +181,8 @@ func approvers(d *hal.Document) g.Node {
 	return h.Ul(items)
 }
 
-// changeForms are the forms of a cart: its own members, and what can be put into it.
+// changeForms returns the forms that change an order or fill a cart, nil when there are
+// none.
 func changeForms(v *view.View) g.Node {
 	forms := formsExcept(v, "deny")
 	if forms == nil {

@@ -8,12 +8,12 @@ import (
 	"halcyon/pkg/view"
 )
 
-// pageFunc makes the page of one kind of document. It is given the title that any other
+// pageFunc returns the page of one kind of document. title is the one that the generic
 // page would have.
 type pageFunc func(f *Face, v *view.View, title string) g.Node
 
-// itemPages are the pages that were made for what they are, by the plural of the resource;
-// lists are those of collections. All others look alike.
+// itemPages are the pages of single rows and listPages those of collections, by the
+// plural of the resource. All other documents have the generic page.
 var (
 	itemPages = map[string]pageFunc{
 		"blueprints": (*Face).blueprint,
@@ -29,7 +29,7 @@ var (
 	}
 )
 
-// pageFor finds the page that was made for a document, nil for none.
+// pageFor returns the page function of a document, nil when it has the generic page.
 func pageFor(v *view.View) pageFunc {
 	switch {
 	case selfOf(v.Doc) == Base+"/":

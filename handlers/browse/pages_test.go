@@ -22,11 +22,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/browse/*.html")
 
-// assetName is the part of an asset's name that follows from what is in it.
+// assetName matches the hash of an asset's content in its name.
 var assetName = regexp.MustCompile(`(/assets/[a-z]+)-[0-9a-f]{12}\.`)
 
-// TestPages renders each page that was made for what it is, of a document that a face
-// gave once, and holds it against its golden one.
+// TestPages renders each recorded page and compares it with its golden file.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../testdata/browse/*.json")
@@ -66,9 +65,9 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// wellFormed holds a page against what all pages keep to: every id is there once, every
-// label has its field, what describes a field is there, and nothing in it is a script or
-// a style, which the policy of pages would not run.
+// wellFormed checks what all pages have in common: ids are unique, every label and
+// description refers to an element, and no page has inline scripts or styles, which the
+// content security policy would block.
 func wellFormed(t *testing.T, html []byte) {
 	t.Helper()
 	ids, wanted := map[string]bool{}, []string{}
@@ -110,7 +109,7 @@ func wellFormed(t *testing.T, html []byte) {
 	}
 }
 
-// TestSteps says how far orders are.
+// TestSteps checks the stages of orders by status and dates.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	const at = "2026-11-22T03:46:24.119763"
@@ -144,8 +143,8 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestScriptKnowsEvents finds every event in the script that follows them: a stream
-// tells each by its name, and what nobody listens for is not heard.
+// TestScriptKnowsEvents finds every event type in live.js: a browser only receives the
+// events that it adds a listener for.
 func TestScriptKnowsEvents(t *testing.T) {
 	t.Parallel()
 	script, err := assetFiles.ReadFile("assets/live.js")
@@ -159,7 +158,7 @@ func TestScriptKnowsEvents(t *testing.T) {
 	}
 }
 
-// TestAssetsAreSmall holds all that a page loads against what it may weigh.
+// TestAssetsAreSmall limits the size of the style sheets and scripts together.
 func TestAssetsAreSmall(t *testing.T) {
 	t.Parallel()
 	a, err := loadAssets()
@@ -177,7 +176,7 @@ func TestAssetsAreSmall(t *testing.T) {
 	}
 }
 
-// TestNamesAreText renders pages of things whose names are HTML.
+// TestNamesAreText renders pages whose names contain HTML.
 func TestNamesAreText(t *testing.T) {
 	t.Parallel()
 	f, err := New()

@@ -11,13 +11,13 @@ import (
 	"halcyon/pkg/view"
 )
 
-// problem is the page of a request that has nothing else to show.
+// problem returns the page of a request that failed and has no document to show.
 func (f *Face) problem(v *view.View, title string) g.Node {
 	if v.Problem == nil {
 		return nil
 	}
 	if v.Of != nil && v.Many && !v.Posted && v.Problem.Status == http.StatusBadRequest {
-		// The list was asked for what it does not know: that can be mended here.
+		// The filter or the order is wrong: it can be corrected here.
 		return g.Group{
 			h.H1(g.Text(title)),
 			h.Div(h.Class("notice bad"), h.ID("problem"), h.Role("alert"), h.TabIndex("-1"), problemText(v.Problem)),
@@ -38,7 +38,7 @@ func (f *Face) problem(v *view.View, title string) g.Node {
 	}
 }
 
-// problemText says what is wrong, and with what.
+// problemText returns the detail of a problem and the list of its errors.
 func problemText(p *hal.Problem) g.Node {
 	var list g.Group
 	for _, e := range p.Errors {
@@ -51,7 +51,7 @@ func problemText(p *hal.Problem) g.Node {
 	}
 }
 
-// action explains an address that something is sent to and nothing is read from.
+// action explains an address that only takes POST; nil for other problems.
 func action(v *view.View) g.Node {
 	if v.Problem.Status != http.StatusMethodNotAllowed || v.Posted {
 		return nil
@@ -67,7 +67,7 @@ func action(v *view.View) g.Node {
 	}
 }
 
-// fallbackLinks are ways out of a page that is none.
+// fallbackLinks returns links away from a page without a document.
 func fallbackLinks(v *view.View) g.Node {
 	items := g.Group{}
 	if v.Of != nil {

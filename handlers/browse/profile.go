@@ -10,7 +10,8 @@ import (
 	"halcyon/pkg/view"
 )
 
-// profile is the page of a user: one's own has what only oneself may do.
+// profile returns the page of a user. The user's own page has links that other users'
+// pages lack.
 func (f *Face) profile(v *view.View, _ string) g.Node {
 	d := v.Doc
 	own := v.Path == Base+"/user" || v.Actor.ID.String() == textOf(d, "id")
@@ -44,7 +45,8 @@ func (f *Face) profile(v *view.View, _ string) g.Node {
 	)
 }
 
-// credentials are a user's API tokens: for who may see them.
+// credentials returns the section with a user's API tokens, nil when the viewer may not
+// see them.
 func credentials(d *hal.Document, own bool) g.Node {
 	if len(linksOf(d, "cb:api-tokens")) == 0 {
 		return nil
@@ -53,7 +55,7 @@ func credentials(d *hal.Document, own bool) g.Node {
 		g.If(own, h.P(h.A(h.Class("button"), h.Href(Base+"/api-tokens/"), g.Text("Make or revoke tokens")))))
 }
 
-// youOr is what a page calls the user that it is about.
+// youOr returns "you" on one's own page, the name on others'.
 func youOr(own bool, name string) string {
 	if own {
 		return "you"
@@ -61,7 +63,7 @@ func youOr(own bool, name string) string {
 	return name
 }
 
-// accountBadges says what a user is beyond the roles.
+// accountBadges returns badges for an inactive account and for global permissions.
 func accountBadges(d *hal.Document) g.Node {
 	var list g.Group
 	if !prop(d, "is-active").Bool() {
@@ -76,7 +78,7 @@ func accountBadges(d *hal.Document) g.Node {
 	return list
 }
 
-// roles shows memberships: where, as what, until when.
+// roles returns memberships as a table.
 func roles(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return h.P(h.Class("none"), g.Text("No role in any group."))
@@ -93,7 +95,7 @@ func roles(docs []hal.Document) g.Node {
 	return grid([]string{"Group", "Role", "Until"}, rows)
 }
 
-// ordering leads to what one can order for.
+// ordering returns links to the user's cart, orders and servers.
 func ordering(d *hal.Document) g.Node {
 	return h.Ul(
 		h.Li(h.A(h.Href(Base+"/user/current-order"), g.Text("Your cart"))),
@@ -103,7 +105,7 @@ func ordering(d *hal.Document) g.Node {
 	)
 }
 
-// sessions shows where a user is signed in.
+// sessions returns a user's sessions as a table, nil when there are none.
 func sessions(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
@@ -123,7 +125,7 @@ func sessions(docs []hal.Document) g.Node {
 	return grid([]string{"Session", "From", "With", "Last seen"}, rows)
 }
 
-// tokens shows what a user's programs call with.
+// tokens returns a user's API tokens as a table.
 func tokens(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return h.P(h.Class("none"), g.Text("None."))

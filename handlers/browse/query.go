@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// address is a page with its query as pairs, in which a raw semicolon is nothing
-// special.
+// address is the path of a page and its query as decoded pairs. A raw semicolon in a
+// value is an ordinary character, unlike in net/url.
 type address struct {
 	path  string
 	pairs []pair
@@ -14,8 +14,8 @@ type address struct {
 
 type pair struct{ name, value string }
 
-// addressOf reads a path and a raw query. What cannot be decoded is left out: it is
-// what the page complains of.
+// addressOf parses a path and a raw query. Pairs that cannot be decoded are left out: the
+// page shows the error.
 func addressOf(path, raw string) address {
 	a := address{path: path}
 	for text := range strings.SplitSeq(raw, "&") {
@@ -29,7 +29,7 @@ func addressOf(path, raw string) address {
 	return a
 }
 
-// get gives a parameter's value, "" for none.
+// get returns the value of a parameter, "" when it is missing.
 func (a address) get(name string) string {
 	for _, p := range a.pairs {
 		if p.name == name {
@@ -39,7 +39,7 @@ func (a address) get(name string) string {
 	return ""
 }
 
-// with gives the address with other values of parameters; "" takes one out.
+// with returns the address with other values of parameters; "" removes one.
 func (a address) with(changes ...pair) address {
 	out := address{path: a.path, pairs: make([]pair, 0, len(a.pairs)+1)}
 next:
@@ -59,12 +59,13 @@ next:
 	return out
 }
 
-// fromFirstPage is the list from its first page, with other values of parameters.
+// fromFirstPage returns the address of the list's first page, with other values of
+// parameters.
 func (a address) fromFirstPage(changes ...pair) address {
 	return a.with(append([]pair{{"page", ""}, {"after", ""}, {"before", ""}}, changes...)...)
 }
 
-// String gives the address as an href.
+// String returns the address as an href.
 func (a address) String() string {
 	var b strings.Builder
 	b.WriteString(a.path)

@@ -18,7 +18,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// recorded is a View as testdata/browse has it: what a face gave for a page once.
+// recorded is a view.View in the format of testdata/browse.
 type recorded struct {
 	Of          string
 	Many        bool
@@ -58,7 +58,7 @@ type recordedProp struct {
 	Value json.RawMessage
 }
 
-// load gives a recorded page.
+// load returns a recorded page.
 func load(t *testing.T, name string) *view.View {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../../testdata/browse", name+".json"))
@@ -99,7 +99,7 @@ func (d *recordedDoc) document(t *testing.T) *hal.Document {
 	return out
 }
 
-// valueFrom reads a value with the order of its members.
+// valueFrom parses a value, keeping the order of its members.
 func valueFrom(t *testing.T, data json.RawMessage) hal.Value {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -144,7 +144,7 @@ func listFrom(t *testing.T, dec *json.Decoder) hal.Value {
 	return hal.List(list)
 }
 
-// objectFrom takes what has an address and nothing but a title besides for a link.
+// objectFrom parses an object. One with nothing but an href and a title becomes a link.
 func objectFrom(t *testing.T, dec *json.Decoder) hal.Value {
 	t.Helper()
 	var props []hal.Prop
@@ -175,7 +175,7 @@ func objectFrom(t *testing.T, dec *json.Decoder) hal.Value {
 	return hal.LinkValue(l)
 }
 
-// splitTags breaks a page before each element, so that its differences can be read.
+// splitTags breaks a page before each element, so that differences are readable.
 func splitTags(html []byte) string {
 	return strings.ReplaceAll(string(html), "><", ">\n<") + "\n"
 }

@@ -10,7 +10,8 @@ import (
 	"halcyon/hal"
 )
 
-// linkTo is a link to what a relation leads to, nil when it leads nowhere.
+// linkTo returns a link to the target of a relation, nil when the document has no such
+// link.
 func linkTo(d *hal.Document, rel string) g.Node {
 	if l, ok := oneLink(d, rel); ok {
 		return link(&l)
@@ -18,7 +19,8 @@ func linkTo(d *hal.Document, rel string) g.Node {
 	return nil
 }
 
-// person is a link to somebody by their user name, which pages have beside the link.
+// person returns a link to a user, titled with the user name that the document carries in
+// the member REL.username.
 func person(d *hal.Document, rel string) g.Node {
 	l, ok := oneLink(d, rel)
 	if !ok {
@@ -30,19 +32,19 @@ func person(d *hal.Document, rel string) g.Node {
 	return link(&l)
 }
 
-// selfLink is a link to the document itself.
+// selfLink returns a link to the document itself.
 func selfLink(d *hal.Document) g.Node {
 	l, _ := oneLink(d, "self")
 	return link(&l)
 }
 
-// fact is one line of a list of what there is to know.
+// fact is one line of a property list. It is left out when value is nil.
 type fact struct {
 	name  string
 	value g.Node
 }
 
-// facts shows what has a value.
+// facts returns a property list of the facts that have a value, nil when none has.
 func facts(list ...fact) g.Node {
 	var out g.Group
 	for _, x := range list {
@@ -56,7 +58,7 @@ func facts(list ...fact) g.Node {
 	return h.Dl(h.Class("props"), out)
 }
 
-// optionalText is a text that is left out when it is empty.
+// optionalText returns the text as a node, nil when it is empty.
 func optionalText(text string) g.Node {
 	if text == "" {
 		return nil
@@ -64,7 +66,8 @@ func optionalText(text string) g.Node {
 	return g.Text(text)
 }
 
-// optionalProp is a member as a fact, left out when it says nothing.
+// optionalProp returns the value of a member, nil when it is null, an empty text or an
+// empty object.
 func optionalProp(d *hal.Document, name string) g.Node {
 	v := prop(d, name)
 	if v.Kind() == hal.KindNull || v.Text() == "" || v.Kind() == hal.KindObject && v.Len() == 0 {
@@ -73,7 +76,8 @@ func optionalProp(d *hal.Document, name string) g.Node {
 	return value(v)
 }
 
-// when shows an instant as people write it. The machine's form stands beside it.
+// when returns an instant in the readers' format, with the RFC 3339 form in its datetime
+// attribute. A text that is not an instant is returned as it is.
 func when(text string) g.Node {
 	at, ok := instant(text)
 	if !ok {
@@ -82,7 +86,8 @@ func when(text string) g.Node {
 	return markup(appendTime(nil, at))
 }
 
-// day shows a date.
+// day returns a date in the readers' format. A text that is not a date is returned as it
+// is.
 func day(text string) g.Node {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
@@ -91,7 +96,7 @@ func day(text string) g.Node {
 	return h.Time(h.DateTime(text), g.Text(t.Format("2 Jan 2006")))
 }
 
-// price shows an amount by the month: "14.40/month" on the wire.
+// price returns an amount per month; documents write "14.40/month".
 func price(text string) g.Node {
 	amount, ok := strings.CutSuffix(text, "/month")
 	if !ok {
@@ -100,7 +105,8 @@ func price(text string) g.Node {
 	return h.Span(h.Class("price"), h.Strong(g.Text(amount)), g.Text(" per month"))
 }
 
-// trimSize shows an amount of memory without the decimals that say nothing.
+// trimSize removes trailing zeros from the decimals of an amount: "4.0000 GB" becomes "4
+// GB".
 func trimSize(text string) string {
 	amount, unit, ok := strings.Cut(text, " ")
 	if !ok || !strings.Contains(amount, ".") {
@@ -109,7 +115,7 @@ func trimSize(text string) string {
 	return strings.TrimRight(strings.TrimRight(amount, "0"), ".") + " " + unit
 }
 
-// section is a section of a page with a heading; nil when it has nothing to say.
+// section returns a card with a heading, nil when it has no content.
 func section(title string, content g.Node, more ...g.Node) g.Node {
 	if content == nil {
 		return nil
@@ -117,7 +123,7 @@ func section(title string, content g.Node, more ...g.Node) g.Node {
 	return h.Section(h.Class("card part"), h.H2(g.Text(title)), content, g.Group(more))
 }
 
-// allLink is a link to the whole list that a part shows the first of.
+// allLink returns a link to the whole list of which a section shows the first rows.
 func allLink(d *hal.Document, rel, text string) g.Node {
 	l, ok := oneLink(d, rel)
 	if !ok {
@@ -126,8 +132,8 @@ func allLink(d *hal.Document, rel, text string) g.Node {
 	return h.P(h.Class("more"), h.A(h.Href(newestFirst(rel, l.Href)), g.Text(text)))
 }
 
-// newestFirst gives the address of a list as people read it: of what happened, what
-// happened last comes first.
+// newestFirst returns the address of a list in the order in which people read it: the
+// history starts with the newest entry.
 func newestFirst(rel, href string) string {
 	if rel == "history" && !strings.Contains(href, "?") {
 		return href + "?order=-id"
@@ -135,7 +141,8 @@ func newestFirst(rel, href string) string {
 	return href
 }
 
-// timeline shows what happened, latest first.
+// timeline returns history entries as a list, in the order given; nil when there are
+// none.
 func timeline(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
@@ -153,11 +160,13 @@ func timeline(docs []hal.Document) g.Node {
 	return h.Ol(h.Class("timeline"), items)
 }
 
-// history is the part of a page that says what happened.
+// history returns the history section of a page.
 func history(d *hal.Document) g.Node {
 	return section("History", timeline(embeddedOf(d, "history")), allLink(d, "history", "All that happened"))
 }
 
+// cell returns a table cell. Narrow screens show name as its label; nil content is shown
+// as a dash.
 func cell(name string, content g.Node) g.Node {
 	if content == nil {
 		content = markup(noneMarkup)
@@ -165,7 +174,7 @@ func cell(name string, content g.Node) g.Node {
 	return h.Td(g.Attr("data-label", name), content)
 }
 
-// grid is a small table within a part.
+// grid returns a small table within a section.
 func grid(heads []string, rows g.Node) g.Node {
 	cells := make(g.Group, 0, len(heads))
 	for _, name := range heads {
@@ -174,7 +183,7 @@ func grid(heads []string, rows g.Node) g.Node {
 	return h.Div(h.Class("grid"), h.Table(h.THead(h.Tr(cells)), h.TBody(rows)))
 }
 
-// ids are what support asks for, out of the way.
+// ids returns the collapsed section with the identifiers that support asks for.
 func ids(d *hal.Document) g.Node {
 	return h.Details(h.Class("card part"), h.Summary(g.Text("Ids")), facts(
 		fact{"Id", optionalText(textOf(d, "id"))}, fact{"Global id", optionalText(textOf(d, "global-id"))}, fact{"UUID", optionalText(textOf(d, "uuid"))},

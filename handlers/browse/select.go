@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// itemsMember is what a template calls the rows that it acts on.
+// itemsMember is the property that holds the selected rows of a bulk template.
 const itemsMember = "items"
 
 // isBulk reports whether a template acts on several rows of a list.
@@ -20,8 +20,8 @@ func isBulk(t *hal.Template) bool {
 	return len(t.Properties) > 0 && t.Properties[0].Name == itemsMember && t.Properties[0].Multiple
 }
 
-// selection makes a form of a table: boxes before the rows, and what can be done with
-// those that are ticked. An action that asks something is chosen first.
+// selection wraps a table in a form with a checkbox per row and the bulk actions. An
+// action with input is selected first, which reloads the page with its fields.
 func selection(v *view.View, table g.Node) g.Node {
 	if v.Selection == "" {
 		return table
@@ -56,7 +56,7 @@ func bulkForm(action string, table, controls g.Node) g.Node {
 		h.Div(h.Class("actions"), h.Role("group"), g.Attr("aria-label", "With those selected"), h.Span(h.Class("picked"), g.Text("With those selected:")), controls))
 }
 
-// bulkButton does what a template says with the rows that are ticked.
+// bulkButton returns the button that applies a template to the selected rows.
 func bulkButton(v *view.View, t *hal.Template) g.Node {
 	button := h.Button(h.Type("submit"), g.Attr("formaction", actionOf(v, t)), h.Class(buttonClass(t)), g.Text(bulkLabel(t)))
 	if !dangerous(t) {
@@ -65,10 +65,11 @@ func bulkButton(v *view.View, t *hal.Template) g.Node {
 	return withConfirmation(bulkLabel(t), bulkLabel(t)+" all that is selected?", button)
 }
 
-// bulkLabel is the name of a template for several rows.
+// bulkLabel returns the label of a bulk template.
 func bulkLabel(t *hal.Template) string { return strings.TrimSuffix(t.Title, " several") }
 
-// selectedRows are the rows of a form that came back.
+// selectedRows returns the ids of the rows that were selected in a form that was sent
+// back.
 func selectedRows(v *view.View) map[string]bool {
 	if v.Selection == "" || v.Sent == nil {
 		return nil
@@ -80,7 +81,7 @@ func selectedRows(v *view.View) map[string]bool {
 	return selected
 }
 
-// appendBox appends the cell with which a row is selected.
+// appendBox appends the cell with a row's checkbox.
 func appendBox(b []byte, self []hal.Link, chosen map[string]bool) []byte {
 	id, title := "", ""
 	for _, l := range self {
@@ -95,8 +96,7 @@ func appendBox(b []byte, self []hal.Link, chosen map[string]bool) []byte {
 	return append(b, "></td>"...)
 }
 
-// bulkOutcome is the page of what an action did to several rows, nil when the document is
-// none.
+// bulkOutcome returns the page with the result of a bulk action, nil for other documents.
 func bulkOutcome(v *view.View, title string) g.Node {
 	if !v.Posted || member(v.Doc.Props, "results").Kind() != hal.KindList || member(v.Doc.Props, "succeeded").Kind() != hal.KindInt {
 		return nil
@@ -130,7 +130,7 @@ func bulkOutcome(v *view.View, title string) g.Node {
 	}
 }
 
-// result is the row of one that was acted on.
+// result returns the table row of one result of a bulk action.
 func result(props []hal.Prop) g.Node {
 	l, rest, _ := reference(props)
 	state, is := "done", good

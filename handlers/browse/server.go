@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// server is the page of a machine.
+// server returns the page of a server.
 func (f *Face) server(v *view.View, title string) g.Node {
 	d := v.Doc
 	return live(v, isIdle(d, "ACTIVE"),
@@ -61,7 +61,8 @@ func (f *Face) server(v *view.View, title string) g.Node {
 	)
 }
 
-// formsOf are the forms of the templates with this key.
+// formsOf returns the form of the template with the key, nil when it has no input or is
+// not offered.
 func formsOf(v *view.View, key string) g.Node {
 	if t := template(v.Doc, key); t != nil && len(t.Properties) > 0 {
 		return form(v, t)
@@ -69,7 +70,7 @@ func formsOf(v *view.View, key string) g.Node {
 	return nil
 }
 
-// powerBadge says whether a server is on. What is gone is neither.
+// powerBadge returns the power state of a server, nil when it was removed.
 func powerBadge(d *hal.Document) g.Node {
 	if textOf(d, "status") == "HISTORICAL" {
 		return nil
@@ -77,8 +78,8 @@ func powerBadge(d *hal.Document) g.Node {
 	return badge(textOf(d, "power-status"))
 }
 
-// primaryPowerAction is the action that comes first: what a server that is off is switched on
-// with. Nothing comes first on one that is on.
+// primaryPowerAction returns the key of the button that comes first: power-on for a
+// server that is off, "-" (no template) otherwise.
 func primaryPowerAction(d *hal.Document) string {
 	if textOf(d, "power-status") == "POWEROFF" {
 		return "power-on"
@@ -93,7 +94,7 @@ func operatingSystem(d *hal.Document) g.Node {
 	return optionalProp(d, "os-family")
 }
 
-// lease says how long a server or a service stays, and how much of that is left.
+// lease returns the expiration date of a server or service and the days left.
 func lease(d *hal.Document, now time.Time) g.Node {
 	text := textOf(d, "expiration-date")
 	if text == "" {
@@ -118,7 +119,7 @@ func lease(d *hal.Document, now time.Time) g.Node {
 	return g.Group{g.Text("until "), day(text), g.Text(" "), toneBadge(left, is)}
 }
 
-// cost shows what a server costs, and for what where that is of interest.
+// cost returns the price of a server, and its parts when there are several.
 func cost(d *hal.Document) g.Node {
 	rate := price(textOf(d, "rate"))
 	if rate == nil {
@@ -132,7 +133,7 @@ func cost(d *hal.Document) g.Node {
 		}
 	}
 	if len(parts) == 1 {
-		parts = nil // it is all of it
+		parts = nil // the only part equals the total
 	}
 	return g.Group{h.P(h.Class("total"), rate), facts(parts...)}
 }
@@ -153,7 +154,8 @@ func disks(list hal.Value) g.Node {
 	return grid([]string{"Name", "Size", "Datastore", "Kind"}, rows)
 }
 
-// rowsOf makes rows of a list of objects, with these members as cells.
+// rowsOf returns a list of objects as table rows, with the named members as cells; nil
+// for an empty list.
 func rowsOf(list hal.Value, names ...string) g.Node {
 	var rows g.Group
 	for x := range list.Items() {
@@ -180,7 +182,7 @@ func snapshots(docs []hal.Document) g.Node {
 	return h.Ul(h.Class("values"), items)
 }
 
-// collapsedSection shows what few people look at.
+// collapsedSection returns a section that is collapsed at first, nil for an empty value.
 func collapsedSection(title string, v hal.Value) g.Node {
 	if v.Len() == 0 {
 		return nil
@@ -188,7 +190,7 @@ func collapsedSection(title string, v hal.Value) g.Node {
 	return h.Details(h.Class("card part"), h.Summary(g.Text(title)), value(v))
 }
 
-// serverTable shows servers as rows.
+// serverTable returns servers as a table.
 func serverTable(docs []hal.Document) g.Node {
 	if len(docs) == 0 {
 		return nil
@@ -207,7 +209,7 @@ func serverTable(docs []hal.Document) g.Node {
 	return grid([]string{"Server", "Status", "Power", "Address", "Size"}, rows)
 }
 
-// sizeOf says what a server has.
+// sizeOf returns the processors and the memory of a server as text.
 func sizeOf(d *hal.Document) string {
 	cpus := prop(d, "cpu-cnt").Int()
 	if cpus == 0 {

@@ -8,7 +8,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-// service is the page of a deployed blueprint.
+// service returns the page of a service, a deployed blueprint.
 func (f *Face) service(v *view.View, title string) g.Node {
 	d := v.Doc
 	return live(v, isIdle(d, "ACTIVE"),
@@ -37,7 +37,7 @@ func (f *Face) service(v *view.View, title string) g.Node {
 	)
 }
 
-// tiers shows the servers of a service, each tier by itself.
+// tiers returns the servers of a service, one section per tier.
 func tiers(docs []hal.Document) g.Node {
 	var names []string
 	by := map[string][]hal.Document{}

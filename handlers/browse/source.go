@@ -12,8 +12,8 @@ import (
 	"halcyon/pkg/view"
 )
 
-// source shows what other clients get at this address: the answer's header, its JSON
-// with the addresses as links, and how to ask for it.
+// source returns the page that shows the answer other clients get at this address: its
+// headers, its JSON with links, and the curl command for it.
 func source(v *view.View) g.Node {
 	var headers g.Group
 	for _, x := range v.Headers {
@@ -29,7 +29,7 @@ func source(v *view.View) g.Node {
 	}
 }
 
-// highlight marks up the parts of a JSON text.
+// highlight returns JSON with its tokens marked up.
 func highlight(text []byte) g.Node {
 	var out bytes.Buffer
 	if json.Indent(&out, text, "", "  ") != nil {
@@ -53,7 +53,8 @@ func highlight(text []byte) g.Node {
 	return markup(b)
 }
 
-// token gives the length and the kind of what a JSON text begins with.
+// token returns the length and the kind of the first token of a JSON text. The kind is ""
+// for punctuation and blanks.
 func token(text []byte) (n int, kind string) {
 	switch c := text[0]; {
 	case c == '"':
@@ -92,8 +93,8 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 	return append(appendText(b, text), "</span>"...)
 }
 
-// curls are the requests that go on from here: what each of the templates sends, and
-// the order that an order's items make.
+// curls returns a curl command for each template, and for an order the command that
+// places the same order again.
 func curls(v *view.View) g.Node {
 	var list g.Group
 	if body, ok := orderBody(v); ok {
@@ -117,6 +118,7 @@ func curls(v *view.View) g.Node {
 	return h.Section(h.H2(g.Text("What can be done from here, with curl")), list)
 }
 
+// requestURI returns the path and query of the page.
 func requestURI(v *view.View) string {
 	if v.Query == "" {
 		return v.Path
@@ -129,7 +131,7 @@ func curl(title, text string) g.Node {
 		h.Pre(h.Class("source"), h.TabIndex("0"), h.Data("copy", ""), h.Code(g.Text(text))))
 }
 
-// curlCommand writes a request for a shell.
+// curlCommand returns a request as a shell command.
 func curlCommand(v *view.View, method, target, accept, body string) string {
 	var b strings.Builder
 	b.WriteString("curl")
@@ -144,11 +146,11 @@ func curlCommand(v *view.View, method, target, accept, body string) string {
 	return b.String()
 }
 
-// quote writes a text as one word of a shell, whatever it holds.
+// quote returns a text as one word of a POSIX shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// sampleBody gives a body for a template: what its form begins with, and something in the
-// place of what has to be said.
+// sampleBody returns a JSON body for a template: the form's initial values, and an
+// example for each required property.
 func sampleBody(t *hal.Template) string {
 	props := make([]hal.Prop, 0, len(t.Properties))
 	for i := range t.Properties {
@@ -194,8 +196,8 @@ func sampleValue(p *hal.TemplateProperty) hal.Value {
 	return hal.String(text)
 }
 
-// orderBody gives the body that orders what an order holds, and whether the page is
-// that of an order.
+// orderBody returns the body that places the same order again, and reports whether the
+// page is that of an order with items.
 func orderBody(v *view.View) (string, bool) {
 	if v.Of == nil || v.Many || v.Of.Plural != "orders" {
 		return "", false

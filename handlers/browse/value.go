@@ -14,10 +14,10 @@ import (
 	"halcyon/pkg/resource"
 )
 
-// Values are written by appending: a table has hundreds of them, and a tree of nodes
-// for each is what would cost most of the page.
+// Values are written by appending: a table has hundreds of them, and a tree of nodes for
+// each is what would cost most of the page.
 
-// markup is HTML that was written here.
+// markup is HTML that this package wrote. It is not escaped again.
 type markup []byte
 
 // Render implements g.Node.
@@ -26,7 +26,7 @@ func (m markup) Render(w io.Writer) error {
 	return err
 }
 
-// appendText appends a text that may hold anything, as text or within quotes.
+// appendText appends a text, escaped for use as element content or in a quoted attribute.
 func appendText(b []byte, s string) []byte {
 	from := 0
 	for i := range len(s) {
@@ -61,10 +61,10 @@ func appendLink(b []byte, href, text string) []byte {
 
 const noneMarkup = `<span class="none">–</span>`
 
-// value shows a member's value.
+// value returns a member's value as HTML.
 func value(v hal.Value) g.Node { return markup(appendValue(nil, v)) }
 
-// appendValue appends what a member's value looks like.
+// appendValue appends a member's value as HTML.
 func appendValue(b []byte, v hal.Value) []byte {
 	switch v.Kind() {
 	case hal.KindNull:
@@ -90,7 +90,8 @@ func appendValue(b []byte, v hal.Value) []byte {
 	return appendString(b, v.Text())
 }
 
-// appendLinkOrText appends a link, or its text when a browser cannot go there.
+// appendLinkOrText appends a link, or only its text when a browser cannot open the
+// address.
 func appendLinkOrText(b []byte, l *hal.Link) []byte {
 	text := l.Title
 	if text == "" {
@@ -102,8 +103,8 @@ func appendLinkOrText(b []byte, l *hal.Link) []byte {
 	return appendLink(b, l.Href, text)
 }
 
-// isNavigable reports whether a browser can go to an address of ours: an action is nothing
-// to go to, and no other address is a link.
+// isNavigable reports whether a browser can open the address with GET. Actions need POST,
+// and addresses outside the API are never links.
 func isNavigable(href string) bool {
 	rest, ours := strings.CutPrefix(href, Base)
 	if !ours || strings.ContainsAny(href, "{} \t\r\n\\") {
@@ -132,7 +133,7 @@ func appendString(b []byte, text string) []byte {
 	return appendText(b, text)
 }
 
-// instant reads an instant as documents write it.
+// instant parses an instant in the format of documents, resource.TimeLayout.
 func instant(text string) (time.Time, bool) {
 	if len(text) != len(resource.TimeLayout) || text[10] != 'T' || text[19] != '.' {
 		return time.Time{}, false
@@ -141,15 +142,15 @@ func instant(text string) (time.Time, bool) {
 	return at, err == nil
 }
 
-// appendTime appends an instant in UTC; scripts show it by the clock of who looks.
+// appendTime appends an instant in UTC. Scripts convert it to the browser's time zone.
 func appendTime(b []byte, at time.Time) []byte {
 	b = at.AppendFormat(append(b, `<time datetime="`...), "2006-01-02T15:04:05Z")
 	b = at.AppendFormat(append(b, `">`...), "2 Jan 2006, 15:04")
 	return append(b, " UTC</time>"...)
 }
 
-// reference gives what an object is a link to: clients are told of other things by
-// href and title.
+// reference returns the link that an object with href and title stands for, and its other
+// members. It reports whether the object has an href.
 func reference(props []hal.Prop) (link hal.Link, rest []hal.Prop, ok bool) {
 	for i := range props {
 		switch p := &props[i]; p.Name {
@@ -187,7 +188,7 @@ func appendObject(b []byte, v hal.Value) []byte {
 	return append(b, "</dl>"...)
 }
 
-// shownIn reports whether pages show what is limited to some representations.
+// shownIn reports whether pages show a member that is limited to some representations.
 func shownIn(only hal.Shapes) bool { return only == 0 || only&hal.InHAL != 0 }
 
 func appendList(b []byte, v hal.Value) []byte {
@@ -205,10 +206,12 @@ func appendList(b []byte, v hal.Value) []byte {
 	return append(b, "</ul>"...)
 }
 
-// maxColumns is how many members the objects of a list have that are shown as a table.
+// maxColumns is the number of distinct members up to which a list of objects becomes a
+// table.
 const maxColumns = 8
 
-// columnsOf gives the members of a list's objects, nil when it is to be no table.
+// columnsOf returns the member names of a list's objects, nil when the list is not to be
+// a table.
 func columnsOf(v hal.Value) []string {
 	var names []string
 	for x := range v.Items() {
@@ -224,7 +227,7 @@ func columnsOf(v hal.Value) []string {
 	if len(names) > maxColumns {
 		return nil
 	}
-	if slices.Contains(names, "href") && slices.Contains(names, "title") { // one of them is the other's link
+	if slices.Contains(names, "href") && slices.Contains(names, "title") { // the title links to the href
 		names = slices.DeleteFunc(names, func(n string) bool { return n == "href" })
 	}
 	return names
@@ -254,6 +257,7 @@ func appendSmallTable(b []byte, v hal.Value, columns []string) []byte {
 	return append(b, "</tbody></table></div>"...)
 }
 
+// member returns the value of a member, null when there is none of that name.
 func member(props []hal.Prop, name string) hal.Value {
 	for i := range props {
 		if props[i].Name == name {
@@ -263,7 +267,7 @@ func member(props []hal.Prop, name string) hal.Value {
 	return hal.Null()
 }
 
-// appendRaw appends stored JSON: laid out, unless it is one value.
+// appendRaw appends stored JSON, indented where it parses.
 func appendRaw(b []byte, text string) []byte {
 	var out bytes.Buffer
 	if json.Indent(&out, []byte(text), "", "  ") == nil {
@@ -273,7 +277,7 @@ func appendRaw(b []byte, text string) []byte {
 	return append(b, "</pre>"...)
 }
 
-// isState reports whether a field is a step in the life of its row.
+// isState reports whether a field is a status, to be shown as a badge.
 func isState(d *resource.Def, name string) bool {
 	if !strings.HasSuffix(name, "status") && name != "state" {
 		return false

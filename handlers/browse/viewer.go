@@ -21,27 +21,29 @@ import (
 	"halcyon/pkg/web"
 )
 
-// viewerPath is the page that shows the OpenAPI description, with what it needs below.
+// viewerPath is the address of the Swagger UI page; its files lie below it.
 const viewerPath = Base + "/docs/openapi"
 
 //go:embed viewer
 var viewerFiles embed.FS
 
-// viewerFile is a file of the viewer, which is large and kept as it goes over the wire.
+// viewerFile is one file of the viewer. The large ones are embedded compressed, as they
+// go over the wire.
 type viewerFile struct {
 	mediaType    string
-	data         []byte // by gzip
-	uncompressed bool   // small is the file itself
+	data         []byte // gzip, unless uncompressed
+	uncompressed bool   // data is the file itself
 	etag         string
 }
 
-// viewer is the page and its files, by their names.
+// viewer holds the page and its files, by their names.
 type viewer struct {
 	files map[string]viewerFile
 	html  []byte
 }
 
-// loadViewer reads the files, which is half a megabyte: when somebody asks for the first.
+// loadViewer reads the files. They are half a megabyte, so it runs with the first request
+// for one.
 func (f *Face) loadViewer() (viewer, error) {
 	v := viewer{files: map[string]viewerFile{}}
 	entries, err := viewerFiles.ReadDir("viewer")
@@ -67,7 +69,7 @@ func (f *Face) loadViewer() (viewer, error) {
 	return v, err
 }
 
-// viewerPage is the frame around the viewer. It is the same for everybody.
+// viewerPage returns the page around the viewer. It is the same for all users.
 func (f *Face) viewerPage() g.Node {
 	const title = "OpenAPI description"
 	v := &view.View{Path: viewerPath, Doc: &hal.Document{Links: []hal.Rel{
@@ -138,7 +140,7 @@ func (f *Face) viewerAsset(c echo.Context) error {
 	return c.Blob(http.StatusOK, file.mediaType, data)
 }
 
-// viewerRoutes are the page and its files.
+// viewerRoutes returns the routes of the page and its files.
 func (f *Face) viewerRoutes() []web.Route {
 	return []web.Route{
 		{Method: http.MethodGet, Path: viewerPath, Doc: "anybody", Handle: f.viewer},

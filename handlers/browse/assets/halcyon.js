@@ -1,4 +1,4 @@
-// What pages do beyond what HTML does by itself. Every page works without it.
+// Enhancements of the pages. Every page works without this script.
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
@@ -9,7 +9,7 @@ const make = (tag, attributes = {}, ...children) => {
   return node;
 };
 
-// Conditions of a filter: only what fits the field, and as many as it takes.
+// fit limits a condition's lookups and its value input to those of the selected field.
 const fit = (row) => {
   const [field, lookup] = all("select", row);
   const { kind, values } = field.selectedOptions[0].dataset;
@@ -32,8 +32,9 @@ const fit = (row) => {
   value.setAttribute("aria-label", "Value");
   old.replaceWith(value);
 };
-// A row of a collection is chosen by what it is called (a combobox, as the ARIA
-// Authoring Practices have it): typing asks the API, which sees what the caller sees.
+// search returns the rows of a collection whose name contains the text, as the API
+// lists them for the user. It serves comboboxes (ARIA Authoring Practices, combobox with
+// list autocomplete).
 const search = async (box, text, signal) => {
   const { options, prompt } = box.dataset;
   const ask = (filter) => {
@@ -61,7 +62,7 @@ const combobox = (box, input) => {
   const hidden = make("input", { type: "hidden", name: input.name });
   hidden.value = input.value;
   input.removeAttribute("name");
-  input.value = input.defaultValue = input.dataset.title || input.value; // nobody has typed it
+  input.value = input.defaultValue = input.dataset.title || input.value; // not typed by the user
   for (const [name, value] of Object.entries({ role: "combobox", "aria-expanded": "false", "aria-controls": id, "aria-autocomplete": "list" })) {
     input.setAttribute(name, value);
   }
@@ -94,7 +95,7 @@ const combobox = (box, input) => {
     try {
       found = await search(box, text, asking.signal);
     } catch {
-      return; // another question took its place, or there is no answer: the id can be typed
+      return; // aborted by a newer search, or no answer: the id can be typed
     }
     if (document.activeElement !== input) return;
     list.replaceChildren(...found.map((x, i) => {
@@ -108,7 +109,7 @@ const combobox = (box, input) => {
     input.setAttribute("aria-expanded", "true");
   };
   input.addEventListener("input", () => {
-    hidden.value = input.value.trim(); // what is typed may be an id
+    hidden.value = input.value.trim(); // the text may be an id
     clearTimeout(typing);
     typing = setTimeout(() => open(input.value.trim()), 150);
   });
@@ -142,9 +143,9 @@ const combobox = (box, input) => {
   });
 };
 
-// enhance does it for a page, or for what is to take the place of parts of one.
+// enhance applies all enhancements to a page or to new regions of it.
 const enhance = (within) => {
-  // Instants by the clock of who looks.
+  // Instants in the browser's time zone.
   for (const time of all('time[datetime*="T"]', within)) {
     const at = new Date(time.dateTime);
     if (isNaN(at)) continue;
@@ -152,7 +153,7 @@ const enhance = (within) => {
     time.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   }
 
-  // Texts that are there to be copied.
+  // Copy buttons.
   for (const pre of all("[data-copy]", within)) {
     if (!navigator.clipboard) break;
     const button = make("button", { type: "button", class: "copy" }, "Copy");
@@ -164,7 +165,7 @@ const enhance = (within) => {
     pre.before(button);
   }
 
-  // One box for all rows.
+  // A checkbox that selects all rows.
   for (const head of all("form.picking th.box", within)) {
     const boxes = all("td.box input", head.closest("table"));
     const box = make("input", { type: "checkbox", "aria-label": "Select all" });
@@ -172,7 +173,7 @@ const enhance = (within) => {
     head.replaceChildren(box);
   }
 
-  // What is done with several rows says with how many, and waits for one.
+  // Bulk actions show the number of selected rows, and need at least one.
   for (const form of all("form.picking", within)) {
     const note = form.querySelector(".picked");
     const count = () => {
@@ -185,7 +186,7 @@ const enhance = (within) => {
     count();
   }
 
-  // The choices that go with a group are those that can be chosen with it.
+  // Options that belong to groups are offered only with one of their groups.
   for (const select of all("select", within)) {
     const group = select.form?.elements.group;
     if (!group || group === select || !select.querySelector("[data-for]")) continue;
@@ -198,7 +199,7 @@ const enhance = (within) => {
     fit();
   }
 
-  // As many conditions as it takes.
+  // Further filter conditions.
   for (const rows of all(".conditions", within)) {
     const blank = rows.firstElementChild.cloneNode(true);
     rows.addEventListener("change", (e) => e.target.matches("select:not([name=_v])") && fit(e.target.closest(".condition")));
@@ -211,7 +212,7 @@ const enhance = (within) => {
     rows.after(more);
   }
 
-  // Rows by name.
+  // Comboboxes for rows of other collections.
   for (const box of all(".choose", within)) {
     const each = () => all("input:not([type=hidden], [role=combobox])", box).forEach((input) => combobox(box, input));
     const name = box.dataset.multiple;
@@ -233,7 +234,7 @@ const enhance = (within) => {
 enhance(document);
 document.addEventListener("halcyon:fresh", (e) => enhance(e.detail));
 
-// A link to a form opens it.
+// unfold opens the form that the address's fragment names.
 const unfold = () => {
   const form = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   if (!form || !form.matches("details")) return;
@@ -244,5 +245,5 @@ addEventListener("hashchange", unfold);
 for (const a of all("a[href^='#form-']")) a.addEventListener("click", () => setTimeout(unfold));
 unfold();
 
-// A form that came back says so first.
+// A form with errors moves the focus to their list.
 document.getElementById("problem")?.focus();

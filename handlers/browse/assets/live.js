@@ -1,12 +1,12 @@
-// Pages whose object is not at rest follow it: one stream of events about the object,
-// and for each the page's own HTML again, of which the parts that can change
-// (data-region) are put in place of the old ones. Nothing that somebody is typing in is
-// touched. Where there is no stream the page is asked for now and then.
+// Live updates of pages with work in progress: one event stream about the page's object,
+// and for each event the page is fetched again and its regions (data-region) replaced.
+// A region in which the user has typed or chosen something stays. Without a stream the
+// page is polled.
 
-const slowest = 30000;
+const maxWait = 30000;
 
-// kinds are the events that there are: a stream tells each by its name.
-const kinds = [
+// eventTypes are all types of events: EventSource needs a listener for each.
+const eventTypes = [
   "order.created", "order.changed", "order.submitted", "order.approved", "order.denied", "order.canceled",
   "order.ended", "order.resumed", "job.created", "job.started", "job.progress", "job.changed", "job.ended",
   "job.retried", "server.created", "server.changed", "server.removed", "service.created", "service.changed",
@@ -15,10 +15,10 @@ const kinds = [
 
 const root = () => document.querySelector("[data-events], [data-poll]");
 
-let source, timer, asking, again, wait = 2000;
+let source, timer, asking, refreshAgain, wait = 2000;
 
-// busy tells whether somebody is at work in a part: what they have typed stays.
-function busy(region) {
+// isBeingEdited reports whether the user has typed or chosen something in a region.
+function isBeingEdited(region) {
   if (region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) return true;
   return [...region.querySelectorAll("input, select, textarea")].some((x) =>
     x.type === "checkbox" || x.type === "radio" ? x.checked !== x.defaultChecked
@@ -26,8 +26,8 @@ function busy(region) {
         : x.type !== "hidden" && x.value !== x.defaultValue);
 }
 
-// place finds an element again in what has replaced its part.
-function place(region) {
+// rememberFocus returns a function that focuses the same element in the new region.
+function rememberFocus(region) {
   const at = document.activeElement;
   if (!region.contains(at) || at === document.body) return () => {};
   const like = (x) => x.tagName + "|" + (x.getAttribute("href") || x.form?.getAttribute("action") || "") + "|" + x.textContent.trim();
@@ -39,9 +39,9 @@ function place(region) {
 }
 
 function swap(old, fresh) {
-  if (old.innerHTML === fresh.innerHTML || busy(old)) return false;
+  if (old.innerHTML === fresh.innerHTML || isBeingEdited(old)) return false;
   const open = new Set([...old.querySelectorAll("details[open]")].map((x) => x.id || x.querySelector("summary")?.textContent));
-  const refocus = place(old);
+  const refocus = rememberFocus(old);
   old.replaceChildren(...document.adoptNode(fresh).childNodes);
   for (const x of old.querySelectorAll("details")) if (open.has(x.id || x.querySelector("summary")?.textContent)) x.open = true;
   refocus(old);
@@ -53,9 +53,10 @@ function say(text) {
   if (line && line.textContent !== text) line.textContent = text;
 }
 
-// refresh asks for the page again. Events that come meanwhile are worth one more time.
+// refresh fetches the page and replaces its regions. Events during a refresh cause one
+// more. It returns whether the server answered.
 async function refresh() {
-  if (asking) { again = true; return true; }
+  if (asking) { refreshAgain = true; return true; }
   asking = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin", cache: "no-cache" });
@@ -68,17 +69,17 @@ async function refresh() {
       if (fresh) changed = swap(old, fresh) || changed;
     }
     if (changed) say([...document.querySelectorAll(".state .badge, .steps [aria-current]")].map((x) => x.textContent.trim()).join(", "));
-    if (!page.querySelector("[data-events], [data-poll]")) rest();
+    if (!page.querySelector("[data-events], [data-poll]")) stopFollowing();
     return true;
   } catch {
     return false;
   } finally {
     asking = false;
-    if (again) { again = false; setTimeout(refresh, 150); }
+    if (refreshAgain) { refreshAgain = false; setTimeout(refresh, 150); }
   }
 }
 
-function rest() {
+function stopFollowing() {
   stop();
   const at = root();
   at?.removeAttribute("data-events");
@@ -92,11 +93,11 @@ function stop() {
   clearTimeout(timer);
 }
 
-// poll asks now and then, less often while nothing answers.
+// poll refreshes every 2 seconds, and backs off up to maxWait while the server fails.
 function poll() {
   clearTimeout(timer);
   timer = setTimeout(async () => {
-    wait = await refresh() ? 2000 : Math.min(wait * 2, slowest);
+    wait = await refresh() ? 2000 : Math.min(wait * 2, maxWait);
     if (root() && !document.hidden) poll();
   }, wait);
 }
@@ -108,12 +109,12 @@ function follow() {
   if (!at.dataset.events || !window.EventSource) return poll();
   source = new EventSource(at.dataset.events);
   let due;
-  const heard = () => { clearTimeout(due); due = setTimeout(refresh, 100); };
-  source.onmessage = heard;
-  for (const kind of kinds) source.addEventListener(kind, heard);
+  const onEvent = () => { clearTimeout(due); due = setTimeout(refresh, 100); };
+  source.onmessage = onEvent;
+  for (const kind of eventTypes) source.addEventListener(kind, onEvent);
   source.onopen = () => { clearTimeout(timer); wait = 2000; refresh(); };
   source.onerror = () => {
-    // A stream that was refused does not come back by itself.
+    // The browser does not reconnect a stream that the server refused.
     if (source && source.readyState === EventSource.CLOSED) { source = undefined; poll(); }
   };
 }
@@ -128,8 +129,8 @@ if (root()) {
 }
 document.addEventListener("change", (e) => { if (e.target.matches("select")) e.target.dataset.touched = "1"; });
 
-// The order form is tried out as one types: what it would lead to stands below it, and
-// the choices are those of the group and environment that are chosen.
+// The order form is sent as a dry run while the user types: the order summary stands
+// below it, and the options follow the selected group and environment.
 const form = document.querySelector("form[data-try]");
 if (form) {
   let due, last = 0;
@@ -142,7 +143,7 @@ if (form) {
     try {
       answer = await fetch(form.dataset.try, { method: "POST", body: values, headers: { Accept: "text/html" }, credentials: "same-origin" });
     } catch { return; }
-    // What is not right yet is said when it is sent, not while it is being typed.
+    // Errors are shown when the form is sent, not while the user types.
     if (turn !== last || !answer.ok || !(answer.headers.get("Content-Type") || "").startsWith("text/html")) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("forecast"), old = document.getElementById("forecast");
@@ -158,7 +159,7 @@ if (form) {
     }
   };
   form.addEventListener("input", (e) => {
-    if (e.target.matches("[role=combobox]")) return; // not before a row is chosen
+    if (e.target.matches("[role=combobox]")) return; // wait until a row is chosen
     clearTimeout(due);
     due = setTimeout(attempt, 400);
   });

@@ -1,5 +1,5 @@
-// Shows the description that this installation gives of itself. What is tried out goes
-// to this origin alone, with the session of the browser or the token that is entered.
+// Shows the OpenAPI description of this installation. Requests that are tried out go only
+// to this origin, with the browser's session or the token that is entered.
 window.addEventListener("load", () => {
   window.SwaggerUIBundle({
     url: document.getElementById("viewer").dataset.url,
