@@ -5,40 +5,40 @@ import (
 	"strconv"
 )
 
-// DefaultPageSize is the page size that hrefs do not mention.
+// DefaultPageSize is the page size of addresses that state none.
 const DefaultPageSize = 10
 
-// filterParams are the query parameters of every collection (RFC 6570 form).
+// filterParams are the query parameters of every collection, as a URI template (RFC 6570).
 const filterParams = "{?filter,attributes,embed,order,page,page_size}"
 
-// Collection is one page of a list, with what its Document is made from.
+// Collection is one page of a list. Document renders it.
 type Collection struct {
 	Path     string // canonical, "/api/v2/servers/"
 	Noun     string // "Servers": titles are "List of Servers - Page 1 of 3"
-	Title    string // the whole title instead, without a page: "Orderable Environments For Group Foo"
-	Page     int    // from 1; less is 1
-	PageSize int    // items on a full page; less than 1 is DefaultPageSize
+	Title    string // replaces the title made from Noun: "Orderable Environments For Group Foo"
+	Page     int    // from 1; lower numbers are 1
+	PageSize int    // items on a full page; below 1 it is DefaultPageSize
 	Total    int    // items on all pages
 
-	// Keep holds the query parameters that every page keeps, already encoded and
-	// joined: "filter=status%3AACTIVE&attributes=ip". Neither page nor page_size.
+	// Keep holds the query parameters that every page keeps, already encoded and joined:
+	// "filter=status%3AACTIVE&attributes=ip". Neither page nor page_size.
 	Keep string
 
-	// After and Before are the cursors that next and prev carry besides the page
-	// number. Each also says that there is a page on that side: while rows come
-	// and go the number alone may say otherwise, and a traversal would miss rows.
+	// After and Before are the cursors that next and prev carry besides the page number.
+	// Each also says that there is a page on that side: while rows come and go the number
+	// alone may say otherwise, and a traversal would miss rows.
 	After, Before string
 
 	Rel  string // key of the embedded items: "servers"
 	Docs []Document
 }
 
-// Document returns the page as a document: links to itself and the other pages,
-// the filter template, the counts and the items. HAL clients get first, prev,
-// next, last, page and page_size; those of the CloudBolt shape next, previous,
-// total and count. The caller may append further links and properties.
+// Document returns the page as a document: links to itself and the other pages, the
+// filter template, the counts and the items. HAL clients get first, prev, next, last,
+// page and page_size; those of the CloudBolt shape next, previous, total and count. The
+// caller may append further links and properties.
 //
-// A page past the end has no next, and the last page as prev.
+// A page past the end has no next link, and its prev link is the last page.
 func (c Collection) Document() Document {
 	page, size, total := max(c.Page, 1), c.PageSize, max(c.Total, 0)
 	if size < 1 {
@@ -83,8 +83,8 @@ func (c Collection) Document() Document {
 	}
 }
 
-// href returns the URL of a page. The page comes first, as in all that was
-// written about this API; the cursor, meant for no reader, comes last.
+// href returns the address of a page. The page number comes first, as in CloudBolt's
+// documentation; the cursor comes last.
 func (c *Collection) href(page, size int, cursor, value string) string {
 	b := make([]byte, 0, len(c.Path)+len(c.Keep)+len(value)+48)
 	b = append(append(b, c.Path...), "?page="...)

@@ -1,36 +1,33 @@
-// Package hal is the media type application/hal+json (draft-kelly-json-hal-11):
-// documents, links, curies, embedded resources, templates, and an encoder that
-// appends them to a byte slice in the order in which they were declared, without
-// maps or reflection. The CloudBolt v2 shape is a second rendering of the same
-// Document. The package knows no HTTP and no resource of Halcyon's.
+// Package hal implements the media type application/hal+json (draft-kelly-json-hal-11):
+// documents, links, curies, embedded resources, templates, and an encoder that appends
+// them to a byte slice in declaration order, without maps or reflection. The shape of
+// CloudBolt's v2 API is a second rendering of the same Document. The package knows
+// neither HTTP nor any resource of Halcyon.
 package hal
 
-// Document is one resource as a value, ready for any representation.
+// Document is one resource as a value, independent of its representation.
 type Document struct {
 	Links      []Rel      // self first
-	Actions    []Action   // what may be done now, in both shapes' forms
-	HasActions bool       // the resource has actions at all: an empty list is shown
+	Actions    []Action   // operations that the caller may run now
+	HasActions bool       // the resource type has actions: an empty list is written
 	Props      []Prop     // in wire order
 	Embedded   []Embedded // in wire order
 	Templates  []Template // HAL-FORMS; left out of the other representations
 }
 
 // Rel is a link relation and its links.
-//
-// In strict HAL, Many decides once for all between an object and an array; a
-// to-one relation without a link is left out. In the CloudBolt shape it is
-// written {}, unless Optional. A link without an href counts as none.
+// In strict HAL, Many alone decides between an array and an object, and a to-one relation without a link is left out. In the CloudBolt shape it is written as {}, unless Optional. A link without an href is ignored.
 //
 // In the CloudBolt shape a relation with the prefix cb: is written under its
-// Alias, or not at all. Curies are the encoder's and not declared.
+// Alias, or left out. The encoder adds the curies.
 type Rel struct {
 	Name     string // hyphenated: "approved-by", "cb:filter"
-	Alias    string // the CloudBolt shape's name, written beside Name when both differ and not ""
-	Group    string // the CloudBolt shape nests this relation below that key: "log_urls"
+	Alias    string // further name in the CloudBolt shape; "" for none
+	Group    string // key below which the CloudBolt shape nests the relation: "log_urls"
 	Many     bool
 	Links    []Link
-	Optional bool   // absent, not {}, in the CloudBolt shape when there is no link
-	Only     Shapes // 0: in every representation
+	Optional bool   // left out of the CloudBolt shape, rather than {}, without a link
+	Only     Shapes // 0 is every representation
 }
 
 // Shapes is a set of representations.
@@ -51,7 +48,7 @@ type Link struct {
 	Profile     string
 	Deprecation string
 	Templated   bool
-	Extra       []Prop // further members, e.g. tier; none of the names above
+	Extra       []Prop // further members, such as tier; their names differ from those above
 }
 
 // Action is an operation that the caller may run now.
@@ -61,7 +58,7 @@ type Link struct {
 // into its "actions" array.
 type Action struct {
 	Rel   string // "submit", "power-on": without the curie prefix
-	Name  string // the key clients look for: "submit", "power_on", "Delete"; "": the Rel
+	Name  string // key that clients look for: "submit", "power_on", "Delete"; "" is Rel
 	Href  string
 	Title string
 }
@@ -70,23 +67,23 @@ type Action struct {
 type Prop struct {
 	Name  string
 	Value Value
-	Only  Shapes // 0: in every representation
+	Only  Shapes // 0 is every representation
 }
 
-// Embedded is one relation's embedded resources.
+// Embedded holds the embedded resources of one relation.
 type Embedded struct {
 	Rel  string
-	Many bool // an array, also for one or none; strict HAL leaves out an empty to-one
+	Many bool // written as an array, even if it has one item or no items
 	Docs []Document
 }
 
 // Template is a HAL-FORMS template.
 type Template struct {
-	Key         string // "default" (also for "") or the action's rel
+	Key         string // "default" (or "") or the rel of an action
 	Title       string
-	Method      string // "": GET
-	Target      string // "": the document's self
-	ContentType string // "": application/json
+	Method      string // "" is GET
+	Target      string // "" is the document's self
+	ContentType string // "" is application/json
 	Properties  []TemplateProperty
 }
 
@@ -94,22 +91,23 @@ type Template struct {
 type TemplateProperty struct {
 	Name                 string
 	Prompt               string
-	Type                 string // an HTML input type: text, number, date, hidden, …; choices are text with Options
+	Type                 string // HTML input type: text, number, date, hidden, …; text also with Options
 	Required             bool
 	ReadOnly             bool
 	Value                string
 	Regex                string
-	Min, Max             string // numbers are written as numbers, dates as strings
-	MinLength, MaxLength int    // characters; 0 is no limit
+	Min, Max             string // numbers or dates
+	MinLength, MaxLength int    // in characters; 0 is unlimited
 	Placeholder          string
 	Options              []Option // inline choices …
 	OptionsLink          Link     // … or a collection to choose from
-	PromptField          string   // with OptionsLink: the member of each item to show, "name"
-	ValueField           string   // with OptionsLink: the member of each item to send, "id"
+	PromptField          string   // with OptionsLink: member of each item that is shown, "name"
+	ValueField           string   // with OptionsLink: member of each item that is sent, "id"
 	Multiple             bool
-	Selected             []string // with Multiple: what is chosen already, in place of Value
+	Selected             []string // with Multiple: initial values, in place of Value
 }
 
-// Option is one choice of a property. Without a Prompt the Value is shown. For are the
-// values of the property group that it goes with, separated by spaces; "" for all.
+// Option is one option of a property. Without a Prompt the Value is shown. For lists the
+// values of the form's property "group" with which the option can be chosen, separated by
+// spaces; "" is every group.
 type Option struct{ Prompt, Value, For string }

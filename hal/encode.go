@@ -8,19 +8,19 @@ import (
 // Shape is a JSON rendering of a Document.
 type Shape uint8
 
-// The shapes.
+// The JSON shapes.
 const (
 	HAL       Shape = iota // strict HAL, draft-kelly-json-hal-11
 	HALForms               // strict HAL and _templates
-	CloudBolt              // what clients of the CloudBolt v2 API decode
+	CloudBolt              // the format of CloudBolt's v2 API
 )
 
-// actionCurie is the prefix of the relations that actions get, and of all those
-// that clients of the CloudBolt shape have never seen.
+// actionCurie is the prefix of action relations, and of all relations that the CloudBolt
+// API does not have.
 const actionCurie = "cb"
 
-// Encoder appends documents as JSON. The zero Encoder writes no curies.
-// It is never changed by its methods: one serves all goroutines.
+// Encoder appends documents as JSON. The zero Encoder writes no curies. It is safe for
+// concurrent use.
 type Encoder struct {
 	// Curies are the CURIE definitions (HAL section 8.2): Name is the prefix,
 	// Href the template with {rel}. Each is written in the top document, and only
@@ -28,15 +28,10 @@ type Encoder struct {
 	Curies []Link
 }
 
-// AppendJSON appends d as one compact JSON object, without a newline, and returns
-// the longer slice; with enough capacity in dst nothing is allocated.
-//
-// The order is _links (self, curies, then as declared, actions last), the
-// properties, _embedded, _templates. A document that declares no link and no
-// action has no _links: it is an answer, such as a token, and not a resource.
-//
-// It cannot fail, and it does not check what the declaration answers for: that
-// self is there, and that names are used once.
+// AppendJSON appends d as one compact JSON object, without a newline, and returns the
+// longer slice; with enough capacity in dst nothing is allocated.
+// The order is _links (self, curies, then as declared, actions last), the properties, _embedded, _templates. A document without links and actions has no _links: it is a plain answer, such as a token, and not a resource.
+// AppendJSON does not check the document: a self link and unique names are the responsibility of the declaration.
 func (e Encoder) AppendJSON(dst []byte, d *Document, shape Shape) []byte {
 	if shape == CloudBolt {
 		return appendDocument(dst, d, shape, nil)
@@ -55,7 +50,7 @@ func (s Shapes) include(shape Shape) bool {
 	return s&InHAL != 0
 }
 
-// appendDocument appends a top document or, without curies, an embedded one.
+// appendDocument appends a document. Embedded documents are appended without curies.
 func appendDocument(dst []byte, d *Document, shape Shape, curies []Link) []byte {
 	dst = append(dst, '{')
 	if len(d.Links) > 0 || len(d.Actions) > 0 || d.HasActions {
@@ -97,9 +92,9 @@ func appendLinks(dst []byte, d *Document, shape Shape, curies []Link) []byte {
 	return append(dst, '}')
 }
 
-// appendRel appends one relation under its name and, in the CloudBolt shape, its
-// alias. A relation whose name has the curie prefix is unknown to the clients of
-// that shape: only its alias, if it has one, is written there.
+// appendRel appends one relation under its name and, in the CloudBolt shape, also under
+// its alias. A relation with the curie prefix does not exist in that API: only its alias,
+// if any, is written there.
 func appendRel(dst []byte, r *Rel, shape Shape) []byte {
 	if !r.writes(shape) {
 		return dst
@@ -116,9 +111,8 @@ func appendRel(dst []byte, r *Rel, shape Shape) []byte {
 	return dst
 }
 
-// writes reports whether the relation leaves a trace in the shape, its name's
-// prefix aside. Curies are the encoder's: a document that declares its own would
-// have the member twice.
+// writes reports whether the relation is written in the shape under a name without
+// prefix. Relations named curies are skipped: the encoder writes that member.
 func (r *Rel) writes(shape Shape) bool {
 	switch {
 	case !r.Only.include(shape) || r.Name == "curies":
@@ -130,8 +124,8 @@ func (r *Rel) writes(shape Shape) bool {
 	}
 }
 
-// link returns the link of a to-one relation, nil if there is none. A link
-// without an href counts as none, in arrays too: it would be no link object.
+// link returns the first link with an href, nil if there is none. A link without an href
+// is not a valid link object.
 func (r *Rel) link() *Link {
 	for i := range r.Links {
 		if r.Links[i].Href != "" {
@@ -158,14 +152,14 @@ func appendRelAs(dst []byte, name string, r *Rel, shape Shape) []byte {
 	return append(dst, ']')
 }
 
-// appendGroup appends, at the place of its first relation, all relations of a
-// group as one object: {"log_urls": {"raw-log": …, "zip-log": …}}. A group of
-// which nothing is shown is left out. It is for the CloudBolt shape alone.
+// appendGroup appends all relations of a group as one object at the place of the first:
+// {"log_urls": {"raw-log": …, "zip-log": …}}. A group without visible relations is left
+// out. Only the CloudBolt shape has groups.
 func appendGroup(dst []byte, rels []Rel, at int) []byte {
 	group := rels[at].Group
 	for i := range at {
 		if rels[i].Group == group {
-			return dst // written there
+			return dst // written with the first
 		}
 	}
 	mark := len(dst)
@@ -182,10 +176,10 @@ func appendGroup(dst []byte, rels []Rel, at int) []byte {
 	return append(dst, '}')
 }
 
-// appendActions appends what may be done now for HAL clients: a relation of its
-// own for each action, and one array that is both links and what scripts read as
-// _links.actions[i].submit.href. Two actions with one rel would be a duplicate
-// member, so the second is found in the array only.
+// appendActions appends the actions for HAL clients: a relation for each, and the array
+// "actions", whose items are links and also carry what scripts read as
+// _links.actions[i].submit.href. A second action with the same rel would be a duplicate
+// member, so it is in the array only.
 func appendActions(dst []byte, d *Document) []byte {
 	if len(d.Actions) == 0 && !d.HasActions {
 		return dst
@@ -234,7 +228,7 @@ func appendCloudBoltActions(dst []byte, d *Document) []byte {
 	return append(dst, ']')
 }
 
-// key returns the name that scripts look for.
+// key returns the member name under which scripts find the action.
 func (a *Action) key() string {
 	if a.Name == "" {
 		return a.Rel
@@ -248,7 +242,7 @@ func appendActionLink(dst []byte, a *Action) []byte {
 	return appendOptional(dst, "title", a.Title)
 }
 
-// appendCuries appends the definitions that the document needs, if any.
+// appendCuries appends the definitions of the prefixes that the document uses.
 func appendCuries(dst []byte, d *Document, shape Shape, curies []Link) []byte {
 	opened := false
 	for i := range curies {
@@ -272,8 +266,7 @@ func appendCuries(dst []byte, d *Document, shape Shape, curies []Link) []byte {
 	return dst
 }
 
-// uses reports whether d or what is embedded in it writes a relation with the
-// prefix.
+// uses reports whether d or a document embedded in it writes a relation with the prefix.
 func (d *Document) uses(prefix string, shape Shape) bool {
 	if len(d.Actions) > 0 && prefix == actionCurie {
 		return true
@@ -303,8 +296,8 @@ func hasPrefix(name, prefix string) bool {
 	return len(name) > len(prefix) && name[len(prefix)] == ':' && strings.HasPrefix(name, prefix)
 }
 
-// written returns the documents of the entry that are encoded: of a to-one, at
-// most one.
+// written returns the documents of the entry that are encoded: at most one for a to-one
+// relation.
 func (e *Embedded) written() []Document {
 	if !e.Many && len(e.Docs) > 1 {
 		return e.Docs[:1]
@@ -312,8 +305,8 @@ func (e *Embedded) written() []Document {
 	return e.Docs
 }
 
-// appendEmbedded appends _embedded: an object, left out when it would be empty.
-// In the CloudBolt shape a collection's single entry is a bare array.
+// appendEmbedded appends _embedded, nothing if it would be empty. In the CloudBolt shape
+// the single entry of a collection is a bare array.
 func appendEmbedded(dst []byte, d *Document, shape Shape) []byte {
 	if len(d.Embedded) == 0 {
 		return dst
@@ -349,9 +342,9 @@ func appendDocuments(dst []byte, docs []Document, shape Shape) []byte {
 	return append(dst, ']')
 }
 
-// appendLink appends a link object; members without content are left out.
+// appendLink appends a link object without its empty members.
 func appendLink(dst []byte, l *Link, shape Shape) []byte {
-	// These two are most of every document, hence no appendMember.
+	// These two are most of every document, so they are inlined.
 	dst = AppendString(append(dst, `{"href":`...), l.Href)
 	if l.Title != "" {
 		dst = AppendString(append(dst, `,"title":`...), l.Title)
@@ -367,8 +360,8 @@ func appendLink(dst []byte, l *Link, shape Shape) []byte {
 	return append(dst, '}')
 }
 
-// appendComma appends the comma that is due before a further member or item. No
-// value ends in an opening bracket, so the last byte tells without any state.
+// appendComma appends a comma before a further member or item. No value ends in an
+// opening bracket, so the last byte tells whether the member is the first.
 func appendComma(dst []byte) []byte {
 	if c := dst[len(dst)-1]; c == '{' || c == '[' {
 		return dst
@@ -376,7 +369,7 @@ func appendComma(dst []byte) []byte {
 	return append(dst, ',')
 }
 
-// appendKey appends a member's name and colon, after a comma where one is due.
+// appendKey appends a member's name and colon, after a comma where one is needed.
 func appendKey(dst []byte, name string) []byte {
 	return append(AppendString(appendComma(dst), name), ':')
 }
@@ -386,7 +379,7 @@ func appendMember(dst []byte, key, value string) []byte {
 	return AppendString(appendKey(dst, key), value)
 }
 
-// appendOptional is appendMember, unless the string is empty.
+// appendOptional appends a member with a string, nothing for "".
 func appendOptional(dst []byte, key, value string) []byte {
 	if value == "" {
 		return dst
@@ -394,10 +387,10 @@ func appendOptional(dst []byte, key, value string) []byte {
 	return appendMember(dst, key, value)
 }
 
-// AppendString appends s as a JSON string and returns the longer slice. Escaped
-// is only what RFC 8259 asks for, so that hrefs keep their &, and U+2028 and
-// U+2029, which older JavaScript takes for line ends. Each byte that is not part
-// of valid UTF-8 becomes U+FFFD.
+// AppendString appends s as a JSON string and returns the extended slice. It escapes only
+// what RFC 8259 requires, so that hrefs keep their &, and U+2028 and U+2029, which older
+// JavaScript treats as line ends. Each byte that is not part of valid UTF-8 becomes
+// U+FFFD.
 func AppendString(dst []byte, s string) []byte {
 	return append(appendEscaped(append(dst, '"'), s), '"')
 }
@@ -405,7 +398,7 @@ func AppendString(dst []byte, s string) []byte {
 // appendEscaped appends the content of a JSON string, without its quotes.
 func appendEscaped(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	start := 0 // of the run that needs no escape
+	start := 0 // of the current run without escapes
 	for i := plainPrefix(s); i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
 			if c >= ' ' && c != '"' && c != '\\' {
@@ -447,10 +440,10 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(dst, s[start:]...)
 }
 
-// plainPrefix returns how many bytes at the start of s, a multiple of eight, need
-// no closer look: none is a control character, a quote, a backslash or beyond
-// ASCII. Most strings are plain to their end, and looking at each byte by itself
-// was half of the time of encoding.
+// plainPrefix returns the number of bytes at the start of s, a multiple of eight, that
+// need no escape: no control characters, quotes, backslashes or non-ASCII bytes. Most
+// strings are plain to their end, and checking byte by byte took half of the encoding
+// time.
 func plainPrefix(s string) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	i := 0
@@ -458,9 +451,9 @@ func plainPrefix(s string) int {
 		w := s[i : i+8]
 		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
 			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
-		// A subtraction sets the top bit of a byte that is too small for it: one
-		// below a blank, and 0 where the quote or the backslash was. It may set it
-		// in bytes above such a one too, which changes nothing.
+		// A subtraction sets the top bit of a byte that is too small for it: one below a
+		// blank, and 0 where the quote or the backslash was. It may set it in bytes above
+		// such a one too, which changes nothing.
 		if (x|(x-ones*' ')|((x^ones*'"')-ones)|((x^ones*'\\')-ones))&tops != 0 {
 			break
 		}

@@ -14,7 +14,7 @@ import (
 	"halcyon/hal"
 )
 
-// order is the seed's order, in the state CART.
+// order returns the seed's order in the state CART.
 func order() hal.Document {
 	return hal.Document{
 		Links: []hal.Rel{
@@ -82,7 +82,7 @@ func TestEncodeCloudBolt(t *testing.T) {
  "name":"a \"b\"","id":"101","old":true}`)
 }
 
-// TestEncodeRules holds a document for each rule that the order does not show.
+// TestEncodeRules encodes a document for each rule that the order does not exercise.
 func TestEncodeRules(t *testing.T) {
 	t.Parallel()
 	one := func(href string) []hal.Link { return []hal.Link{{Href: href}} }
@@ -263,7 +263,7 @@ func TestEncodeRules(t *testing.T) {
 	}
 }
 
-// An answer that is no resource has no _links, in any shape.
+// TestEncodeAnswer checks that a document without links and actions has no _links.
 func TestEncodeAnswer(t *testing.T) {
 	t.Parallel()
 	d := hal.Document{Props: []hal.Prop{{Name: "token", Value: hal.String("x")}}}
@@ -294,7 +294,7 @@ func TestEncodeSeveralCuries(t *testing.T) {
 	wantJSON(t, hal.Encoder{}.AppendJSON(nil, &d, hal.HAL), `{"_links":{"self":{"href":"/"},"ex:a":[],"cb:a":[]}}`)
 }
 
-// What was in the buffer stays, and does not pass for an opened object.
+// TestEncodeAppends checks that the buffer's content stays, even if it ends in an opening bracket.
 func TestEncodeAppends(t *testing.T) {
 	t.Parallel()
 	d := hal.Document{Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: "/"}}}}}
@@ -306,8 +306,7 @@ func TestEncodeAppends(t *testing.T) {
 	}
 }
 
-// Names and rels are data as well: group keys and parameter names come from
-// people.
+// Names and rels are data as well: group keys and parameter names come from people.
 func TestEncodeEscapesNames(t *testing.T) {
 	t.Parallel()
 	d := hal.Document{
@@ -321,8 +320,8 @@ func TestEncodeEscapesNames(t *testing.T) {
 		`{"_links":{"self":{"href":"/\"","title":"\n"},"actions":[{"\\":{"href":"\""}}]},"\"":{"\t":null}}`)
 }
 
-// TestEncodeAnything generates documents: the strict shapes are always strict,
-// and the CloudBolt shape is always JSON without a name of ours.
+// TestEncodeAnything generates documents: the strict shapes are always strict, and the
+// CloudBolt shape is always JSON without a name of ours.
 func TestEncodeAnything(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -415,8 +414,8 @@ func TestAppendString(t *testing.T) {
 	}
 }
 
-// Eight bytes are looked at together: each byte at each place among plain ones
-// has to be seen.
+// Eight bytes are looked at together: each byte at each place among plain ones has to be
+// seen.
 func TestAppendStringEveryByte(t *testing.T) {
 	t.Parallel()
 	for c := range 256 {
@@ -463,7 +462,7 @@ func FuzzAppendString(f *testing.F) {
 	})
 }
 
-// servers is a page of short documents as lists have them.
+// servers returns a page of short documents, as lists have them.
 func servers(n int) hal.Document {
 	docs := make([]hal.Document, n)
 	for i := range docs {
@@ -488,7 +487,7 @@ func servers(n int) hal.Document {
 	return hal.Collection{Path: "/api/v2/servers/", Noun: "Servers", Page: 1, PageSize: n, Total: 10 * n, Rel: "servers", Docs: docs}.Document()
 }
 
-// A caller that brings a buffer pays for no memory at all.
+// TestEncodeAllocates checks that encoding into a large enough buffer does not allocate.
 func TestEncodeAllocates(t *testing.T) { // not parallel: AllocsPerRun counts for the process
 	d := servers(100)
 	o := order()
@@ -521,7 +520,7 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkBuild is what a page costs before it is encoded.
+// BenchmarkBuild measures building a page without encoding it.
 func BenchmarkBuild(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

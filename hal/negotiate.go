@@ -2,7 +2,7 @@ package hal
 
 import "strings"
 
-// Representation is what is sent for a resource.
+// Representation is a format in which a resource is sent.
 type Representation uint8
 
 // The representations, in the order in which ties are decided.
@@ -27,8 +27,8 @@ func (r Representation) ContentType() string {
 	return "application/hal+json"
 }
 
-// Shape returns the JSON behind the representation; for HTML, the strict HAL
-// that the page shows.
+// Shape returns the JSON behind the representation; for HTML, the strict HAL that the
+// page shows.
 func (r Representation) Shape() Shape {
 	switch r {
 	case AsHALForms:
@@ -57,19 +57,14 @@ func (r Representation) String() string {
 // Negotiate chooses the representation for the values of the Accept header
 // (RFC 9110, section 12.5.1). Each representation takes the q of the most
 // specific range that matches it; the highest q wins, and equal q goes to the
-// earlier of AsHAL, AsHALForms, AsHTML, AsCloudBolt. HAL-FORMS has to be named,
-// with a q not below that of hal+json, and wins over it then.
-//
-// prefer is CloudBolt where sites have old scripts: wildcards, and no header at
-// all, then mean that shape rather than HAL. A header that names hal+json is not
-// affected.
-//
-// It never fails: what cannot be read is skipped, parameters other than q are
-// ignored, and a client that takes none of these gets HAL, as there is no 406.
+// earlier of AsHAL, AsHALForms, AsHTML, AsCloudBolt. HAL-FORMS must be named, with a q
+// not below that of hal+json, and then wins over it.
+// prefer is the shape for wildcards and for requests without the header: CloudBolt on sites with old scripts, HAL otherwise. A header that names hal+json is not affected.
+// Negotiate never fails: unreadable ranges are skipped, parameters other than q are ignored, and a client that accepts no representation gets HAL rather than status 406.
 func Negotiate(accept []string, prefer Shape) Representation {
-	var offers [4]offer // by Representation
-	anything := false   // a readable range was there
-	wild := false       // a wildcard that covers JSON was there
+	var offers [4]offer  // by Representation
+	hasRange := false    // there is a readable range
+	hasWildcard := false // there is a wildcard that covers JSON
 	for _, header := range accept {
 		for header != "" {
 			var item string
@@ -78,15 +73,15 @@ func Negotiate(accept []string, prefer Shape) Representation {
 			if !ok {
 				continue
 			}
-			anything = true
+			hasRange = true
 			for r := range offers {
 				offers[r].take(specificity(kind, Representation(r)), q)
 			}
 			rank := specificity(kind, AsCloudBolt)
-			wild = wild || q > 0 && (rank == anyType || rank == anySub)
+			hasWildcard = hasWildcard || q > 0 && (rank == anyType || rank == anySub)
 		}
 	}
-	if !anything {
+	if !hasRange {
 		if prefer == CloudBolt {
 			return AsCloudBolt
 		}
@@ -99,7 +94,7 @@ func Negotiate(accept []string, prefer Shape) Representation {
 		forms.q = 0
 	}
 	order := [...]Representation{AsHAL, AsHALForms, AsHTML, AsCloudBolt}
-	if prefer == CloudBolt && wild {
+	if prefer == CloudBolt && hasWildcard {
 		order = [...]Representation{AsHALForms, AsCloudBolt, AsHAL, AsHTML}
 		if offers[AsHAL].rank == exact {
 			order = [...]Representation{AsHAL, AsHALForms, AsCloudBolt, AsHTML}
@@ -114,9 +109,9 @@ func Negotiate(accept []string, prefer Shape) Representation {
 	return best
 }
 
-// offer is what the header says about one representation.
+// offer is the preference of the header for one representation.
 type offer struct {
-	rank int // how specific the range was that gave q; 0 if none matched
+	rank int // specificity of the range that set q; 0 if none matched
 	q    int // in millionths
 }
 
@@ -127,16 +122,16 @@ const (
 	exact              // application/json
 )
 
-// take keeps the q of the most specific range, and of equal ones the highest:
-// parameters are ignored, so the same type may come twice.
+// take keeps the q of the most specific range, and of equally specific ones the highest:
+// parameters are ignored, so the same type may occur twice.
 func (o *offer) take(rank, q int) {
 	if rank > o.rank || rank == o.rank && rank > 0 && q > o.q {
 		o.rank, o.q = rank, q
 	}
 }
 
-// specificity returns the rank at which a media range covers a representation, 0
-// if it does not.
+// specificity returns the rank at which a media range covers a representation, 0 if it
+// does not.
 func specificity(kind string, r Representation) int {
 	if equalFold(kind, "*/*") || kind == "*" { // Java's URLConnection sends a bare *
 		return anyType
@@ -163,46 +158,46 @@ func specificity(kind string, r Representation) int {
 	}
 }
 
-// parseRange splits one element of Accept into its type and q, in millionths; ok
-// is false for what is no media range.
+// parseRange splits one element of Accept into its type and q, in millionths; ok is false
+// if it is not a media range.
 func parseRange(item string) (kind string, q int, ok bool) {
 	kind, rest := cutUnquoted(item, ';')
 	kind = trim(kind)
 	if kind != "*" && !strings.Contains(kind, "/") {
 		return "", 0, false
 	}
-	q = million
+	q = fullQ
 	for rest != "" {
 		var param string
 		param, rest = cutUnquoted(rest, ';')
 		name, value, _ := strings.Cut(param, "=")
 		if equalFold(trim(name), "q") {
-			return kind, parseQ(trim(value)), true // what follows belongs to an extension
+			return kind, parseQ(trim(value)), true // further parameters belong to extensions
 		}
 	}
 	return kind, q, true
 }
 
-// million is the q of a range that states none.
-const million = 1_000_000
+// fullQ is the q of a range without one.
+const fullQ = 1_000_000
 
-// parseQ returns a q value in millionths. It takes more than RFC 9110 allows
-// (".2", "1.5", more than three digits), since such headers are sent; what is no
-// number counts as not stated.
+// parseQ returns a q value in millionths. It accepts more than RFC 9110 allows (".2",
+// "1.5", more than three digits), since clients send such headers; anything but a number
+// counts as not stated.
 func parseQ(s string) int {
 	whole, frac, _ := strings.Cut(s, ".")
 	if whole == "" && frac == "" {
-		return million
+		return fullQ
 	}
 	for i := range len(whole) {
 		if whole[i] < '0' || whole[i] > '9' {
-			return million
+			return fullQ
 		}
 	}
-	q, digit, positive := 0, million/10, false
+	q, digit, positive := 0, fullQ/10, false
 	for i := range len(frac) {
 		if frac[i] < '0' || frac[i] > '9' {
-			return million
+			return fullQ
 		}
 		q += int(frac[i]-'0') * digit
 		digit /= 10
@@ -210,16 +205,16 @@ func parseQ(s string) int {
 	}
 	switch {
 	case strings.Trim(whole, "0") != "":
-		return million // 1, and whatever claims to be more
+		return fullQ // 1 or more
 	case q == 0 && positive:
-		return 1 // tiny, but no refusal
+		return 1 // below a millionth, but not refused
 	default:
 		return q
 	}
 }
 
-// cutUnquoted cuts s at the first sep that is not inside a quoted string. A quote
-// that never ends quotes the rest.
+// cutUnquoted cuts s at the first sep outside quoted strings. A quote that is not closed
+// extends to the end.
 func cutUnquoted(s string, sep byte) (before, after string) {
 	quoted := false
 	for i := 0; i < len(s); i++ {
@@ -237,5 +232,6 @@ func cutUnquoted(s string, sep byte) (before, after string) {
 
 func trim(s string) string { return strings.Trim(s, " \t") }
 
-// equalFold compares media types and parameter names, which are ASCII.
+// equalFold compares ASCII names, ignoring case. The length check rules out non-ASCII
+// case folding.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }

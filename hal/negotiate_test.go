@@ -14,15 +14,15 @@ const (
 	asBolt  = hal.AsCloudBolt
 )
 
-// accepts is what clients send, what they get, and what they get from a site
-// that prefers the CloudBolt shape.
+// accepts is what clients send, what they get, and what they get from a site that prefers
+// the CloudBolt shape.
 var accepts = []struct {
 	name      string
 	accept    string
 	want      hal.Representation
 	cloudbolt hal.Representation
 }{
-	// Real clients.
+	// Headers of real clients.
 	{"curl, wget, python-requests, Go, Ruby, HTTPie without a body", "*/*", asHAL, asBolt},
 	{"HTTPie with a JSON body", "application/json, */*;q=0.5", asBolt, asBolt},
 	{"axios", "application/json, text/plain, */*", asHAL, asBolt},
@@ -57,7 +57,7 @@ var accepts = []struct {
 	{"image tag", "image/avif,image/webp,*/*;q=0.5", asHAL, asBolt},
 	{"EventSource", "text/event-stream", asHAL, asHAL},
 
-	// The words of the table.
+	// Combinations of media types.
 	{"hal+json through application/*", "application/*", asHAL, asBolt},
 	{"hal+json of equal q", "application/json, application/hal+json", asHAL, asHAL},
 	{"json above hal+json by q", "application/hal+json;q=0.8, application/json", asBolt, asBolt},
@@ -96,7 +96,7 @@ var accepts = []struct {
 	{"zero of all kinds", "application/json;q=0.000, text/html;q=0., application/prs.hal-forms+json;q=.0", asHAL, asHAL},
 	{"problem", "application/problem+json", asHAL, asHAL},
 
-	// Spelling.
+	// Unusual spelling.
 	{"empty", "", asHAL, asBolt},
 	{"blank", " \t ", asHAL, asBolt},
 	{"commas", ", ,,", asHAL, asBolt},
@@ -179,7 +179,7 @@ func TestRepresentation(t *testing.T) {
 	}
 }
 
-// What a response says it is, a client may ask for: it gets the same again.
+// TestContentTypeIsAccepted asks for each content type that responses have, and expects the same representation.
 func TestContentTypeIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, r := range []hal.Representation{hal.AsHAL, hal.AsHALForms, hal.AsHTML, hal.AsCloudBolt} {
@@ -214,14 +214,14 @@ func FuzzNegotiate(f *testing.F) {
 			t.Fatalf("%q: %s, with blanks %s", accept, got, again)
 		}
 		lower := strings.ToLower(accept)
-		// Nobody gets a page, or forms, without a word that could mean it.
+		// No client gets HTML or HAL-FORMS without a range that covers it.
 		if got == hal.AsHTML && !strings.Contains(lower, "text/") && !strings.Contains(lower, "*") {
 			t.Fatalf("%q: HTML", accept)
 		}
 		if got == hal.AsHALForms && !strings.Contains(lower, "application/prs.hal-forms+json") {
 			t.Fatalf("%q: forms", accept)
 		}
-		// The setting decides about wildcards and about headers that say nothing.
+		// The preference applies to wildcards and to headers without a readable range.
 		list := []string{accept, "application/xml"}
 		if old, strict := hal.Negotiate(list, hal.CloudBolt), hal.Negotiate(list, hal.HAL); old != strict && !strings.Contains(lower, "*") {
 			t.Fatalf("%q: %s, preferring CloudBolt %s, without a wildcard", accept, strict, old)

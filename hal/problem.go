@@ -3,25 +3,25 @@ package hal
 // ProblemContentType is the media type of a Problem to HAL clients (RFC 9457).
 const ProblemContentType = "application/problem+json"
 
-// Problem is what went wrong with a request: an RFC 9457 problem document with
-// the CloudBolt error's members as extensions, or that error by itself.
+// Problem is an error response: an RFC 9457 problem document with the members of
+// CloudBolt's errors as extensions, or a CloudBolt error alone.
 type Problem struct {
-	Type     string // URI reference of the page that explains it; "": about:blank, left out
-	Title    string // of the type, the same for each occurrence
+	Type     string // URI reference of the type's documentation; "" is about:blank and left out
+	Title    string // summary of the type, the same for each occurrence
 	Status   int    // HTTP status code
-	Detail   string // what a person can do about this occurrence
+	Detail   string // explanation of this occurrence
 	Instance string // URI reference of this occurrence
 	Errors   []FieldError
-	Error    string // the CloudBolt error's short text; "": Title, or else Detail
+	Error    string // short text of the CloudBolt error; "" is Title, or Detail without one
 }
 
-// FieldError says what is wrong with one field of a request.
+// FieldError is the error of one field of a request.
 type FieldError struct {
-	Pointer string // JSON pointer into the body ("/items/0/quantity"), or the parameter's name
+	Pointer string // JSON pointer (RFC 6901) into the body, "/items/0/quantity", or the name of a query parameter
 	Reason  string
 }
 
-// ContentType returns the media type that AppendJSON writes in the shape.
+// ContentType returns the media type of the problem in the shape.
 func (p *Problem) ContentType(shape Shape) string {
 	if shape == CloudBolt {
 		return AsCloudBolt.ContentType()
@@ -29,10 +29,10 @@ func (p *Problem) ContentType(shape Shape) string {
 	return ProblemContentType
 }
 
-// AppendJSON appends p as one compact JSON object and returns the longer slice:
-// type, title, status, detail, instance, errors, status_code, error in the HAL
-// shapes; status_code, detail, error in the CloudBolt shape, as its
-// documentation shows them. Those three are always written.
+// AppendJSON appends p as one compact JSON object and returns the extended slice: type,
+// title, status, detail, instance, errors, status_code, error in the HAL shapes;
+// status_code, detail, error in the CloudBolt shape, following its documentation. Those
+// three are always written.
 func (p *Problem) AppendJSON(dst []byte, shape Shape) []byte {
 	short := p.Error
 	if short == "" {

@@ -1,7 +1,6 @@
 package hal
 
-// appendTemplates appends _templates (HAL-FORMS, section 4), left out when there
-// are none.
+// appendTemplates appends _templates (HAL-FORMS, section 4), nothing for an empty list.
 func appendTemplates(dst []byte, templates []Template) []byte {
 	if len(templates) == 0 {
 		return dst
@@ -20,13 +19,13 @@ func appendTemplates(dst []byte, templates []Template) []byte {
 	return append(dst, '}')
 }
 
-// appendTemplate appends the members of a template. The properties are written
-// even if there are none: clients iterate over them without asking.
+// appendTemplate appends the members of a template. An empty list of properties is
+// written too: clients iterate over it without a check.
 func appendTemplate(dst []byte, t *Template) []byte {
 	dst = appendOptional(dst, "title", t.Title)
 	method := t.Method
 	if method == "" {
-		method = "GET" // HAL-FORMS' default; the strict schema wants it written
+		method = "GET" // HAL-FORMS' default; the strict schema requires the member
 	}
 	dst = appendMember(dst, "method", method)
 	dst = appendOptional(dst, "target", t.Target)
@@ -46,8 +45,8 @@ func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
 	dst = appendOptional(dst, "type", p.Type)
 	dst = appendFlag(dst, "required", p.Required)
 	dst = appendFlag(dst, "readOnly", p.ReadOnly)
-	// HAL-FORMS values are strings, and clients take any that is not empty for a
-	// ticked box (ketting does !!value): an unticked one has no value.
+	// HAL-FORMS values are strings, and clients take any that is not empty for a ticked
+	// box (ketting does !!value): an unticked one has no value.
 	if p.Type != "checkbox" || p.Value != "false" {
 		dst = appendOptional(dst, "value", p.Value)
 	}
@@ -65,8 +64,8 @@ func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
 	return dst
 }
 
-// appendOptions appends the choices. A missing maxItems means any number of them,
-// hence the 1 for everything that is not Multiple.
+// appendOptions appends the options. Without maxItems a client may send any number of
+// them, so it is 1 for every property that is not Multiple.
 func appendOptions(dst []byte, p *TemplateProperty) []byte {
 	if len(p.Options) > 0 {
 		dst = append(appendKey(dst, "inline"), '[')
@@ -90,7 +89,7 @@ func appendOptions(dst []byte, p *TemplateProperty) []byte {
 		dst = appendOptional(dst, "valueField", p.ValueField)
 	}
 	if !p.Multiple {
-		// Without selectedValues: clients send back a list where they find one.
+		// No selectedValues: clients that find a list send a list.
 		return append(appendComma(dst), `"maxItems":1`...)
 	}
 	selected := p.Selected
@@ -107,7 +106,7 @@ func appendOptions(dst []byte, p *TemplateProperty) []byte {
 	return append(dst, ']')
 }
 
-// appendFlag appends a member that is false when missing.
+// appendFlag appends a member that defaults to false.
 func appendFlag(dst []byte, key string, on bool) []byte {
 	if !on {
 		return dst
@@ -115,8 +114,8 @@ func appendFlag(dst []byte, key string, on bool) []byte {
 	return append(appendKey(dst, key), "true"...)
 }
 
-// appendBound appends a limit as the number that HAL-FORMS asks for, or, for
-// dates and times, as a string.
+// appendBound appends a limit as the number that HAL-FORMS requires, or as a string for
+// dates and times; nothing for "".
 func appendBound(dst []byte, key, text string) []byte {
 	if text == "" {
 		return dst
@@ -125,7 +124,7 @@ func appendBound(dst []byte, key, text string) []byte {
 	return appendValue(appendKey(dst, key), &v, HALForms)
 }
 
-// appendLength appends a length in characters; 0 is none.
+// appendLength appends a length in characters; nothing for 0.
 func appendLength(dst []byte, key string, n int) []byte {
 	if n <= 0 {
 		return dst

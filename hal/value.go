@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Kind says what a Value holds.
+// Kind is the type of a Value.
 type Kind uint8
 
 // The kinds of value. The zero kind is null.
@@ -24,12 +24,12 @@ const (
 	KindLink
 )
 
-// Value is one JSON value of a document: a small tagged union, copied freely and
-// never changed after it was made. The zero Value is null.
+// Value is one JSON value of a document: a small tagged union, copied freely and never
+// changed after it was made. The zero Value is null.
 //
 // Scalars live in the struct itself, so that a page of a hundred short resources
-// costs no allocation per member; everything else hangs from one pointer, which
-// keeps a Prop at 64 bytes.
+// needs no allocation per member; the other kinds share one pointer, which keeps a Prop
+// at 64 bytes.
 type Value struct {
 	kind Kind
 	num  int64  // KindInt, and 0 or 1 for KindBool
@@ -37,8 +37,8 @@ type Value struct {
 	rest *composite
 }
 
-// composite is what the rarer kinds hold. Strings and values are two fields
-// since most lists are plain strings, and boxing each as a Value would copy them.
+// composite holds the content of lists, objects and links. Strings and values are two
+// fields since most lists are plain strings, and boxing each as a Value would copy them.
 type composite struct {
 	values  []Value
 	strings []string
@@ -53,8 +53,8 @@ func Null() Value { return Value{} }
 // U+FFFD.
 func String(s string) Value { return Value{kind: KindString, str: s} }
 
-// Int returns n as a JSON number. Beyond 2^53 JavaScript rounds it: ids are
-// strings for that reason.
+// Int returns n as a JSON number. Beyond 2^53 JavaScript rounds it: ids are strings for
+// that reason.
 func Int(n int64) Value { return Value{kind: KindInt, num: n} }
 
 // Bool returns b as true or false.
@@ -67,8 +67,8 @@ func Bool(b bool) Value {
 }
 
 // Decimal returns text, an already formatted number ("28.80"), as a JSON number
-// with exactly these digits. Text that is no JSON number (RFC 8259, section 6)
-// becomes a JSON string: the document stays well-formed and nothing is lost.
+// with exactly these digits. Text that is not a JSON number (RFC 8259, section 6) becomes
+// a JSON string, which keeps the document valid and the text visible.
 func Decimal(text string) Value {
 	if !isNumber(text) {
 		return String(text)
@@ -76,28 +76,28 @@ func Decimal(text string) Value {
 	return Value{kind: KindDecimal, str: text}
 }
 
-// List returns values as a JSON array, [] for none. The slice is kept, not
-// copied: the caller leaves it alone from then on.
+// List returns values as a JSON array, [] when there are none. It keeps the slice, which
+// the caller must not change afterwards.
 func List(values []Value) Value {
 	return Value{kind: KindList, rest: &composite{values: values}}
 }
 
-// Strings returns texts as a JSON array of strings, [] for none. The slice is
-// kept, not copied.
+// Strings returns texts as a JSON array of strings, [] when there are none. It keeps the
+// slice, which the caller must not change afterwards.
 func Strings(texts []string) Value {
 	return Value{kind: KindList, rest: &composite{strings: texts}}
 }
 
-// Object returns props as a JSON object in this order, {} for none. The slice is
-// kept, not copied. Names are not checked for duplicates.
+// Object returns props as a JSON object in this order, {} when there are none. It keeps
+// the slice, and does not check names for duplicates.
 func Object(props []Prop) Value {
 	return Value{kind: KindObject, rest: &composite{props: props}}
 }
 
-// Raw returns stored JSON text as it is, white space between its tokens aside:
-// PostgreSQL adds some to jsonb, SQLite does not, and the answer must not show
-// which of them runs. The text is copied. None at all is null; what is not JSON
-// becomes a JSON string, so that a damaged row cannot damage the document.
+// Raw returns a copy of stored JSON text, without white space between tokens: PostgreSQL
+// adds some to jsonb and SQLite does not, and answers must not differ between them. Empty
+// text is null. Text that is not JSON becomes a JSON string, so that a damaged row cannot
+// damage the document.
 func Raw(text []byte) Value {
 	if len(text) == 0 {
 		return Null()
@@ -107,23 +107,22 @@ func Raw(text []byte) Value {
 	if err := json.Compact(&buf, text); err != nil {
 		return String(string(text))
 	}
-	// encoding/json lets bytes that are not UTF-8 pass inside strings; RFC 8259
-	// does not.
+	// encoding/json lets bytes that are not UTF-8 pass inside strings; RFC 8259 does not.
 	return Value{kind: KindRaw, str: strings.ToValidUTF8(buf.String(), "\uFFFD")}
 }
 
-// LinkValue returns a link as a member's value, {"href": …, "title": …}: what an
-// order's items hold for the servers that they name.
+// LinkValue returns a link as a member's value, {"href": …, "title": …}. The items of an
+// order name their servers with it.
 func LinkValue(l Link) Value {
 	return Value{kind: KindLink, rest: &composite{link: l}}
 }
 
-// Kind says what v holds. A list made by Strings is a KindList too.
+// Kind returns the type of v. A list made by Strings is a KindList too.
 func (v Value) Kind() Kind { return v.kind }
 
-// Text returns v for a person or for a flat format: a string or number as it is,
-// true or false, "" for null, a list's texts joined by ", ", a link's title (its
-// href without one), and JSON for an object or raw JSON.
+// Text returns v as text for people and flat formats such as CSV: a string or number as
+// it is, true or false, "" for null, the texts of a list joined by ", ", the title of a
+// link (its href if it has none), and JSON for an object or raw JSON.
 func (v Value) Text() string {
 	switch v.kind {
 	case KindNull:
@@ -154,10 +153,10 @@ func (v Value) Text() string {
 	return ""
 }
 
-// Bool returns what Bool was given; false for every other kind.
+// Bool returns the value of a KindBool, false for every other kind.
 func (v Value) Bool() bool { return v.kind == KindBool && v.num != 0 }
 
-// Int returns what Int was given; 0 for every other kind.
+// Int returns the value of a KindInt, 0 for every other kind.
 func (v Value) Int() int64 {
 	if v.kind != KindInt {
 		return 0
@@ -165,7 +164,7 @@ func (v Value) Int() int64 {
 	return v.num
 }
 
-// Len returns how many items a list or members an object has; 0 for every other
+// Len returns the number of items of a list or members of an object, 0 for every other
 // kind.
 func (v Value) Len() int {
 	switch v.kind {
@@ -178,8 +177,7 @@ func (v Value) Len() int {
 	return 0
 }
 
-// Items yields the items of a list in order, those of Strings as string values;
-// nothing for every other kind.
+// Items yields the items of a list in order, and nothing for every other kind.
 func (v Value) Items() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.kind != KindList {
@@ -198,8 +196,8 @@ func (v Value) Items() iter.Seq[Value] {
 	}
 }
 
-// Props returns the members of an object, nil for every other kind. The caller
-// does not change them.
+// Props returns the members of an object, nil for every other kind. The caller must not
+// change them.
 func (v Value) Props() []Prop {
 	if v.kind != KindObject {
 		return nil
@@ -207,7 +205,7 @@ func (v Value) Props() []Prop {
 	return v.rest.props
 }
 
-// Link returns what LinkValue was given; false for every other kind.
+// Link returns the link of a KindLink and reports whether v is one.
 func (v Value) Link() (Link, bool) {
 	if v.kind != KindLink {
 		return Link{}, false
@@ -215,12 +213,12 @@ func (v Value) Link() (Link, bool) {
 	return v.rest.link, true
 }
 
-// AppendJSON appends v as compact JSON and returns the longer slice. The shape
-// decides which members of objects are written (Prop.Only).
+// AppendJSON appends v as compact JSON and returns the extended slice. Members of objects
+// that are limited to other shapes (Prop.Only) are left out.
 func (v Value) AppendJSON(dst []byte, shape Shape) []byte { return appendValue(dst, &v, shape) }
 
-// appendValue takes a pointer since a Value is five words and is visited once for
-// each member of each document.
+// appendValue appends v as compact JSON. It takes a pointer since a Value is five words
+// and is visited once for each member of each document.
 func appendValue(dst []byte, v *Value, shape Shape) []byte {
 	switch v.kind {
 	case KindNull:
@@ -252,8 +250,7 @@ func appendValue(dst []byte, v *Value, shape Shape) []byte {
 	return append(dst, "null"...)
 }
 
-// appendProps appends the members that belong to the shape, each after a comma
-// where one is needed.
+// appendProps appends the members that belong to the shape.
 func appendProps(dst []byte, props []Prop, shape Shape) []byte {
 	for i := range props {
 		p := &props[i]
@@ -265,7 +262,7 @@ func appendProps(dst []byte, props []Prop, shape Shape) []byte {
 	return dst
 }
 
-// isNumber reports whether s is a number of RFC 8259, section 6.
+// isNumber reports whether s is a number by RFC 8259, section 6.
 func isNumber(s string) bool {
 	digits := func() bool {
 		rest := strings.TrimLeft(s, "0123456789")

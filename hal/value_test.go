@@ -113,7 +113,7 @@ func TestValueAccessors(t *testing.T) {
 	}
 }
 
-// The raw text is a copy: a driver may reuse its buffer for the next row.
+// TestRawCopies checks that Raw copies its text: a driver may reuse its buffer for the next row.
 func TestRawCopies(t *testing.T) {
 	t.Parallel()
 	row := []byte(`{"a":1}`)
@@ -124,7 +124,7 @@ func TestRawCopies(t *testing.T) {
 	}
 }
 
-// A Prop fills a cache line; more would slow every page down.
+// TestPropSize checks that a Prop fits a cache line (64 bytes): lists hold thousands.
 func TestPropSize(t *testing.T) {
 	t.Parallel()
 	if size := unsafe.Sizeof(hal.Prop{}); size > 64 {

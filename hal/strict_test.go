@@ -15,11 +15,11 @@ import (
 	"halcyon/hal"
 )
 
-// encoder is set up as the v2 face sets it up.
+// encoder has the curies of the v2 face.
 var encoder = hal.Encoder{Curies: []hal.Link{{Name: "cb", Href: "/api/v2/docs/rels/{rel}", Templated: true}}}
 
-// wantJSON compares a whole document, key order included. want may be laid out
-// over lines; nothing else about it is normalised.
+// wantJSON compares a whole document, key order included. want may be laid out over
+// lines; nothing else about it is normalised.
 func wantJSON(t *testing.T, got []byte, want string) {
 	t.Helper()
 	var compact bytes.Buffer
@@ -40,7 +40,7 @@ func indent(t *testing.T, doc []byte) []string {
 	return strings.Split(b.String(), "\n")
 }
 
-// encode encodes in the shape and, for the strict shapes, checks the rules of HAL.
+// encode returns d in the shape and checks the strict shapes against the rules of HAL.
 func encode(t *testing.T, d *hal.Document, shape hal.Shape) []byte {
 	t.Helper()
 	got := encoder.AppendJSON(nil, d, shape)
@@ -68,9 +68,9 @@ var strictSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	return c.Compile("hal.schema.json")
 })
 
-// strict checks a document against testdata/hal.schema.json, a copy of the
-// project's, and against what a schema cannot say: member order, no duplicate
-// names, curies where they belong and only there.
+// strict checks a document against testdata/hal.schema.json, a copy of the project's, and
+// against what a schema cannot say: member order, no duplicate names, curies where they
+// belong and only there.
 func strict(doc []byte) error {
 	schema, err := strictSchema()
 	if err != nil {
@@ -145,7 +145,7 @@ func strictResource(n *node, top bool, used *bool) error {
 	return nil
 }
 
-// node is a JSON value that remembers the order of its members.
+// node is a JSON value that keeps the order of its members.
 type node struct {
 	kind   byte // { [ or v
 	keys   []string
@@ -164,7 +164,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// parse reads JSON and refuses duplicate names.
+// parse parses JSON and rejects duplicate names.
 func parse(doc []byte) (*node, error) {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	n, err := parseNode(dec)
@@ -205,8 +205,8 @@ func parseNode(dec *json.Decoder) (*node, error) {
 	return n, err
 }
 
-// TestStrictChecker shows that the checker that all other tests lean on refuses
-// what it is there to refuse.
+// TestStrictChecker shows that the checker that all other tests lean on refuses what it
+// is there to refuse.
 func TestStrictChecker(t *testing.T) {
 	t.Parallel()
 	const self, curies = `"self":{"href":"/"}`, `"curies":[{"name":"cb","href":"/r/{rel}","templated":true}]`
