@@ -15,6 +15,7 @@ import (
 	"github.com/google/cel-go/ext"
 
 	"halcyon/models"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 )
 
@@ -64,8 +65,7 @@ var kinds = map[string]string{
 type conditions struct {
 	envs [scopes]func() (*cel.Env, error)
 
-	mu       sync.RWMutex
-	programs map[source]cel.Program
+	programs *cache.Cache[source, cel.Program]
 	compiled atomic.Int64 // how often something was compiled
 }
 
@@ -75,12 +75,12 @@ type source struct {
 	text  string
 }
 
-// keptPrograms is how many programs are kept. Conditions are few; those that an
-// administrator tries out are forgotten with the rest when there are too many.
+// keptPrograms is how many programs are kept. Conditions are few, but each text that
+// an administrator tries out is one more.
 const keptPrograms = 1024
 
 func newConditions() *conditions {
-	c := &conditions{programs: map[source]cel.Program{}}
+	c := &conditions{programs: cache.New[source, cel.Program](keptPrograms)}
 	for sc := range scopes {
 		c.envs[sc] = sync.OnceValues(func() (*cel.Env, error) { return newEnv(sc) })
 	}
@@ -111,26 +111,13 @@ func (c *conditions) check(sc scope, text string) error {
 	return err
 }
 
-// program gives the compiled form of a text.
+// program returns the compiled form of a text.
 func (c *conditions) program(sc scope, text string) (cel.Program, error) {
 	at := source{sc, text}
-	c.mu.RLock()
-	p := c.programs[at]
-	c.mu.RUnlock()
-	if p != nil {
+	if p, ok := c.programs.Get(at, time.Time{}); ok {
 		return p, nil
 	}
-	p, err := c.compile(sc, text)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.programs) >= keptPrograms {
-		clear(c.programs)
-	}
-	c.programs[at] = p
-	return p, nil
+	return c.programs.Load(at, func() (cel.Program, error) { return c.compile(sc, text) })
 }
 
 func (c *conditions) compile(sc scope, text string) (cel.Program, error) {

@@ -78,7 +78,7 @@ func TestConditionsThatDoNotCompile(t *testing.T) {
 			t.Errorf("%.40s: %s %s", text, f.Pointer, f.Reason)
 		}
 	}
-	if n := len(c.programs); n != 0 {
+	if n := c.programs.Len(); n != 0 {
 		t.Errorf("%d programs are kept of what does not compile", n)
 	}
 }
@@ -145,7 +145,7 @@ func TestConditionsAreCompiledOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(c.programs); n > keptPrograms {
+	if n := c.programs.Len(); n > keptPrograms {
 		t.Errorf("%d programs are kept", n)
 	}
 }
@@ -166,7 +166,7 @@ func BenchmarkCondition(b *testing.B) {
 	b.Run("compiled", func(b *testing.B) {
 		c := newConditions()
 		for b.Loop() {
-			clear(c.programs)
+			c.programs.Purge()
 			if _, err := c.holds(b.Context(), scopeOrder, text, f); err != nil {
 				b.Fatal(err)
 			}

@@ -4,32 +4,24 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
 
 	"halcyon/models"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/store"
 )
 
-// staleAfter is how old the copy may be while signals are not heard.
-const staleAfter = 100 * time.Millisecond
-
-// defined is a copy in memory of what is enabled: orders ask for it all the time,
-// and mostly there is nothing. It is kept right by the store's signals; while
-// those are not heard it is read anew.
+// defined keeps what is enabled in memory: orders ask for it all the time, and mostly
+// there is nothing.
 type defined struct {
 	store *store.Store
-	dirty atomic.Bool
-	now   atomic.Pointer[definitions]
-	mu    sync.Mutex // held while reading
+	cache *cache.Cache[struct{}, *definitions] // of one entry
 }
 
 // definitions are what is enabled at one time. They are never changed.
 type definitions struct {
-	at       time.Time
 	hooks    map[models.Trigger][]hook
 	consults bool // a webhook may have to agree to an order
 	servers  []offer
@@ -55,39 +47,25 @@ type offer struct {
 }
 
 func newDefined(s *store.Store) *defined {
-	d := &defined{store: s}
-	s.OnSignal(func(topic, _ string) {
-		switch topic {
-		case "", "actions", "server_actions", "service_actions", "orchestration_actions", "rules":
-			d.dirty.Store(true)
-		}
-	})
-	return d
+	return &defined{store: s, cache: cache.OfTables[struct{}](1, cache.Tables[*definitions]{
+		Store:  s,
+		Topics: []string{"actions", "server_actions", "service_actions", "orchestration_actions", "rules"},
+	})}
 }
 
-// get gives what is enabled.
+// get returns what is enabled.
 func (d *defined) get(ctx context.Context) (*definitions, error) {
-	if is := d.now.Load(); is != nil && !d.dirty.Load() && d.store.SignalsLive() {
+	if is, ok := d.cache.Get(struct{}{}, time.Time{}); ok {
 		return is, nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if is := d.now.Load(); is != nil && !d.dirty.Load() && (d.store.SignalsLive() || d.store.Now().Sub(is.at) <= staleAfter) {
-		return is, nil
-	}
-	// What is announced while we read makes the copy dirty again.
-	d.dirty.Store(false)
-	is, err := read(d.store.ReadOutsideTx(ctx)) // transactions ask as well
-	if err != nil {
-		d.dirty.Store(true)
-		return nil, store.Fault(err)
-	}
-	d.now.Store(is)
-	return is, nil
+	is, err := d.cache.Load(struct{}{}, func() (*definitions, error) {
+		return read(d.store.ReadOutsideTx(ctx)) // transactions ask as well
+	})
+	return is, store.Fault(err)
 }
 
 func read(tx *store.Tx) (*definitions, error) {
-	is := &definitions{at: tx.Now, hooks: map[models.Trigger][]hook{}}
+	is := &definitions{hooks: map[models.Trigger][]hook{}}
 	actions, err := store.Find[models.Action](tx.DB)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
@@ -52,17 +53,12 @@ type apiTokens struct {
 	store    *store.Store
 	policy   TokenPolicy
 	seen     *lastUsed
-	bySecret *userCache[hashed, apiToken]
+	bySecret *cache.Cache[hashed, *apiToken]
 }
 
 func newAPITokens(st *store.Store, p TokenPolicy) *apiTokens {
-	t := &apiTokens{store: st, policy: p, seen: newSeen("api_tokens"), bySecret: newKept[hashed, apiToken]()}
-	st.OnSignal(func(topic, key string) {
-		if topic == TopicTokens || topic == "" {
-			t.bySecret.heard(key)
-		}
-	})
-	return t
+	t := cache.Tables[*apiToken]{Store: st, Topics: []string{TopicTokens}, Owner: func(x *apiToken) models.ID { return x.user }}
+	return &apiTokens{store: st, policy: p, seen: newSeen("api_tokens"), bySecret: cache.OfTables[hashed](rowsKept, t)}
 }
 
 var (
@@ -76,28 +72,33 @@ func (t *apiTokens) open(ctx context.Context, text string, now time.Time) (*apiT
 	if !ok {
 		return nil, errTokenUnknown
 	}
-	live := t.store.SignalsLive()
-	x, epoch := t.bySecret.get(h)
-	if x == nil || !live {
-		row, err := store.First[models.APIToken](t.store.Read(ctx).Where("secret_hash = ?", h.String()))
-		if fault.Is(err, fault.NotFound) {
-			return nil, errTokenUnknown
-		}
-		if err != nil {
+	x, ok := t.bySecret.Get(h, now)
+	if !ok {
+		var err error
+		if x, err = t.bySecret.Load(h, func() (*apiToken, error) { return t.read(ctx, h) }); err != nil {
 			return nil, err
-		}
-		x = &apiToken{id: row.ID, user: row.UserID, readOnly: row.Scope != models.ScopeWrite, ends: row.Ends()}
-		if row.SeenAt != nil {
-			x.seen.set(*row.SeenAt)
-		}
-		if live {
-			t.bySecret.put(h, x.user, x, epoch)
 		}
 	}
 	if !x.ends.IsZero() && !now.Before(x.ends) {
 		return nil, errTokenExpired
 	}
 	t.seen.used(x.id, &x.seen, now)
+	return x, nil
+}
+
+// read returns the token of a row.
+func (t *apiTokens) read(ctx context.Context, h hashed) (*apiToken, error) {
+	row, err := store.First[models.APIToken](t.store.Read(ctx).Where("secret_hash = ?", h.String()))
+	if fault.Is(err, fault.NotFound) {
+		return nil, errTokenUnknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	x := &apiToken{id: row.ID, user: row.UserID, readOnly: row.Scope != models.ScopeWrite, ends: row.Ends()}
+	if row.SeenAt != nil {
+		x.seen.set(*row.SeenAt)
+	}
 	return x, nil
 }
 

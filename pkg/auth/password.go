@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 )
 
@@ -62,7 +63,7 @@ type Hasher struct {
 	// memory gives nothing to run a dictionary against without it, and the stored
 	// hash in it makes the old password's entry unreachable once the hash changes.
 	secret [32]byte
-	pairs  *cache[[sha256.Size]byte, struct{}]
+	pairs  *cache.Cache[[sha256.Size]byte, struct{}]
 
 	computed atomic.Int64 // hashes, for tests: equal time is asserted as equal work
 	dummies  atomic.Int64 // those of them that were for nobody
@@ -73,7 +74,7 @@ func NewHasher(now func() time.Time) *Hasher {
 	h := &Hasher{
 		now:   now,
 		slots: make(chan struct{}, hashesAtOnce),
-		pairs: newCache[[sha256.Size]byte, struct{}](pairsKept),
+		pairs: cache.New[[sha256.Size]byte, struct{}](pairsKept),
 	}
 	_, _ = rand.Read(h.secret[:]) // crypto/rand never fails
 	var salt [saltSize]byte
@@ -155,7 +156,7 @@ func (h *Hasher) verify(ctx context.Context, stored, plain string, g guard) (boo
 			}
 		}
 		if ok = h.compare(stored, plain); ok {
-			h.pairs.put(h.pair(stored, plain), struct{}{}, h.now().Add(pairLife))
+			h.pairs.Put(h.pair(stored, plain), struct{}{}, h.now().Add(pairLife))
 		}
 	}
 	if g != nil {
@@ -179,7 +180,7 @@ func (h *Hasher) remembered(stored, plain string) bool {
 	if stored == "" {
 		return false
 	}
-	_, ok := h.pairs.get(h.pair(stored, plain), h.now())
+	_, ok := h.pairs.Get(h.pair(stored, plain), h.now())
 	return ok
 }
 

@@ -111,9 +111,9 @@ func TestVerifiedPairs(t *testing.T) {
 		t.Error("two processes key their pairs alike")
 	}
 	for i := range 3 * pairsKept {
-		h.pairs.put([32]byte{byte(i), byte(i >> 8), 1}, struct{}{}, c.Now().Add(time.Minute))
+		h.pairs.Put([32]byte{byte(i), byte(i >> 8), 1}, struct{}{}, c.Now().Add(time.Minute))
 	}
-	if n := h.pairs.len(); n > pairsKept {
+	if n := h.pairs.Len(); n > pairsKept {
 		t.Errorf("%d pairs are kept", n)
 	}
 }
@@ -246,8 +246,8 @@ func TestThrottle(t *testing.T) {
 	for i := range throttleKept + 100 {
 		th.failed(throttleKey("x", string(rune(i))), now)
 	}
-	if len(th.seen) > throttleKept {
-		t.Errorf("%d are kept", len(th.seen))
+	if n := th.seen.Len(); n > throttleKept {
+		t.Errorf("%d are kept", n)
 	}
 	if th.wait(key, now) == 0 {
 		t.Error("a flood of names opened what was closed")

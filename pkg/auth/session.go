@@ -11,6 +11,7 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/query"
@@ -47,7 +48,10 @@ func (p SessionPolicy) Validate() error {
 	return nil
 }
 
-// session is what is remembered of a live one.
+// rowsKept is how many live sessions, and how many API tokens, are kept in memory.
+const rowsKept = 4096
+
+// session is what is kept in memory of a live one.
 type session struct {
 	id, user   models.ID
 	uuid       string
@@ -72,23 +76,15 @@ type sessions struct {
 	store    *store.Store
 	policy   SessionPolicy
 	seen     *lastUsed
-	byUUID   *userCache[string, session] // of tokens
-	bySecret *userCache[hashed, session] // of browsers
+	byUUID   *cache.Cache[string, *session] // of tokens
+	bySecret *cache.Cache[hashed, *session] // of browsers
 }
 
 func newSessions(st *store.Store, p SessionPolicy) *sessions {
-	s := &sessions{
+	t := cache.Tables[*session]{Store: st, Topics: []string{TopicSessions}, Owner: func(x *session) models.ID { return x.user }}
+	return &sessions{
 		store: st, policy: p, seen: newSeen("sessions"),
-		byUUID: newKept[string, session](), bySecret: newKept[hashed, session](),
-	}
-	st.OnSignal(s.signal)
-	return s
-}
-
-func (s *sessions) signal(topic, key string) {
-	if topic == TopicSessions || topic == "" {
-		s.byUUID.heard(key)
-		s.bySecret.heard(key)
+		byUUID: cache.OfTables[string](rowsKept, t), bySecret: cache.OfTables[hashed](rowsKept, t),
 	}
 }
 
@@ -119,26 +115,32 @@ func (s *sessions) open(ctx context.Context, h hashed, now time.Time) (*session,
 
 // find gives a live session from memory or from its row, and takes down that it is
 // used.
-func find[K comparable](ctx context.Context, s *sessions, in *userCache[K, session], key K, where, value string, now time.Time) (*session, error) {
-	live := s.store.SignalsLive()
-	x, epoch := in.get(key)
-	// Another replica may know that it was used since.
-	if x == nil || !live || s.over(x, now) {
-		row, err := store.First[models.Session](s.store.Read(ctx).Where(where, value))
-		if fault.Is(err, fault.NotFound) || err == nil && row.RevokedAt != nil {
-			return nil, errSessionEnded
-		}
+func find[K comparable](ctx context.Context, s *sessions, in *cache.Cache[K, *session], key K, where, value string, now time.Time) (*session, error) {
+	x, ok := in.Get(key, now)
+	if !ok || s.over(x, now) { // another replica may know that it was used since
+		var err error
+		x, err = in.Load(key, func() (*session, error) { return s.read(ctx, where, value, now) })
 		if err != nil {
 			return nil, err
 		}
-		if x = remembered(row); s.over(x, now) {
-			return nil, errSessionEnded
-		}
-		if live {
-			in.put(key, x.user, x, epoch)
-		}
 	}
 	s.seen.used(x.id, &x.seen, now)
+	return x, nil
+}
+
+// read returns the live session of a row.
+func (s *sessions) read(ctx context.Context, where, value string, now time.Time) (*session, error) {
+	row, err := store.First[models.Session](s.store.Read(ctx).Where(where, value))
+	if fault.Is(err, fault.NotFound) || err == nil && row.RevokedAt != nil {
+		return nil, errSessionEnded
+	}
+	if err != nil {
+		return nil, err
+	}
+	x := remembered(row)
+	if s.over(x, now) {
+		return nil, errSessionEnded
+	}
 	return x, nil
 }
 

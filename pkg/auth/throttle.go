@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 )
 
@@ -26,8 +27,8 @@ const (
 // behind a balancer that spreads callers a guesser has n times the tries, and a
 // restart forgets them: a table in the database is for a later slice.
 type throttle struct {
-	mu   sync.Mutex
-	seen map[[sha256.Size]byte]*attempts
+	mu   sync.Mutex // from reading an entry to writing it
+	seen *cache.Cache[[sha256.Size]byte, attempts]
 }
 
 type attempts struct {
@@ -39,7 +40,7 @@ type attempts struct {
 }
 
 func newThrottle() *throttle {
-	return &throttle{seen: make(map[[sha256.Size]byte]*attempts)}
+	return &throttle{seen: cache.New[[sha256.Size]byte, attempts](throttleKept)}
 }
 
 // throttleKey is of a fixed size whatever is sent as a name. Whether the user
@@ -48,35 +49,24 @@ func throttleKey(username, source string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.ToLower(username) + "\x00" + source))
 }
 
-// wait says for how long the key is closed from now, 0 for open.
+// wait returns for how long the key is closed from now, 0 for open.
 func (t *throttle) wait(key [sha256.Size]byte, now time.Time) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if a := t.seen[key]; a != nil && now.Before(a.closed) {
-		return a.closed.Sub(now)
-	}
-	return 0
+	a, _ := t.seen.Get(key, now)
+	return max(0, a.closed.Sub(now))
 }
 
 func (t *throttle) succeeded(key [sha256.Size]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.seen, key)
+	t.seen.Delete(key)
 }
 
 func (t *throttle) failed(key [sha256.Size]byte, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a := t.seen[key]
-	if a == nil {
-		if len(t.seen) >= throttleKept {
-			t.evict(now)
-		}
-		a = &attempts{}
-		t.seen[key] = a
-	}
+	a, _ := t.seen.Get(key, now)
 	if now.Sub(a.last) > throttleForget {
-		*a = attempts{}
+		a = attempts{}
 	}
 	if now.Sub(a.first) > throttleWindow {
 		a.fails, a.first = 0, now
@@ -87,24 +77,17 @@ func (t *throttle) failed(key [sha256.Size]byte, now time.Time) {
 		a.locks++
 		a.fails = 0
 	}
+	t.seen.Put(key, a, a.expires())
 }
 
-// evict makes room at the cost of the least recent of a few, and of a closed one
-// only when there is nothing else among them. It needs the lock.
-func (t *throttle) evict(now time.Time) {
-	var victim [sha256.Size]byte
-	var worst *attempts
-	seen := 0
-	for key, a := range t.seen { // in random order
-		open, worstOpen := !now.Before(a.closed), worst != nil && !now.Before(worst.closed)
-		if worst == nil || open && !worstOpen || open == worstOpen && a.last.Before(worst.last) {
-			victim, worst = key, a
-		}
-		if seen++; seen == sample {
-			break
-		}
+// expires returns when the failures are forgotten. The cache makes room at the cost of
+// the one that comes first, so what is closed comes after all that is open: guessing
+// at many names opens none of them.
+func (a *attempts) expires() time.Time {
+	if a.closed.After(a.last) {
+		return a.closed.Add(throttleForget)
 	}
-	delete(t.seen, victim)
+	return a.last.Add(throttleForget)
 }
 
 // limitedError is the cause of a refusal by the throttle.

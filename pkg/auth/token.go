@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 )
 
@@ -94,7 +95,7 @@ type Mint struct {
 type mintState struct {
 	keys     *Keys
 	signing  *Key
-	verified *cache[[sha256.Size]byte, *Claims]
+	verified *cache.Cache[[sha256.Size]byte, *Claims]
 }
 
 // NewMint makes a mint. It fails for keys of which none signs for the API, and
@@ -132,7 +133,7 @@ func (m *Mint) Rotate(keys *Keys) error {
 	if !ok {
 		return errors.New("there is no key to sign with")
 	}
-	m.state.Store(&mintState{keys: keys, signing: key, verified: newCache[[sha256.Size]byte, *Claims](tokensKept)})
+	m.state.Store(&mintState{keys: keys, signing: key, verified: cache.New[[sha256.Size]byte, *Claims](tokensKept)})
 	return nil
 }
 
@@ -240,7 +241,7 @@ func (m *Mint) verify(token string) (*Claims, error) {
 	now := m.Now()
 	state := m.state.Load()
 	hash := digest(token)
-	if c, ok := state.verified.get(hash, now); ok {
+	if c, ok := state.verified.Get(hash, now); ok {
 		return c, nil
 	}
 	c, err := m.parse(state.keys, token)
@@ -253,7 +254,7 @@ func (m *Mint) verify(token string) (*Claims, error) {
 	case now.Add(skew).Before(c.NotBefore), now.Add(skew).Before(c.IssuedAt):
 		return nil, fault.New(fault.Unauthenticated, msgEarly)
 	}
-	state.verified.put(hash, c, c.Expires)
+	state.verified.Put(hash, c, c.Expires)
 	return c, nil
 }
 

@@ -375,7 +375,7 @@ func TestForgedTokens(t *testing.T) {
 			}
 		}
 	}
-	if n := m.state.Load().verified.len(); n != 5 { // the controls, and the refresh token
+	if n := m.state.Load().verified.Len(); n != 5 { // the controls, and the refresh token
 		t.Errorf("%d tokens are remembered as verified", n)
 	}
 }
@@ -571,7 +571,7 @@ func benchVerify(b *testing.B, signing string, cached bool) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if !cached {
-			m.state.Load().verified.entries = make(map[[32]byte]entry[*Claims])
+			m.state.Load().verified.Purge()
 		}
 		if _, err := m.Verify(token); err != nil {
 			b.Fatal(err)

@@ -14,12 +14,12 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/crud"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/query"
 	"halcyon/pkg/refdata"
-	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
@@ -32,10 +32,10 @@ type Service struct {
 	Sizes        crud.Table[models.Size, *models.Size]
 	Blueprints   crud.Table[models.Blueprint, *models.Blueprint]
 
-	dir   *refdata.Cache
-	pool  Backends
-	store *store.Store
-	shelf *shelf.Shelf
+	dir     *refdata.Cache
+	pool    Backends
+	store   *store.Store
+	lookups lookups
 }
 
 // Backends opens the back end of a resource handler.
@@ -45,7 +45,7 @@ type Backends interface {
 
 // New makes the service. The seal function turns a password into what is stored.
 func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
-	c := &Service{dir: dir, pool: pool, store: s, shelf: shelf.New(s, shelved...)}
+	c := &Service{dir: dir, pool: pool, store: s, lookups: newLookups(s)}
 	c.Handlers = table[models.ResourceHandler](s, models.ObjectHandler, "resource_handlers", "RH")
 	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {
 		if err := h.Validate(); err != nil {
@@ -345,7 +345,7 @@ func usable(kind, works string, up []models.ID) access.Where {
 // EnvironmentFor gives the environment, with its groups, sizes and OS builds, if
 // the group may order into it. The error is NotFound otherwise.
 func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Environment, error) {
-	return shelf.Ask(c.shelf, tx, shelf.Question{Kind: "environment", A: id, B: group}, func() (*models.Environment, error) {
+	return cache.Row(c.lookups.environments, tx, offerKey{group, id}, func() (*models.Environment, error) {
 		w, err := c.Usable(tx.Statement.Context, group)
 		if err != nil {
 			return nil, err
@@ -361,7 +361,7 @@ func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Env
 // BlueprintFor gives the blueprint with its items if the group may order it. The
 // error is NotFound otherwise.
 func (c *Service) BlueprintFor(tx *store.Tx, group, id models.ID) (*models.Blueprint, error) {
-	return shelf.Ask(c.shelf, tx, shelf.Question{Kind: "blueprint", A: id, B: group}, func() (*models.Blueprint, error) {
+	return cache.Row(c.lookups.blueprints, tx, offerKey{group, id}, func() (*models.Blueprint, error) {
 		w, err := c.Orderable(tx.Statement.Context, group)
 		if err != nil {
 			return nil, err

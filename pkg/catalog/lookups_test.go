@@ -84,7 +84,7 @@ func newSize(t *testing.T, x goods) models.ID {
 
 // A change is seen by the next order in the process that made it, and in another
 // one as soon as its signal has arrived.
-func TestChangesReachTheShelf(t *testing.T) {
+func TestChangesReachTheCache(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
 		here, there := newGoods(t, url, true), newGoods(t, url, true)

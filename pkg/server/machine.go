@@ -13,34 +13,55 @@ import (
 
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/quota"
-	"halcyon/pkg/shelf"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 
 // machines is what all kinds of jobs about servers share.
 type machines struct {
 	job.Base
-	store *store.Store
-	pool  *pool.Pool
-	log   *slog.Logger
-	shelf *shelf.Shelf // every step of every job asks for its place anew
+	store  *store.Store
+	pool   *pool.Pool
+	log    *slog.Logger
+	places places
+}
+
+// places keeps where servers are built: every step of every job asks for it.
+type places struct {
+	environments *cache.Cache[models.ID, models.Environment]
+	osBuilds     *cache.Cache[buildKey, models.OSBuild]
+}
+
+// buildKey is an OS build with its template in one resource handler.
+type buildKey struct{ build, handler models.ID }
+
+// placeEntries is how many environments and OS builds are kept.
+const placeEntries = 8192
+
+func newPlaces(s *store.Store) places {
+	topics := []string{refdata.Environment, refdata.OSBuilds}
+	return places{
+		environments: cache.OfTables[models.ID](placeEntries, cache.Tables[models.Environment]{Store: s, Topics: topics}),
+		osBuilds:     cache.OfTables[buildKey](placeEntries, cache.Tables[models.OSBuild]{Store: s, Topics: topics}),
+	}
 }
 
 func (m machines) environment(read *store.Tx, id models.ID) (*models.Environment, error) {
-	return shelf.Ask(m.shelf, read, shelf.Question{Kind: "environment", A: id}, func() (*models.Environment, error) {
+	return cache.Row(m.places.environments, read, id, func() (*models.Environment, error) {
 		return store.First[models.Environment](read.Where("id = ?", id))
 	})
 }
 
-// build gives an OS build with its template in one resource handler.
+// build returns an OS build with its template in one resource handler.
 func (m machines) build(read *store.Tx, id, handler models.ID) (*models.OSBuild, error) {
-	return shelf.Ask(m.shelf, read, shelf.Question{Kind: "os build", A: id, B: handler}, func() (*models.OSBuild, error) {
+	return cache.Row(m.places.osBuilds, read, buildKey{id, handler}, func() (*models.OSBuild, error) {
 		return store.First[models.OSBuild](read.Where("id = ?", id).Preload("Templates", "handler_id = ?", handler))
 	})
 }

@@ -15,8 +15,6 @@ import (
 	"halcyon/pkg/history"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider/pool"
-	"halcyon/pkg/refdata"
-	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
@@ -44,7 +42,7 @@ func New(s *store.Store, jobs *job.Service, pool *pool.Pool, log *slog.Logger) *
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	m := machines{store: s, pool: pool, log: log, shelf: shelf.New(s, refdata.Environment, refdata.OSBuilds)}
+	m := machines{store: s, pool: pool, log: log, places: newPlaces(s)}
 	jobs.Register(models.JobProvision, provision{machines: m})
 	jobs.Register(models.JobDecom, decom{machines: m})
 	jobs.Register(models.JobModify, modify{machines: m})

@@ -56,8 +56,12 @@ func (tx *Tx) signal(sig signal) {
 	tx.signals = append(tx.signals, sig)
 }
 
-// Signals reports whether the transaction has changed anything of these topics.
+// Signals reports whether the transaction has changed anything of these topics. A part
+// of a UnitOfWork counts the changes of the parts before it.
 func (tx *Tx) Signals(topics ...string) bool {
+	if tx.whole != nil && tx.whole.Signals(topics...) {
+		return true
+	}
 	return slices.ContainsFunc(tx.signals, func(s signal) bool { return slices.Contains(topics, s.topic) })
 }
 

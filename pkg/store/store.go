@@ -211,6 +211,7 @@ type Tx struct {
 	Now      time.Time // one instant for all of it
 	store    *Store
 	writes   bool
+	whole    *Tx // of the UnitOfWork that this is a part of, nil for none
 	late     []lateWork
 	onCommit []func()
 	signals  []signal
@@ -223,7 +224,7 @@ type Tx struct {
 // has written.
 func (s *Store) Read(ctx context.Context) *Tx {
 	if u := s.unit(ctx); u != nil && u.tx != nil {
-		return &Tx{DB: u.tx.WithContext(ctx), Now: u.tx.Now, store: s}
+		return &Tx{DB: u.tx.WithContext(ctx), Now: u.tx.Now, store: s, whole: u.tx}
 	}
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
 }

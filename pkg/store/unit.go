@@ -62,7 +62,7 @@ func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := db.Exec("SAVEPOINT part").Error; err != nil {
 		return err
 	}
-	part := &Tx{DB: db, Now: u.tx.Now, store: u.store, writes: true}
+	part := &Tx{DB: db, Now: u.tx.Now, store: u.store, writes: true, whole: u.tx}
 	whole := false
 	defer func() {
 		if !whole {

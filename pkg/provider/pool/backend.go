@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"halcyon/models"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/provider"
-	"halcyon/pkg/shelf"
 	"halcyon/pkg/store"
 )
 
@@ -19,11 +19,14 @@ import (
 // steps that still use it take less.
 const linger = 2 * time.Minute
 
+// maxRows is how many rows of resource handlers are kept in memory.
+const maxRows = 1024
+
 // Pool opens a provider for each resource handler when it is first asked for,
 // and again when the handler's connection has changed.
 type Pool struct {
 	store  *store.Store
-	shelf  *shelf.Shelf
+	rows   *cache.Cache[models.ID, models.ResourceHandler]
 	open   map[models.HandlerKind]func(provider.Config) (provider.Provider, error)
 	unseal func(string) (string, error)
 	linger time.Duration
@@ -46,7 +49,8 @@ type entry struct {
 // unseal opens a handler's stored password.
 func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (provider.Provider, error), unseal func(string) (string, error)) *Pool {
 	return &Pool{
-		store: s, shelf: shelf.New(s, "resource_handlers"), open: open, unseal: unseal, linger: linger,
+		store: s, open: open, unseal: unseal, linger: linger,
+		rows:    cache.OfTables[models.ID](maxRows, cache.Tables[models.ResourceHandler]{Store: s, Topics: []string{"resource_handlers"}}),
 		entries: map[models.ID]*entry{}, old: map[provider.Provider]*time.Timer{},
 	}
 }
@@ -55,7 +59,7 @@ func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (prov
 // transaction, since opening may reach out to the back end.
 func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *models.ResourceHandler, error) {
 	read := p.store.Read(ctx)
-	h, err := shelf.Ask(p.shelf, read, shelf.Question{A: id}, func() (*models.ResourceHandler, error) {
+	h, err := cache.Row(p.rows, read, id, func() (*models.ResourceHandler, error) {
 		return store.First[models.ResourceHandler](read.Where("id = ?", id))
 	})
 	if fault.Is(err, fault.NotFound) {
