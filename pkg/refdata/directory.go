@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"halcyon/models"
@@ -29,7 +28,6 @@ const staleAfter = 100 * time.Millisecond
 type Cache struct {
 	store *store.Store
 
-	dirty   atomic.Bool // there is something in pending
 	mu      sync.RWMutex
 	pending map[string]bool // tables to be read again; "" for all
 	loaded  time.Time
@@ -80,7 +78,6 @@ const (
 // New makes a directory that fills itself when it is first asked.
 func New(s *store.Store) *Cache {
 	d := &Cache{store: s, pending: map[string]bool{"": true}}
-	d.dirty.Store(true)
 	s.OnSignal(func(topic, _ string) { d.forget(topic) })
 	return d
 }
@@ -94,32 +91,37 @@ func (d *Cache) forget(table string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pending[table] = true
-	d.dirty.Store(true)
 }
 
-// rlock brings the copy up to date and takes the lock for reading.
+// rlock brings the copy up to date and takes the lock for reading. A table that changes
+// before the lock is taken is read again: no caller reads a copy from before a signal
+// that has arrived.
 func (d *Cache) rlock(ctx context.Context) error {
-	for {
-		stale := !d.store.SignalsLive()
-		if !d.dirty.Load() && !stale {
-			d.mu.RLock()
-			return nil
-		}
-		d.mu.Lock()
-		if stale && d.store.Now().Sub(d.loaded) > staleAfter {
-			d.pending[""] = true
-		}
-		err := d.reload(ctx)
-		d.mu.Unlock()
-		if err != nil {
-			return err
-		}
+	for refreshed := false; ; refreshed = true {
+		live := d.store.SignalsLive()
 		d.mu.RLock()
-		if len(d.pending) == 0 {
+		if len(d.pending) == 0 && (live || refreshed) {
 			return nil
 		}
 		d.mu.RUnlock()
+		if err := d.refresh(ctx, live); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return store.Fault(err)
+		}
 	}
+}
+
+// refresh reads the tables that have changed, and all of them when signals are not
+// heard and the copy is older than staleAfter.
+func (d *Cache) refresh(ctx context.Context, live bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !live && d.store.Now().Sub(d.loaded) > staleAfter {
+		d.pending[""] = true
+	}
+	return d.reload(ctx)
 }
 
 // reload reads the tables that have changed.
@@ -158,7 +160,6 @@ func (d *Cache) reload(ctx context.Context) error {
 		d.rights = map[models.ID]*entry{}
 	}
 	d.pending = map[string]bool{}
-	d.dirty.Store(false)
 	d.loaded = now
 	return nil
 }
