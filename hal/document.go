@@ -51,6 +51,16 @@ type Link struct {
 	Extra       []Prop // further members, such as tier; their names differ from those above
 }
 
+// Self returns the document's first self link, the zero Link when it has none.
+func (d *Document) Self() Link {
+	for i := range d.Links {
+		if r := &d.Links[i]; r.Name == "self" && len(r.Links) > 0 {
+			return r.Links[0]
+		}
+	}
+	return Link{}
+}
+
 // Action is an operation that the caller may run now.
 //
 // Strict HAL writes a relation of its own ("cb:submit") and an entry in the

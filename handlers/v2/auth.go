@@ -6,15 +6,16 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/auth"
 )
 
 // tokenAuth gives a token for a username and a password.
 func (f *Face) tokenAuth(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
-	n, err := f.read(c)
+	n, err := f.hal.Read(c)
 	if err != nil {
 		return err
 	}
@@ -55,10 +56,10 @@ func (f *Face) tokenVerify(c echo.Context) error {
 }
 
 func (f *Face) readToken(c echo.Context) (string, error) {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return "", err
 	}
-	n, err := f.read(c)
+	n, err := f.hal.Read(c)
 	if err != nil {
 		return "", err
 	}
@@ -81,5 +82,5 @@ func (f *Face) sendToken(c echo.Context, t auth.Tokens) error {
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	doc := hal.Document{Props: props}
-	return c.Blob(http.StatusOK, hal.AsCloudBolt.ContentType(), f.encoder.AppendJSON(nil, &doc, hal.CloudBolt))
+	return c.Blob(http.StatusOK, hal.AsCloudBolt.ContentType(), f.hal.Encoder().AppendJSON(nil, &doc, hal.CloudBolt))
 }

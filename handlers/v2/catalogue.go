@@ -367,7 +367,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Actions: []resource.Action[blueprint]{{
 			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",
 			Can: f.Catalog.CanOrder, Do: f.orderBlueprint, Form: f.orderProps,
-			Body: orderFormBody(), Results: resource.ToNewOrder,
+			Body: orderFormBody(), Results: resource.ToNewOrder, DryRun: &resource.DryRun{Do: f.dryOrderForm, Schema: forecastSchema},
 		}},
 		Subs: []resource.Sub[blueprint]{
 			{

@@ -4,14 +4,10 @@ import (
 	"context"
 	"strings"
 
-	"github.com/labstack/echo/v4"
-
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/query"
-	"halcyon/pkg/view"
-	"halcyon/pkg/web"
 )
 
 // This file has what pages show besides their documents: see resource.Display.
@@ -25,7 +21,7 @@ func (f *Face) orderParts(ctx context.Context, a access.Actor, o *models.Order) 
 		for i := range o.Items {
 			if it := &o.Items[i]; it.Kind == kind {
 				doc := f.itemDocument(o, it)
-				doc.Templates = itemTemplates(a, o, it, selfOf(&doc))
+				doc.Templates = itemTemplates(a, o, it, doc.Self().Href)
 				docs = append(docs, doc)
 			}
 		}
@@ -93,22 +89,4 @@ func approvable(a access.Actor) access.Where {
 	}
 	others := access.Where{SQL: query.Root + ".owner_id <> " + a.ID.String()}
 	return access.And(access.In(query.Root+".group_id", a.With(access.OrderApprove)), others)
-}
-
-// dryRunPage shows what a form would lead to on the page that it is on, with all that was
-// typed. It reports whether the request came from such a page.
-func (f *Face) dryRunPage(c echo.Context, forecast *hal.Document, who []models.ID) bool {
-	from := web.FormPage(c)
-	if from == "" || f.representation(c) != hal.AsHTML {
-		return false
-	}
-	approvers, err := f.approvers(c.Request().Context(), web.Actor(c), who)
-	if err != nil {
-		return false
-	}
-	forecast.Embedded = append(forecast.Embedded, approvers)
-	if err := f.reg.Name(c.Request().Context(), web.Actor(c), forecast); err != nil {
-		return false
-	}
-	return f.again(c, from, &view.Sent{Method: c.Request().Method, Target: c.Request().URL.EscapedPath(), Values: sentValues(c), Tried: forecast})
 }

@@ -2,158 +2,70 @@ package v2
 
 import (
 	"context"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-
-	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
-	"halcyon/pkg/web"
 )
 
-// dryRun is the query parameter that asks what a request would lead to.
-const dryRun = "dry-run"
+// Orders can be tried out: as they are made, by body or by a blueprint's form, and as
+// carts are submitted.
 
-// orDryRun lets the making of orders, also by form, and their submission be tried
-// out. All other routes of a declaration know nothing of it.
-func (f *Face) orDryRun(d *resource.Def, action string, real echo.HandlerFunc) echo.HandlerFunc {
-	dry := f.dry(d, action)
-	if dry == nil {
-		return real
-	}
-	return func(c echo.Context) error {
-		on, err := takeDryRun(c)
-		if err != nil {
-			return err
-		}
-		if !on {
-			return real(c)
-		}
-		if err := noQuery(c); err != nil {
-			return err
-		}
-		return dry(c)
-	}
-}
+const (
+	memberDryRun   = "dry-run"  // of a forecast
+	forecastSchema = "Forecast" // its name
+)
 
-// dry gives what tries out an action, or a create when it is ""; nil when nothing does.
-func (f *Face) dry(d *resource.Def, action string) echo.HandlerFunc {
-	return map[string]echo.HandlerFunc{
-		"orders": f.dryCreate, "orders/submit": f.drySubmit, "blueprints/order": f.dryOrderForm,
-	}[strings.TrimSuffix(d.Plural+"/"+action, "/")]
-}
-
-// takeDryRun takes the parameter out of the request and says whether it asks.
-func takeDryRun(c echo.Context) (on bool, err error) {
-	r := c.Request()
-	var rest []string
-	given := false
-	for _, pair := range strings.Split(r.URL.RawQuery, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		if name != dryRun {
-			rest = append(rest, pair)
-			continue
-		}
-		if given {
-			return false, fault.InvalidField(dryRun, "is there twice")
-		}
-		given = true
-		if value, err = url.QueryUnescape(value); err != nil {
-			return false, fault.InvalidField(dryRun, "cannot be read")
-		}
-		switch strings.ToLower(value) {
-		case "1", "true":
-			on = true
-		case "0", "false":
-		default:
-			return false, fault.InvalidField(dryRun, "is none of 1, true, 0, false")
-		}
-	}
-	if given {
-		u := *r.URL
-		u.RawQuery = strings.Join(rest, "&")
-		r = r.WithContext(r.Context())
-		r.URL = &u
-		c.SetRequest(r)
-	}
-	return on, nil
-}
-
-func (f *Face) dryCreate(c echo.Context) error {
-	ctx, a := c.Request().Context(), web.Actor(c)
-	n, err := f.read(c)
-	if err != nil {
-		return err
-	}
+// dryCreate tries out a new order.
+func (f *Face) dryCreate(ctx context.Context, a access.Actor, _ string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
 	d, err := readDraft(n, f.reg.Refs(ctx, a))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fc, err := f.Orders.DryCreate(ctx, a, d)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.showForecast(c, fc)
+	return f.forecast(ctx, a, fc, on)
 }
 
 // dryOrderForm tries out the order form of a blueprint.
-func (f *Face) dryOrderForm(c echo.Context) error {
-	ctx, a, id := c.Request().Context(), web.Actor(c), c.Param("id")
-	if _, err := f.Catalog.Blueprints.Find(ctx, a, id); err != nil {
-		return err
-	}
-	n, err := f.read(c)
-	if err != nil {
-		return err
-	}
+func (f *Face) dryOrderForm(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
 	var fc *order.Forecast
-	err = f.byForm(ctx, a, id, n, func(d order.Draft) (err error) {
+	err := f.byForm(ctx, a, ref, n, func(d order.Draft) (err error) {
 		fc, err = f.Orders.DryCreate(ctx, a, d)
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.showForecast(c, fc)
+	return f.forecast(ctx, a, fc, on)
 }
 
-func (f *Face) drySubmit(c echo.Context) error {
-	ctx, a, id := c.Request().Context(), web.Actor(c), c.Param("id")
-	if _, err := f.Orders.Find(ctx, a, id); err != nil {
-		return err
-	}
-	n, err := f.read(c)
-	if err != nil {
-		return err
-	}
+// drySubmit tries out the submission of a cart.
+func (f *Face) drySubmit(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
 	n.Done()
 	if err := n.Faults().Err(); err != nil {
-		return err
+		return nil, err
 	}
-	fc, err := f.Orders.DrySubmit(ctx, a, id)
+	fc, err := f.Orders.DrySubmit(ctx, a, ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return f.showForecast(c, fc)
+	return f.forecast(ctx, a, fc, on)
 }
 
-// showForecast answers the order as it would be. It offers nothing that could only
-// be done to the real one, and a new one has neither an id nor an address.
-func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
+// forecast returns the order as it would be. It offers nothing that could only be done
+// to the real one, and a new one has neither an id nor an address.
+func (f *Face) forecast(ctx context.Context, a access.Actor, fc *order.Forecast, on *resource.Arena) (*resource.Preview, error) {
 	d := f.reg.Def("orders")
-	ctx, a := c.Request().Context(), web.Actor(c)
-	sheet := resource.NewArena()
-	defer sheet.Release()
-	doc, err := f.reg.Item(ctx, a, d, fc.Order, sheet)
+	doc, err := f.reg.Item(ctx, a, d, fc.Order, on)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	doc.Actions, doc.HasActions = nil, false
 	doc.Links = slices.DeleteFunc(doc.Links, func(r hal.Rel) bool { return r.Name == "describedby" }) // it is another document
@@ -166,17 +78,17 @@ func (f *Face) showForecast(c echo.Context, fc *order.Forecast) error {
 	}
 	approvals, err := f.forecastApprovals(ctx, a, fc)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	doc.Props = append(doc.Props, hal.Prop{Name: dryRun, Value: hal.Object([]hal.Prop{
+	doc.Props = append(doc.Props, hal.Prop{Name: memberDryRun, Value: hal.Object([]hal.Prop{
 		{Name: "approvals", Value: hal.List(approvals)},
 		{Name: "quota", Value: f.forecastQuotas(fc)},
 		{Name: "jobs", Value: forecastJobs(fc.Jobs)},
 	})})
-	if f.dryRunPage(c, doc, fc.Approvers) {
-		return nil
-	}
-	return f.send(c, http.StatusOK, doc)
+	return &resource.Preview{Doc: doc, Parts: func(ctx context.Context) ([]hal.Embedded, error) {
+		approvers, err := f.approvers(ctx, a, fc.Approvers)
+		return []hal.Embedded{approvers}, err
+	}}, nil
 }
 
 // forecastApprovals says which policy approves, or who has to, as far as the actor

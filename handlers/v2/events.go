@@ -118,7 +118,7 @@ func (f *Face) EventData(e *models.Event) []byte {
 	if e.OrderID != 0 && e.ObjectType != models.ObjectOrder {
 		props = append(props, hal.Prop{Name: "order", Value: href("orders", e.OrderID)})
 	}
-	return f.encoder.AppendJSON(nil, &hal.Document{Props: props}, hal.CloudBolt)
+	return f.hal.Encoder().AppendJSON(nil, &hal.Document{Props: props}, hal.CloudBolt)
 }
 
 // The parameters by which events are chosen.
@@ -145,7 +145,7 @@ func (f *Face) eventList(d *resource.Def) echo.HandlerFunc {
 			return f.stream(c, filter)
 		}
 		c.Request().URL.RawQuery = rest
-		return f.page(c, d, resource.Page{Keep: keptParams(chosen)}, query.Base(filter.Where()))
+		return f.hal.Page(c, d, resource.Page{Keep: keptParams(chosen)}, query.Base(filter.Where()))
 	}
 }
 

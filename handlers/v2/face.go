@@ -6,21 +6,21 @@ package v2
 import (
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/access"
 	"halcyon/pkg/action"
-	"halcyon/pkg/apidoc"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/event"
 	"halcyon/pkg/history"
 	"halcyon/pkg/idempotency"
 	"halcyon/pkg/job"
+	"halcyon/pkg/mail"
 	"halcyon/pkg/order"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/refdata"
@@ -82,21 +82,15 @@ type Face struct {
 	Services
 	cfg     Config
 	reg     *resource.Registry
-	encoder hal.Encoder
-	seen    validators
+	hal     *halserver.Server
+	once    web.Once
 	samples samplesZip
-
-	descriptions func() (*descriptions, error)
-	explained    func() *apidoc.Docs
-	pages        sync.Map      // of documentation, as they are sent: *printed by representation and path
-	signOff      atomic.Uint64 // counts what may have ended sessions
+	signOff atomic.Uint64 // counts what may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
 func New(s Services, c Config) (*Face, error) {
-	f := &Face{Services: s, cfg: c, encoder: hal.Encoder{Curies: []hal.Link{{
-		Name: "cb", Href: Base + "/docs/rels/{rel}", Templated: true,
-	}}}}
+	f := &Face{Services: s, cfg: c}
 	var err error
 	if f.samples, err = zipSamples(); err != nil {
 		return nil, err
@@ -135,12 +129,28 @@ func New(s Services, c Config) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.descriptions, f.explained = f.describeAll(), f.explain()
-	f.seen.known = make(map[documentKey]known)
-	f.reg.OnChange(f.seen.heard)
+	f.hal = halserver.New(halserver.Config{
+		Registry: f.reg, Prefer: c.Prefer, Log: c.Log, Pages: c.Pages, Audit: c.Audit, Private: []string{Private},
+		Docs: f.documentation(), SignIn: f.signInPage, Unshown: unshown, Follow: s.Orders.Work,
+	})
+	f.once = web.Once{Answers: s.Idempotency, WriteFault: f.hal.WriteFault}
 	f.reg.OnChange(f.signedOff)
 	return f, nil
 }
+
+// unshown reports whether no document shows what an announcement of the topic is
+// about. Sessions end all the time, events happen, and anybody can ask for a new
+// password.
+func unshown(topic string) bool {
+	switch topic {
+	case auth.TopicSessions, auth.TopicTokens, auth.TopicResets, mail.Topic, event.Topic:
+		return true
+	}
+	return false
+}
+
+// WriteFault implements web.Face.
+func (f *Face) WriteFault(c echo.Context, err error) error { return f.hal.WriteFault(c, err) }
 
 // Declarations gives what the face serves, for tests and documentation.
 func (f *Face) Declarations() []*resource.Def { return f.reg.Defs() }
@@ -161,7 +171,7 @@ var public = map[string]bool{
 	resetPath:                   true,
 	resetLinkPath:               true,
 	openAPIPath:                 true,
-	openAPIYAMLPath:             true,
+	Base + "/openapi.yaml":      true,
 }
 
 func isPublic(path string) bool {
@@ -183,7 +193,7 @@ func (f *Face) Authenticate(c echo.Context) error {
 		return err
 	}
 	web.SetActor(c, a)
-	if safe(c) || r.Method == http.MethodOptions {
+	if halserver.Safe(c) || r.Method == http.MethodOptions {
 		return nil
 	}
 	return a.Writes()

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
@@ -30,7 +31,7 @@ func templatesLink() resource.Relation[models.ResourceHandler] {
 
 // templates lists what a handler's back end has to clone from.
 func (f *Face) templates(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	ctx, a := c.Request().Context(), web.Actor(c)
@@ -57,9 +58,9 @@ func (f *Face) templates(c echo.Context) error {
 		}
 		list[i] = hal.Object(props)
 	}
-	return f.send(c, http.StatusOK, &hal.Document{
+	return f.hal.Send(c, http.StatusOK, &hal.Document{
 		Links: []hal.Rel{
-			{Name: "self", Links: []hal.Link{{Href: f.subPath(d, h, templatesPath), Title: "Templates Of " + h.Name}}},
+			{Name: "self", Links: []hal.Link{{Href: halserver.SubPath(d, h, templatesPath), Title: "Templates Of " + h.Name}}},
 			{Name: "up", Links: []hal.Link{{Href: d.Href(h.ID), Title: h.Name}}},
 		},
 		Props: []hal.Prop{{Name: "total", Value: hal.Int(int64(len(list)))}, {Name: "templates", Value: hal.List(list)}},

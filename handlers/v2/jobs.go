@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/job"
@@ -128,7 +129,7 @@ func jobOutput(j *models.Job) string {
 
 // logText answers a job's log as text.
 func (f *Face) logText(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	_, text, err := f.Jobs.LogOf(c.Request().Context(), web.Actor(c), c.Param("id"))
@@ -140,7 +141,7 @@ func (f *Face) logText(c echo.Context) error {
 
 // logZip answers a job's log as a zip file.
 func (f *Face) logZip(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	j, text, err := f.Jobs.LogOf(c.Request().Context(), web.Actor(c), c.Param("id"))

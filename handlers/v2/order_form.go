@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
@@ -464,7 +465,7 @@ func exampleMemory(in *models.Input) string {
 // sampleOrder answers an order of the blueprint that can be sent as it is: for the
 // first of the caller's groups that may order it, into its first environment.
 func (f *Face) sampleOrder(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	ctx, a := c.Request().Context(), web.Actor(c)
@@ -481,7 +482,7 @@ func (f *Face) sampleOrder(c echo.Context) error {
 	}
 	blueprint := f.reg.Def("blueprints").Href(b.ID)
 	item := models.OrderItem{Kind: models.ItemDeploy, Deploy: f.sampleItem(b, o)}
-	return f.send(c, http.StatusOK, &hal.Document{
+	return f.hal.Send(c, http.StatusOK, &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: blueprint + "/sample-order", Title: "Sample Order Of " + b.Name}}},
 			{Name: "up", Links: []hal.Link{{Href: blueprint, Title: b.Name}}},

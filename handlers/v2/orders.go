@@ -10,8 +10,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
@@ -49,7 +51,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.Time("end-date", func(o *models.Order) *time.Time { return o.EndedAt }, "When its last job ended, or it was denied or canceled.").On("ended_at").OmitEmpty(),
 			resource.Value("deny-reason", func(o *models.Order) hal.Value { return textOrNull(o.DenyReason) }, "Why it was denied.").Typed(schema.String()).From("deny_reason").OmitEmpty(),
 			resource.Value("items", orderItems, "What is ordered, by kind of item.").Typed(itemsJSON()),
-			resource.Value("problems", orderProblems, "What keeps the caller from submitting or approving it as it is: where, and why.").Typed(problemsJSON()).OmitEmpty(),
+			resource.Value("problems", orderProblems, "What keeps the caller from submitting or approving it as it is: where, and why.").Typed(apidoc.FieldErrors()).OmitEmpty(),
 		}, resource.Identity(key)...),
 		Relations: append([]resource.Relation[models.Order]{
 			resource.One("group", "groups", "group_id", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
@@ -64,11 +66,11 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),
 		},
 		Actions: []resource.Action[models.Order]{
-			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit)},
+			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit), DryRun: &resource.DryRun{Do: f.drySubmit, Schema: forecastSchema}},
 			{Rel: "approve", Title: "Approve", Doc: "Lets a pending order go on.", Can: order.CanApprove, Do: do(f.Orders.Approve)},
 			{
 				Rel: "deny", Title: "Deny", Doc: "Ends a pending order, with a reason if there is one (reason).", Can: order.CanDeny,
-				Body: schema.Struct(optional("reason", wordUpTo(1024))...),
+				Body: schema.Struct(schema.Optional("reason", apidoc.WordUpTo(1024))...),
 				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Order], error) {
 					reason := n.Field("reason").TextUpTo(1024)
 					n.Done()
@@ -98,7 +100,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			}
 			return f.Orders.Create(ctx, a, d)
 		},
-		PostForm: f.newOrder, PostBody: orderBody(), Templates: f.cartTemplates,
+		PostForm: f.newOrder, PostBody: orderBody(), CreateDryRun: &resource.DryRun{Do: f.dryCreate, Schema: forecastSchema}, Templates: f.cartTemplates,
 		Display: &resource.Display[models.Order]{
 			Attributes: []string{"owner.username", "recipient.username", "approved-by.username"},
 			Lists: []resource.Listing{
@@ -143,14 +145,14 @@ func textOrNull(s string) hal.Value {
 
 // currentOrder answers the caller's cart, which is made on first use.
 func (f *Face) currentOrder(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	o, err := f.Orders.Current(c.Request().Context(), web.Actor(c))
 	if err != nil {
 		return err
 	}
-	return f.show(c, http.StatusOK, f.reg.Def("orders"), o)
+	return f.hal.Show(c, http.StatusOK, f.reg.Def("orders"), o)
 }
 
 // order finds the order that the path is about: the one that it names, or the
@@ -166,14 +168,14 @@ func (f *Face) order(c echo.Context) (*models.Order, error) {
 // change the cart does not learn what is wrong with the body.
 func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := halserver.NoQuery(c); err != nil {
 			return err
 		}
 		o, err := f.order(c)
 		if err != nil {
 			return err
 		}
-		ctx, err := f.expect(c, f.reg.Def("orders"), &o.Row)
+		ctx, err := f.hal.Expect(c, f.reg.Def("orders"), &o.Row)
 		if err != nil {
 			return err
 		}
@@ -181,14 +183,14 @@ func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (
 		if err := order.CanEdit(web.Actor(c), o); err != nil {
 			return err
 		}
-		n, err := f.read(c)
+		n, err := f.hal.Read(c)
 		if err != nil {
 			return err
 		}
 		if o, err = run(c, o.ID.String(), n); err != nil {
 			return err
 		}
-		return f.show(c, http.StatusOK, f.reg.Def("orders"), o)
+		return f.hal.Show(c, http.StatusOK, f.reg.Def("orders"), o)
 	}
 }
 
@@ -312,7 +314,7 @@ func position(c echo.Context) (int, error) {
 // items answers the items of one kind of an order, as a document.
 func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := halserver.NoQuery(c); err != nil {
 			return err
 		}
 		o, err := f.order(c)
@@ -320,7 +322,7 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 			return err
 		}
 		d := f.reg.Def("orders")
-		path := f.subPath(d, o, string(kind)+"-items")
+		path := halserver.SubPath(d, o, string(kind)+"-items")
 		var docs []hal.Document
 		for _, it := range o.Items {
 			if it.Kind == kind {
@@ -335,7 +337,7 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 			Props:    []hal.Prop{{Name: "total", Value: hal.Int(int64(len(docs)))}, {Name: "count", Value: hal.Int(int64(len(docs)))}},
 			Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
 		}
-		if ctx, a := c.Request().Context(), web.Actor(c); f.forms(c) && order.CanEdit(a, o) == nil {
+		if ctx, a := c.Request().Context(), web.Actor(c); f.hal.ReadsForms(c) && order.CanEdit(a, o) == nil {
 			props, err := f.itemForm(ctx, a, o, kind)
 			if err != nil {
 				return err
@@ -344,13 +346,13 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 				doc.Templates = []hal.Template{{Title: addTitles[kind], Method: "POST", Target: path, Properties: props}}
 			}
 		}
-		return f.sendTagged(c, http.StatusOK, doc, &o.Row, nil)
+		return f.hal.SendTagged(c, http.StatusOK, doc, &o.Row, nil)
 	}
 }
 
 func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := halserver.NoQuery(c); err != nil {
 			return err
 		}
 		position, err := position(c)
@@ -364,10 +366,10 @@ func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
 		for _, it := range o.Items {
 			if it.Kind == kind && it.Position == position {
 				doc := f.itemDocument(o, &it)
-				if f.forms(c) {
+				if f.hal.ReadsForms(c) {
 					doc.Templates = itemTemplates(web.Actor(c), o, &it, doc.Links[0].Links[0].Href)
 				}
-				return f.sendTagged(c, http.StatusOK, &doc, &o.Row, nil)
+				return f.hal.SendTagged(c, http.StatusOK, &doc, &o.Row, nil)
 			}
 		}
 		return fault.NotFoundf("Not found.")
@@ -381,7 +383,7 @@ func itemsTitle(kind models.ItemKind, o *models.Order) string {
 
 func (f *Face) itemDocument(o *models.Order, it *models.OrderItem) hal.Document {
 	d := f.reg.Def("orders")
-	href := f.subPath(d, o, string(it.Kind)+"-items") + strconv.Itoa(it.Position)
+	href := halserver.SubPath(d, o, string(it.Kind)+"-items") + strconv.Itoa(it.Position)
 	return hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: href, Title: strings.TrimSuffix(itemsTitle(it.Kind, o), "s Of Order id "+o.ID.String()) + " " + strconv.Itoa(it.Position)}}},

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/fault"
 )
@@ -28,23 +29,15 @@ func ResetLink(public, secret string) string {
 	return strings.TrimSuffix(public, "/") + resetPath + "/" + secret
 }
 
-// withoutSecrets gives a path that may be quoted.
-func withoutSecrets(path string) string {
-	if strings.HasPrefix(path, Private+"/") {
-		return Private + "/…"
-	}
-	return path
-}
-
 // resetForm answers the form that asks for a link.
 func (f *Face) resetForm(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	if !f.Auth.Mails() {
 		return fault.NotFoundf("Not found.")
 	}
-	return f.send(c, http.StatusOK, resetDocument(nil))
+	return f.hal.Send(c, http.StatusOK, resetDocument(nil))
 }
 
 func resetDocument(url.Values) *hal.Document {
@@ -59,15 +52,15 @@ func resetDocument(url.Values) *hal.Document {
 
 // askReset takes the wish down. The answer is one and the same, whoever it is about.
 func (f *Face) askReset(c echo.Context) error {
-	onForm(c, resetDocument)
-	if err := noQuery(c); err != nil {
+	halserver.OnForm(c, resetDocument)
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	if !f.Auth.Mails() {
-		c.Set(keyForm, nil)
+		halserver.OnForm(c, nil)
 		return fault.NotFoundf("Not found.")
 	}
-	n, err := f.read(c)
+	n, err := f.hal.Read(c)
 	if err != nil {
 		return err
 	}
@@ -79,7 +72,7 @@ func (f *Face) askReset(c echo.Context) error {
 	if err := f.Auth.AskReset(c.Request().Context(), account, c.RealIP()); err != nil {
 		return err
 	}
-	return f.send(c, f.statusFor(c, http.StatusAccepted), &hal.Document{
+	return f.hal.Send(c, f.hal.StatusFor(c, http.StatusAccepted), &hal.Document{
 		Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: resetPath, Title: "Forgotten password"}}}},
 		Props: []hal.Prop{{Name: "detail", Value: hal.String("If there is such a user, and the user's e-mail address is known, a mail with a link is on its way. The link is good for an hour.")}},
 	})
@@ -88,20 +81,20 @@ func (f *Face) askReset(c echo.Context) error {
 // resetLinkForm answers the form that sets a password. To look at it uses nothing up:
 // mail servers open links, too.
 func (f *Face) resetLinkForm(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	secret, err := f.resetSecret(c)
 	if err != nil {
 		return err
 	}
-	return f.send(c, http.StatusOK, resetLinkDocument(secret))
+	return f.hal.Send(c, http.StatusOK, resetLinkDocument(secret))
 }
 
 // resetSecret gives the secret of the link that the request is about, if it is good.
 func (f *Face) resetSecret(c echo.Context) (string, error) {
 	c.Response().Header().Set(echo.HeaderReferrerPolicy, "no-referrer")
-	c.Set(keyOnce, true)
+	halserver.ShownOnce(c)
 	secret := c.Param("secret")
 	return secret, f.Auth.CheckReset(c.Request().Context(), secret)
 }
@@ -119,15 +112,15 @@ func resetLinkDocument(secret string) *hal.Document {
 
 // resetPassword sets the password, and sends a browser to sign in with it.
 func (f *Face) resetPassword(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	secret, err := f.resetSecret(c)
 	if err != nil {
 		return err
 	}
-	onForm(c, func(url.Values) *hal.Document { return resetLinkDocument(secret) })
-	n, err := f.read(c)
+	halserver.OnForm(c, func(url.Values) *hal.Document { return resetLinkDocument(secret) })
+	n, err := f.hal.Read(c)
 	if err != nil {
 		return err
 	}
@@ -143,7 +136,7 @@ func (f *Face) resetPassword(c echo.Context) error {
 	if err := f.Auth.ResetPassword(c.Request().Context(), secret, plain); err != nil {
 		return err
 	}
-	if f.representation(c) == hal.AsHTML {
+	if f.hal.Representation(c) == hal.AsHTML {
 		return c.Redirect(http.StatusSeeOther, signInPath)
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"halcyon/handlers/halserver"
 )
 
 // samplesPath is where the sample client is downloaded from. It needs no
@@ -69,18 +71,13 @@ func zipSamples() (samplesZip, error) {
 
 // apiSamples answers the sample client as a zip file.
 func (f *Face) apiSamples(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	h := c.Response().Header()
-	h.Set(headerETag, `"`+f.samples.etag+`"`)
 	h.Set(echo.HeaderCacheControl, "public, no-cache")
-	t, given, err := readTags(c.Request().Header, headerNoneMatch)
-	if err != nil {
+	if has, err := halserver.NotModified(c, f.samples.etag); has || err != nil {
 		return err
-	}
-	if given && t.match(f.samples.etag) {
-		return c.NoContent(http.StatusNotModified)
 	}
 	h.Set(echo.HeaderContentDisposition, "attachment; filename=api-samples.zip")
 	return c.Blob(http.StatusOK, "application/zip", f.samples.data)

@@ -104,7 +104,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			f.modify(),
 			f.extendServer(),
 		},
-		Offers: f.offersOnServers,
+		Offers: f.offersOnServers, OfferBody: runBody(), OfferedBy: "server-actions",
 		Display: &resource.Display[sv]{
 			Attributes: []string{"owner.username"},
 			Lists: []resource.Listing{
@@ -213,7 +213,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 				return f.deleteService(ctx, a, ref)
 			},
 		}, f.scaleAction(), f.extendService()},
-		Offers: f.offersOnServices,
+		Offers: f.offersOnServices, OfferBody: runBody(), OfferedBy: "service-actions",
 		Display: &resource.Display[svc]{
 			Attributes: []string{"owner.username"},
 			Lists: []resource.Listing{

@@ -8,10 +8,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/resource"
-	"halcyon/pkg/view"
 	"halcyon/pkg/web"
 )
 
@@ -27,18 +27,12 @@ const (
 	memberUnsent = "unsent"
 )
 
-const keyForm = "halcyon.form"
-
-// onForm notes the document whose form the request is, where nobody is signed in
-// whose page could be visited again.
-func onForm(c echo.Context, doc func(values url.Values) *hal.Document) { c.Set(keyForm, doc) }
-
 // signInForm answers the form to sign in with.
 func (f *Face) signInForm(c echo.Context) error {
-	if err := onlyQuery(c, memberNext); err != nil {
+	if err := halserver.OnlyQuery(c, memberNext); err != nil {
 		return err
 	}
-	return f.send(c, http.StatusOK, f.signInDocument(c.QueryParam(memberNext), ""))
+	return f.hal.Send(c, http.StatusOK, f.signInDocument(c.QueryParam(memberNext), ""))
 }
 
 func (f *Face) signInDocument(next, unsent string) *hal.Document {
@@ -76,11 +70,11 @@ func localPath(text string) string {
 // signIn begins the session of a browser, and sends it on: to where it wanted to go,
 // or to the form that it had sent, which nothing was done with. Others get the user.
 func (f *Face) signIn(c echo.Context) error {
-	onForm(c, func(v url.Values) *hal.Document { return f.signInDocument(v.Get(memberNext), v.Get(memberUnsent)) })
-	if err := noQuery(c); err != nil {
+	halserver.OnForm(c, func(v url.Values) *hal.Document { return f.signInDocument(v.Get(memberNext), v.Get(memberUnsent)) })
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
-	n, err := f.read(c)
+	n, err := f.hal.Read(c)
 	if err != nil {
 		return err
 	}
@@ -100,15 +94,15 @@ func (f *Face) signIn(c echo.Context) error {
 	}
 	web.SetActor(c, a)
 	f.cfg.Cookie.Set(c, secret)
-	if f.representation(c) != hal.AsHTML {
+	if f.hal.Representation(c) != hal.AsHTML {
 		d := f.reg.Def("users")
 		row, err := d.Find(r.Context(), a, a.ID.String())
 		if err != nil {
 			return err
 		}
-		return f.show(c, http.StatusOK, d, row)
+		return f.hal.Show(c, http.StatusOK, d, row)
 	}
-	if sent, from := f.unsentBy(a, unsent); sent != nil && f.again(c, from, sent) {
+	if sent, from := f.unsentBy(a, unsent); sent != nil && f.hal.ShowFormAgain(c, from, sent) {
 		return nil
 	}
 	return c.Redirect(http.StatusSeeOther, localPath(next))
@@ -134,7 +128,7 @@ func credentials(c echo.Context, n *jsonbody.Value) (auth.Credentials, error) {
 
 // signOut ends the session that the credentials belong to.
 func (f *Face) signOut(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	if err := f.Auth.SignOut(c.Request().Context(), web.Actor(c)); err != nil {
@@ -143,7 +137,7 @@ func (f *Face) signOut(c echo.Context) error {
 	if f.cfg.Cookie.Read(c.Request()) != "" {
 		f.cfg.Cookie.Clear(c)
 	}
-	if f.representation(c) == hal.AsHTML {
+	if f.hal.Representation(c) == hal.AsHTML {
 		return c.Redirect(http.StatusSeeOther, signInPath)
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -152,12 +146,12 @@ func (f *Face) signOut(c echo.Context) error {
 // signInPage answers a browser that has no session with the form to sign in. What it
 // had sent comes along, for the time after.
 func (f *Face) signInPage(c echo.Context, p *hal.Problem) error {
-	v, r := newView(c), c.Request()
+	v, r := halserver.NewView(c), c.Request()
 	next, unsent := v.Path, ""
 	if v.Query != "" {
 		next += "?" + v.Query
 	}
-	if !safe(c) {
+	if !halserver.Safe(c) {
 		next = web.FormPage(c)
 		unsent = f.keepUnsent(c)
 	}
@@ -165,22 +159,12 @@ func (f *Face) signInPage(c echo.Context, p *hal.Problem) error {
 	if r.Header.Get(echo.HeaderAuthorization) != "" || f.cfg.Cookie.Read(r) != "" {
 		v.Problem = p
 	}
-	return f.sendPage(c, p.Status, v)
-}
-
-// formPage answers a form of a page that needs nobody signed in, and that led to
-// nothing.
-func (f *Face) formPage(c echo.Context, doc func(url.Values) *hal.Document, p *hal.Problem) error {
-	values, _ := c.Get(keyTyped).(url.Values)
-	v := newView(c)
-	v.Doc, v.Problem = doc(values), p
-	v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: view.Harmless(values), Problem: p}
-	return f.sendPage(c, p.Status, v)
+	return f.hal.SendPage(c, p.Status, v)
 }
 
 // user answers the caller's own user. To a person it shows the roles with it.
 func (f *Face) user(c echo.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
 	ctx, a, d := c.Request().Context(), web.Actor(c), f.reg.Def("users")
@@ -188,15 +172,15 @@ func (f *Face) user(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	setSubject(c, d, false)
+	halserver.SetSubject(c, d, false)
 	sheet := resource.NewArena()
 	defer sheet.Release()
-	doc, err := f.written(c, d, row, sheet)
+	doc, err := f.hal.Document(c, d, row, sheet)
 	if err != nil {
 		return err
 	}
-	if f.forms(c) && a.Session != "" {
+	if f.hal.ReadsForms(c) && a.Session != "" {
 		doc.Templates = append(doc.Templates, hal.Template{Key: "sign-out", Title: "Sign out", Method: http.MethodPost, Target: Base + "/user/actions/sign-out"})
 	}
-	return f.sendTagged(c, http.StatusOK, doc, d.RowKey(row), nil)
+	return f.hal.SendTagged(c, http.StatusOK, doc, d.RowKey(row), nil)
 }

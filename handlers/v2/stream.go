@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/auth"
@@ -34,7 +35,7 @@ const (
 // stream answers what happens from now on, or from the event on that the caller had
 // last, until the credentials end, the client goes or the service stops.
 func (f *Face) stream(c echo.Context, filter event.Filter) error {
-	if err := onlyQuery(c, append([]string{paramLastEvent}, eventParams...)...); err != nil {
+	if err := halserver.OnlyQuery(c, append([]string{paramLastEvent}, eventParams...)...); err != nil {
 		return err
 	}
 	r := c.Request()
@@ -48,7 +49,7 @@ func (f *Face) stream(c echo.Context, filter event.Filter) error {
 		return err
 	}
 	w := &follower{face: f, stream: st, guard: f.guard(c, a)}
-	varying(c.Response().Header())
+	web.VaryByAccept(c.Response().Header())
 	return web.OpenStream(c, w.begin)
 }
 
@@ -61,7 +62,7 @@ type follower struct {
 	stream *event.Stream
 	guard  guard
 
-	turns coalescer
+	turns web.Coalescer
 	beat  *time.Timer // nil before the stream has been greeted
 	due   atomic.Bool // something has to be said, be it nothing
 }
@@ -74,7 +75,7 @@ func (w *follower) begin(to web.Stream) {
 }
 
 // wake has the follower look for something to write. It does not wait.
-func (w *follower) wake() { w.turns.call(w.turn) }
+func (w *follower) wake() { w.turns.Call(w.turn) }
 
 // turn writes what there is, and reports whether the stream goes on.
 func (w *follower) turn() bool {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"halcyon/models"
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
@@ -95,10 +96,6 @@ func ratesJSON() schema.Object {
 // amountJSON is what a quota counts.
 func amountJSON() schema.Object { return schema.Either(schema.Integer(), resource.RateJSON()) }
 
-func problemsJSON() schema.Object {
-	return schema.Array(schema.Struct(schema.M("pointer", schema.String()), schema.M("reason", schema.String())))
-}
-
 // itemMembers are what documents show of an item of each kind.
 func itemMembers(kind models.ItemKind) []schema.Member {
 	server := []schema.Member{
@@ -161,12 +158,6 @@ func itemsJSON() schema.Object {
 
 func refJSON() schema.Object { return schema.Ref("Ref") }
 
-func wordJSON() schema.Object {
-	return schema.Of("type", []string{"string", "number", "boolean", "null"})
-}
-
-func wordUpTo(most int) schema.Object { return wordJSON().With("maxLength", most) }
-
 func countJSON() schema.Object {
 	return schema.Of("type", []string{"integer", "string", "null"}, "minimum", 1, "maximum", catalog.MaxQuantity)
 }
@@ -175,49 +166,38 @@ func yesJSON() schema.Object { return schema.Ref("YesOrNo") }
 
 func valuesJSON() schema.Object {
 	// A form carries it as a text that holds JSON.
-	return schema.Of("type", []string{"object", "string", "null"}, "additionalProperties", schema.Either(wordJSON(), refJSON()))
+	return schema.Of("type", []string{"object", "string", "null"}, "additionalProperties", schema.Either(apidoc.Word(), refJSON()))
 }
 
 func textsJSON() schema.Object {
-	return schema.Either(schema.Array(wordJSON()), schema.String().Doc("The same with commas between."), schema.Of("type", "null"))
-}
-
-func refsJSON() schema.Object { return schema.Either(schema.Array(refJSON()), refJSON()) }
-
-// optional makes members of names and schemas, none of which is required.
-func optional(pairs ...any) []schema.Member {
-	list := make([]schema.Member, 0, len(pairs)/2)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		list = append(list, schema.M(pairs[i].(string)+"?", pairs[i+1].(schema.Object)))
-	}
-	return list
+	return schema.Either(schema.Array(apidoc.Word()), schema.String().Doc("The same with commas between."), schema.Of("type", "null"))
 }
 
 // itemBody is what a body may say of an item of a kind. Members of a PATCH may be
 // missing; those that a new item needs are named in the documentation of the POST.
 func itemBody(kind models.ItemKind) schema.Object {
-	attributes := schema.Nullable(schema.Struct(optional("hostname", wordJSON(), "quantity", countJSON())...))
-	shown := optional("rate", schema.Any(), "_links", schema.Any(), "delta", schema.Any())
+	attributes := schema.Nullable(schema.Struct(schema.Optional("hostname", apidoc.Word(), "quantity", countJSON())...))
+	shown := schema.Optional("rate", schema.Any(), "_links", schema.Any(), "delta", schema.Any())
 	var own []schema.Member
 	switch kind {
 	case models.ItemDeploy:
-		tier := schema.Nullable(schema.Struct(optional("environment", refJSON(), "os-build", refJSON(), "parameters", valuesJSON(), "attributes", attributes)...))
-		own = optional("blueprint", refJSON(), "service-name", wordUpTo(maxName), "resource-name", wordUpTo(maxName), "environment", refJSON(),
+		tier := schema.Nullable(schema.Struct(schema.Optional("environment", refJSON(), "os-build", refJSON(), "parameters", valuesJSON(), "attributes", attributes)...))
+		own = schema.Optional("blueprint", refJSON(), "service-name", apidoc.WordUpTo(maxName), "resource-name", apidoc.WordUpTo(maxName), "environment", refJSON(),
 			"resource-parameters", valuesJSON(), "parameters", valuesJSON(),
 			"blueprint-items-arguments", schema.Of("type", []string{"object", "string", "null"}, "additionalProperties", tier))
 	case models.ItemProv:
-		own = optional("environment", refJSON(), "os-build", refJSON(), "attributes", attributes, "hostname", wordJSON(), "quantity", countJSON(),
-			"parameters", valuesJSON(), "preconfigurations", textsJSON(), "applications", refsJSON())
+		own = schema.Optional("environment", refJSON(), "os-build", refJSON(), "attributes", attributes, "hostname", apidoc.Word(), "quantity", countJSON(),
+			"parameters", valuesJSON(), "preconfigurations", textsJSON(), "applications", apidoc.References())
 		own = append(own, inputMembers(provInputs())...)
 	case models.ItemMod:
-		own = optional("server", refJSON(), "environment", refJSON(), "parameters", valuesJSON(), "disk-uuid", wordJSON())
+		own = schema.Optional("server", refJSON(), "environment", refJSON(), "parameters", valuesJSON(), "disk-uuid", apidoc.Word())
 		own = append(own, inputMembers(order.ModInputs())...)
 	case models.ItemDecom:
-		own = optional("environment", refJSON(), "servers", refsJSON(), "services", refsJSON(), "resources", refsJSON())
+		own = schema.Optional("environment", refJSON(), "servers", apidoc.References(), "services", apidoc.References(), "resources", apidoc.References())
 	case models.ItemScale:
-		own = append(optional("service", refJSON(), "resource", refJSON()), scaleMembers()...)
+		own = append(schema.Optional("service", refJSON(), "resource", refJSON()), scaleMembers()...)
 	case models.ItemAction:
-		own = optional("server", refJSON(), "service", refJSON(), "resource", refJSON(), "action", refJSON(), "parameters", valuesJSON(), "name", schema.Any())
+		own = schema.Optional("server", refJSON(), "service", refJSON(), "resource", refJSON(), "action", refJSON(), "parameters", valuesJSON(), "name", schema.Any())
 	}
 	return schema.Struct(append(own, shown...)...)
 }
@@ -225,13 +205,13 @@ func itemBody(kind models.ItemKind) schema.Object {
 func inputMembers(inputs []models.Input) []schema.Member {
 	var list []schema.Member
 	for i := range inputs {
-		list = append(list, schema.M(inputs[i].Name+"?", schema.Either(wordJSON(), refJSON()).Doc(inputs[i].Label)))
+		list = append(list, schema.M(inputs[i].Name+"?", schema.Either(apidoc.Word(), refJSON()).Doc(inputs[i].Label)))
 	}
 	return list
 }
 
 func scaleMembers() []schema.Member {
-	return optional("tier", wordUpTo(maxName), "build-item", wordUpTo(maxName), "quantity", countJSON(), "parameters", valuesJSON())
+	return schema.Optional("tier", apidoc.WordUpTo(maxName), "build-item", apidoc.WordUpTo(maxName), "quantity", countJSON(), "parameters", valuesJSON())
 }
 
 // cartMembers are what a body may say of an order itself.
@@ -240,42 +220,42 @@ func cartMembers() []schema.Member {
 	for _, kind := range models.ItemKinds {
 		items = append(items, schema.M(itemMember(kind)+"?", schema.Nullable(schema.Array(schema.Ref(itemName(kind)+"Body")))))
 	}
-	return append(optional("name", wordUpTo(maxName), "group", refJSON(), "recipient", refJSON()),
+	return append(schema.Optional("name", apidoc.WordUpTo(maxName), "group", refJSON(), "recipient", refJSON()),
 		schema.M("items?", schema.Nullable(schema.Struct(items...))))
 }
 
 func orderBody() schema.Object {
-	return schema.Struct(append(cartMembers(), optional("owner", refJSON(), "submit-now", yesJSON())...)...)
+	return schema.Struct(append(cartMembers(), schema.Optional("owner", refJSON(), "submit-now", yesJSON())...)...)
 }
 
 // orderFormBody is the flat form of a blueprint: what every form has, and what its
 // build items and inputs ask.
 func orderFormBody() schema.Object {
-	known := schema.Struct(optional("name", wordUpTo(maxName), "group", refJSON(), "recipient", refJSON(), "submit-now", yesJSON(),
-		"service-name", wordUpTo(maxName), "environment", refJSON(), "quantity", countJSON(), "hostname", wordJSON(), "os-build", refJSON())...)
-	return known.With("additionalProperties", schema.Either(wordJSON(), refJSON()).Doc("What an input of the blueprint, or one of several build items, asks: the form of the blueprint names it."))
+	known := schema.Struct(schema.Optional("name", apidoc.WordUpTo(maxName), "group", refJSON(), "recipient", refJSON(), "submit-now", yesJSON(),
+		"service-name", apidoc.WordUpTo(maxName), "environment", refJSON(), "quantity", countJSON(), "hostname", apidoc.Word(), "os-build", refJSON())...)
+	return known.With("additionalProperties", schema.Either(apidoc.Word(), refJSON()).Doc("What an input of the blueprint, or one of several build items, asks: the form of the blueprint names it."))
 }
 
 func modifyBody() schema.Object {
-	return schema.Struct(append(optional("parameters", valuesJSON(), "disk-uuid", wordJSON()), inputMembers(order.ModInputs())...)...)
+	return schema.Struct(append(schema.Optional("parameters", valuesJSON(), "disk-uuid", apidoc.Word()), inputMembers(order.ModInputs())...)...)
 }
 
 func snapshotBody() schema.Object {
-	return schema.Struct(optional("name", wordUpTo(maxSnapshotName), "description", wordUpTo(maxSnapshotText), "memory", yesJSON())...)
+	return schema.Struct(schema.Optional("name", apidoc.WordUpTo(maxSnapshotName), "description", apidoc.WordUpTo(maxSnapshotText), "memory", yesJSON())...)
 }
 
 func extendBody() schema.Object {
-	return schema.Struct(optional("expiration-date", wordJSON(), "days", schema.Of("type", []string{"integer", "string", "null"}, "minimum", 1), "power-on", yesJSON())...)
+	return schema.Struct(schema.Optional("expiration-date", apidoc.Word(), "days", schema.Of("type", []string{"integer", "string", "null"}, "minimum", 1), "power-on", yesJSON())...)
 }
 
 func importTemplateBody() schema.Object {
-	return schema.Struct(optional("template", wordJSON(), "name", wordJSON(), "os-family", wordJSON(), "os-build", refJSON())...)
+	return schema.Struct(schema.Optional("template", apidoc.Word(), "name", apidoc.Word(), "os-family", apidoc.Word(), "os-build", refJSON())...)
 }
 
 // runBody is what an action is told that administrators have defined.
 func runBody() schema.Object {
-	return schema.Struct(optional("parameters", valuesJSON())...).
-		With("additionalProperties", wordJSON().Doc("What an input of the action asks."))
+	return schema.Struct(schema.Optional("parameters", valuesJSON())...).
+		With("additionalProperties", apidoc.Word().Doc("What an input of the action asks."))
 }
 
 // builtInsJSON are the built-in actions; a webhook is none of them.

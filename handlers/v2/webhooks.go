@@ -78,7 +78,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			{Rel: "disable", Title: "Disable", Doc: "Sends nothing any more. What waits is given up, and can be replayed later.", Can: subscription.CanSend, Do: hookAction(s.Disable)},
 			{
 				Rel: "replay-failed", Title: "Replay failures of", Can: subscription.CanSend,
-				Body: schema.Struct(optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
+				Body: schema.Struct(schema.Optional("since", schema.String().Doc("An instant such as 2027-01-31T12:00:00Z."))...),
 				Doc:  "Sends again what was given up, all of it or what was made since an instant (since).",
 				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[hook], error) {
 					since := resource.ReadTime(n.Field("since"))

@@ -40,6 +40,7 @@ type Operation struct {
 	Body    []Media           // nil: none is read
 	Must    bool              // the body is required
 	Public  bool              // it needs no credentials
+	SignsIn bool              // it reads credentials itself, and refuses wrong ones
 	Answers []Answer
 }
 

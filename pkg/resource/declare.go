@@ -45,7 +45,9 @@ type Resource[T any] struct {
 
 	// Offers gives further actions that administrators have defined, each with a
 	// number as its path; nil for none.
-	Offers func(ctx context.Context) ([]Action[T], error)
+	Offers    func(ctx context.Context) ([]Action[T], error)
+	OfferBody schema.Object // what their bodies may hold, for the documentation
+	OfferedBy string        // plural of the resource that they are rows of; it and the number name their relations
 
 	Find func(ctx context.Context, a access.Actor, ref string) (*T, error)
 	List func(ctx context.Context, a access.Actor, s *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[T], error)
@@ -65,6 +67,8 @@ type Resource[T any] struct {
 	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (*T, error)
 	PostForm func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
 	PostBody schema.Object // what such a body may hold, for the documentation
+
+	CreateDryRun *DryRun // tries a create out; nil: it cannot be tried out
 
 	DeleteResults Results // what Delete leads to; zero for nothing more
 
@@ -515,10 +519,29 @@ type Action[T any] struct {
 	// Form lists what the body may hold, for the action's template; nil for nothing.
 	Form func(ctx context.Context, a access.Actor, row *T) ([]hal.TemplateProperty, error)
 
+	DryRun *DryRun // tries the action out; nil: it cannot be tried out
+
 	// For the documentation: what the body may hold, nil for nothing, and what the
 	// action can lead to.
 	Body    schema.Object
 	Results Results
+}
+
+// DryRun tries an operation out: a request with dry-run=1 gets what the operation
+// would lead to, and nothing is changed.
+type DryRun struct {
+	// Do returns the preview, whose document may be built on the arena. ref is the row
+	// that an action is about, "" for a create.
+	Do func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *Arena) (*Preview, error)
+
+	Schema string // name of the schema of the document, for the documentation
+}
+
+// Preview is what an operation would lead to.
+type Preview struct {
+	Doc *hal.Document
+	// Parts returns what a page shows besides the document; nil for nothing.
+	Parts func(ctx context.Context) ([]hal.Embedded, error)
 }
 
 // BatchAction is an operation on the collection.

@@ -43,6 +43,8 @@ type Def struct {
 	Import  func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (row any, replaced bool, err error)
 
 	Offers    func(ctx context.Context) ([]*ActionDef, error) // see ActionsOn; nil for none
+	OfferBody schema.Object
+	OfferedBy string // plural
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
 	CanDelete func(a access.Actor, row any) error
@@ -51,6 +53,7 @@ type Def struct {
 
 	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
 	DeleteResults Results
+	CreateDryRun  *DryRun
 
 	fresh     func() any // an empty row, as a create begins with
 	postForm  func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
@@ -152,6 +155,7 @@ type ActionDef struct {
 	Form                        func(ctx context.Context, a access.Actor, row any) ([]hal.TemplateProperty, error)
 	Body                        schema.Object
 	Results                     Results
+	DryRun                      *DryRun
 }
 
 // SubDef is a sub-collection with its row type forgotten.
@@ -172,7 +176,7 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	d := &Def{
 		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
-		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, Hidden: r.Hidden, Validity: r.CacheRule, PostBody: r.PostBody, DeleteResults: r.DeleteResults,
+		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, Hidden: r.Hidden, Validity: r.CacheRule, PostBody: r.PostBody, DeleteResults: r.DeleteResults, CreateDryRun: r.CreateDryRun, OfferBody: r.OfferBody, OfferedBy: r.OfferedBy,
 		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
 		title: func(row any) string { return r.Title(row.(*T)) },
 		Schema: &query.Schema{
@@ -456,7 +460,7 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 }
 
 func defineAction[T any](x Action[T]) *ActionDef {
-	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.NoBulk}
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.NoBulk, DryRun: x.DryRun}
 	if d.Name == "" {
 		d.Name = x.Rel
 	}

@@ -155,3 +155,12 @@ func Nullable(o Object) Object {
 
 // Ref refers to a schema elsewhere.
 func Ref(to string) Object { return Of("$ref", to) }
+
+// Optional returns members of names and schemas in turn, none of which is required.
+func Optional(pairs ...any) []Member {
+	list := make([]Member, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		list = append(list, M(pairs[i].(string)+"?", pairs[i+1].(Object)))
+	}
+	return list
+}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,10 +196,6 @@ var ErrTooLarge = errors.New("body too large")
 // ErrWrongType is the cause of a fault about a body of a type that is not read.
 var ErrWrongType = errors.New("unsupported media type")
 
-// ErrKeyReused is the cause of a fault about an Idempotency-Key that came with
-// another body before.
-var ErrKeyReused = errors.New("idempotency key reused")
-
 func fromEcho(c echo.Context, err error) error {
 	var he *echo.HTTPError
 	if !errors.As(err, &he) {
@@ -265,6 +262,16 @@ func ReadBody(c echo.Context) ([]byte, error) {
 	return data, nil
 }
 
+// VaryByAccept says in the header of an answer that it depends on what the client
+// accepts: the media type and the coding.
+func VaryByAccept(h http.Header) {
+	for _, name := range []string{echo.HeaderAcceptEncoding, echo.HeaderAccept} {
+		if !slices.Contains(h.Values(echo.HeaderVary), name) {
+			h.Add(echo.HeaderVary, name)
+		}
+	}
+}
+
 const (
 	keyActor = "halcyon.actor"
 	keyFault = "halcyon.fault"
@@ -323,7 +330,7 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 	}
 	attrs := []slog.Attr{
 		slog.String("id", id), slog.String("actor", Actor(c).Username),
-		slog.String("method", c.Request().Method), slog.String("path", s.shown(c.Request().URL.Path)),
+		slog.String("method", c.Request().Method), slog.String("path", Redact(c.Request().URL.Path, s.cfg.Private)),
 		slog.Int("status", status), slog.Int64("bytes", c.Response().Size), slog.Duration("took", took),
 	}
 	if err != nil && status != http.StatusUnauthorized {
@@ -333,9 +340,10 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// shown gives a path as it may stand in a log.
-func (s *server) shown(path string) string {
-	for _, p := range s.cfg.Private {
+// Redact returns the path as logs and answers may quote it: without what follows one
+// of the private paths.
+func Redact(path string, private []string) string {
+	for _, p := range private {
 		if strings.HasPrefix(path, p+"/") {
 			return p + "/…"
 		}

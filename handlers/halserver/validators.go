@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"net/http"
@@ -12,9 +12,6 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/auth"
-	"halcyon/pkg/event"
-	"halcyon/pkg/mail"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -25,7 +22,8 @@ import (
 type validators struct {
 	mu      sync.RWMutex
 	known   map[documentKey]known
-	changes atomic.Uint64 // announced so far
+	changes atomic.Uint64           // announced so far
+	unshown func(topic string) bool // see Config
 }
 
 // documentsKept is how many documents are remembered.
@@ -54,12 +52,9 @@ type etagState struct {
 	at      time.Time
 }
 
-// heard counts what is announced. Sessions end all the time, events happen, anybody
-// can ask for a new password, and no document that is remembered says anything of
-// them.
+// heard counts the announcements of changes that a document may show.
 func (v *validators) heard(topic, _ string) {
-	switch topic {
-	case auth.TopicSessions, auth.TopicTokens, auth.TopicResets, mail.Topic, event.Topic:
+	if v.unshown != nil && v.unshown(topic) {
 		return
 	}
 	v.changes.Add(1)
@@ -98,24 +93,24 @@ func keyOf(c echo.Context, rep hal.Representation) documentKey {
 // sight looks at the state of all that an item's document is made from, nil when
 // the declaration does not say, or nobody would ask. The error is NotFound when
 // the caller sees no such row.
-func (f *Face) sight(c echo.Context, d *resource.Def) (*etagState, error) {
+func (s *Server) sight(c echo.Context, d *resource.Def) (*etagState, error) {
 	r := c.Request()
-	if d.Validity == nil || r.URL.RawQuery != "" || web.Asked(c) || !f.reg.Live() {
+	if d.Validity == nil || r.URL.RawQuery != "" || web.Asked(c) || !s.reg.Live() {
 		return nil, nil
 	}
-	if d.Display != nil && f.representation(c) == hal.AsHTML {
+	if d.Display != nil && s.Representation(c) == hal.AsHTML {
 		return nil, nil // the page shows more than the document
 	}
-	if !d.Validity.Announced && !asked(r.Header) && f.cfg.Audit == nil {
+	if !d.Validity.Announced && !asked(r.Header) && s.cfg.Audit == nil {
 		return nil, nil
 	}
-	s := &etagState{of: d, actor: web.Actor(c), changes: f.seen.changes.Load(), at: f.reg.Now()}
-	s.actor.Session = ""
+	now := &etagState{of: d, actor: web.Actor(c), changes: s.seen.changes.Load(), at: s.reg.Now()}
+	now.actor.Session = ""
 	var err error
-	if s.stamp, err = f.reg.Fingerprint(r.Context(), s.actor, d, c.Param("id")); err != nil || s.stamp == "" {
+	if now.stamp, err = s.reg.Fingerprint(r.Context(), now.actor, d, c.Param("id")); err != nil || now.stamp == "" {
 		return nil, err
 	}
-	return s, nil
+	return now, nil
 }
 
 // asked reports whether the request is a conditional GET.
@@ -125,12 +120,12 @@ func asked(h http.Header) bool {
 
 // unchanged answers 304 when the caller has the document as it still is, as far as
 // that is known without making it. It reports whether it has answered.
-func (f *Face) unchanged(c echo.Context, now *etagState) (bool, error) {
-	e, ok := f.seen.get(keyOf(c, f.representation(c)))
+func (s *Server) unchanged(c echo.Context, now *etagState) (bool, error) {
+	e, ok := s.seen.get(keyOf(c, s.Representation(c)))
 	if now == nil || !ok || !e.same(now) {
 		return false, nil
 	}
-	if f.cfg.Audit != nil {
+	if s.cfg.Audit != nil {
 		c.Set(keyKnown, e)
 		return false, nil
 	}
@@ -138,7 +133,7 @@ func (f *Face) unchanged(c echo.Context, now *etagState) (bool, error) {
 		return false, err
 	}
 	h := c.Response().Header()
-	varying(h)
+	web.VaryByAccept(h)
 	h.Set(echo.HeaderCacheControl, "private, no-cache")
 	e.set(c)
 	return true, c.NoContent(http.StatusNotModified)
@@ -160,18 +155,18 @@ const keyKnown = "halcyon.known"
 
 // remember keeps what a document is known by, and what it was made from. It reports
 // whether the caller would have been told that nothing has changed.
-func (f *Face) remember(c echo.Context, v validator, seen *etagState) bool {
+func (s *Server) remember(c echo.Context, v validator, seen *etagState) bool {
 	if seen == nil {
 		return false
 	}
 	was, ok := c.Get(keyKnown).(known)
 	if ok && was.tag != v.tag {
 		// Unless it changed just now, which the next look would find.
-		if now, err := f.sight(c, seen.of); err == nil && now != nil && now.same(seen) {
-			f.cfg.Audit(strings.Join([]string{c.Request().URL.Path, was.tag, v.tag, seen.stamp}, " "))
+		if now, err := s.sight(c, seen.of); err == nil && now != nil && now.same(seen) {
+			s.cfg.Audit(strings.Join([]string{c.Request().URL.Path, was.tag, v.tag, seen.stamp}, " "))
 		}
 	}
-	f.seen.put(keyOf(c, f.representation(c)), known{*seen, v})
+	s.seen.put(keyOf(c, s.Representation(c)), known{*seen, v})
 	if !ok || was.tag != v.tag {
 		return false
 	}

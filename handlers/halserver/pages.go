@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"net/http"
@@ -23,14 +23,31 @@ const (
 	keyOnce  = "halcyon.once" // the answer shows what is shown this once
 )
 
+const keyForm = "halcyon.form"
+
+// OnForm notes the document whose form the request is, for a form that needs nobody
+// signed in: when the request fails, the document is shown again. A nil doc takes the
+// note back.
+func OnForm(c echo.Context, doc func(values url.Values) *hal.Document) {
+	if doc == nil {
+		c.Set(keyForm, nil)
+		return
+	}
+	c.Set(keyForm, doc)
+}
+
+// ShownOnce notes that the answer shows something that nobody is shown again: it is
+// not cached, and no redirect replaces it.
+func ShownOnce(c echo.Context) { c.Set(keyOnce, true) }
+
 // subject is what a document is about.
 type subject struct {
 	of   *resource.Def
 	many bool
 }
 
-// setSubject notes what the answer will be setSubject, for the page that it may become.
-func setSubject(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, subject{d, many}) }
+// SetSubject notes what the answer will be SetSubject, for the page that it may become.
+func SetSubject(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, subject{d, many}) }
 
 // typed notes what a form held.
 func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
@@ -38,8 +55,8 @@ func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
 // sources are the representations that a page can show as they are.
 var sources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHALForms, "json": hal.AsCloudBolt}
 
-// newView returns the page of the request, without a document yet.
-func newView(c echo.Context) *view.View {
+// NewView returns the page of the request, without a document yet.
+func NewView(c echo.Context) *view.View {
 	s, _ := c.Get(keyAbout).(subject)
 	u := c.Request().URL
 	path := u.EscapedPath()
@@ -48,12 +65,12 @@ func newView(c echo.Context) *view.View {
 	}
 	return &view.View{
 		Of: s.of, Many: s.many, Path: path, Query: u.RawQuery, Actor: web.Actor(c),
-		Origin: c.Scheme() + "://" + c.Request().Host, Selection: web.Selection(c), Posted: !safe(c),
+		Origin: c.Scheme() + "://" + c.Request().Host, Selection: web.Selection(c), Posted: !Safe(c),
 	}
 }
 
-// policed says what a browser may do with a page.
-func policed(h http.Header) {
+// setPolicy says in the header what a browser may do with a page.
+func setPolicy(h http.Header) {
 	h.Set(echo.HeaderContentSecurityPolicy, view.Policy)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	if h.Get(echo.HeaderReferrerPolicy) == "" {
@@ -61,29 +78,29 @@ func policed(h http.Header) {
 	}
 }
 
-func (f *Face) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
-	policed(c.Response().Header())
-	v := newView(c)
-	v.Doc, v.Now = doc, f.reg.Now()
-	v.Done = f.flash(c, doc)
+func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
+	setPolicy(c.Response().Header())
+	v := NewView(c)
+	v.Doc, v.Now = doc, s.reg.Now()
+	v.Done = s.flash(c, doc)
 	if r, ok := sources[web.Source(c)]; ok {
-		v.Source, v.Shown = f.encoder.AppendJSON(nil, doc, r.Shape()), r
-		v.Headers = f.headers(r, row, v.Source)
+		v.Source, v.Shown = s.encoder.AppendJSON(nil, doc, r.Shape()), r
+		v.Headers = s.headers(r, row, v.Source)
 	}
 	if row != nil {
 		v.Version = row.Version
 	}
-	return f.cfg.Pages.Append(dst, v)
+	return s.cfg.Pages.Append(dst, v)
 }
 
 // displays reports whether the answer is a page that shows more than the document: not
 // when it has the JSON that other clients get.
-func (f *Face) displays(c echo.Context) bool {
-	return safe(c) && f.representation(c) == hal.AsHTML && web.Source(c) == ""
+func (s *Server) Displays(c echo.Context) bool {
+	return Safe(c) && s.Representation(c) == hal.AsHTML && web.Source(c) == ""
 }
 
-// safe reports whether the request only reads.
-func safe(c echo.Context) bool {
+// Safe reports whether the request only reads.
+func Safe(c echo.Context) bool {
 	m := c.Request().Method
 	return m == http.MethodGet || m == http.MethodHead
 }
@@ -91,11 +108,11 @@ func safe(c echo.Context) bool {
 // afterForm is where a browser goes on after a form that led to something: to what
 // was made, or else back to where the form was. It is "" for answers that are shown
 // themselves: what was read, and results that are nowhere else.
-func (f *Face) afterForm(c echo.Context, doc *hal.Document, row *models.Row) string {
-	if safe(c) || c.Get(keyOnce) != nil {
+func (s *Server) afterForm(c echo.Context, doc *hal.Document, row *models.Row) string {
+	if Safe(c) || c.Get(keyOnce) != nil {
 		return ""
 	}
-	name, at := did(c, doc)
+	name, at := s.did(c, doc)
 	if to := c.Response().Header().Get(echo.HeaderLocation); to != "" {
 		return web.AfterForm(to, name, at)
 	}
@@ -105,22 +122,13 @@ func (f *Face) afterForm(c echo.Context, doc *hal.Document, row *models.Row) str
 	if from := web.FormPage(c); from != "" {
 		return web.AfterForm(from, name, at)
 	}
-	return web.AfterForm(selfOf(doc), name, at)
-}
-
-func selfOf(doc *hal.Document) string {
-	for _, r := range doc.Links {
-		if r.Name == "self" && len(r.Links) > 0 {
-			return r.Links[0].Href
-		}
-	}
-	return ""
+	return web.AfterForm(doc.Self().Href, name, at)
 }
 
 // noContent answers a write that left nothing to show; to a browser with the list that
 // the row was in.
-func (f *Face) noContent(c echo.Context, d *resource.Def) error {
-	if f.representation(c) == hal.AsHTML {
+func (s *Server) noContent(c echo.Context, d *resource.Def) error {
+	if s.Representation(c) == hal.AsHTML {
 		return c.Redirect(http.StatusSeeOther, web.AfterForm(d.Path(), doneDelete, ""))
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -128,9 +136,9 @@ func (f *Face) noContent(c echo.Context, d *resource.Def) error {
 
 // sendAgain answers the page of a form that came back. It is nobody's but the
 // sender's, and of this moment.
-func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *view.Sent) error {
-	v := newView(c)
-	v.Doc, v.Now, v.Sent, v.Problem = doc, f.reg.Now(), sent, sent.Problem
+func (s *Server) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *view.Sent) error {
+	v := NewView(c)
+	v.Doc, v.Now, v.Sent, v.Problem = doc, s.reg.Now(), sent, sent.Problem
 	if row != nil {
 		v.Version = row.Version
 	}
@@ -138,40 +146,40 @@ func (f *Face) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sen
 	if v.Problem != nil {
 		status = v.Problem.Status
 	}
-	return f.sendPage(c, status, v)
+	return s.SendPage(c, status, v)
 }
 
-func (f *Face) sendPage(c echo.Context, status int, v *view.View) error {
+func (s *Server) SendPage(c echo.Context, status int, v *view.View) error {
 	buf := buffers.get()
 	defer buffers.put(buf)
-	*buf = f.cfg.Pages.Append((*buf)[:0], v)
-	policed(c.Response().Header())
+	*buf = s.cfg.Pages.Append((*buf)[:0], v)
+	setPolicy(c.Response().Header())
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	return c.Blob(status, hal.AsHTML.ContentType(), *buf)
 }
 
 // faultPage answers a browser whose request failed: with the page that its form was
 // on, where it can be shown again, so that nothing typed is lost.
-func (f *Face) faultPage(c echo.Context, p *hal.Problem) error {
+func (s *Server) faultPage(c echo.Context, p *hal.Problem) error {
 	if doc, ok := c.Get(keyForm).(func(url.Values) *hal.Document); ok {
-		return f.formPage(c, doc, p)
+		return s.formPage(c, doc, p)
 	}
 	if p.Status == http.StatusUnauthorized {
-		return f.signInPage(c, p)
+		return s.cfg.SignIn(c, p)
 	}
-	v := newView(c)
+	v := NewView(c)
 	v.Problem = p
 	if p.Status == http.StatusMethodNotAllowed {
-		v.Action = f.actionAt(v.Path)
+		v.Action = s.actionAt(v.Path)
 	}
-	if !safe(c) {
+	if !Safe(c) {
 		v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
 		from := web.FormPage(c)
-		if from != "" && v.Actor.ID != 0 && p.Status < http.StatusInternalServerError && f.again(c, from, v.Sent) {
+		if from != "" && v.Actor.ID != 0 && p.Status < http.StatusInternalServerError && s.ShowFormAgain(c, from, v.Sent) {
 			return nil
 		}
 	}
-	return f.sendPage(c, p.Status, v)
+	return s.SendPage(c, p.Status, v)
 }
 
 // sentValues gives what a form held.
@@ -187,7 +195,17 @@ func sentValues(c echo.Context) url.Values {
 
 // again answers the page that a form was on, with the form as it was sent. It
 // reports whether it could.
-func (f *Face) again(c echo.Context, from string, sent *view.Sent) bool {
+func (s *Server) ShowFormAgain(c echo.Context, from string, sent *view.Sent) bool {
 	ctx := view.With(c.Request().Context(), sent)
 	return web.Revisit(ctx, c, from) == nil
+}
+
+// formPage answers a form of a page that needs nobody signed in, and that led to
+// nothing.
+func (s *Server) formPage(c echo.Context, doc func(url.Values) *hal.Document, p *hal.Problem) error {
+	values, _ := c.Get(keyTyped).(url.Values)
+	v := NewView(c)
+	v.Doc, v.Problem = doc(values), p
+	v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: view.Harmless(values), Problem: p}
+	return s.SendPage(c, p.Status, v)
 }

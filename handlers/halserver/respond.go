@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"bytes"
@@ -30,10 +30,10 @@ func (p *pool) put(b *[]byte) {
 }
 
 // representation is what the caller wants.
-func (f *Face) representation(c echo.Context) hal.Representation {
-	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), f.cfg.Prefer); r {
+func (s *Server) Representation(c echo.Context) hal.Representation {
+	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), s.cfg.Prefer); r {
 	case hal.AsHTML:
-		if f.cfg.Pages == nil {
+		if s.cfg.Pages == nil {
 			return hal.AsHAL
 		}
 		return r
@@ -44,13 +44,13 @@ func (f *Face) representation(c echo.Context) hal.Representation {
 }
 
 // send writes a document in the representation that the caller wants.
-func (f *Face) send(c echo.Context, status int, doc *hal.Document) error {
-	return f.sendTagged(c, status, doc, nil, nil)
+func (s *Server) Send(c echo.Context, status int, doc *hal.Document) error {
+	return s.SendTagged(c, status, doc, nil, nil)
 }
 
 // read reads the request's body as JSON or as a form. An empty one is {},
 // whatever its label says.
-func (f *Face) read(c echo.Context) (*jsonbody.Value, error) {
+func (s *Server) Read(c echo.Context) (*jsonbody.Value, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
 		return nil, err
@@ -82,11 +82,11 @@ func (f *Face) read(c echo.Context) (*jsonbody.Value, error) {
 	return nil, fault.Wrap(fault.Invalid, web.ErrWrongType, "A body of type %q is not read here. Send application/json.", kind)
 }
 
-// noQuery refuses query parameters where none is known.
-func noQuery(c echo.Context) error { return onlyQuery(c) }
+// NoQuery refuses query parameters where none is known.
+func NoQuery(c echo.Context) error { return OnlyQuery(c) }
 
-// onlyQuery refuses query parameters but those that are known.
-func onlyQuery(c echo.Context, known ...string) error {
+// OnlyQuery refuses query parameters but those that are known.
+func OnlyQuery(c echo.Context, known ...string) error {
 	raw := c.Request().URL.RawQuery
 	for _, pair := range strings.Split(raw, "&") {
 		name, _, _ := strings.Cut(pair, "=")
@@ -103,8 +103,8 @@ func onlyQuery(c echo.Context, known ...string) error {
 
 // statusFor gives 200 where CloudBolt's clients expect it, and the HTTP way to
 // all others.
-func (f *Face) statusFor(c echo.Context, proper int) int {
-	if f.representation(c) == hal.AsCloudBolt {
+func (s *Server) StatusFor(c echo.Context, proper int) int {
+	if s.Representation(c) == hal.AsCloudBolt {
 		return http.StatusOK
 	}
 	return proper

@@ -1,4 +1,4 @@
-package v2
+package web
 
 import (
 	"runtime"
@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestTurns calls while a turn is taken: each call has to be followed by a turn, no two
-// may be taken at once, and none after the last.
-func TestTurns(t *testing.T) {
+// TestCoalescer calls during a run: each call is followed by a run, no two runs overlap,
+// and none follows the last.
+func TestCoalescer(t *testing.T) {
 	t.Parallel()
-	var x coalescer
+	var x Coalescer
 	var at atomic.Int32
 	begun, goOn := make(chan struct{}), make(chan bool)
 	do := func() bool {
@@ -22,11 +22,11 @@ func TestTurns(t *testing.T) {
 		at.Add(-1)
 		return more
 	}
-	x.call(do)
+	x.Call(do)
 	<-begun
 	for range 3 {
-		x.call(do) // each comes after the turn has begun, so it needs another one
-		x.call(do)
+		x.Call(do) // each comes after the turn has begun, so it needs another one
+		x.Call(do)
 		goOn <- true
 		<-begun
 	}
@@ -34,11 +34,11 @@ func TestTurns(t *testing.T) {
 	for x.calls.Load() != 0 { // until the goroutine is gone
 		runtime.Gosched()
 	}
-	x.call(do)
+	x.Call(do)
 	<-begun
-	x.call(do)
+	x.Call(do)
 	goOn <- false
-	x.call(do)
+	x.Call(do)
 	if x.calls.Load() == 0 {
 		t.Error("it would begin again")
 	}

@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"context"
@@ -33,15 +33,6 @@ const (
 )
 
 const gzipped = "-gzip"
-
-// varying says what an answer depends on.
-func varying(h http.Header) {
-	for _, name := range []string{echo.HeaderAcceptEncoding, echo.HeaderAccept} {
-		if !slices.Contains(h.Values(echo.HeaderVary), name) {
-			h.Add(echo.HeaderVary, name)
-		}
-	}
-}
 
 // entityTag makes the tag of a body, without quotes.
 func entityTag(version int64, kind string, body []byte) string {
@@ -105,6 +96,17 @@ func readTags(h http.Header, name string) (t tags, given bool, err error) {
 	return t, true, nil
 }
 
+// NotModified sets the entity tag of the answer, and answers 304 when the request says
+// that the caller has it. It reports whether it has answered.
+func NotModified(c echo.Context, tag string) (bool, error) {
+	c.Response().Header().Set(headerETag, `"`+tag+`"`)
+	t, given, err := readTags(c.Request().Header, headerNoneMatch)
+	if err != nil || !given || !t.match(tag) {
+		return false, err
+	}
+	return true, c.NoContent(http.StatusNotModified)
+}
+
 // cutTag takes a tag in quotes off the beginning of a text.
 func cutTag(text string) (tag, after string, ok bool) {
 	if !strings.HasPrefix(text, `"`) {
@@ -130,10 +132,10 @@ func (t *tags) versions() []int64 {
 
 // sendTagged answers a document: to a GET with its validator, or with 304 to who
 // has it. The row, nil for none, is the one that the document is about.
-func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *models.Row, seen *etagState) error {
-	rep := f.representation(c)
+func (s *Server) SendTagged(c echo.Context, status int, doc *hal.Document, row *models.Row, seen *etagState) error {
+	rep := s.Representation(c)
 	h := c.Response().Header()
-	varying(h)
+	web.VaryByAccept(h)
 	h.Set(echo.HeaderCacheControl, "private, no-cache")
 	if c.Get(keyOnce) != nil {
 		h.Set(echo.HeaderCacheControl, "no-store")
@@ -141,15 +143,15 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 	buf := buffers.get()
 	defer buffers.put(buf)
 	if rep == hal.AsHTML {
-		if to := f.afterForm(c, doc, row); to != "" {
+		if to := s.afterForm(c, doc, row); to != "" {
 			return c.Redirect(http.StatusSeeOther, to)
 		}
 		if sent := view.From(c.Request().Context()); sent != nil {
-			return f.sendAgain(c, doc, row, sent)
+			return s.sendAgain(c, doc, row, sent)
 		}
-		*buf = f.appendPage(c, (*buf)[:0], doc, row)
+		*buf = s.appendPage(c, (*buf)[:0], doc, row)
 	} else {
-		*buf = f.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
+		*buf = s.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
 	}
 	switch method := c.Request().Method; {
 	case status != http.StatusOK:
@@ -158,20 +160,20 @@ func (f *Face) sendTagged(c echo.Context, status int, doc *hal.Document, row *mo
 		if err != nil {
 			return err
 		}
-		v := f.validatorOf(rep, row, *buf)
+		v := s.validatorOf(rep, row, *buf)
 		v.set(c)
-		if f.remember(c, v, seen) || given && t.match(v.tag) {
+		if s.remember(c, v, seen) || given && t.match(v.tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
 	case (method == http.MethodPatch || method == http.MethodPut) && row != nil:
 		// What is sent is what a GET would answer now.
-		v := f.validatorOf(rep, row, *buf)
+		v := s.validatorOf(rep, row, *buf)
 		v.set(c)
 	}
 	return c.Blob(status, rep.ContentType(), *buf)
 }
 
-func (f *Face) validatorOf(rep hal.Representation, row *models.Row, body []byte) validator {
+func (s *Server) validatorOf(rep hal.Representation, row *models.Row, body []byte) validator {
 	v := validator{long: len(body) >= web.GzipFrom}
 	version := int64(0)
 	if row != nil {
@@ -188,7 +190,7 @@ func errStale() error {
 
 // expect holds If-Match against the row: now, and again in the transaction that
 // changes it, which is begun with the context that it gives.
-func (f *Face) expect(c echo.Context, d *resource.Def, row *models.Row) (context.Context, error) {
+func (s *Server) Expect(c echo.Context, d *resource.Def, row *models.Row) (context.Context, error) {
 	ctx := c.Request().Context()
 	t, given, err := readTags(c.Request().Header, headerIfMatch)
 	if err != nil {
@@ -206,7 +208,7 @@ func (f *Face) expect(c echo.Context, d *resource.Def, row *models.Row) (context
 	if !slices.Contains(versions, row.Version) {
 		return nil, errStale()
 	}
-	return f.reg.WithPrecondition(ctx, d, row.ID, func(version int64) error {
+	return s.reg.WithPrecondition(ctx, d, row.ID, func(version int64) error {
 		if !slices.Contains(versions, version) {
 			return errStale()
 		}

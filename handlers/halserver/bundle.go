@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"halcyon/pkg/apidoc"
 	"halcyon/pkg/bundle"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/resource"
@@ -31,9 +32,9 @@ var bundleDocs = map[string]string{
 }
 
 // export answers a row as a file.
-func (f *Face) export(d *resource.Def) echo.HandlerFunc {
+func (s *Server) export(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
 		m, err := d.Export(c.Request().Context(), web.Actor(c), c.Param("id"))
@@ -48,11 +49,9 @@ func (f *Face) export(d *resource.Def) echo.HandlerFunc {
 		h.Set(echo.HeaderCacheControl, "private, no-cache")
 		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 		h.Set(echo.HeaderContentDisposition, attachment(m.Name, d.Name))
-		return c.Blob(http.StatusOK, typeZip, data)
+		return c.Blob(http.StatusOK, apidoc.TypeZip, data)
 	}
 }
-
-const typeZip = "application/zip"
 
 // attachment gives the Content-Disposition of a zip that is called after a row. The
 // plain name is not quoted, which is how CloudBolt's clients cut it out; what would
@@ -96,7 +95,7 @@ func fileName(name, kind string) string {
 }
 
 // importing makes a row of a file.
-func (f *Face) importing(d *resource.Def) echo.HandlerFunc {
+func (s *Server) importing(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, a := c.Request().Context(), web.Actor(c)
 		// Who may not create learns nothing from what the file holds.
@@ -121,9 +120,9 @@ func (f *Face) importing(d *resource.Def) echo.HandlerFunc {
 		}
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
 		if replaced {
-			return f.show(c, http.StatusOK, d, row)
+			return s.Show(c, http.StatusOK, d, row)
 		}
-		return f.show(c, http.StatusCreated, d, row)
+		return s.Show(c, http.StatusCreated, d, row)
 	}
 }
 
@@ -161,7 +160,7 @@ func besideImport(add func(method, path, doc string, handle echo.HandlerFunc), o
 // replaceExisting reads the one query parameter of an import.
 func replaceExisting(c echo.Context) (bool, error) {
 	const name = "replace-existing"
-	if err := onlyQuery(c, name); err != nil {
+	if err := OnlyQuery(c, name); err != nil {
 		return false, err
 	}
 	replace, given := false, false
@@ -197,10 +196,10 @@ func uploaded(c echo.Context) ([]byte, error) {
 		kind = strings.ToLower(label)
 	}
 	switch kind {
-	case "", typeZip, "application/x-zip-compressed", echo.MIMEOctetStream:
+	case "", apidoc.TypeZip, "application/x-zip-compressed", echo.MIMEOctetStream:
 		return data, nil
 	case echo.MIMEApplicationForm:
-		// curl --data-binary labels everything so.
+		// curl --data-apidoc.Binary labels everything so.
 		if bytes.HasPrefix(data, []byte("PK")) {
 			return data, nil
 		}

@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"github.com/labstack/echo/v4"
@@ -10,21 +10,21 @@ import (
 
 // forms reports whether the caller reads templates, which nobody else pays for:
 // clients of HAL-FORMS do, and pages make forms of them.
-func (f *Face) forms(c echo.Context) bool {
-	r := f.representation(c)
+func (s *Server) ReadsForms(c echo.Context) bool {
+	r := s.Representation(c)
 	return r == hal.AsHALForms || r == hal.AsHTML
 }
 
 // written gives a row's document on the sheet, with templates for those who read
 // them.
-func (f *Face) written(c echo.Context, d *resource.Def, row any, on *resource.Arena) (*hal.Document, error) {
+func (s *Server) Document(c echo.Context, d *resource.Def, row any, on *resource.Arena) (*hal.Document, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
-	doc, err := f.reg.Item(ctx, a, d, row, on)
-	if err == nil && f.forms(c) {
-		doc.Templates, err = f.reg.ItemTemplates(ctx, a, d, row)
+	doc, err := s.reg.Item(ctx, a, d, row, on)
+	if err == nil && s.ReadsForms(c) {
+		doc.Templates, err = s.reg.ItemTemplates(ctx, a, d, row)
 	}
-	if err == nil && f.displays(c) {
-		err = f.reg.Display(ctx, a, d, row, doc)
+	if err == nil && s.Displays(c) {
+		err = s.reg.Display(ctx, a, d, row, doc)
 	}
 	if err != nil {
 		return nil, err
@@ -33,12 +33,12 @@ func (f *Face) written(c echo.Context, d *resource.Def, row any, on *resource.Ar
 }
 
 // listTemplates adds what can be done with a collection.
-func (f *Face) listTemplates(c echo.Context, d *resource.Def, doc *hal.Document) error {
-	if !f.forms(c) {
+func (s *Server) listTemplates(c echo.Context, d *resource.Def, doc *hal.Document) error {
+	if !s.ReadsForms(c) {
 		return nil
 	}
 	a := web.Actor(c)
-	list, err := f.reg.NewTemplates(c.Request().Context(), a, d)
+	list, err := s.reg.NewTemplates(c.Request().Context(), a, d)
 	doc.Templates = append(list, d.BatchTemplates(a)...)
 	return err
 }

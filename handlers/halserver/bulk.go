@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"bytes"
@@ -23,12 +23,12 @@ import (
 // with what the action's own body has beside it, or the bare list. Each row is
 // acted on by itself, in a transaction of its own, and one answer says what came
 // of each. Without items it is the collection's own action, where there is one.
-func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
-		n, err := f.readBulk(c)
+		n, err := s.readBulk(c)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 		if err := expectNothing(c); err != nil {
 			return err
 		}
-		list, err := f.picked(c, d, items)
+		list, err := s.picked(c, d, items)
 		if err != nil {
 			return err
 		}
@@ -60,13 +60,13 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 			}
 			switch {
 			case err != nil:
-				if fault.Is(err, fault.Unavailable) && c.Request().Header.Get(headerIdempotencyKey) != "" {
+				if fault.Is(err, fault.Unavailable) && c.Request().Header.Get(web.HeaderIdempotencyKey) != "" {
 					return err // nothing is kept, and all of it may come again
 				}
 				failed++
-				results[i] = f.failure(c, d, it, err)
+				results[i] = s.failure(c, d, it, err)
 			default:
-				results[i] = f.success(c, d, it, e, started)
+				results[i] = s.success(c, d, it, e, started)
 			}
 		}
 		for _, plural := range []string{"jobs", "orders", "os-builds", "webhook-deliveries"} {
@@ -80,13 +80,13 @@ func (f *Face) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFu
 			{Name: "failed", Value: hal.Int(int64(failed))},
 			{Name: "results", Value: hal.List(results)},
 		}
-		return f.send(c, http.StatusOK, doc)
+		return s.Send(c, http.StatusOK, doc)
 	}
 }
 
 // readBulk reads the body, a bare list being the items. The request can be read
 // once more afterwards.
-func (f *Face) readBulk(c echo.Context) (*jsonbody.Value, error) {
+func (s *Server) readBulk(c echo.Context) (*jsonbody.Value, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (f *Face) readBulk(c echo.Context) (*jsonbody.Value, error) {
 		data = append(append([]byte(`{"items":`), list...), '}')
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
-	n, err := f.read(c)
+	n, err := s.Read(c)
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	return n, err
 }
@@ -111,7 +111,7 @@ type pick struct {
 
 // picked finds the rows that the request names. It is Invalid when it names none,
 // too many, or one twice; a row that is not there is that row's own affair.
-func (f *Face) picked(c echo.Context, d *resource.Def, items *jsonbody.Value) ([]pick, error) {
+func (s *Server) picked(c echo.Context, d *resource.Def, items *jsonbody.Value) ([]pick, error) {
 	if !items.Present() {
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
@@ -165,17 +165,17 @@ func (f *Face) picked(c echo.Context, d *resource.Def, items *jsonbody.Value) ([
 }
 
 // success says what came of a row's action.
-func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.AnyResult, started map[string][]hal.Link) hal.Value {
+func (s *Server) success(c echo.Context, d *resource.Def, it pick, e resource.AnyResult, started map[string][]hal.Link) hal.Value {
 	props := []hal.Prop{{Name: "href", Value: hal.String(d.Href(it.id))}, {Name: "title", Value: hal.String(it.title)}}
 	add := func(status int, more ...hal.Prop) hal.Value {
 		props = append(props, hal.Prop{Name: "status", Value: hal.Int(int64(status))})
 		return hal.Object(append(props, more...))
 	}
 	goesOn := func(member, plural string, id models.ID, row any) hal.Value {
-		to := f.reg.Def(plural)
+		to := s.reg.Def(plural)
 		l := hal.Link{Href: to.Href(id), Title: to.TitleOf(row)}
 		started[plural] = append(started[plural], l)
-		return add(f.statusFor(c, http.StatusAccepted), hal.Prop{Name: member, Value: hal.LinkValue(l)})
+		return add(s.StatusFor(c, http.StatusAccepted), hal.Prop{Name: member, Value: hal.LinkValue(l)})
 	}
 	switch {
 	case e.Order != 0:
@@ -183,7 +183,7 @@ func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.AnyR
 	case e.Job != 0:
 		return goesOn("job", "jobs", e.Job, &models.Job{Row: models.Row{ID: e.Job}})
 	case e.Other.Of != "":
-		of := f.reg.Def(e.Other.Of)
+		of := s.reg.Def(e.Other.Of)
 		l := hal.Link{Href: of.Href(of.RowKey(e.Other.Row).ID), Title: of.TitleOf(e.Other.Row)}
 		started[of.Plural] = append(started[of.Plural], l)
 		return add(madeStatus(e.Other.Made), hal.Prop{Name: of.Name, Value: hal.LinkValue(l)})
@@ -198,10 +198,10 @@ func (f *Face) success(c echo.Context, d *resource.Def, it pick, e resource.AnyR
 
 // failure says why a row's action was refused: what the action by itself would
 // have answered.
-func (f *Face) failure(c echo.Context, d *resource.Def, it pick, err error) hal.Value {
+func (s *Server) failure(c echo.Context, d *resource.Def, it pick, err error) hal.Value {
 	status := web.Status(err)
 	if status >= http.StatusInternalServerError {
-		f.cfg.Log.ErrorContext(c.Request().Context(), "an item of a bulk action failed", "item", it.asked, "error", err)
+		s.cfg.Log.ErrorContext(c.Request().Context(), "an item of a bulk action failed", "item", it.asked, "error", err)
 	}
 	e := fault.From(err)
 	props := []hal.Prop{{Name: "href", Value: hal.String(it.asked)}}
@@ -211,7 +211,7 @@ func (f *Face) failure(c echo.Context, d *resource.Def, it pick, err error) hal.
 	props = append(props,
 		hal.Prop{Name: "status", Value: hal.Int(int64(status))},
 		hal.Prop{Name: "error", Value: hal.String(e.Message)},
-		hal.Prop{Name: "type", Value: hal.String(Base + "/docs/problems/" + problemType(err))},
+		hal.Prop{Name: "type", Value: hal.String(s.base + "/docs/problems/" + problemType(err))},
 	)
 	if len(e.Fields) > 0 {
 		list := make([]hal.Value, len(e.Fields))
@@ -225,8 +225,8 @@ func (f *Face) failure(c echo.Context, d *resource.Def, it pick, err error) hal.
 
 // bulkTemplates offers the bulk actions that the caller may run on at least one of
 // the rows of a page.
-func (f *Face) bulkTemplates(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]hal.Template, error) {
-	whole, err := f.whole(ctx, a, d, rows)
+func (s *Server) bulkTemplates(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]hal.Template, error) {
+	whole, err := s.whole(ctx, a, d, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +246,7 @@ func (f *Face) bulkTemplates(ctx context.Context, a access.Actor, d *resource.De
 			list = append(list, hal.Template{
 				Key: x.Rel, Title: x.Title + " several", Method: http.MethodPost, Target: d.Path() + "actions/" + x.Path,
 				Properties: append([]hal.TemplateProperty{
-					f.reg.Choices(hal.TemplateProperty{Name: "items", Prompt: d.Noun, Required: true, Multiple: true}, d.Plural, ""),
+					s.reg.Choices(hal.TemplateProperty{Name: "items", Prompt: d.Noun, Required: true, Multiple: true}, d.Plural, ""),
 				}, own...),
 			})
 			break
@@ -260,7 +260,7 @@ const fewRows = 10
 
 // whole gives the first rows of a page as their own documents have them: guards ask
 // for more than a list knows.
-func (f *Face) whole(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]any, error) {
+func (s *Server) whole(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]any, error) {
 	var out []any
 	for _, row := range rows[:min(len(rows), fewRows)] {
 		found, err := d.Find(ctx, a, d.RowKey(row).ID.String())

@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"net/http"
@@ -24,30 +24,30 @@ const (
 )
 
 // did names what the request did, and to what.
-func did(c echo.Context, doc *hal.Document) (name, at string) {
+func (s *Server) did(c echo.Context, doc *hal.Document) (name, at string) {
 	r := c.Request()
 	if r.Method == http.MethodPost {
-		if of, action, ok := cutAction(r.URL.Path); ok {
+		if of, action, ok := s.cutAction(r.URL.Path); ok {
 			return action, of
 		}
 		if to := c.Response().Header().Get(echo.HeaderLocation); to != "" {
 			return doneCreate, to
 		}
 	}
-	return doneChange, selfOf(doc)
+	return doneChange, doc.Self().Href
 }
 
 // cutAction takes the href of an action apart: what it is done to, and its name.
-func cutAction(path string) (of, action string, ok bool) {
+func (s *Server) cutAction(path string) (of, action string, ok bool) {
 	i := strings.LastIndex(path, "/actions/")
-	if i <= len(Base) { // there is a collection of that name
+	if i <= len(s.base) { // there is a collection of that name
 		return "", "", false
 	}
 	return path[:i], path[i+len("/actions/"):], true
 }
 
 // flash gives what the form before the page did, nil for nothing that is known.
-func (f *Face) flash(c echo.Context, doc *hal.Document) *view.Done {
+func (s *Server) flash(c echo.Context, doc *hal.Document) *view.Done {
 	name, at := web.Done(c)
 	if name == "" {
 		return nil
@@ -55,21 +55,21 @@ func (f *Face) flash(c echo.Context, doc *hal.Document) *view.Done {
 	if name == doneDelete && at == "" {
 		return &view.Done{Name: name}
 	}
-	d, id := f.named(at)
+	d, id := s.named(at)
 	if d == nil {
 		return nil
 	}
 	done := &view.Done{Name: name}
 	if name != doneCreate && name != doneChange {
-		if done.Title = f.actionTitle(c, d, name, id == ""); done.Title == "" {
+		if done.Title = s.actionTitle(c, d, name, id == ""); done.Title == "" {
 			return nil
 		}
 	}
-	switch self := selfOf(doc); {
+	switch self := doc.Self(); {
 	case id == "":
 		done.What = hal.Link{Href: d.Path(), Title: d.Noun}
-	case strings.Trim(self, "/") == strings.Trim(at, "/"):
-		done.What = hal.Link{Href: self, Title: titleOf(doc)}
+	case strings.Trim(self.Href, "/") == strings.Trim(at, "/"):
+		done.What = hal.Link{Href: self.Href, Title: self.Title}
 	default:
 		row, err := d.Find(c.Request().Context(), web.Actor(c), id)
 		if err != nil {
@@ -82,9 +82,9 @@ func (f *Face) flash(c echo.Context, doc *hal.Document) *view.Done {
 
 // named gives the declaration that an address is of, and the id of the row that it
 // names, "" for the collection; nil for any other address.
-func (f *Face) named(at string) (d *resource.Def, id string) {
+func (s *Server) named(at string) (d *resource.Def, id string) {
 	at = strings.TrimSuffix(at, "/") + "/"
-	for _, d := range f.reg.Defs() {
+	for _, d := range s.reg.Defs() {
 		rest, ok := strings.CutPrefix(at, d.Path())
 		if rest = strings.TrimSuffix(rest, "/"); ok && strings.Trim(rest, "0123456789") == "" && len(rest) < 19 {
 			return d, rest
@@ -95,7 +95,7 @@ func (f *Face) named(at string) (d *resource.Def, id string) {
 
 // actionTitle gives the title of an action on a row or on the collection, "" when
 // there is none of that name.
-func (f *Face) actionTitle(c echo.Context, d *resource.Def, name string, whole bool) string {
+func (s *Server) actionTitle(c echo.Context, d *resource.Def, name string, whole bool) string {
 	if whole {
 		for _, b := range d.Batch {
 			if b.Rel == name {
@@ -117,30 +117,21 @@ func (f *Face) actionTitle(c echo.Context, d *resource.Def, name string, whole b
 }
 
 // actionAt gives the declaration of the action that an address is of, nil for none.
-func (f *Face) actionAt(path string) *resource.ActionDef {
-	of, name, ok := cutAction(path)
+func (s *Server) actionAt(path string) *resource.ActionDef {
+	of, name, ok := s.cutAction(path)
 	if !ok {
 		return nil
 	}
-	d, _ := f.named(of)
+	d, _ := s.named(of)
 	if d == nil {
 		return nil
 	}
 	return d.Action(name)
 }
 
-func titleOf(doc *hal.Document) string {
-	for _, r := range doc.Links {
-		if r.Name == "self" && len(r.Links) > 0 {
-			return r.Links[0].Title
-		}
-	}
-	return ""
-}
-
 // headers are those that say something of a representation that a page shows.
-func (f *Face) headers(rep hal.Representation, row *models.Row, data []byte) []view.Header {
-	v := f.validatorOf(rep, row, data)
+func (s *Server) headers(rep hal.Representation, row *models.Row, data []byte) []view.Header {
+	v := s.validatorOf(rep, row, data)
 	list := []view.Header{
 		{Name: echo.HeaderContentType, Value: rep.ContentType()},
 		{Name: headerETag, Value: `"` + v.tag + `"`},

@@ -1,4 +1,4 @@
-package v2
+package halserver
 
 import (
 	"context"
@@ -19,21 +19,21 @@ import (
 
 // What follows serves any resource from its declaration.
 
-func (f *Face) collection(d *resource.Def) echo.HandlerFunc {
+func (s *Server) Collection(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		return f.page(c, d, resource.Page{})
+		return s.Page(c, d, resource.Page{})
 	}
 }
 
 // page answers a page of a list, narrowed by opts.
-func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...query.ListOption) error {
+func (s *Server) Page(c echo.Context, d *resource.Def, p resource.Page, opts ...query.ListOption) error {
 	ctx, a := c.Request().Context(), web.Actor(c)
-	setSubject(c, d, true)
+	SetSubject(c, d, true)
 	q, embed, err := asking(c, d)
 	if err != nil {
 		return err
 	}
-	rep := f.representation(c)
+	rep := s.Representation(c)
 	if rep == hal.AsHTML && q.Attributes == nil && web.Source(c) == "" {
 		q.Attributes = d.ShownTo(a)
 	}
@@ -50,7 +50,7 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 	defer rows.Release()
 	sheet := resource.NewArena()
 	defer sheet.Release()
-	doc, err := f.reg.List(ctx, a, d, p, q, rows, sheet)
+	doc, err := s.reg.List(ctx, a, d, p, q, rows, sheet)
 	if err != nil {
 		return err
 	}
@@ -59,24 +59,24 @@ func (f *Face) page(c echo.Context, d *resource.Def, p resource.Page, opts ...qu
 		for i := range docs {
 			docs[i] = &doc.Embedded[0].Docs[i]
 		}
-		if err := f.reg.Embed(ctx, a, d, embed, rows.Rows, docs); err != nil {
+		if err := s.reg.Embed(ctx, a, d, embed, rows.Rows, docs); err != nil {
 			return err
 		}
 	}
 	if p.Path == "" {
-		f.offers(a, d, doc)
-		if err := f.listTemplates(c, d, doc); err != nil {
+		s.offers(a, d, doc)
+		if err := s.listTemplates(c, d, doc); err != nil {
 			return err
 		}
 	}
 	if forms {
-		list, err := f.bulkTemplates(ctx, a, d, rows.Rows)
+		list, err := s.bulkTemplates(ctx, a, d, rows.Rows)
 		if err != nil {
 			return err
 		}
 		doc.Templates = append(doc.Templates, list...)
 	}
-	return f.send(c, http.StatusOK, doc)
+	return s.Send(c, http.StatusOK, doc)
 }
 
 const paramEmbed = "embed"
@@ -103,7 +103,7 @@ func asking(c echo.Context, d *resource.Def) (query.Query, resource.Embed, error
 }
 
 // offers adds what the caller may do with the collection itself.
-func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
+func (s *Server) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 	if d.Import != nil {
 		doc.HasActions = true
 		if d.CanCreate(a) == nil {
@@ -118,17 +118,17 @@ func (f *Face) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 	}
 }
 
-func (f *Face) item(d *resource.Def) echo.HandlerFunc {
+func (s *Server) item(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := onlyQuery(c, "attributes", paramEmbed); err != nil {
+		if err := OnlyQuery(c, "attributes", paramEmbed); err != nil {
 			return err
 		}
-		setSubject(c, d, false)
-		seen, err := f.sight(c, d)
+		SetSubject(c, d, false)
+		seen, err := s.sight(c, d)
 		if err != nil {
 			return err
 		}
-		if done, err := f.unchanged(c, seen); done || err != nil {
+		if done, err := s.unchanged(c, seen); done || err != nil {
 			return err
 		}
 		ctx, a := c.Request().Context(), web.Actor(c)
@@ -142,46 +142,46 @@ func (f *Face) item(d *resource.Def) echo.HandlerFunc {
 		}
 		sheet := resource.NewArena()
 		defer sheet.Release()
-		doc, err := f.written(c, d, row, sheet)
+		doc, err := s.Document(c, d, row, sheet)
 		if err != nil {
 			return err
 		}
-		if err := f.reg.Append(ctx, a, d, q, row, doc); err != nil {
+		if err := s.reg.Append(ctx, a, d, q, row, doc); err != nil {
 			return err
 		}
-		if err := f.reg.Embed(ctx, a, d, embed, []any{row}, []*hal.Document{doc}); err != nil {
+		if err := s.reg.Embed(ctx, a, d, embed, []any{row}, []*hal.Document{doc}); err != nil {
 			return err
 		}
-		return f.sendTagged(c, http.StatusOK, doc, d.RowKey(row), seen)
+		return s.SendTagged(c, http.StatusOK, doc, d.RowKey(row), seen)
 	}
 }
 
 // show answers a row's document.
-func (f *Face) show(c echo.Context, status int, d *resource.Def, row any) error {
-	setSubject(c, d, false)
+func (s *Server) Show(c echo.Context, status int, d *resource.Def, row any) error {
+	SetSubject(c, d, false)
 	sheet := resource.NewArena()
 	defer sheet.Release()
-	doc, err := f.written(c, d, row, sheet)
+	doc, err := s.Document(c, d, row, sheet)
 	if err != nil {
 		return err
 	}
-	return f.sendTagged(c, status, doc, d.RowKey(row), nil)
+	return s.SendTagged(c, status, doc, d.RowKey(row), nil)
 }
 
-func (f *Face) create(d *resource.Def) echo.HandlerFunc {
+func (s *Server) create(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
 		if err := expectNothing(c); err != nil {
 			return err
 		}
 		ctx, a := c.Request().Context(), web.Actor(c)
-		n, err := f.read(c)
+		n, err := s.Read(c)
 		if err != nil {
 			return err
 		}
-		row, err := d.Create(ctx, a, f.reg.Refs(ctx, a), n)
+		row, err := d.Create(ctx, a, s.reg.Refs(ctx, a), n)
 		if err != nil {
 			return err
 		}
@@ -189,55 +189,55 @@ func (f *Face) create(d *resource.Def) echo.HandlerFunc {
 		// has begun says ACTIVE, however fast the work is.
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
 		if d.Once {
-			c.Set(keyOnce, true)
+			ShownOnce(c)
 		}
-		return f.show(c, http.StatusCreated, d, row)
+		return s.Show(c, http.StatusCreated, d, row)
 	}
 }
 
-func (f *Face) update(d *resource.Def) echo.HandlerFunc { return f.change(d, d.Update) }
+func (s *Server) update(d *resource.Def) echo.HandlerFunc { return s.change(d, d.Update) }
 
-func (f *Face) replace(d *resource.Def) echo.HandlerFunc { return f.change(d, d.Replace) }
+func (s *Server) replace(d *resource.Def) echo.HandlerFunc { return s.change(d, d.Replace) }
 
 // change is what PATCH and PUT have in common.
-func (f *Face) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFunc {
+func (s *Server) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
 		a := web.Actor(c)
-		ctx, err := f.aimed(c, d)
+		ctx, err := s.aimed(c, d)
 		if err != nil {
 			return err
 		}
-		n, err := f.read(c)
+		n, err := s.Read(c)
 		if err != nil {
 			return err
 		}
-		row, err := write(ctx, a, c.Param("id"), f.reg.Refs(ctx, a), n)
+		row, err := write(ctx, a, c.Param("id"), s.reg.Refs(ctx, a), n)
 		if err != nil {
 			return err
 		}
-		return f.show(c, http.StatusOK, d, row)
+		return s.Show(c, http.StatusOK, d, row)
 	}
 }
 
 // aimed finds the row that a write is about: what is hidden is not found, whatever
 // the body holds. The context is for the write, and holds it to If-Match.
-func (f *Face) aimed(c echo.Context, d *resource.Def) (context.Context, error) {
+func (s *Server) aimed(c echo.Context, d *resource.Def) (context.Context, error) {
 	row, err := d.Find(c.Request().Context(), web.Actor(c), c.Param("id"))
 	if err != nil {
 		return nil, err
 	}
-	return f.expect(c, d, d.RowKey(row))
+	return s.Expect(c, d, d.RowKey(row))
 }
 
-func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
+func (s *Server) remove(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
-		ctx, err := f.aimed(c, d)
+		ctx, err := s.aimed(c, d)
 		if err != nil {
 			return err
 		}
@@ -246,23 +246,23 @@ func (f *Face) remove(d *resource.Def) echo.HandlerFunc {
 			return err
 		}
 		if e.Order != 0 {
-			return f.removed(c, e.Order)
+			return s.removed(c, e.Order)
 		}
-		return f.effect(c, d, e)
+		return s.effect(c, d, e)
 	}
 }
 
-func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
+func (s *Server) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
 		a := web.Actor(c)
-		ctx, err := f.aimed(c, d)
+		ctx, err := s.aimed(c, d)
 		if err != nil {
 			return err
 		}
-		n, err := f.read(c)
+		n, err := s.Read(c)
 		if err != nil {
 			return err
 		}
@@ -270,12 +270,12 @@ func (f *Face) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return f.effect(c, d, e)
+		return s.effect(c, d, e)
 	}
 }
 
 // offered runs an action that administrators have defined.
-func (f *Face) offered(d *resource.Def) echo.HandlerFunc {
+func (s *Server) offered(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		actions, err := d.Offers(c.Request().Context())
 		if err != nil {
@@ -283,10 +283,10 @@ func (f *Face) offered(d *resource.Def) echo.HandlerFunc {
 		}
 		for _, x := range actions {
 			if x.Path == c.Param("n") {
-				return f.action(d, x)(c)
+				return s.action(d, x)(c)
 			}
 		}
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
 		return fault.NotFoundf("Not found.")
@@ -294,28 +294,28 @@ func (f *Face) offered(d *resource.Def) echo.HandlerFunc {
 }
 
 // effect answers what a write led to.
-func (f *Face) effect(c echo.Context, d *resource.Def, e resource.AnyResult) error {
+func (s *Server) effect(c echo.Context, d *resource.Def, e resource.AnyResult) error {
 	switch {
 	case e.Order != 0:
-		return f.ordered(c, e.Order)
+		return s.ordered(c, e.Order)
 	case e.Job != 0:
-		return f.started(c, "jobs", e.Job)
+		return s.started(c, "jobs", e.Job)
 	case e.Other.Of != "":
-		return f.elsewhere(c, e.Other)
+		return s.elsewhere(c, e.Other)
 	case e.Row != nil:
 		if id := d.RowKey(e.Row).ID; id.String() != c.Param("id") {
 			c.Response().Header().Set(echo.HeaderLocation, d.Href(id))
 		}
-		return f.show(c, http.StatusOK, d, e.Row)
+		return s.Show(c, http.StatusOK, d, e.Row)
 	}
-	return f.noContent(c, d)
+	return s.noContent(c, d)
 }
 
 // elsewhere answers a row of another resource.
-func (f *Face) elsewhere(c echo.Context, o resource.Other) error {
-	d := f.reg.Def(o.Of)
+func (s *Server) elsewhere(c echo.Context, o resource.Other) error {
+	d := s.reg.Def(o.Of)
 	c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(o.Row).ID))
-	return f.show(c, madeStatus(o.Made), d, o.Row)
+	return s.Show(c, madeStatus(o.Made), d, o.Row)
 }
 
 // madeStatus is the status of a row that a write led to.
@@ -328,8 +328,8 @@ func madeStatus(made bool) int {
 
 // started answers work that goes on: 202, its place, and its document, with the
 // member in which CloudBolt's clients look for it.
-func (f *Face) started(c echo.Context, plural string, id models.ID) error {
-	d := f.reg.Def(plural)
+func (s *Server) started(c echo.Context, plural string, id models.ID) error {
+	d := s.reg.Def(plural)
 	ctx, a := c.Request().Context(), web.Actor(c)
 	row, err := d.Find(ctx, a, id.String())
 	if err != nil {
@@ -339,48 +339,48 @@ func (f *Face) started(c echo.Context, plural string, id models.ID) error {
 	self := hal.Prop{Name: "run-action-job", Value: hal.Object([]hal.Prop{
 		{Name: "self", Value: hal.LinkValue(hal.Link{Href: d.Href(id), Title: d.TitleOf(row)})},
 	})}
-	if f.representation(c) == hal.AsCloudBolt {
-		return f.send(c, http.StatusOK, &hal.Document{Props: []hal.Prop{self}})
+	if s.Representation(c) == hal.AsCloudBolt {
+		return s.Send(c, http.StatusOK, &hal.Document{Props: []hal.Prop{self}})
 	}
 	sheet := resource.NewArena()
 	defer sheet.Release()
-	doc, err := f.written(c, d, row, sheet)
+	doc, err := s.Document(c, d, row, sheet)
 	if err != nil {
 		return err
 	}
 	doc.Props = append(doc.Props, self)
-	return f.send(c, http.StatusAccepted, doc)
+	return s.Send(c, http.StatusAccepted, doc)
 }
 
-func (f *Face) sub(d *resource.Def, s *resource.SubDef) echo.HandlerFunc {
-	of := f.reg.Def(s.Of)
+func (s *Server) sub(d *resource.Def, x *resource.SubDef) echo.HandlerFunc {
+	of := s.reg.Def(x.Of)
 	return func(c echo.Context) error {
 		ctx, a := c.Request().Context(), web.Actor(c)
 		row, err := d.Find(ctx, a, c.Param("id"))
 		if err != nil {
 			return err
 		}
-		if s.Can != nil {
-			if err := s.Can(a, row); err != nil {
+		if x.Can != nil {
+			if err := x.Can(a, row); err != nil {
 				return err
 			}
 		}
-		w, err := s.Where(ctx, a, row)
+		w, err := x.Where(ctx, a, row)
 		if err != nil {
 			return err
 		}
-		p := resource.Page{Path: f.subPath(d, row, s.Path)}
-		if s.Paged {
-			p.Noun = s.Title(row)
+		p := resource.Page{Path: SubPath(d, row, x.Path)}
+		if x.Paged {
+			p.Noun = x.Title(row)
 		} else {
-			p.Title = s.Title(row)
+			p.Title = x.Title(row)
 		}
-		return f.page(c, of, p, query.Base(w))
+		return s.Page(c, of, p, query.Base(w))
 	}
 }
 
-// subPath is the canonical path of something below an item.
-func (f *Face) subPath(d *resource.Def, row any, below string) string {
+// SubPath returns the canonical path of something below a row.
+func SubPath(d *resource.Def, row any, below string) string {
 	href := d.Href(d.RowKey(row).ID)
 	if href[len(href)-1] != '/' {
 		href += "/"
@@ -388,9 +388,9 @@ func (f *Face) subPath(d *resource.Def, row any, below string) string {
 	return href + below + "/"
 }
 
-func (f *Face) batch(d *resource.Def, b resource.BatchAction) echo.HandlerFunc {
+func (s *Server) batch(d *resource.Def, b resource.BatchAction) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := noQuery(c); err != nil {
+		if err := NoQuery(c); err != nil {
 			return err
 		}
 		ctx, a := c.Request().Context(), web.Actor(c)
@@ -400,7 +400,7 @@ func (f *Face) batch(d *resource.Def, b resource.BatchAction) echo.HandlerFunc {
 		if err := expectNothing(c); err != nil {
 			return err
 		}
-		n, err := f.read(c)
+		n, err := s.Read(c)
 		if err != nil {
 			return err
 		}
@@ -408,19 +408,19 @@ func (f *Face) batch(d *resource.Def, b resource.BatchAction) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return f.jobsStarted(ctx, c, d, b, jobs)
+		return s.jobsStarted(ctx, c, d, b, jobs)
 	}
 }
 
 // jobsStarted answers an action on a collection, which may have started several jobs.
-func (f *Face) jobsStarted(ctx context.Context, c echo.Context, d *resource.Def, b resource.BatchAction, jobs []models.ID) error {
+func (s *Server) jobsStarted(ctx context.Context, c echo.Context, d *resource.Def, b resource.BatchAction, jobs []models.ID) error {
 	if len(jobs) == 0 {
 		return fault.Conflictf("There is nothing to do.")
 	}
 	if len(jobs) == 1 {
-		return f.started(c, "jobs", jobs[0])
+		return s.started(c, "jobs", jobs[0])
 	}
-	all := f.reg.Def("jobs")
+	all := s.reg.Def("jobs")
 	links := make([]hal.Link, 0, len(jobs))
 	list := make([]hal.Value, 0, len(jobs))
 	for _, id := range jobs {
@@ -439,5 +439,28 @@ func (f *Face) jobsStarted(ctx context.Context, c echo.Context, d *resource.Def,
 		},
 		Props: []hal.Prop{{Name: "run-action-job", Value: list[0]}, {Name: "run-action-jobs", Value: hal.List(list)}},
 	}
-	return f.send(c, f.statusFor(c, http.StatusAccepted), doc)
+	return s.Send(c, s.StatusFor(c, http.StatusAccepted), doc)
+}
+
+// ordered answers an order that an action has made: with the job that does it, which
+// is what clients of actions wait for, or with the order itself where there is no
+// such job.
+func (s *Server) ordered(c echo.Context, id models.ID) error {
+	job, err := s.cfg.Follow(c.Request().Context(), web.Actor(c), id)
+	if err != nil {
+		return err
+	}
+	if job == 0 {
+		return s.started(c, "orders", id)
+	}
+	return s.started(c, "jobs", job)
+}
+
+// removed answers the order that a DELETE has made. In the CloudBolt shape it is
+// what running the action Delete answers.
+func (s *Server) removed(c echo.Context, id models.ID) error {
+	if s.Representation(c) == hal.AsCloudBolt {
+		return s.ordered(c, id)
+	}
+	return s.started(c, "orders", id)
 }

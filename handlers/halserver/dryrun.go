@@ -1,0 +1,122 @@
+package halserver
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/pkg/fault"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
+	"halcyon/pkg/web"
+)
+
+// dryRun is the query parameter that asks what a request would lead to.
+const dryRun = "dry-run"
+
+// orDryRun returns a handler that tries the operation out when the request asks for
+// it, and runs it otherwise. Operations without a dry run refuse the parameter.
+func (s *Server) orDryRun(d *resource.Def, dry *resource.DryRun, run echo.HandlerFunc) echo.HandlerFunc {
+	if dry == nil {
+		return run
+	}
+	return func(c echo.Context) error {
+		on, err := takeDryRun(c)
+		if err != nil {
+			return err
+		}
+		if !on {
+			return run(c)
+		}
+		if err := NoQuery(c); err != nil {
+			return err
+		}
+		return s.tryOut(c, d, dry)
+	}
+}
+
+// tryOut answers what an operation would lead to: the collection's create, or an
+// action on the row that the path names.
+func (s *Server) tryOut(c echo.Context, d *resource.Def, dry *resource.DryRun) error {
+	ctx, a, id := c.Request().Context(), web.Actor(c), c.Param("id")
+	if id != "" { // a hidden row is not found, whatever the body holds
+		if _, err := d.Find(ctx, a, id); err != nil {
+			return err
+		}
+	}
+	n, err := s.Read(c)
+	if err != nil {
+		return err
+	}
+	arena := resource.NewArena()
+	defer arena.Release()
+	p, err := dry.Do(ctx, a, id, n, arena)
+	if err != nil {
+		return err
+	}
+	if s.previewPage(c, p) {
+		return nil
+	}
+	return s.Send(c, http.StatusOK, p.Doc)
+}
+
+// previewPage answers a form's page again, with what the form would lead to and all
+// that was typed. It reports whether the request came from such a page.
+func (s *Server) previewPage(c echo.Context, p *resource.Preview) bool {
+	from := web.FormPage(c)
+	if from == "" || s.Representation(c) != hal.AsHTML {
+		return false
+	}
+	ctx := c.Request().Context()
+	if p.Parts != nil {
+		parts, err := p.Parts(ctx)
+		if err != nil {
+			return false
+		}
+		p.Doc.Embedded = append(p.Doc.Embedded, parts...)
+	}
+	if err := s.reg.Name(ctx, web.Actor(c), p.Doc); err != nil {
+		return false
+	}
+	return s.ShowFormAgain(c, from, &view.Sent{Method: c.Request().Method, Target: c.Request().URL.EscapedPath(), Values: sentValues(c), Tried: p.Doc})
+}
+
+// takeDryRun removes the parameter from the request and reports whether it asks for a
+// dry run.
+func takeDryRun(c echo.Context) (on bool, err error) {
+	r := c.Request()
+	var rest []string
+	given := false
+	for _, pair := range strings.Split(r.URL.RawQuery, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name != dryRun {
+			rest = append(rest, pair)
+			continue
+		}
+		if given {
+			return false, fault.InvalidField(dryRun, "is there twice")
+		}
+		given = true
+		if value, err = url.QueryUnescape(value); err != nil {
+			return false, fault.InvalidField(dryRun, "cannot be read")
+		}
+		switch strings.ToLower(value) {
+		case "1", "true":
+			on = true
+		case "0", "false":
+		default:
+			return false, fault.InvalidField(dryRun, "is none of 1, true, 0, false")
+		}
+	}
+	if given {
+		u := *r.URL
+		u.RawQuery = strings.Join(rest, "&")
+		r = r.WithContext(r.Context())
+		r.URL = &u
+		c.SetRequest(r)
+	}
+	return on, nil
+}

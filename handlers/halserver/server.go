@@ -1,0 +1,71 @@
+// Package halserver serves declared resources as HAL: documents in every
+// representation, lists, writes, actions on one row or on several, dry runs,
+// conditional requests, files, the pages that browsers get, and the documentation.
+//
+// What it serves comes from declarations (package resource) and from its Config. It
+// knows no resource by name: what is special about one is data or a hook of its
+// declaration.
+package halserver
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/labstack/echo/v4"
+
+	"halcyon/hal"
+	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/resource"
+	"halcyon/pkg/view"
+)
+
+// Config is what a server is made of.
+type Config struct {
+	Registry *resource.Registry
+	Prefer   hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
+	Log      *slog.Logger
+	Pages    view.Writer // for browsers; nil: they get HAL
+	Private  []string    // paths below which the rest of an address is a secret
+	Docs     Documentation
+
+	// SignIn answers a browser that has no session, and that is refused for it.
+	SignIn func(c echo.Context, p *hal.Problem) error
+
+	// Unshown reports whether no document shows anything that an announcement of this
+	// topic is about, so that entity tags stay valid.
+	Unshown func(topic string) bool
+
+	// Follow returns the job that does the work of an order, 0 when there is none.
+	Follow func(ctx context.Context, a access.Actor, order models.ID) (models.ID, error)
+
+	// Audit, in tests, is called for every document that differs from what its
+	// remembered entity tag says. Nothing is answered from memory then.
+	Audit func(what string)
+}
+
+// Server serves the declarations of one registry below the registry's base.
+type Server struct {
+	cfg     Config
+	base    string
+	reg     *resource.Registry
+	encoder hal.Encoder
+	seen    validators
+	docs    *docServer
+}
+
+// New returns a server of the registry's declarations.
+func New(c Config) *Server {
+	base := c.Registry.Base()
+	s := &Server{
+		cfg: c, base: base, reg: c.Registry,
+		encoder: hal.Encoder{Curies: []hal.Link{{Name: "cb", Href: base + "/docs/rels/{rel}", Templated: true}}},
+	}
+	s.docs = newDocServer(s, c.Docs)
+	s.seen.known, s.seen.unshown = make(map[documentKey]known), c.Unshown
+	s.reg.OnChange(s.seen.heard)
+	return s
+}
+
+// Encoder returns the encoder of the server's documents, which knows its CURIEs.
+func (s *Server) Encoder() *hal.Encoder { return &s.encoder }
