@@ -154,11 +154,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	a.backends = pool.New(a.store, providers(c.log), a.box.Open)
 	a.tenancy = tenancy.New(a.store, a.directory, a.hasher.Hash)
 	a.catalog = catalog.New(a.store, a.directory, a.backends, a.box.Seal)
-	dispatcher, err := job.NewRiver(a.store, job.RiverConfig{MaxWorkers: c.workers, Poll: c.poll, Log: c.log})
-	if err != nil {
-		return err
-	}
-	a.jobs = job.New(a.store, dispatcher, c.log)
+	a.jobs = job.New(a.store, job.NewQueue(a.store, c.workers), c.log)
 	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
 	if c.leases.Expired != "" {
 		a.servers.Leases = c.leases
@@ -181,7 +177,7 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	if c.workers > 0 {
 		a.sender = a.subscriptions.Sender()
 		a.engine = job.NewEngine(a.jobs, job.Config{
-			Lease: c.lease, Sweep: sweep(c.lease), BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
+			Lease: c.lease, Sweep: c.poll, BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
 		})
 	}
 	origin, err := web.NewCrossOrigin(c.trusted())
@@ -215,14 +211,6 @@ func (a *app) wire(ctx context.Context, c settings) error {
 		Origins: c.origins, TLS: c.tls, Private: []string{v2.Private},
 	})
 	return nil
-}
-
-// sweep is how often work that a dead process left is looked for.
-func sweep(lease time.Duration) time.Duration {
-	if lease <= 0 {
-		return 0 // the engine's own choice
-	}
-	return max(lease/3, 200*time.Millisecond)
 }
 
 // providers are the kinds of back end that this binary knows.

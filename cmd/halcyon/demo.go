@@ -57,7 +57,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err := api.apply(&s); err != nil {
 		return err
 	}
-	s.workers, s.poll, s.lease = 8, 100*time.Millisecond, 15*time.Second
+	s.workers, s.poll, s.lease = 8, 30*time.Second, 15*time.Second
 	if err := c.apply(&s); err != nil {
 		return err
 	}

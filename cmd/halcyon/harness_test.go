@@ -85,7 +85,7 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 	s := settings{
 		databaseURL: url, maxConns: 8,
 		keysDir: c.keysDir, secretKeyFile: filepath.Join(dir, "secret.key"), signingAlg: "EdDSA",
-		tokenLifetime: 5 * time.Minute, workers: 4, poll: 20 * time.Millisecond, lease: 15 * time.Second,
+		tokenLifetime: 5 * time.Minute, workers: 4, lease: 15 * time.Second,
 		log: slog.New(slog.NewTextHandler(c.log, nil)),
 	}
 	s.hooks = subscription.Policy{Poll: 20 * time.Millisecond, Timeout: 2 * time.Second}

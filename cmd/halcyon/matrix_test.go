@@ -295,7 +295,7 @@ func (c *cloud) tables(t testing.TB) []string {
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(n string) bool {
-		return strings.HasPrefix(n, "event") || n == "duties" || n == "river_leader" || n == "river_client" || n == "river_queue" || n == "signals" || n == "sessions" || strings.HasPrefix(n, "river_client")
+		return strings.HasPrefix(n, "event") || n == "duties" || n == "signals" || n == "sessions"
 	})
 }
 

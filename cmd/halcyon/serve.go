@@ -37,7 +37,7 @@ type databaseFlags struct {
 // jobFlags say how work is done.
 type jobFlags struct {
 	Workers int           `help:"Jobs at a time in this process; 0 for none." default:"8"`
-	Poll    time.Duration `help:"How often workers look for jobs." default:"100ms"`
+	Poll    time.Duration `help:"How often workers look for jobs that no signal announced." default:"30s"`
 	Lease   time.Duration `help:"How long a step stays with a worker that shows no sign of life." default:"15s"`
 
 	WebhookAllow   []string `help:"Private networks that webhooks may call, such as 10.1.0.0/16; all others that are not public are refused." placeholder:"CIDR"`

@@ -62,7 +62,7 @@ type queue struct {
 	run job.Work
 }
 
-func (q *queue) InsertTx(tx *store.Tx, id models.ID, _ int) error {
+func (q *queue) WakeTx(tx *store.Tx, id models.ID, _ int) error {
 	tx.OnCommit(func() { q.put(id) })
 	return nil
 }
@@ -73,9 +73,9 @@ func (q *queue) put(id models.ID) {
 	q.ids = append(q.ids, id)
 }
 
-func (q *queue) Runnable(*store.Tx) (map[models.ID]bool, error) { return map[models.ID]bool{}, nil }
+func (q *queue) Plan([]job.Due) int { return 0 }
 
-func (q *queue) Start(_ context.Context, run job.Work) error { q.run = run; return nil }
+func (q *queue) Start(_ context.Context, run, _ job.Work) error { q.run = run; return nil }
 
 func (q *queue) Stop(context.Context) error { return nil }
 

@@ -24,7 +24,7 @@ type Config struct {
 	BackoffBase time.Duration    // after the first transient error, then twice as long each time; 1 s
 	BackoffMax  time.Duration    // 30 s
 	MaxFailures int              // so many transient errors in a row fail the job; 6
-	Sweep       time.Duration    // how often work that a dead process left is looked for; 5 s
+	Sweep       time.Duration    // how often jobs are looked for of which no signal told; 30 s
 	Reconcile   time.Duration    // how often everything is compared; 1 min
 	Drain       time.Duration    // how long Stop lets steps finish before it interrupts them; 20 s
 	Clock       func() time.Time // of leases and waits; the store's clock
@@ -42,7 +42,7 @@ func (c Config) withDefaults(s *store.Store) Config {
 	or(&c.Turn, 10*time.Second)
 	or(&c.BackoffBase, time.Second)
 	or(&c.BackoffMax, 30*time.Second)
-	or(&c.Sweep, 5*time.Second)
+	or(&c.Sweep, 30*time.Second)
 	or(&c.Reconcile, time.Minute)
 	or(&c.Drain, 20*time.Second)
 	if c.MaxFailures <= 0 {
@@ -73,9 +73,7 @@ type Engine struct {
 	swept    atomic.Int64 // unix nanoseconds of the last sweep that succeeded
 	stop     context.CancelFunc
 	done     chan struct{}
-
-	sweepMu  sync.Mutex
-	suspects map[models.ID]string // jobs that looked lost at the last sweep, and how
+	missed   chan struct{} // signals may have been lost
 
 	frozen bool // tests: leases are not renewed, as in a process that hangs
 }
@@ -92,26 +90,35 @@ var (
 func NewEngine(svc *Service, c Config) *Engine {
 	e := &Engine{
 		svc: svc, store: svc.store, cfg: c.withDefaults(svc.store), id: uuid.NewString(),
-		running: map[*taken]context.CancelCauseFunc{}, suspects: map[models.ID]string{},
+		running: map[*taken]context.CancelCauseFunc{}, missed: make(chan struct{}, 1),
 	}
-	// The signal only makes it quick: a renewal of the lease finds out as well.
-	svc.store.OnSignal(func(topic, key string) {
-		if topic == topicCancel {
-			if id, err := strconv.ParseInt(key, 10, 64); err == nil {
-				e.interruptCanceled(models.ID(id))
-			}
-		}
-	})
+	svc.store.OnSignal(e.heard)
 	return e
+}
+
+// heard takes a signal. That a job is canceled only makes it quick: a renewal of the
+// lease finds out as well.
+func (e *Engine) heard(topic, key string) {
+	switch topic {
+	case topicCancel:
+		if id, err := strconv.ParseInt(key, 10, 64); err == nil {
+			e.interruptCanceled(models.ID(id))
+		}
+	case "":
+		select {
+		case e.missed <- struct{}{}:
+		default: // it is known already
+		}
+	}
 }
 
 // Start repairs what a crash may have left, and begins to work.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.Reconcile(ctx, true); err != nil {
-		return fmt.Errorf("reconcile the jobs: %w", err)
-	}
-	if err := e.svc.dispatch.Start(ctx, e.work); err != nil {
+	if err := e.svc.dispatch.Start(ctx, e.work, e.look); err != nil {
 		return err
+	}
+	if err := e.Reconcile(ctx); err != nil {
+		return errors.Join(fmt.Errorf("reconcile the jobs: %w", err), e.svc.dispatch.Stop(ctx))
 	}
 	loop, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop, e.done = stop, make(chan struct{})
@@ -158,7 +165,7 @@ func (e *Engine) Alive() error {
 	case e.draining.Load():
 		return errors.New("the job engine is stopping")
 	}
-	if since := e.cfg.Clock().UnixNano() - e.swept.Load(); time.Duration(since) > 3*e.cfg.Sweep+10*time.Second {
+	if since := e.cfg.Clock().UnixNano() - e.swept.Load(); time.Duration(since) > 2*e.cfg.Sweep+10*time.Second {
 		return fmt.Errorf("the job engine has not reached the database for %s", time.Duration(since).Round(time.Second))
 	}
 	return nil
@@ -171,7 +178,7 @@ type Stats struct {
 	Retries      int64 // transient errors
 	Takeovers    int64 // steps taken over from a worker whose lease ended
 	Fenced       int64 // late answers that were dropped
-	Rescued      int64 // jobs that the reconciler dispatched again
+	Rescued      int64 // jobs that were found without a signal
 	Succeeded    int64 // jobs, by how they ended in this process
 	Warned       int64
 	Failed       int64

@@ -144,7 +144,7 @@ func TestStepsThatCannotBeListedAreTriedAgain(t *testing.T) {
 func TestARolledBackJobIsNeverDispatched(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		p := newProcess(t, s, newWorld("one"), quick())
+		p := newProcess(t, s, newWorld("one"), quick()).start(t)
 		err := s.InTx(t.Context(), func(tx *store.Tx) error {
 			if _, err := p.InsertTx(tx, Spec{Type: models.JobAction}); err != nil {
 				return err
@@ -154,8 +154,8 @@ func TestARolledBackJobIsNeverDispatched(t *testing.T) {
 		if err == nil {
 			t.Fatal("it was committed")
 		}
-		if rows, err := p.river.Runnable(s.Read(t.Context())); err != nil || len(rows) != 0 {
-			t.Errorf("dispatched %v, %v", rows, err)
+		if known := p.queue.known(); len(known) != 0 {
+			t.Errorf("dispatched %v", known)
 		}
 		err = s.InTx(t.Context(), func(tx *store.Tx) error {
 			_, err := p.InsertTx(tx, Spec{Type: "nonsense"})
@@ -460,7 +460,7 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 					return err
 				}
 				ids = append(ids, j.ID)
-				if err := a.river.InsertTx(tx, j.ID, 1); err != nil { // what it says twice is done once
+				if err := a.queue.WakeTx(tx, j.ID, 1); err != nil { // what it says twice is done once
 					return err
 				}
 			}
@@ -500,23 +500,19 @@ func TestStopReleasesWhatRuns(t *testing.T) {
 		}
 		id := a.insert(t, Spec{})[0]
 		<-g.entered
+		c = quick()
+		c.Sweep, c.Reconcile = time.Hour, time.Hour // it hears of what A leaves, or never
+		b := newProcess(t, s, w, c).start(t)
 		a.stop(t)
 		if err := a.engine.Alive(); err == nil {
 			t.Error("it is alive after its stop")
 		}
-		rows, err := stepsOf(s.Read(t.Context()), id)
-		if err != nil || rows[0].Status != models.StepWaiting || rows[0].LeaseUntil != nil || rows[0].Failures != 0 {
-			t.Fatalf("steps %+v, %v", rows, err)
-		}
-		if rows, err := a.river.Runnable(s.Read(t.Context())); err != nil || !rows[id] {
-			t.Errorf("dispatched %v, %v", rows, err)
-		}
-		c = quick()
-		c.Sweep, c.Reconcile = time.Hour, time.Hour
-		newProcess(t, s, w, c).start(t)
 		await(t, s, id, models.JobSuccess)
 		if n := w.called(id, "one"); n != 2 {
 			t.Errorf("one was called %d times", n)
+		}
+		if st := b.engine.Stats(); st.Takeovers != 0 || st.Retries != 0 {
+			t.Errorf("the lease was not given back: %+v", st)
 		}
 	})
 }
@@ -561,18 +557,17 @@ func TestPrerequisites(t *testing.T) {
 
 func TestReconcileRepairs(t *testing.T) {
 	t.Parallel()
-	for name, crash := range map[string]string{
-		"the dispatcher has nothing": "DELETE FROM river_job",
-		"a dead process has it all":  "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = created_at",
-	} {
+	for name, hold := range map[string]bool{"nobody was told": false, "a dead process has it all": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Each(t, func(t *testing.T, s *store.Store) { reconcileRepairs(t, s, crash) })
+			storetest.Each(t, func(t *testing.T, s *store.Store) { reconcileRepairs(t, s, hold) })
 		})
 	}
 }
 
-func reconcileRepairs(t *testing.T, s *store.Store, crash string) {
+// reconcileRepairs has a process find jobs in every state in which a crash may leave
+// them; hold says that the steps of running jobs have leases that have ended.
+func reconcileRepairs(t *testing.T, s *store.Store, hold bool) {
 	w := newWorld("one")
 	p := newProcess(t, s, w, quick())
 	parent := p.insert(t, Spec{Type: models.JobDeploy})[0]
@@ -590,7 +585,23 @@ func reconcileRepairs(t *testing.T, s *store.Store, crash string) {
 				return err
 			}
 		}
-		return tx.Exec(crash).Error
+		if !hold {
+			return nil
+		}
+		for _, id := range []models.ID{lost[0], lost[3], waits} {
+			if err := tx.Model(&models.Job{}).Where("id = ?", id).UpdateColumn("status", models.JobRunning).Error; err != nil {
+				return err
+			}
+			ended := s.Now().Add(-time.Second)
+			step := &models.JobStep{
+				JobID: id, Position: 1, Name: "one", Title: "Doing one", Status: models.StepRunning,
+				Attempt: 1, Memo: map[string]string{}, LeaseOwner: "dead", LeaseUntil: &ended,
+			}
+			if err := tx.Create(step).Error; err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	c := quick()
 	c.Sweep, c.Reconcile = time.Hour, time.Hour // at the start, or never
@@ -612,20 +623,8 @@ func reconcileRepairs(t *testing.T, s *store.Store, crash string) {
 func TestTheSweepFindsWhatIsLostLater(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		w := newWorld("one", "two")
-		w.do("one", func(context.Context, provider.Memo) (time.Duration, error) { return 0, nil })
-		p := newProcess(t, s, w, quick())
-		p.start(t)
-		// River's row is gone before a worker sees it.
-		var id models.ID
-		inTx(t, s, func(tx *store.Tx) error {
-			j, err := p.InsertTx(tx, Spec{Type: models.JobModify})
-			if err != nil {
-				return err
-			}
-			id = j.ID
-			return tx.Exec("DELETE FROM river_job WHERE state = 'available'").Error
-		})
+		p := newProcess(t, s, newWorld("one", "two"), quick()).start(t)
+		id := forgotten(t, s, Spec{Type: models.JobModify})
 		await(t, s, id, models.JobSuccess)
 		eventually(t, "it is counted", func() bool { return p.engine.Stats().Rescued > 0 })
 	})

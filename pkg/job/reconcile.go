@@ -3,17 +3,19 @@ package job
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"halcyon/models"
 	"halcyon/pkg/store"
 )
 
+// sweepAgain is how soon jobs are looked for again after the database failed.
+const sweepAgain = 5 * time.Second
+
 // sweeps looks after the jobs until the engine stops.
 func (e *Engine) sweeps(ctx context.Context) {
 	defer close(e.done)
-	sweep := time.NewTicker(e.cfg.Sweep)
+	sweep := time.NewTimer(e.cfg.Sweep)
 	defer sweep.Stop()
 	full := time.NewTicker(e.cfg.Reconcile)
 	defer full.Stop()
@@ -23,28 +25,32 @@ func (e *Engine) sweeps(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			err = e.rescue(ctx, false)
+			err = e.rescue(ctx)
+		case <-e.missed:
+			err = e.rescue(ctx)
 		case <-full.C:
-			err = e.Reconcile(ctx, false)
+			err = e.Reconcile(ctx)
 		}
+		again := e.cfg.Sweep
 		switch {
 		case err == nil:
 			e.swept.Store(e.cfg.Clock().UnixNano())
 		case ctx.Err() == nil:
+			again = min(again, sweepAgain)
 			e.cfg.Log.WarnContext(ctx, "jobs were not looked after", "error", err)
 		}
+		sweep.Reset(again)
 	}
 }
 
-// Reconcile compares the jobs with each other and with the dispatcher, and
-// repairs what a crash left: work that nobody has, parents whose children have
-// ended, jobs whose prerequisite has. At the start it repairs at once; later it
-// gives what looks lost until the next look, since it may just be changing hands.
-func (e *Engine) Reconcile(ctx context.Context, start bool) error {
+// Reconcile compares the jobs with each other and with what the dispatcher knows, and
+// repairs what a crash left: parents whose children have ended, jobs whose
+// prerequisite has, work of which no signal told.
+func (e *Engine) Reconcile(ctx context.Context) error {
 	if err := e.repairParents(ctx); err != nil {
 		return err
 	}
-	return e.rescue(ctx, start)
+	return e.rescue(ctx)
 }
 
 func (e *Engine) repairParents(ctx context.Context) error {
@@ -72,89 +78,75 @@ func (e *Engine) repairParents(ctx context.Context) error {
 	return nil
 }
 
-// openJob is what has to be known of a job to see whether somebody has it.
-type openJob struct {
-	ID      models.ID
-	Status  models.JobStatus
-	Before  *models.JobStatus // the prerequisite's
-	Version int64
-}
-
-// rescue dispatches open jobs that nobody works on and that no row of the
-// dispatcher will bring to anybody.
-func (e *Engine) rescue(ctx context.Context, now bool) error {
-	e.sweepMu.Lock()
-	defer e.sweepMu.Unlock()
-	read := e.store.Read(ctx)
-	var jobs []openJob
-	err := read.Raw(`SELECT j.id, j.status, j.version, b.status AS before
-		FROM jobs j LEFT JOIN jobs b ON b.id = j.prerequisite_id
-		WHERE j.status IN ? AND j.type <> ? ORDER BY j.id`, open, models.JobDeploy).Scan(&jobs).Error
+// rescue has the dispatcher learn of every job that wants attention.
+func (e *Engine) rescue(ctx context.Context) error {
+	list, err := e.dueJobs(ctx)
 	if err != nil {
-		return fmt.Errorf("open jobs: %w", store.Fault(err))
+		return err
 	}
-	var held []models.JobStep
-	err = read.Raw(`SELECT s.* FROM job_steps s JOIN jobs j ON j.id = s.job_id
-		WHERE s.status = ? AND j.status IN ?`, models.StepRunning, open).Scan(&held).Error
-	if err != nil {
-		return fmt.Errorf("running steps: %w", store.Fault(err))
+	if lost := e.svc.dispatch.Plan(list); lost > 0 {
+		e.svc.counts.rescued.Add(int64(lost))
+		e.cfg.Log.InfoContext(ctx, "jobs were found of which no signal told", "jobs", lost)
 	}
-	at := e.cfg.Clock()
-	live, expired := map[models.ID]bool{}, map[models.ID]bool{}
-	for _, s := range held {
-		if s.LeaseUntil != nil && s.LeaseUntil.After(at) {
-			live[s.JobID] = true
-		} else {
-			expired[s.JobID] = true
-		}
-	}
-	jobs = slices.DeleteFunc(jobs, func(j openJob) bool {
-		waits := j.Status == models.JobPending && j.Before != nil && !j.Before.Ended()
-		return waits || live[j.ID]
-	})
-	suspects := map[models.ID]string{}
-	if len(jobs) > 0 {
-		runnable, err := e.svc.dispatch.Runnable(read)
-		if err != nil {
-			return err
-		}
-		var lost []models.ID
-		for _, j := range jobs {
-			if runnable[j.ID] {
-				continue
-			}
-			state := fmt.Sprintf("%s %d", j.Status, j.Version)
-			if now || expired[j.ID] || e.suspects[j.ID] == state {
-				lost = append(lost, j.ID)
-			} else {
-				suspects[j.ID] = state
-			}
-		}
-		for part := range slices.Chunk(lost, 200) {
-			if err := e.redispatch(ctx, part); err != nil {
-				return err
-			}
-		}
-	}
-	e.suspects = suspects
 	return nil
 }
 
-func (e *Engine) redispatch(ctx context.Context, ids []models.ID) error {
-	return e.store.InTx(ctx, func(tx *store.Tx) error {
-		jobs, err := store.Find[models.Job](tx.Where("id IN ? AND status IN ?", ids, open).Order("id"))
-		if err != nil {
-			return err
+// look returns when the job wants attention, as the database has it. It is asked for
+// jobs that another process may have.
+func (e *Engine) look(ctx context.Context, id models.ID) time.Duration {
+	list, err := e.dueJobs(ctx, id)
+	switch {
+	case err != nil:
+		e.cfg.Log.WarnContext(ctx, "a job cannot be looked at for now", "job", id, "error", err)
+		return trouble
+	case len(list) == 0:
+		return never
+	}
+	return list[0].Wait
+}
+
+// dueJobs returns the open jobs, in the order of their ids, or those of them that are
+// named. A job waits while a step of it is leased, and until a step that rests may be
+// tried again. Parents are not among them, and neither are jobs whose prerequisite is
+// open: its end wakes them.
+func (e *Engine) dueJobs(ctx context.Context, ids ...models.ID) ([]Due, error) {
+	// The statuses stand in the text, so that PostgreSQL finds the index of open jobs.
+	query := `SELECT j.id, j.type, s.status AS step, s.lease_until, s.not_before
+		FROM jobs j LEFT JOIN jobs b ON b.id = j.prerequisite_id
+		LEFT JOIN job_steps s ON s.job_id = j.id AND (s.status = 'RUNNING'
+			OR s.not_before IS NOT NULL AND (s.position >= ?) = (j.status = 'TO_CANCEL'))
+		WHERE j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL') AND j.type <> ?
+		AND NOT (j.status = 'PENDING' AND coalesce(b.status, '') IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL'))`
+	args := []any{cleanupBase, models.JobDeploy}
+	if len(ids) > 0 {
+		query += " AND j.id IN ?"
+		args = append(args, ids)
+	}
+	var rows []struct {
+		ID         models.ID
+		Type       models.JobType
+		Step       models.StepStatus
+		LeaseUntil *time.Time
+		NotBefore  *time.Time
+	}
+	if err := e.store.Read(ctx).Raw(query+" ORDER BY j.id", args...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("open jobs: %w", store.Fault(err))
+	}
+	now := e.cfg.Clock()
+	var list []Due
+	for _, r := range rows {
+		if len(list) == 0 || list[len(list)-1].ID != r.ID {
+			list = append(list, Due{ID: r.ID, Priority: priority(r.Type)})
 		}
-		for i := range jobs {
-			if err := e.svc.wake(tx, &jobs[i]); err != nil {
-				return err
-			}
+		d := &list[len(list)-1]
+		until := r.NotBefore
+		if r.Step == models.StepRunning {
+			until = r.LeaseUntil
+			d.Expired = d.Expired || until == nil || !until.After(now)
 		}
-		tx.OnCommit(func() { e.svc.counts.rescued.Add(int64(len(jobs))) })
-		if len(jobs) > 0 {
-			e.cfg.Log.InfoContext(ctx, "jobs that nobody had were dispatched again", "jobs", len(jobs), "first", jobs[0].ID)
+		if until != nil {
+			d.Wait = max(d.Wait, until.Sub(now))
 		}
-		return nil
-	})
+	}
+	return list, nil
 }

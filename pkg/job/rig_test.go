@@ -126,7 +126,7 @@ func (w *world) Retried(*store.Tx, *models.Job) ([]string, error) { return w.aga
 type process struct {
 	*Service
 	engine *Engine
-	river  *River
+	queue  *Queue
 }
 
 // quick are settings for tests: patient with leases, impatient otherwise.
@@ -148,17 +148,14 @@ func newProcess(t *testing.T, s *store.Store, k Kind, c Config) *process {
 // newProcessWith makes a process with so many workers.
 func newProcessWith(t *testing.T, s *store.Store, k Kind, c Config, workers int) *process {
 	t.Helper()
-	r, err := NewRiver(s, RiverConfig{MaxWorkers: workers, Poll: 60 * time.Millisecond, Log: c.Log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	svc := New(s, r, c.Log)
+	q := NewQueue(s, workers)
+	svc := New(s, q, c.Log)
 	for _, jt := range models.JobTypes {
 		if jt != models.JobDeploy {
 			svc.Register(jt, k)
 		}
 	}
-	return &process{Service: svc, engine: NewEngine(svc, c), river: r}
+	return &process{Service: svc, engine: NewEngine(svc, c), queue: q}
 }
 
 // testLog writes to the test's log, as long as it runs.

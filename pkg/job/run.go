@@ -23,7 +23,7 @@ const cleanupBase = 1000
 // job's steps are. Its position is the base itself.
 const prepare = "prepare"
 
-// never says that a job needs no more attention from this row of the dispatcher.
+// never says that a job wants no more attention until something wakes it.
 const never time.Duration = -1
 
 // next says that the job can go on at once.
@@ -38,7 +38,7 @@ const shortWait = 100 * time.Millisecond
 // work is what the dispatcher calls: it does what can be done for a job now.
 func (e *Engine) work(ctx context.Context, id models.ID) (again time.Duration) {
 	if e.draining.Load() {
-		return next // for another process
+		return trouble // for another process
 	}
 	turn, cancel := context.WithTimeout(ctx, e.cfg.Turn)
 	defer cancel()
@@ -281,7 +281,7 @@ func (e *Engine) along(t *taken) bool {
 	}
 	row := t.rest[0]
 	step := t.list[slices.IndexFunc(t.list, func(s Step) bool { return s.Name == row.Name })]
-	if !step.WithPrevious || row.Attempt != 0 || row.Status != models.StepWaiting || row.NotBefore != nil {
+	if !step.Along || row.Attempt != 0 || row.Status != models.StepWaiting || row.NotBefore != nil {
 		return false
 	}
 	t.row.Memo = maps.Clone(t.memo)
@@ -347,7 +347,7 @@ func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t 
 				continue
 			}
 			if r.LeaseUntil != nil && r.LeaseUntil.After(now) {
-				wait = never // it is being worked on; when its worker dies, a sweep finds it
+				wait = r.LeaseUntil.Sub(now) // it is being worked on, unless its worker dies
 				return nil
 			}
 			e.cfg.Log.WarnContext(ctx, "a step's worker has gone", "job", id, "step", r.Name, "worker", r.LeaseOwner)
@@ -518,7 +518,7 @@ func (e *Engine) run(ctx context.Context, t *taken, prepared error) (time.Durati
 		switch cause := context.Cause(bounded); {
 		case errors.Is(cause, errCanceled), errors.Is(cause, errStopping):
 			return 0, cause
-		case ctx.Err() != nil: // the dispatcher's own limit, or its hard stop
+		case ctx.Err() != nil: // the dispatcher does not wait any longer
 			return 0, errStopping
 		case errors.Is(cause, errSlow):
 			return 0, fault.Wrap(fault.Unavailable, err, "It took longer than %s.", e.cfg.StepTimeout)

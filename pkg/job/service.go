@@ -1,7 +1,8 @@
 // Package job runs the work that orders and actions ask for. The tables jobs and
-// job_steps are the truth about it; the dispatcher behind the Dispatcher
-// interface only says that a job wants attention, so that losing or doubling what
-// it says does no harm.
+// job_steps are the truth about it. Each process keeps in memory which jobs want
+// attention and when (Queue), and processes tell each other by signals; losing or
+// doubling what they say does no harm, since a worker takes a step by a lease, and
+// the database is searched now and then for jobs of which no signal told.
 //
 // Rows are locked in one order: an order, then a parent job, then its child, then
 // what the child works on.
@@ -192,7 +193,7 @@ func (s *Service) grow(tx *store.Tx, parent models.ID) error {
 
 // wake has a worker look at the job when the transaction has committed.
 func (s *Service) wake(tx *store.Tx, j *models.Job) error {
-	if err := s.dispatch.InsertTx(tx, j.ID, priority(j.Type)); err != nil {
+	if err := s.dispatch.WakeTx(tx, j.ID, priority(j.Type)); err != nil {
 		return fmt.Errorf("dispatch job %s: %w", j.ID, err)
 	}
 	return nil

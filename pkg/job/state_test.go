@@ -20,21 +20,23 @@ import (
 // hand is a dispatcher that the test works by hand, and that it can rob.
 type hand struct{ ids []models.ID }
 
-func (h *hand) InsertTx(tx *store.Tx, id models.ID, _ int) error {
+func (h *hand) WakeTx(tx *store.Tx, id models.ID, _ int) error {
 	tx.OnCommit(func() { h.ids = append(h.ids, id) })
 	return nil
 }
 
-func (h *hand) Runnable(*store.Tx) (map[models.ID]bool, error) {
-	out := map[models.ID]bool{}
-	for _, id := range h.ids {
-		out[id] = true
+func (h *hand) Plan(list []Due) (lost int) {
+	for _, d := range list {
+		if !slices.Contains(h.ids, d.ID) {
+			h.ids = append(h.ids, d.ID)
+			lost++
+		}
 	}
-	return out, nil
+	return lost
 }
 
-func (h *hand) Start(context.Context, Work) error { return nil }
-func (h *hand) Stop(context.Context) error        { return nil }
+func (h *hand) Start(context.Context, Work, Work) error { return nil }
+func (h *hand) Stop(context.Context) error              { return nil }
 
 // maker makes one machine per job, and meets the trouble that the test has drawn.
 type maker struct {
@@ -165,12 +167,12 @@ func TestAnyOrderOfEventsEnds(t *testing.T) {
 			case "lose":
 				d.ids = nil
 			case "look":
-				must(e.Reconcile(t.Context(), true))
+				must(e.Reconcile(t.Context()))
 			}
 		}
 		m.trouble = nil
 		for i := 0; ; i++ {
-			must(e.Reconcile(t.Context(), true))
+			must(e.Reconcile(t.Context()))
 			if len(d.ids) == 0 {
 				break
 			}

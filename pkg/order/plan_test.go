@@ -340,7 +340,7 @@ func fields(err error) []fault.Field {
 func counts(t *testing.T, s *store.Store) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
-	for _, table := range []string{"orders", "order_items", "jobs", "job_steps", "job_messages", "servers", "services", "ip_addresses", "history", "river_job", "signals"} {
+	for _, table := range []string{"orders", "order_items", "jobs", "job_steps", "job_messages", "servers", "services", "ip_addresses", "history", "signals"} {
 		var n int64
 		if err := s.Read(t.Context()).Table(table).Count(&n).Error; err != nil {
 			t.Fatal(err)

@@ -71,7 +71,7 @@ type queue struct {
 	full bool // takes nothing more
 }
 
-func (q *queue) InsertTx(tx *store.Tx, id models.ID, _ int) error {
+func (q *queue) WakeTx(tx *store.Tx, id models.ID, _ int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.full {
@@ -85,17 +85,9 @@ func (q *queue) InsertTx(tx *store.Tx, id models.ID, _ int) error {
 	return nil
 }
 
-func (q *queue) Runnable(*store.Tx) (map[models.ID]bool, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := map[models.ID]bool{}
-	for _, id := range q.ids {
-		all[id] = true
-	}
-	return all, nil
-}
+func (q *queue) Plan([]job.Due) int { return 0 }
 
-func (q *queue) Start(_ context.Context, run job.Work) error {
+func (q *queue) Start(_ context.Context, run, _ job.Work) error {
 	q.run = run
 	return nil
 }

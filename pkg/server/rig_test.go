@@ -69,11 +69,7 @@ func (r *rig) process(t *testing.T) {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	river, err := job.NewRiver(r.store, job.RiverConfig{MaxWorkers: 8, Poll: 60 * time.Millisecond, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.jobs = job.New(r.store, river, log)
+	r.jobs = job.New(r.store, job.NewQueue(r.store, 8), log)
 	r.pool = pool.New(r.store, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
 		models.HandlerSimulated: func(c provider.Config) (provider.Provider, error) { return simulated.New(c, r.cloud), nil },
 	}, func(s string) (string, error) { return s, nil })

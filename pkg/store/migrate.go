@@ -2,16 +2,11 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io/fs"
-	"log/slog"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
 
 	"halcyon/models/migrations"
 )
@@ -26,27 +21,6 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
-	}
-	return s.migrateDispatcher(ctx)
-}
-
-// migrateDispatcher brings the tables of the job dispatcher (River) up. They are
-// its own affair and hold nothing that ours do not also say.
-func (s *Store) migrateDispatcher(ctx context.Context) error {
-	var err error
-	if s.dialect == Postgres {
-		var m *rivermigrate.Migrator[*sql.Tx]
-		if m, err = rivermigrate.New(riverdatabasesql.New(s.SQLDB()), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)}); err == nil {
-			_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
-		}
-	} else {
-		var m *rivermigrate.Migrator[*sql.Tx]
-		if m, err = rivermigrate.New(riversqlite.New(s.SQLDB()), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)}); err == nil {
-			_, err = m.Migrate(ctx, rivermigrate.DirectionUp, nil)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("migrate the dispatcher's tables: %w", err)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ import (
 type session struct {
 	gorm.ConnPool                        // the connection, or database/sql's transaction
 	conn          *sql.Conn              // on PostgreSQL
-	tx            *sql.Tx                // on SQLite; on PostgreSQL when a library asked for one
+	tx            *sql.Tx                // on SQLite
 	ids           map[string][]models.ID // by table: reserved, and not used yet
 	last          map[string]models.ID   // on SQLite: the highest that was reserved
 	rows          []pendingWrite         // in the order in which they were written
@@ -134,19 +134,6 @@ func (s *session) release() {
 	if s.conn != nil {
 		_ = s.conn.Close() // it only goes back
 	}
-}
-
-// library gives a transaction of database/sql. On PostgreSQL it is the same one: a
-// second BEGIN is answered by a warning and changes nothing.
-func (s *session) library(ctx context.Context) (*sql.Tx, error) {
-	if err := s.flush(ctx); err != nil || s.tx != nil {
-		return s.tx, err
-	}
-	tx, err := s.conn.BeginTx(ctx, nil)
-	if err == nil {
-		s.tx = tx
-	}
-	return tx, err
 }
 
 // ExecContext implements gorm.ConnPool.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ type signal struct{ topic, key string }
 const channel = "halcyon_signals"
 
 // poll is how often another process's changes are looked for on SQLite.
-const poll = 500 * time.Millisecond
+const poll = 100 * time.Millisecond
 
 type signals struct {
 	store     *Store
@@ -32,6 +33,7 @@ type signals struct {
 	live      atomic.Bool
 	cancel    context.CancelFunc
 	done      chan struct{}
+	hints     hints
 }
 
 func newSignals(s *Store) *signals {
@@ -54,6 +56,18 @@ func (tx *Tx) signal(sig signal) {
 		}
 	}
 	tx.signals = append(tx.signals, sig)
+}
+
+// Hint announces like Signal, but nothing may depend on it: PostgreSQL is told after
+// the commit, and hears nothing when the process dies in between. In return the
+// transaction does not wait for others: PostgreSQL lets transactions that contain a
+// NOTIFY commit one after the other. The key must not contain a space.
+func (tx *Tx) Hint(topic, key string) {
+	if sig := (signal{topic, key}); tx.store.dialect == SQLite {
+		tx.signal(sig)
+	} else {
+		tx.hints = append(tx.hints, sig)
+	}
 }
 
 // Signals reports whether the transaction has changed anything of these topics. A part
@@ -106,10 +120,77 @@ func (s *Store) Listen() {
 func (s *Store) SignalsLive() bool { return s.signals.live.Load() }
 
 func (g *signals) close() {
+	g.hints.sender.Wait()
 	if g.cancel != nil {
 		g.cancel()
 		<-g.done
 	}
+}
+
+// hints are announced by one goroutine, which lives as long as there are any: those
+// that are added meanwhile go out together.
+type hints struct {
+	mu      sync.Mutex
+	waiting []signal
+	sending bool
+	sender  sync.WaitGroup
+}
+
+// announce tells other processes of hints.
+func (g *signals) announce(list []signal) {
+	if len(list) == 0 {
+		return
+	}
+	g.hints.mu.Lock()
+	defer g.hints.mu.Unlock()
+	g.hints.waiting = append(g.hints.waiting, list...)
+	if !g.hints.sending {
+		g.hints.sending = true
+		g.hints.sender.Go(g.send)
+	}
+}
+
+func (g *signals) send() {
+	for {
+		g.hints.mu.Lock()
+		list := g.hints.waiting
+		g.hints.waiting, g.hints.sending = nil, len(list) > 0
+		g.hints.mu.Unlock()
+		if len(list) == 0 {
+			return
+		}
+		for _, payload := range payloads(list) {
+			if err := g.notify(payload); err != nil {
+				g.store.log.Debug("a hint was not announced", "error", err)
+			}
+		}
+	}
+}
+
+// notify sends one notification. It need not survive a crash of the database, which
+// ends all that listen as well, so its commit does not wait for the disk.
+func (g *signals) notify(payload string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return g.store.aside.WithContext(ctx).Exec("SELECT set_config('synchronous_commit', 'off', true), pg_notify(?, ?)", channel, payload).Error
+}
+
+// payloads returns notifications that announce the hints: a topic and as many of its
+// keys as fit.
+func payloads(list []signal) []string {
+	const most = 7000 // PostgreSQL takes less than 8000 bytes
+	var out []string
+	open := map[string]int{} // by topic: the payload that takes more keys
+	for _, sig := range list {
+		at, ok := open[sig.topic]
+		if !ok || len(out[at])+len(sig.key) >= most {
+			open[sig.topic] = len(out)
+			out = append(out, sig.topic+" "+sig.key)
+			continue
+		}
+		out[at] += " " + sig.key
+	}
+	return out
 }
 
 func (g *signals) local(list []signal) {
@@ -164,8 +245,10 @@ func (g *signals) listenOnce(ctx context.Context) error {
 		cancel()
 		switch {
 		case err == nil:
-			topic, key, _ := cut(n.Payload)
-			g.dispatch(topic, key)
+			topic, keys, _ := strings.Cut(n.Payload, " ")
+			for key := range strings.SplitSeq(keys, " ") {
+				g.dispatch(topic, key)
+			}
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case wait.Err() != nil:
@@ -179,15 +262,6 @@ func (g *signals) listenOnce(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-func cut(payload string) (topic, key string, ok bool) {
-	for i := range len(payload) {
-		if payload[i] == ' ' {
-			return payload[:i], payload[i+1:], true
-		}
-	}
-	return payload, "", false
 }
 
 func (g *signals) newest(ctx context.Context) (seen int64, err error) {

@@ -215,6 +215,7 @@ type Tx struct {
 	late     []lateWork
 	onCommit []func()
 	signals  []signal
+	hints    []signal
 	inserted map[string]int // rows, by the prefix of their kind
 	actor    models.ID
 }
@@ -324,6 +325,8 @@ func (tx *Tx) committed() {
 		fn()
 	}
 	tx.store.signals.local(tx.signals)
+	tx.store.signals.local(tx.hints)
+	tx.store.signals.announce(tx.hints)
 }
 
 // OnCommit has fn called after the commit, in the order of the calls. What it
@@ -389,16 +392,6 @@ func (tx *Tx) flushLate() error {
 
 // Dialect tells which database it is.
 func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
-
-// SQL gives the transaction to libraries that speak database/sql. It panics
-// outside InTx, where there is none.
-func (tx *Tx) SQL() (*sql.Tx, error) {
-	s := tx.session()
-	if s == nil {
-		panic("store: SQL outside InTx")
-	}
-	return s.library(tx.Statement.Context)
-}
 
 // ForUpdate locks the rows that the query reads until the transaction ends. On
 // SQLite the transaction already is the only writer.

@@ -87,6 +87,7 @@ func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	u.tx.onCommit = append(u.tx.onCommit, part.onCommit...)
+	u.tx.hints = append(u.tx.hints, part.hints...)
 	for _, sig := range part.signals {
 		u.tx.signal(sig)
 	}

@@ -68,7 +68,7 @@ servers     %d with one machine each, %d removed again
 kills       %d; %d orders got no answer, %d of which had been taken; %d answers 503
 time        %s; the last order ended %s after the last start
 memory      %d MB resident at the end, %d MB at most
-last server %d steps, %d taken over from the dead, %d jobs dispatched again, %d late answers dropped`,
+last server %d steps, %d taken over from the dead, %d jobs found without a signal, %d late answers dropped`,
 		strings.Join(orders, ", "), r.Servers, r.Gone, r.Kills, r.Unknown, r.Taken, r.Busy,
 		r.Elapsed.Round(100*time.Millisecond), r.Settled.Round(100*time.Millisecond), r.MemoryMB, r.PeakMB,
 		r.Counters["steps"], r.Counters["takeovers"], r.Counters["rescued"], r.Counters["fenced"])
@@ -184,7 +184,7 @@ func (d *drill) startSimulator(ctx context.Context) (*process, error) {
 func (d *drill) start() error {
 	p, err := start(d.Halcyon("serve",
 		"--database-url", d.DatabaseURL, "--data-dir", d.Dir, "--listen", d.listen,
-		"--lease", "2s", "--poll", "50ms", "--log-level", "warn"), d.serverLog)
+		"--lease", "2s", "--log-level", "warn"), d.serverLog)
 	if err != nil {
 		return fmt.Errorf("start the server: %w", err)
 	}

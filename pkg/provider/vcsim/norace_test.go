@@ -2,4 +2,4 @@
 
 package vcsim_test
 
-const raceEnabled = false
+const racing = false
