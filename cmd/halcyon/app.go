@@ -11,7 +11,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"halcyon/hal"
 	"halcyon/handlers/browse"
 	v2 "halcyon/handlers/v2"
 	"halcyon/models"
@@ -41,143 +40,114 @@ import (
 	"halcyon/pkg/webhook"
 )
 
-// app is everything wired together. It is the same for every command; they
+// App is everything wired together. It is the same for every command; they
 // differ in which parts they start.
-type app struct {
-	log       *slog.Logger
-	store     *store.Store
-	directory *refdata.Cache
-	hasher    *auth.Hasher
-	auth      *auth.Service
-	box       *secret.Box
-	mails     *mail.Service // nil: none are sent
-	backends  *pool.Pool
-	tenancy   *tenancy.Service
-	catalog   *catalog.Service
-	jobs      *job.Service
-	orders    *order.Service
-	servers   *server.Service
-	history   *history.Service
-	events    *event.Service
-	actions   *action.Service
-	quotas    *quota.Service
+type App struct {
+	Store   *store.Store
+	Refdata *refdata.Cache
+	Auth    *auth.Service
+	Mails   *mail.Service // nil: none are sent
+	Tenancy *tenancy.Service
+	Catalog *catalog.Service
+	Orders  *order.Service
+	Servers *server.Service
+	Events  *event.Service
+	Actions *action.Service
+	Quotas  *quota.Service
 
+	Engine *job.Engine          // nil when this process runs no work
+	Sender *subscription.Sender // of webhooks; nil as well then
+	Web    *echo.Echo
+	Face   *v2.Face
+
+	log           *slog.Logger
+	box           *secret.Box
+	hasher        *auth.Hasher
+	backends      *pool.Pool
+	jobs          *job.Service
+	history       *history.Service
 	subscriptions *subscription.Service
-	sender        *subscription.Sender // of webhooks; nil when this process runs no work
+	idempotency   *idempotency.Service
 
-	idempotency *idempotency.Service
-
-	engine *job.Engine
-	web    *echo.Echo
-	face   *v2.Face
-
+	version    string
+	workers    int
 	leaseSweep time.Duration
 }
 
-// settings are what the parts need to know.
-type settings struct {
-	databaseURL   string
-	maxConns      int
-	keepEvents    time.Duration // 0 for the service's own
-	keysDir       string
-	secretKeyFile string
-	tokenLifetime time.Duration
-	signingAlg    string
-	prefer        hal.Shape
-	origins       []string // whose scripts may call
-	tls           bool
-	listen        string             // host:port
-	sessions      auth.SessionPolicy // of browsers; zero for the default
-	apiTokens     auth.TokenPolicy
-	mail          mailSettings
-	workers       int // jobs at a time in this process; 0 for none
-	poll          time.Duration
-	lease         time.Duration
-	backoffBase   time.Duration // pause after the first error of a back end; 0 for the engine's own
-	backoffMax    time.Duration
-	webhookAllow  webhook.Allowed // private networks that webhooks may call
-	hooks         subscription.Policy
-	leases        server.LeasePolicy
-	leaseSweep    time.Duration // how often leases are looked at; 0 for never
-	clock         func() time.Time
-	log           *slog.Logger
-	audit         func(what string) // see v2.Config
-}
-
-// newApp opens the database, brings its schema up to date, and wires the parts.
+// New opens the database, brings its schema up to date, and wires the parts.
 // Nothing runs yet.
-func newApp(ctx context.Context, c settings) (*app, error) {
-	a := &app{log: c.log}
+func New(ctx context.Context, c Settings) (*App, error) {
+	a := &App{log: c.Log, version: c.Version, workers: c.Workers}
 	var err error
-	if a.store, err = store.Open(ctx, store.Config{URL: c.databaseURL, MaxConns: c.maxConns, Clock: c.clock, Log: c.log}); err != nil {
+	if a.Store, err = store.Open(ctx, store.Config{URL: c.DatabaseURL, MaxConns: c.MaxConns, Clock: c.Clock, Log: c.Log}); err != nil {
 		return nil, err
 	}
 	if err := a.wire(ctx, c); err != nil {
-		a.store.Close()
+		a.Store.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *app) wire(ctx context.Context, c settings) error {
-	if err := a.store.Migrate(ctx); err != nil {
+func (a *App) wire(ctx context.Context, c Settings) error {
+	if err := a.Store.Migrate(ctx); err != nil {
 		return err
 	}
-	if err := tenancy.Bootstrap(ctx, a.store); err != nil {
+	if err := tenancy.Bootstrap(ctx, a.Store); err != nil {
 		return err
 	}
-	a.store.Listen()
-	key, err := secret.LoadOrCreateKey(c.secretKeyFile)
+	a.Store.Listen()
+	key, err := secret.LoadOrCreateKey(c.SecretKeyFile)
 	if err != nil {
 		return err
 	}
 	a.box = secret.New(key)
-	keys, err := auth.LoadKeys(c.keysDir, auth.KeyOptions{Alg: auth.Alg(c.signingAlg)})
+	keys, err := auth.LoadKeys(c.KeysDir, auth.KeyOptions{Alg: auth.Alg(c.SigningAlg)})
 	if err != nil {
 		return err
 	}
-	mint, err := auth.NewMint(keys, auth.MintConfig{Life: c.tokenLifetime, Now: a.store.Now})
+	mint, err := auth.NewMint(keys, auth.MintConfig{Life: c.TokenLifetime, Now: a.Store.Now})
 	if err != nil {
 		return err
 	}
-	a.directory = refdata.New(a.store)
-	a.events = event.New(event.Config{Store: a.store, People: a.directory, Keep: c.keepEvents, Log: c.log})
-	a.hasher = auth.NewHasher(a.store.Now)
+	a.Refdata = refdata.New(a.Store)
+	a.Events = event.New(event.Config{Store: a.Store, People: a.Refdata, Keep: c.KeepEvents, Log: c.Log})
+	a.hasher = auth.NewHasher(a.Store.Now)
 	reset, err := a.mailer(c)
 	if err != nil {
 		return err
 	}
-	a.auth = auth.New(auth.Config{
-		Store: a.store, People: a.directory, Mint: mint, Hasher: a.hasher, Log: c.log,
-		Sessions: c.sessions, Tokens: c.apiTokens, Reset: reset,
+	a.Auth = auth.New(auth.Config{
+		Store: a.Store, People: a.Refdata, Mint: mint, Hasher: a.hasher, Log: c.Log,
+		Sessions: c.Sessions, Tokens: c.APITokens, Reset: reset,
 	})
-	a.backends = pool.New(a.store, providers(c.log), a.box.Open)
-	a.tenancy = tenancy.New(a.store, a.directory, a.hasher.Hash)
-	a.catalog = catalog.New(a.store, a.directory, a.backends, a.box.Seal)
-	a.jobs = job.New(a.store, job.NewQueue(a.store, c.workers), c.log)
-	a.servers = server.New(a.store, a.jobs, a.backends, c.log)
-	if c.leases.Expired != "" {
-		a.servers.Leases = c.leases
+	a.backends = pool.New(a.Store, providers(c.Log), a.box.Open)
+	a.Tenancy = tenancy.New(a.Store, a.Refdata, a.hasher.Hash)
+	a.Catalog = catalog.New(a.Store, a.Refdata, a.backends, a.box.Seal)
+	a.jobs = job.New(a.Store, job.NewQueue(a.Store, c.Workers), c.Log)
+	a.Servers = server.New(a.Store, a.jobs, a.backends, c.Log)
+	if c.Leases.Expired != "" {
+		a.Servers.Leases = c.Leases
 	}
-	a.leaseSweep = c.leaseSweep
-	a.orders = order.New(a.store, a.catalog, a.jobs)
-	a.actions = action.New(action.Config{
-		Store: a.store, Directory: a.directory, Jobs: a.jobs,
-		Sender: webhook.New(c.webhookAllow), Seal: a.box.Seal, Open: a.box.Open,
+	a.leaseSweep = c.LeaseSweep
+	a.Orders = order.New(a.Store, a.Catalog, a.jobs)
+	a.Actions = action.New(action.Config{
+		Store: a.Store, Directory: a.Refdata, Jobs: a.jobs,
+		Sender: webhook.New(c.WebhookAllow), Seal: a.box.Seal, Open: a.box.Open,
 	})
-	a.actions.Use(a.orders)
-	a.orders.Use(a.actions)
-	a.history = history.New(a.store)
-	a.idempotency = idempotency.New(a.store, a.box.Seal, a.box.Open)
-	a.quotas = quota.New(a.store)
+	a.Actions.Use(a.Orders)
+	a.Orders.Use(a.Actions)
+	a.history = history.New(a.Store)
+	a.idempotency = idempotency.New(a.Store, a.box.Seal, a.box.Open)
+	a.Quotas = quota.New(a.Store)
 	a.subscriptions = subscription.New(subscription.Config{
-		Store: a.store, Directory: a.directory, Caller: webhook.NewPrivate(c.webhookAllow), Seal: a.box.Seal, Open: a.box.Open,
-		Policy: c.hooks, Log: c.log,
+		Store: a.Store, Directory: a.Refdata, Caller: webhook.NewPrivate(c.WebhookAllow), Seal: a.box.Seal, Open: a.box.Open,
+		Policy: c.Webhooks, Log: c.Log,
 	})
-	if c.workers > 0 {
-		a.sender = a.subscriptions.Sender()
-		a.engine = job.NewEngine(a.jobs, job.Config{
-			Lease: c.lease, Sweep: c.poll, BackoffBase: c.backoffBase, BackoffMax: c.backoffMax, Log: c.log,
+	if c.Workers > 0 {
+		a.Sender = a.subscriptions.Sender()
+		a.Engine = job.NewEngine(a.jobs, job.Config{
+			Lease: c.Lease, Sweep: c.Poll, BackoffBase: c.BackoffBase, BackoffMax: c.BackoffMax, Log: c.Log,
 		})
 	}
 	origin, err := web.NewCrossOrigin(c.trusted())
@@ -188,27 +158,27 @@ func (a *app) wire(ctx context.Context, c settings) error {
 	if err != nil {
 		return err
 	}
-	a.face, err = v2.New(v2.Services{
-		Directory: a.directory, Auth: a.auth, Tenancy: a.tenancy, Catalog: a.catalog,
-		Orders: a.orders, Jobs: a.jobs, Servers: a.servers, History: a.history, Events: a.events, Quotas: a.quotas, Actions: a.actions,
+	a.Face, err = v2.New(v2.Services{
+		Directory: a.Refdata, Auth: a.Auth, Tenancy: a.Tenancy, Catalog: a.Catalog,
+		Orders: a.Orders, Jobs: a.jobs, Servers: a.Servers, History: a.history, Events: a.Events, Quotas: a.Quotas, Actions: a.Actions,
 		Idempotency: a.idempotency, Subscriptions: a.subscriptions,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
-			return resource.NewRegistry(base, a.store, a.directory, defs...)
+			return resource.NewRegistry(base, a.Store, a.Refdata, defs...)
 		},
-	}, v2.Config{Prefer: c.prefer, Log: c.log, Audit: c.audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Address: c.address(), Seal: a.box.Seal, Open: a.box.Open})
+	}, v2.Config{Prefer: c.Prefer, Log: c.Log, Audit: c.Audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Address: c.address(), Seal: a.box.Seal, Open: a.box.Open})
 	if err != nil {
 		return err
 	}
-	a.subscriptions.Render = a.face.EventData
-	a.web = web.New(web.Config{
-		Faces: []web.Face{pages, a.face}, Log: c.log, Now: a.store.Now,
+	a.subscriptions.Render = a.Face.EventData
+	a.Web = web.New(web.Config{
+		Faces: []web.Face{pages, a.Face}, Log: c.Log, Now: a.Store.Now,
 		Ready: map[string]func(context.Context) error{
-			"database":   a.store.Ping,
+			"database":   a.Store.Ping,
 			"migrations": a.migrated,
 			"workers":    a.working,
 		},
 		Metrics: web.NewMetrics(a.gauges()),
-		Origins: c.origins, TLS: c.tls, Private: []string{v2.Private},
+		Origins: c.Origins, TLS: c.TLS, Private: []string{v2.Private},
 	})
 	return nil
 }
@@ -231,8 +201,8 @@ func providers(log *slog.Logger) map[models.HandlerKind]func(provider.Config) (p
 	}
 }
 
-func (a *app) migrated(ctx context.Context) error {
-	ok, err := a.store.Migrated(ctx)
+func (a *App) migrated(ctx context.Context) error {
+	ok, err := a.Store.Migrated(ctx)
 	if err == nil && !ok {
 		err = fault.New(fault.Unavailable, "The schema is not up to date.")
 	}
@@ -240,22 +210,22 @@ func (a *app) migrated(ctx context.Context) error {
 }
 
 // working is nil when this process runs jobs, or need not.
-func (a *app) working(context.Context) error {
-	if a.engine == nil {
+func (a *App) working(context.Context) error {
+	if a.Engine == nil {
 		return nil
 	}
-	return a.engine.Alive()
+	return a.Engine.Alive()
 }
 
-func (a *app) gauges() map[string]func() float64 {
+func (a *App) gauges() map[string]func() float64 {
 	g := map[string]func() float64{
-		"halcyon_database_connections_open":         func() float64 { return float64(a.store.Stats().OpenConnections) },
-		"halcyon_database_connections_in_use":       func() float64 { return float64(a.store.Stats().InUse) },
-		"halcyon_database_connection_waits":         func() float64 { return float64(a.store.Stats().WaitCount) },
-		"halcyon_database_connection_waits_seconds": func() float64 { return a.store.Stats().WaitDuration.Seconds() },
-		"halcyon_event_streams":                     func() float64 { return float64(a.events.Streams()) },
+		"halcyon_database_connections_open":         func() float64 { return float64(a.Store.Stats().OpenConnections) },
+		"halcyon_database_connections_in_use":       func() float64 { return float64(a.Store.Stats().InUse) },
+		"halcyon_database_connection_waits":         func() float64 { return float64(a.Store.Stats().WaitCount) },
+		"halcyon_database_connection_waits_seconds": func() float64 { return a.Store.Stats().WaitDuration.Seconds() },
+		"halcyon_event_streams":                     func() float64 { return float64(a.Events.Streams()) },
 	}
-	if a.engine == nil {
+	if a.Engine == nil {
 		return g
 	}
 	for name, value := range map[string]func(job.Stats) int64{
@@ -265,28 +235,28 @@ func (a *app) gauges() map[string]func() float64 {
 		"succeeded": func(s job.Stats) int64 { return s.Succeeded }, "warned": func(s job.Stats) int64 { return s.Warned },
 		"failed": func(s job.Stats) int64 { return s.Failed }, "canceled": func(s job.Stats) int64 { return s.Canceled },
 	} {
-		g["halcyon_jobs_"+name] = func() float64 { return float64(value(a.engine.Stats())) }
+		g["halcyon_jobs_"+name] = func() float64 { return float64(value(a.Engine.Stats())) }
 	}
 	for name, value := range map[string]func(subscription.Stats) int64{
 		"calls": func(s subscription.Stats) int64 { return s.Calls }, "sent": func(s subscription.Stats) int64 { return s.Sent },
 		"failed": func(s subscription.Stats) int64 { return s.Failed }, "withheld": func(s subscription.Stats) int64 { return s.Withheld },
 	} {
-		g["halcyon_webhooks_"+name] = func() float64 { return float64(value(a.sender.Stats())) }
+		g["halcyon_webhooks_"+name] = func() float64 { return float64(value(a.Sender.Stats())) }
 	}
 	return g
 }
 
-// close ends everything that wire opened.
-func (a *app) close(ctx context.Context) error {
+// Close ends everything that wire opened.
+func (a *App) Close(ctx context.Context) error {
 	var errs []error
-	if a.engine != nil {
-		errs = append(errs, a.engine.Stop(ctx))
+	if a.Engine != nil {
+		errs = append(errs, a.Engine.Stop(ctx))
 	}
-	if a.sender != nil {
-		a.sender.Stop(ctx)
+	if a.Sender != nil {
+		a.Sender.Stop(ctx)
 	}
-	errs = append(errs, a.backends.Close(ctx), a.auth.WriteSeen(ctx))
-	a.store.Close()
+	errs = append(errs, a.backends.Close(ctx), a.Auth.WriteSeen(ctx))
+	a.Store.Close()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}

@@ -514,7 +514,7 @@ func TestWrongMethods(t *testing.T) {
 	c.stopWorkers(t)
 	before := c.fingerprint(t)
 	table := map[string][]string{}
-	for _, r := range c.app.face.Routes() {
+	for _, r := range c.app.Face.Routes() {
 		if r.Path == "/" {
 			continue // not the face's alone
 		}
@@ -592,7 +592,7 @@ func TestTokensThatAreNone(t *testing.T) {
 			t.Fatalf("the good token: %d\n%s", a.status, a.body)
 		}
 
-		claims, err := c.app.auth.Verify(context.Background(), good)
+		claims, err := c.app.Auth.Verify(context.Background(), good)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -740,7 +740,7 @@ func FuzzPostOrders(f *testing.F) {
 		req := httptest.NewRequest(http.MethodPost, "/api/v2/orders/", bytes.NewReader(body))
 		req.Header["Authorization"], req.Header["Content-Type"] = []string{token}, []string{label}
 		rec := httptest.NewRecorder()
-		c.app.web.ServeHTTP(rec, req)
+		c.app.Web.ServeHTTP(rec, req)
 		res := rec.Result()
 		a := &answer{call: call{actor: "alice", method: http.MethodPost, path: "/api/v2/orders/"}, status: res.StatusCode, header: res.Header}
 		defer res.Body.Close()

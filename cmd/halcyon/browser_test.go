@@ -117,8 +117,8 @@ func TestScreenshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun, first := time.Now(), time.Date(2026, time.March, 2, 9, 30, 0, 0, time.UTC)
-	c := newCloud(t, storetest.SQLiteURL(t), func(s *settings) {
-		s.clock = func() time.Time { return first.Add(time.Since(begun)) }
+	c := newCloud(t, storetest.SQLiteURL(t), func(s *Settings) {
+		s.Clock = func() time.Time { return first.Add(time.Since(begun)) }
 	})
 	cmd := exec.CommandContext(t.Context(), "node", "screenshots.mjs", c.srv.URL, images)
 	cmd.Dir = dir

@@ -43,7 +43,7 @@ func TestCommandLine(t *testing.T) {
 			Setup: func(env *testscript.Env) error {
 				tb := env.T().(testing.TB)
 				p := &player{}
-				c := newCloud(tb, open(tb), shortBackoff, func(s *settings) { s.clock = p.clock })
+				c := newCloud(tb, open(tb), shortBackoff, func(s *Settings) { s.Clock = p.clock })
 				p.cloud = c
 				env.Values[keyCloud{}] = p
 				s := &session{player: p, dir: env.WorkDir, env: env.Vars}

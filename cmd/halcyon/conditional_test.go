@@ -22,7 +22,7 @@ import (
 )
 
 // unaudited lets a cloud answer from memory, as it does outside of tests.
-func unaudited(s *settings) { s.audit = nil }
+func unaudited(s *Settings) { s.Audit = nil }
 
 // statements counts what is asked of the database from now on.
 func (c *cloud) statements(t *testing.T) *atomic.Int64 {
@@ -40,13 +40,13 @@ func (c *cloud) statements(t *testing.T) *atomic.Int64 {
 			}
 		}
 	}
-	watch(c.app.store.Read(t.Context()).DB)
-	if c.app.store.Dialect() == store.SQLite {
-		if err := c.app.store.InTx(t.Context(), func(tx *store.Tx) error { watch(tx.DB); return nil }); err != nil {
+	watch(c.app.Store.Read(t.Context()).DB)
+	if c.app.Store.Dialect() == store.SQLite {
+		if err := c.app.Store.InTx(t.Context(), func(tx *store.Tx) error { watch(tx.DB); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	} else {
-		watch(c.app.store.ReadOutsideTx(t.Context()).DB)
+		watch(c.app.Store.ReadOutsideTx(t.Context()).DB)
 	}
 	return n
 }
@@ -141,12 +141,12 @@ func TestNoChangeIsHidden(t *testing.T) {
 		const server, order, environment, service, job = "/api/v2/servers/1/", "/api/v2/orders/1", "/api/v2/environments/3", "/api/v2/services/1", "/api/v2/jobs/1"
 
 		know(server, order, environment, service)
-		_, err := c.app.tenancy.Groups.Update(ctx, sys, "2", func(g *models.Group) error { g.Name = "Renamed"; return nil })
+		_, err := c.app.Tenancy.Groups.Update(ctx, sys, "2", func(g *models.Group) error { g.Name = "Renamed"; return nil })
 		must(err)
 		changed("a linked group has another name", http.StatusOK, server, order, environment, service)
 
 		know(service)
-		must(c.app.store.InTx(ctx, func(tx *store.Tx) error {
+		must(c.app.Store.InTx(ctx, func(tx *store.Tx) error {
 			sv, err := store.First[models.Server](tx.Where("id = 1"))
 			if err != nil {
 				return err
@@ -157,31 +157,31 @@ func TestNoChangeIsHidden(t *testing.T) {
 		changed("a server of the service has another name", http.StatusOK, service)
 
 		know(job)
-		must(c.app.store.InTx(ctx, func(tx *store.Tx) error {
+		must(c.app.Store.InTx(ctx, func(tx *store.Tx) error {
 			return tx.Create(&models.JobMessage{JobID: 1, Level: "info", Message: "One more.", CreatedAt: tx.Now}).Error
 		}))
 		changed("the job has a new message", http.StatusOK, job)
 
 		know(order)
-		must(c.app.store.InTx(ctx, func(tx *store.Tx) error {
+		must(c.app.Store.InTx(ctx, func(tx *store.Tx) error {
 			return store.Insert(tx, &models.Job{Type: models.JobAction, Status: models.JobQueued, OrderID: 1, OwnerID: 2, GroupID: 2})
 		}))
 		changed("the order has a new job", http.StatusOK, order)
 
 		know(server)
-		_, err = c.app.catalog.Environments.Update(ctx, sys, "3", func(e *models.Environment) error { e.GroupIDs = []models.ID{5}; return nil })
+		_, err = c.app.Catalog.Environments.Update(ctx, sys, "3", func(e *models.Environment) error { e.GroupIDs = []models.ID{5}; return nil })
 		must(err)
 		changed("the server's environment is hidden from her", http.StatusOK, server)
 
 		know(server)
-		must(c.app.store.InTx(ctx, func(tx *store.Tx) error {
+		must(c.app.Store.InTx(ctx, func(tx *store.Tx) error {
 			return tx.Exec("UPDATE servers SET owner_id = 1 WHERE id = 1").Error
 		}))
-		must(c.app.tenancy.Memberships.Delete(ctx, sys, c.membership(t, 2, 2)))
+		must(c.app.Tenancy.Memberships.Delete(ctx, sys, c.membership(t, 2, 2)))
 		changed("she is in the group no more", http.StatusNotFound, server)
 
 		know("/api/v2/user", "/api/v2/users/2")
-		_, err = c.app.tenancy.Users.Update(ctx, sys, "2", func(u *models.User) error { u.FirstName = "Alicia"; return nil })
+		_, err = c.app.Tenancy.Users.Update(ctx, sys, "2", func(u *models.User) error { u.FirstName = "Alicia"; return nil })
 		must(err)
 		changed("she has another name", http.StatusOK, "/api/v2/user", "/api/v2/users/2")
 	})
@@ -190,7 +190,7 @@ func TestNoChangeIsHidden(t *testing.T) {
 // membership finds the grant of a user on a group.
 func (c *cloud) membership(t *testing.T, user, group models.ID) string {
 	t.Helper()
-	m, err := store.First[models.Membership](c.app.store.Read(t.Context()).Where("user_id = ? AND group_id = ?", user, group))
+	m, err := store.First[models.Membership](c.app.Store.Read(t.Context()).Where("user_id = ? AND group_id = ?", user, group))
 	if err != nil {
 		t.Fatal(err)
 	}

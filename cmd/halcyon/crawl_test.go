@@ -170,7 +170,7 @@ func (c *crawler) offers(a *answer) {
 		c.done[what] = true
 		c.send(a.call.path, key, p.Templates[key])
 	}
-	for _, d := range c.app.face.Declarations() {
+	for _, d := range c.app.Face.Declarations() {
 		path, _, _ := strings.Cut(a.call.path, "?")
 		if path == d.Path() {
 			c.complement(d, path, &p)
@@ -432,7 +432,7 @@ func (c *crawler) undo(a *answer) {
 
 func (c *crawler) inTx(fn func(tx *store.Tx) error) {
 	c.t.Helper()
-	if err := c.app.store.InTx(context.Background(), fn); err != nil {
+	if err := c.app.Store.InTx(context.Background(), fn); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -442,7 +442,7 @@ func (c *cloud) options(t *testing.T, actor, address string) {
 	t.Helper()
 	path, _, _ := strings.Cut(address, "?")
 	want := []string{http.MethodOptions}
-	for _, r := range c.app.face.Routes() {
+	for _, r := range c.app.Face.Routes() {
 		row := !strings.HasSuffix(path, "/import/") // which is an action beside them
 		if fits(r.Path, path) && (row || r.Method == http.MethodPost) {
 			want = append(want, r.Method)

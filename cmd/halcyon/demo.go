@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -57,19 +56,19 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err := api.apply(&s); err != nil {
 		return err
 	}
-	s.workers, s.poll, s.lease = 8, 30*time.Second, 15*time.Second
+	s.Workers, s.Poll, s.Lease = 8, 30*time.Second, 15*time.Second
 	if err := c.apply(&s); err != nil {
 		return err
 	}
-	if s.webhookAllow, err = webhook.ParseAllowed(c.WebhookAllow); err != nil {
+	if s.WebhookAllow, err = webhook.ParseAllowed(c.WebhookAllow); err != nil {
 		return err
 	}
-	a, err := newApp(env.ctx, s)
+	a, err := New(env.ctx, s)
 	if err != nil {
 		return err
 	}
-	return a.serve(env.ctx, api, func(ctx context.Context, at string) error {
-		if err := a.fill(ctx, vc); err != nil {
+	return a.Serve(env.ctx, api.listener(), func(ctx context.Context, at string) error {
+		if err := a.Fill(ctx, vc); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}
 		debug.FreeOSMemory() // hashing four passwords has left some 80 MB behind
@@ -83,7 +82,7 @@ func demoVCenter(state, dir string) (demo.VCenter, *vcsim.Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return demo.VCenter{}, nil, err
 	}
-	vc := simulatedVCenter("halcyon", demo.Password)
+	vc := SimulatedVCenter("halcyon", demo.Password)
 	log.SetOutput(io.Discard) // the simulator reports there to its own developers
 	sim, err := vcsim.Start(vcsim.Options{Username: vc.Username, Password: vc.Password, State: state})
 	if err != nil {
@@ -91,32 +90,6 @@ func demoVCenter(state, dir string) (demo.VCenter, *vcsim.Server, error) {
 	}
 	vc.URL = sim.URL()
 	return vc, sim, nil
-}
-
-// simulatedVCenter is the vCenter that vcsim simulates.
-func simulatedVCenter(username, password string) demo.VCenter {
-	return demo.VCenter{
-		Username: username, Password: password,
-		Datacenter: vcsim.Datacenter, Cluster: vcsim.Cluster, Datastore: vcsim.Datastore,
-		Folder: vcsim.Folder, Network: vcsim.Network, Templates: vcsim.Templates(),
-	}
-}
-
-// fill makes the demo's content, or, when it is there, tells it where the vCenter
-// is now.
-func (a *app) fill(ctx context.Context, vc demo.VCenter) error {
-	d := &demo.Demo{Tenancy: a.tenancy, Catalog: a.catalog, Orders: a.orders, Actions: a.actions, Directory: a.directory, Now: a.store.Now}
-	empty, err := a.tenancy.Empty(ctx)
-	if err != nil {
-		return err
-	}
-	if !empty {
-		return d.Moved(ctx, vc)
-	}
-	if err := d.Seed(ctx, vc); err != nil {
-		return err
-	}
-	return d.History(ctx)
 }
 
 // onlyLoopback refuses to show a password that everybody knows to the network.
@@ -142,37 +115,4 @@ func welcome(w io.Writer, at string, vc demo.VCenter) error {
 	fmt.Fprintf(&b, "  curl -u alice:%s '%s/api/v2/servers/?attributes=ip,power-status'\n\n", demo.Password, at)
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-type simulatorCmd struct {
-	Listen   string `help:"Address to listen on." default:"127.0.0.1:8989"`
-	Username string `help:"User who may sign in." default:"halcyon"`
-	Password string `help:"Password of that user." env:"HALCYON_SIMULATOR_PASSWORD" default:"halcyon"`
-	Machines int    `help:"Running machines to begin with." default:"8"`
-	State    string `help:"File that keeps the machines between runs." type:"path" placeholder:"FILE"`
-}
-
-// Run runs the simulator until it is told to stop.
-func (c *simulatorCmd) Run(env *environment) error {
-	log.SetOutput(io.Discard) // the simulator reports there to its own developers
-	machines := c.Machines
-	if machines == 0 {
-		machines = -1
-	}
-	sim, err := vcsim.Start(vcsim.Options{Listen: c.Listen, Username: c.Username, Password: c.Password, Machines: machines, State: c.State})
-	if err != nil {
-		return err
-	}
-	env.log.Info("ready", "url", sim.URL(), "username", c.Username)
-	<-env.ctx.Done()
-	return sim.Close()
-}
-
-// hidePassword takes the password out of a database URL.
-func hidePassword(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "(cannot be read)"
-	}
-	return u.Redacted()
 }

@@ -119,11 +119,11 @@ func (p *player) prune(*testscript.TestScript, bool, []string) error {
 	defer cancel()
 	for {
 		var waits int64
-		if err := p.cloud.app.store.Read(ctx).Table("event_outbox").Count(&waits).Error; err != nil {
+		if err := p.cloud.app.Store.Read(ctx).Table("event_outbox").Count(&waits).Error; err != nil {
 			return err
 		}
 		if waits == 0 {
-			return p.cloud.app.events.Prune(ctx)
+			return p.cloud.app.Events.Prune(ctx)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -132,7 +132,7 @@ func (p *player) prune(*testscript.TestScript, bool, []string) error {
 // replica is a further process of the installation, as far as the database and its
 // clients can tell.
 type replica struct {
-	app  *app
+	app  *App
 	srv  *httptest.Server
 	stop func() // numbering and handing out, as a process that ends does
 }
@@ -140,21 +140,21 @@ type replica struct {
 // beside starts another replica of a cloud.
 func (c *cloud) beside(t testing.TB, url string) *replica {
 	t.Helper()
-	s := settings{
-		databaseURL: url, maxConns: 8, keysDir: c.keysDir, secretKeyFile: c.keysDir + "/../secret.key", signingAlg: "EdDSA",
-		tokenLifetime: 5 * time.Minute, log: slog.New(slog.DiscardHandler),
+	s := Settings{
+		DatabaseURL: url, MaxConns: 8, KeysDir: c.keysDir, SecretKeyFile: c.keysDir + "/../secret.key", SigningAlg: "EdDSA",
+		TokenLifetime: 5 * time.Minute, Log: slog.New(slog.DiscardHandler),
 	}
-	a, err := newApp(context.Background(), s)
+	a, err := New(context.Background(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &replica{app: a}
 	r.run(t)
-	r.srv = httptest.NewServer(a.web)
+	r.srv = httptest.NewServer(a.Web)
 	t.Cleanup(func() {
 		r.stop()
 		r.srv.Close()
-		if err := a.close(context.Background()); err != nil {
+		if err := a.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -165,7 +165,7 @@ func (r *replica) run(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	all.Go(func() { r.app.events.Run(ctx) })
+	all.Go(func() { r.app.Events.Run(ctx) })
 	r.stop = func() { cancel(); all.Wait() }
 }
 
@@ -182,7 +182,7 @@ func TestStreamsMissNothingAndRepeatNothing(t *testing.T) {
 		other := c.beside(t, url)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 		defer cancel()
-		begin, _, err := c.app.events.Numbers(ctx)
+		begin, _, err := c.app.Events.Numbers(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,11 +253,11 @@ func TestStreamsMissNothingAndRepeatNothing(t *testing.T) {
 			}
 		}
 		var writing sync.WaitGroup
-		for i, s := range []*store.Store{c.app.store, other.app.store} {
+		for i, s := range []*store.Store{c.app.Store, other.app.Store} {
 			writing.Go(func() { write(s, total/2, rand.New(rand.NewPCG(9, uint64(i)))) })
 		}
 		seen := func() models.ID {
-			last, _, err := c.app.events.Numbers(ctx)
+			last, _, err := c.app.Events.Numbers(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,15 +272,15 @@ func TestStreamsMissNothingAndRepeatNothing(t *testing.T) {
 		writing.Wait()
 		until(t, "all events", func() bool { return seen() >= total })
 		want := func(r *reader) []string {
-			u, err := c.app.directory.UserByName(ctx, r.actor)
+			u, err := c.app.Refdata.UserByName(ctx, r.actor)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := c.app.directory.Actor(ctx, u, "")
+			a, err := c.app.Refdata.Actor(ctx, u, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			list, err := c.app.events.After(ctx, a, begin, 1_000_000, 100_000, r.filter)
+			list, err := c.app.Events.After(ctx, a, begin, 1_000_000, 100_000, r.filter)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -344,11 +344,11 @@ func TestAStreamEndsWithItsCredentials(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func(testing.TB) string) {
 		var ahead atomic.Int64
-		c := newCloud(t, open(t), unaudited, func(s *settings) {
-			s.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		c := newCloud(t, open(t), unaudited, func(s *Settings) {
+			s.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		})
 		u := &models.User{Username: "gwen", Active: true, GlobalViewer: true, NewPassword: demo.Password}
-		if err := c.app.tenancy.CreateUser(t.Context(), access.System("test"), u); err != nil {
+		if err := c.app.Tenancy.CreateUser(t.Context(), access.System("test"), u); err != nil {
 			t.Fatal(err)
 		}
 		happens := func() {
@@ -384,7 +384,7 @@ func TestAStreamEndsWithItsCredentials(t *testing.T) {
 				t.Errorf("%s: %s", name, res.Status)
 			}
 		}
-		if n := c.app.events.Streams(); n != 0 {
+		if n := c.app.Events.Streams(); n != 0 {
 			t.Errorf("%d streams are left", n)
 		}
 	})
@@ -392,11 +392,11 @@ func TestAStreamEndsWithItsCredentials(t *testing.T) {
 
 func (c *cloud) activate(t testing.TB, user string, active bool) {
 	t.Helper()
-	u, err := c.app.directory.UserByName(t.Context(), user)
+	u, err := c.app.Refdata.UserByName(t.Context(), user)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.app.tenancy.Users.Update(t.Context(), access.System("test"), u.ID.String(), func(u *models.User) error {
+	_, err = c.app.Tenancy.Users.Update(t.Context(), access.System("test"), u.ID.String(), func(u *models.User) error {
 		u.Active = active
 		return nil
 	})
@@ -454,7 +454,7 @@ func TestAStreamIsNotHeldUp(t *testing.T) {
 func TestAStreamSharesItsConnection(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, storetest.SQLiteURL(t))
-	srv := httptest.NewUnstartedServer(c.app.web)
+	srv := httptest.NewUnstartedServer(c.app.Web)
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	defer srv.Close()
@@ -506,7 +506,7 @@ func TestStreamsDoNotKeepAServerFromStopping(t *testing.T) {
 		f := c.listen(t, "/api/v2/events/?resource=services", basic("alice", demo.Password))
 		open = append(open, f)
 	}
-	until(t, "all streams", func() bool { return c.app.events.Streams() == len(open) })
+	until(t, "all streams", func() bool { return c.app.Events.Streams() == len(open) })
 	c.stopEvents()
 	for _, f := range open {
 		if x, err := f.next(); err == nil {

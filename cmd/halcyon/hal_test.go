@@ -224,7 +224,7 @@ func TestOffersAreKept(t *testing.T) {
 		c := lively(t, open(t))
 		kept, refused := 0, 0
 		for _, u := range []string{"carol", "bob", "alice", "admin"} {
-			for _, d := range c.app.face.Declarations() {
+			for _, d := range c.app.Face.Declarations() {
 				if len(d.Actions) == 0 {
 					continue
 				}
@@ -310,11 +310,11 @@ func (c *cloud) tryDelete(t *testing.T, actor string, d *resource.Def, href stri
 func (c *cloud) seen(t *testing.T, actor string, d *resource.Def, href string) (access.Actor, any) {
 	t.Helper()
 	ctx := context.Background()
-	user, err := c.app.directory.UserByName(ctx, actor)
+	user, err := c.app.Refdata.UserByName(ctx, actor)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := c.app.directory.Actor(ctx, user, "")
+	a, err := c.app.Refdata.Actor(ctx, user, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,11 +380,11 @@ func TestTitlesAreWhatIsSeen(t *testing.T) {
 		c := newCloud(t, open(t))
 		ctx := context.Background()
 		for _, u := range demo.Users {
-			row, err := c.app.directory.UserByName(ctx, u.Name)
+			row, err := c.app.Refdata.UserByName(ctx, u.Name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			actor, err := c.app.directory.Actor(ctx, row, "")
+			actor, err := c.app.Refdata.Actor(ctx, row, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -394,7 +394,7 @@ func TestTitlesAreWhatIsSeen(t *testing.T) {
 			} {
 				list := c.ask(t, call{actor: u.Name, path: "/api/v2/" + plural + "/?page_size=100"})
 				ids := strings.Fields(list.text(t, "/_embedded/"+plural+"/*/id"))
-				titles, err := c.app.directory.Titles(ctx)
+				titles, err := c.app.Refdata.Titles(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -40,7 +40,7 @@ const patience = 60 * time.Second
 // cloud is a whole installation in this process: the application with its
 // workers, the demo's content, a vCenter simulator of its own, and an HTTP server.
 type cloud struct {
-	app *app
+	app *App
 	sim *vcsim.Server
 	vc  demo.VCenter
 	srv *httptest.Server
@@ -64,7 +64,7 @@ func each(t *testing.T, fn func(t *testing.T, open func(testing.TB) string)) {
 }
 
 // newCloud starts an installation on a fresh database and ends it with the test.
-func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
+func newCloud(t testing.TB, url string, change ...func(*Settings)) *cloud {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "halcyon-cloud-") // a t.TempDir has the script's name, which may be long
 	if err != nil {
@@ -72,7 +72,7 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	c := &cloud{log: &logBuffer{}, keysDir: filepath.Join(dir, "keys")}
-	c.vc = simulatedVCenter("halcyon", "canary-of-the-vcenter")
+	c.vc = SimulatedVCenter("halcyon", "canary-of-the-vcenter")
 	if c.sim, err = vcsim.Start(vcsim.Options{Username: c.vc.Username, Password: c.vc.Password}); err != nil {
 		t.Fatal(err)
 	}
@@ -82,46 +82,46 @@ func newCloud(t testing.TB, url string, change ...func(*settings)) *cloud {
 		}
 	})
 	c.vc.URL = c.sim.URL()
-	s := settings{
-		databaseURL: url, maxConns: 8,
-		keysDir: c.keysDir, secretKeyFile: filepath.Join(dir, "secret.key"), signingAlg: "EdDSA",
-		tokenLifetime: 5 * time.Minute, workers: 4, lease: 15 * time.Second,
-		log: slog.New(slog.NewTextHandler(c.log, nil)),
+	s := Settings{
+		DatabaseURL: url, MaxConns: 8,
+		KeysDir: c.keysDir, SecretKeyFile: filepath.Join(dir, "secret.key"), SigningAlg: "EdDSA",
+		TokenLifetime: 5 * time.Minute, Workers: 4, Lease: 15 * time.Second,
+		Log: slog.New(slog.NewTextHandler(c.log, nil)),
 	}
-	s.hooks = subscription.Policy{Poll: 20 * time.Millisecond, Timeout: 2 * time.Second}
-	s.audit = func(what string) { t.Errorf("a document is not what was remembered of it: %s", what) }
+	s.Webhooks = subscription.Policy{Poll: 20 * time.Millisecond, Timeout: 2 * time.Second}
+	s.Audit = func(what string) { t.Errorf("a document is not what was remembered of it: %s", what) }
 	for _, fn := range change {
 		fn(&s)
 	}
 	ctx := context.Background()
-	if c.app, err = newApp(ctx, s); err != nil {
+	if c.app, err = New(ctx, s); err != nil {
 		t.Fatal(err)
 	}
 	running, stop := context.WithCancel(ctx)
 	var events sync.WaitGroup
-	events.Go(func() { c.app.events.Run(running) })
+	events.Go(func() { c.app.Events.Run(running) })
 	c.stopEvents = func() { stop(); events.Wait() }
 	t.Cleanup(func() {
 		c.stopEvents()
 		end, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := c.app.close(end); err != nil {
+		if err := c.app.Close(end); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
 			t.Logf("the log's end:\n%s", c.log.tail(40))
 		}
 	})
-	if err := c.app.engine.Start(ctx); err != nil {
+	if err := c.app.Engine.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	c.app.sender.Start()
+	c.app.Sender.Start()
 	fill, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.app.fill(fill, c.vc); err != nil {
+	if err := c.app.Fill(fill, c.vc); err != nil {
 		t.Fatal(err)
 	}
-	c.srv = httptest.NewServer(c.app.web)
+	c.srv = httptest.NewServer(c.app.Web)
 	t.Cleanup(c.srv.Close)
 	return c
 }
@@ -133,10 +133,10 @@ func (c *cloud) stopWorkers(t testing.TB) {
 	defer c.stopEvents()
 	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := c.app.engine.Stop(end); err != nil {
+	if err := c.app.Engine.Stop(end); err != nil {
 		t.Fatal(err)
 	}
-	c.app.sender.Stop(end)
+	c.app.Sender.Stop(end)
 }
 
 // logBuffer keeps the log of a cloud.
@@ -240,7 +240,7 @@ func (c *cloud) asDescribed(a *answer) error {
 	if a.call.accept == pageType && (a.call.method == http.MethodPost || a.status >= 300) {
 		return nil // forms and their redirects are between browsers and the edge; see pkg/web/forms.go
 	}
-	d, err := described(c.app.web)
+	d, err := described(c.app.Web)
 	if err != nil {
 		return err
 	}

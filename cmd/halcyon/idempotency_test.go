@@ -111,8 +111,8 @@ func TestClaimOfADeadProcess(t *testing.T) {
 	each(t, func(t *testing.T, open func(testing.TB) string) {
 		var mu sync.Mutex
 		ahead := time.Duration(0)
-		c := newCloud(t, open(t), func(s *settings) {
-			s.clock = func() time.Time {
+		c := newCloud(t, open(t), func(s *Settings) {
+			s.Clock = func() time.Time {
 				mu.Lock()
 				defer mu.Unlock()
 				return time.Now().Add(ahead)
@@ -122,14 +122,14 @@ func TestClaimOfADeadProcess(t *testing.T) {
 		r := call{actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 2}`, header: http.Header{"Idempotency-Key": {"k"}}}
 		c.want(t, http.StatusCreated, r)
 		// What a crash leaves is the claim without an answer.
-		err := c.app.store.InTx(t.Context(), func(tx *store.Tx) error {
+		err := c.app.Store.InTx(t.Context(), func(tx *store.Tx) error {
 			return tx.Model(&models.IdempotencyKey{}).Where("key = 'k'").
 				Updates(map[string]any{"status": 0, "answer": "", "claim": "dead", "claimed_until": tx.Now.Add(idempotency.Lease)}).Error
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := orders(t, c.app.store)
+		before := orders(t, c.app.Store)
 		if a := c.want(t, http.StatusConflict, r); a.header.Get("Retry-After") != "1" || a.text(t, "/type") != "/api/v2/docs/problems/idempotency-key-in-use" {
 			t.Error(a.print())
 		}
@@ -141,7 +141,7 @@ func TestClaimOfADeadProcess(t *testing.T) {
 		if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" || string(first.body) != string(again.body) {
 			t.Errorf("%s\n%s", first.print(), again.print())
 		}
-		if n := orders(t, c.app.store) - before; n != 1 {
+		if n := orders(t, c.app.Store) - before; n != 1 {
 			t.Errorf("%d orders", n)
 		}
 	})
@@ -156,7 +156,7 @@ func TestStoredAnswersAreSealed(t *testing.T) {
 			actor: "alice", method: "POST", path: "/api/v2/orders/", body: `{"group": 2, "name": "canary-in-the-answer"}`,
 			header: http.Header{"Idempotency-Key": {"k"}},
 		})
-		row, err := store.First[models.IdempotencyKey](c.app.store.Read(t.Context()).Where("key = 'k'"))
+		row, err := store.First[models.IdempotencyKey](c.app.Store.Read(t.Context()).Where("key = 'k'"))
 		if err != nil {
 			t.Fatal(err)
 		}

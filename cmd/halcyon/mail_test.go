@@ -90,18 +90,18 @@ func (m *mailbox) take() []letter {
 const publicURL = "http://cloud.example"
 
 // mailing has the cloud send mails to the box.
-func (m *mailbox) mailing(s *settings) {
-	s.mail = mailSettings{smtp: m.url, from: "Halcyon <cloud@example.com>", public: publicURL}
+func (m *mailbox) mailing(s *Settings) {
+	s.Mail = MailSettings{SMTP: m.url, From: "Halcyon <cloud@example.com>", Public: publicURL}
 }
 
 // post sends the mails that are due, as the server does when there are some.
 func (c *cloud) post() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := c.app.auth.AnswerResets(ctx); err != nil {
+	if err := c.app.Auth.AnswerResets(ctx); err != nil {
 		return err
 	}
-	_, err := c.app.mails.Deliver(ctx)
+	_, err := c.app.Mails.Deliver(ctx)
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"halcyon/cmd/halcyon/cli"
+	"halcyon/pkg/fault"
 )
 
 // version is set by the linker in releases.
@@ -39,17 +40,15 @@ type commands struct {
 	LogFormat string `help:"Format of the log." enum:"text,json" default:"text"`
 }
 
-// secretEnv are the settings that may come from a file, named by the same
-// variable with _FILE behind it.
-var secretEnv = []string{"HALCYON_DATABASE_URL", "HALCYON_SIMULATOR_PASSWORD", "HALCYON_SMTP_URL", "HALCYON_TOKEN"}
-
 func main() {
 	runtime.MemProfileRate = 0 // a megabyte of samples that nothing reads
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(version, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main without the process around it.
-func run(args []string, stdout, stderr io.Writer) int {
+// run runs the command that the arguments name and returns the code that the process
+// exits with. version is that of a release, "" when the linker has set none.
+func run(version string, args []string, stdout, stderr io.Writer) int {
+	version = orBuilt(version)
 	if err := readSecretFiles(); err != nil {
 		fmt.Fprintln(stderr, "halcyon:", err)
 		return 2
@@ -78,9 +77,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if cli.Selected(kctx) {
-		return cli.Run(kctx, &cli.Environment{Ctx: ctx, Stdout: stdout, Stderr: stderr, Version: currentVersion()})
+		return cli.Run(kctx, &cli.Environment{Ctx: ctx, Stdout: stdout, Stderr: stderr, Version: version})
 	}
-	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
+	env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, version: version, log: newLogger(stderr, c.LogLevel, c.LogFormat)}
 	if err := runCommand(kctx, env); err != nil {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 			return 0
@@ -106,6 +105,8 @@ type environment struct {
 	stdout io.Writer
 	stderr io.Writer
 	log    *slog.Logger
+
+	version string // of this program
 }
 
 func newLogger(w io.Writer, level, format string) *slog.Logger {
@@ -118,37 +119,16 @@ func newLogger(w io.Writer, level, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// readSecretFiles sets each secret setting from the file that its _FILE twin
-// names, so that kong finds it in the environment.
-func readSecretFiles() error {
-	for _, name := range secretEnv {
-		path := os.Getenv(name + "_FILE")
-		if path == "" {
-			continue
-		}
-		if os.Getenv(name) != "" {
-			return fmt.Errorf("%s and %s_FILE are both set", name, name)
-		}
-		text, err := readSecret(path)
-		if err != nil {
-			return fmt.Errorf("%s_FILE: %w", name, err)
-		}
-		if err := os.Setenv(name, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 type versionCmd struct{}
 
 // Run shows the version.
 func (versionCmd) Run(env *environment) error {
-	_, err := fmt.Fprintln(env.stdout, "halcyon", currentVersion())
+	_, err := fmt.Fprintln(env.stdout, "halcyon", env.version)
 	return err
 }
 
-func currentVersion() string {
+// orBuilt returns the version, or else the one that the build recorded.
+func orBuilt(version string) string {
 	if version != "" {
 		return version
 	}
@@ -164,4 +144,15 @@ func asFlag(args []string) []string {
 		return args
 	}
 	return append(slices.Clone(args[1:]), "--help")
+}
+
+// describe gives an error for the terminal: a fault's own words and its cause.
+func describe(err error) string {
+	if e := fault.From(err); e.Code != fault.Internal {
+		if e.Cause != nil {
+			return fmt.Sprintf("%s (%v)", e.Message, e.Cause)
+		}
+		return e.Message
+	}
+	return err.Error()
 }

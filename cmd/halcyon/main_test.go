@@ -12,7 +12,7 @@ const beHalcyon = "HALCYON_TEST_BE_HALCYON"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beHalcyon) != "" {
-		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(run("", os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }

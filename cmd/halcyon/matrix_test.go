@@ -68,7 +68,7 @@ func TestAuthorization(t *testing.T) {
 			head = append(head, who.name)
 		}
 		table = append(table, head)
-		for _, r := range c.app.face.Routes() {
+		for _, r := range c.app.Face.Routes() {
 			row := []string{fmt.Sprintf("%-6s %s", r.Method, r.Path)}
 			for _, who := range callers {
 				row = append(row, m.cell(r, who.name, who.tenant))
@@ -133,7 +133,7 @@ func (m *matrix) people() {
 		{"gwen", 0, "", true},
 	} {
 		u := &models.User{Username: p.name, Active: true, GlobalViewer: p.global, NewPassword: demo.Password}
-		if err := m.app.tenancy.CreateUser(ctx, sys, u); err != nil {
+		if err := m.app.Tenancy.CreateUser(ctx, sys, u); err != nil {
 			m.t.Fatal(err)
 		}
 		if p.role != "" {
@@ -149,7 +149,7 @@ func (m *matrix) grant(user, group models.ID, role string) models.ID {
 	m.t.Helper()
 	i := slices.IndexFunc(access.BuiltInRoles, func(r access.BuiltInRole) bool { return r.Name == role })
 	g := &models.Membership{UserID: user, GroupID: group, RoleID: models.ID(i + 1)}
-	if err := m.app.tenancy.CreateMembership(context.Background(), access.System("test"), g); err != nil {
+	if err := m.app.Tenancy.CreateMembership(context.Background(), access.System("test"), g); err != nil {
 		m.t.Fatal(err)
 	}
 	return g.ID
@@ -251,7 +251,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 		for _, name := range versioned {
 			parts = append(parts, fmt.Sprintf("SELECT '%s versions' AS name, coalesce(sum(version), 0) AS n FROM %s", name, name))
 		}
-		stmt, err := c.app.store.SQLDB().Prepare(strings.Join(parts, " UNION ALL ") + " ORDER BY 1")
+		stmt, err := c.app.Store.SQLDB().Prepare(strings.Join(parts, " UNION ALL ") + " ORDER BY 1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +284,7 @@ var versioned = []string{"users", "groups", "roles", "memberships", "environment
 // tables gives the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
 	t.Helper()
-	tx := c.app.store.Read(context.Background())
+	tx := c.app.Store.Read(context.Background())
 	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 	if tx.Dialect() == store.Postgres {
 		query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -356,7 +356,7 @@ func must[T any](m *matrix, row *T, err error) *T {
 
 func (m *matrix) insert(row models.Keyed) models.ID {
 	m.t.Helper()
-	err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Insert(tx, row) })
+	err := m.app.Store.InTx(context.Background(), func(tx *store.Tx) error { return store.Insert(tx, row) })
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -367,83 +367,83 @@ func (m *matrix) insert(row models.Keyed) models.ID {
 var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"users": func(m *matrix, tenant, _ string) models.ID {
 		u := &models.User{Username: m.name("user"), Active: true}
-		err := m.app.tenancy.CreateUser(context.Background(), access.System("test"), u)
+		err := m.app.Tenancy.CreateUser(context.Background(), access.System("test"), u)
 		must(m, u, err)
 		m.grant(u.ID, m.groups[tenant], "requestor")
 		return u.ID
 	},
 	"groups": func(m *matrix, tenant, _ string) models.ID {
 		g := &models.Group{Name: m.name("group"), ParentID: m.groups[tenant]}
-		return must(m, g, m.app.tenancy.Groups.Create(context.Background(), access.System("test"), g)).ID
+		return must(m, g, m.app.Tenancy.Groups.Create(context.Background(), access.System("test"), g)).ID
 	},
 	"roles": func(m *matrix, _, _ string) models.ID {
 		r := &models.Role{Name: m.name("role"), Permissions: []string{"group.view"}}
-		return must(m, r, m.app.tenancy.Roles.Create(context.Background(), access.System("test"), r)).ID
+		return must(m, r, m.app.Tenancy.Roles.Create(context.Background(), access.System("test"), r)).ID
 	},
 	"memberships": func(m *matrix, tenant, _ string) models.ID {
 		u := &models.User{Username: m.name("member"), Active: true}
-		must(m, u, m.app.tenancy.CreateUser(context.Background(), access.System("test"), u))
+		must(m, u, m.app.Tenancy.CreateUser(context.Background(), access.System("test"), u))
 		return m.grant(u.ID, m.groups[tenant], "viewer")
 	},
 	"environments": func(m *matrix, tenant, _ string) models.ID {
 		e := &models.Environment{Name: m.name("environment"), HandlerID: 1, GroupIDs: []models.ID{m.groups[tenant]}}
-		return must(m, e, m.app.catalog.Environments.Create(context.Background(), access.System("test"), e)).ID
+		return must(m, e, m.app.Catalog.Environments.Create(context.Background(), access.System("test"), e)).ID
 	},
 	"resource-handlers": func(m *matrix, _, _ string) models.ID {
 		h := &models.ResourceHandler{Name: m.name("handler"), Kind: models.HandlerVSphere, URL: m.vc.URL, Username: m.vc.Username, NewPassword: m.vc.Password}
-		return must(m, h, m.app.catalog.Handlers.Create(context.Background(), access.System("test"), h)).ID
+		return must(m, h, m.app.Catalog.Handlers.Create(context.Background(), access.System("test"), h)).ID
 	},
 	"ip-pools": func(m *matrix, _, _ string) models.ID {
 		p := &models.IPPool{Name: m.name("pool"), HandlerID: 1, Network: m.name("network"), FirstIP: "10.9.0.1", LastIP: "10.9.0.9", Prefix: 24, DNS: []string{}}
-		return must(m, p, m.app.catalog.IPPools.Create(context.Background(), access.System("test"), p)).ID
+		return must(m, p, m.app.Catalog.IPPools.Create(context.Background(), access.System("test"), p)).ID
 	},
 	"os-builds": func(m *matrix, _, _ string) models.ID {
 		o := &models.OSBuild{Name: m.name("build")}
-		return must(m, o, m.app.catalog.OSBuilds.Create(context.Background(), access.System("test"), o)).ID
+		return must(m, o, m.app.Catalog.OSBuilds.Create(context.Background(), access.System("test"), o)).ID
 	},
 	"perf-types": func(m *matrix, _, _ string) models.ID {
 		s := &models.Size{Name: m.name("size"), CPUs: 1, MemoryMB: 512}
-		return must(m, s, m.app.catalog.Sizes.Create(context.Background(), access.System("test"), s)).ID
+		return must(m, s, m.app.Catalog.Sizes.Create(context.Background(), access.System("test"), s)).ID
 	},
 	"blueprints": func(m *matrix, tenant, _ string) models.ID {
 		b := &models.Blueprint{
 			Name: m.name("blueprint"), State: models.BlueprintActive, GroupIDs: []models.ID{m.groups[tenant]},
 			Items: []models.BlueprintItem{{Name: "Server", Type: models.BlueprintItemServer, Quantity: 1, OSBuildID: 1, SizeID: 1}},
 		}
-		return must(m, b, m.app.catalog.Blueprints.Create(context.Background(), access.System("test"), b)).ID
+		return must(m, b, m.app.Catalog.Blueprints.Create(context.Background(), access.System("test"), b)).ID
 	},
 	"quotas": func(m *matrix, tenant, _ string) models.ID {
 		most := "5"
 		g := &models.Group{Name: m.name("limited"), ParentID: m.groups[tenant]}
-		must(m, g, m.app.tenancy.Groups.Create(context.Background(), access.System("test"), g))
+		must(m, g, m.app.Tenancy.Groups.Create(context.Background(), access.System("test"), g))
 		q := &models.Quota{GroupID: g.ID, Kind: models.QuotaServers, NewLimit: &most}
-		return must(m, q, m.app.quotas.Quotas.Create(context.Background(), access.System("test"), q)).ID
+		return must(m, q, m.app.Quotas.Quotas.Create(context.Background(), access.System("test"), q)).ID
 	},
 	"actions": func(m *matrix, _, _ string) models.ID { return m.act() },
 	"server-actions": func(m *matrix, _, _ string) models.ID {
 		x := &models.ServerAction{Name: m.name("offer"), ActionID: m.act(), Enabled: true}
-		return must(m, x, m.app.actions.ServerActions.Create(context.Background(), access.System("test"), x)).ID
+		return must(m, x, m.app.Actions.ServerActions.Create(context.Background(), access.System("test"), x)).ID
 	},
 	"service-actions": func(m *matrix, _, _ string) models.ID {
 		x := &models.ServiceAction{Name: m.name("offer"), ActionID: m.act(), Enabled: true}
-		return must(m, x, m.app.actions.ServiceActions.Create(context.Background(), access.System("test"), x)).ID
+		return must(m, x, m.app.Actions.ServiceActions.Create(context.Background(), access.System("test"), x)).ID
 	},
 	"orchestration-actions": func(m *matrix, _, _ string) models.ID {
 		x := &models.OrchestrationAction{Name: m.name("hook"), ActionID: m.act(), Trigger: models.PostDecom}
-		return must(m, x, m.app.actions.OrchestrationActions.Create(context.Background(), access.System("test"), x)).ID
+		return must(m, x, m.app.Actions.OrchestrationActions.Create(context.Background(), access.System("test"), x)).ID
 	},
 	"rules": func(m *matrix, _, _ string) models.ID {
 		x := &models.Rule{Name: m.name("rule"), ActionID: m.act(), Trigger: models.PostDecom, Condition: "false"}
-		return must(m, x, m.app.actions.Rules.Create(context.Background(), access.System("test"), x)).ID
+		return must(m, x, m.app.Actions.Rules.Create(context.Background(), access.System("test"), x)).ID
 	},
 	"applications": func(m *matrix, _, _ string) models.ID {
 		x := &models.Application{Name: m.name("application"), ActionID: m.act()}
-		return must(m, x, m.app.actions.Applications.Create(context.Background(), access.System("test"), x)).ID
+		return must(m, x, m.app.Actions.Applications.Create(context.Background(), access.System("test"), x)).ID
 	},
 	"sessions": func(m *matrix, tenant, _ string) models.ID {
-		now := m.app.store.Now()
+		now := m.app.Store.Now()
 		s := &models.Session{UUID: uuid.NewString(), Version: 1, UserID: m.owners[tenant], CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}
-		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error {
+		err := m.app.Store.InTx(context.Background(), func(tx *store.Tx) error {
 			u, err := store.First[models.User](tx.Where("id = ?", s.UserID))
 			if err != nil {
 				return err
@@ -459,15 +459,15 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"orders": (*matrix).order,
 	"events": func(m *matrix, tenant, _ string) models.ID {
 		m.serial++
-		e := &models.Event{ID: models.ID(1_000_000 + m.serial), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.store.Now()}
-		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Note(tx, e) })
+		e := &models.Event{ID: models.ID(1_000_000 + m.serial), Type: "order.changed", ObjectType: models.ObjectOrder, ObjectID: m.order(tenant, ""), CreatedAt: m.app.Store.Now()}
+		err := m.app.Store.InTx(context.Background(), func(tx *store.Tx) error { return store.Note(tx, e) })
 		return must(m, e, err).ID
 	},
 	"jobs":     (*matrix).job,
 	"servers":  (*matrix).server,
 	"services": (*matrix).service,
 	"snapshots": func(m *matrix, tenant, _ string) models.ID {
-		return m.insert(&models.Snapshot{ServerID: m.server(tenant, ""), Name: m.name("snapshot"), BackendRef: m.name("ref"), TakenAt: m.app.store.Now()})
+		return m.insert(&models.Snapshot{ServerID: m.server(tenant, ""), Name: m.name("snapshot"), BackendRef: m.name("ref"), TakenAt: m.app.Store.Now()})
 	},
 	"webhooks": func(m *matrix, tenant, action string) models.ID { return m.hook(tenant, action).ID },
 	"webhook-deliveries": func(m *matrix, tenant, _ string) models.ID {
@@ -479,7 +479,7 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 	"history": func(m *matrix, tenant, _ string) models.ID {
 		order := m.order(tenant, "")
 		var id models.ID
-		err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error {
+		err := m.app.Store.InTx(context.Background(), func(tx *store.Tx) error {
 			if err := history.Add(tx, access.System("test"), models.ObjectOrder, order, "seen", "", nil, nil); err != nil {
 				return err
 			}
@@ -496,7 +496,7 @@ var makers = map[string]func(m *matrix, tenant, action string) models.ID{
 func (m *matrix) act() models.ID {
 	m.t.Helper()
 	x := &models.Action{Name: m.name("action"), Kind: models.ActionBuiltIn, BuiltIn: models.BuiltInAddLabel, Settings: []models.Param{{Name: "label", Value: "x"}}}
-	return must(m, x, m.app.actions.Actions.Create(context.Background(), access.System("test"), x)).ID
+	return must(m, x, m.app.Actions.Actions.Create(context.Background(), access.System("test"), x)).ID
 }
 
 // hook makes a webhook of the tenant's owner, in the state in which the action can be
@@ -518,7 +518,7 @@ func (m *matrix) order(tenant, action string) models.ID {
 	case "approve", "deny", "cancel":
 		o.Status = models.OrderPending
 	case "duplicate":
-		now := m.app.store.Now()
+		now := m.app.Store.Now()
 		o.Status, o.EndedAt = models.OrderSuccess, &now
 	}
 	id := m.insert(o)
@@ -537,7 +537,7 @@ func (m *matrix) order(tenant, action string) models.ID {
 			models.OrderItem{OrderID: id, Kind: models.ItemDecom, Position: 1, Decom: &models.DecomItem{ServerIDs: []models.ID{gone}}},
 		)
 	}
-	err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Fault(tx.Create(&items).Error) })
+	err := m.app.Store.InTx(context.Background(), func(tx *store.Tx) error { return store.Fault(tx.Create(&items).Error) })
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -558,7 +558,7 @@ func (m *matrix) server(tenant, action string) models.ID {
 	return m.insert(&models.Server{
 		ExpiresOn: expires, Hostname: m.name("server"), Status: models.ServerActive, PowerStatus: power, CPUs: 1, MemoryMB: 1024,
 		OwnerID: m.owners[tenant], GroupID: m.groups[tenant], EnvironmentID: env, HandlerID: 1, BackendRef: m.name("vm"),
-		OSBuildID: 1, AddedAt: m.app.store.Now(), Labels: []string{}, Parameters: []models.Param{},
+		OSBuildID: 1, AddedAt: m.app.Store.Now(), Labels: []string{}, Parameters: []models.Param{},
 	})
 }
 
@@ -570,7 +570,7 @@ func (m *matrix) service(tenant, action string) models.ID {
 		ExpiresOn: map[string]string{"extend": "2999-12-31"}[action],
 	})
 	server := m.server(tenant, action)
-	err := m.app.store.InTx(context.Background(), func(tx *store.Tx) error {
+	err := m.app.Store.InTx(context.Background(), func(tx *store.Tx) error {
 		return store.Fault(tx.Model(&models.Server{}).Where("id = ?", server).Update("service_id", id).Error)
 	})
 	if err != nil {
@@ -586,7 +586,7 @@ func (m *matrix) job(tenant, action string) models.ID {
 		OwnerID: m.owners[tenant], GroupID: m.groups[tenant], HandlerID: 1, ServerID: m.server(tenant, ""),
 	}
 	if action == "retry" {
-		now := m.app.store.Now()
+		now := m.app.Store.Now()
 		j.Status, j.EndedAt = models.JobFailure, &now
 	}
 	return m.insert(j)

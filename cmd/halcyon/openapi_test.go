@@ -33,12 +33,12 @@ func quietCloud(t *testing.T) *cloud {
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	t.Parallel()
 	c := quietCloud(t)
-	d, err := described(c.app.web)
+	d, err := described(c.app.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
 	routes := map[string]bool{}
-	for _, r := range c.app.face.Routes() {
+	for _, r := range c.app.Face.Routes() {
 		path := apidoc.Template(r.Path)
 		routes[r.Method+" "+path] = true
 		op, _ := d.doc["paths"].(map[string]any)[path].(map[string]any)[strings.ToLower(r.Method)].(map[string]any)
@@ -64,7 +64,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 func TestOpenAPINoticesMistakes(t *testing.T) {
 	t.Parallel()
 	c := quietCloud(t)
-	d, err := described(c.app.web)
+	d, err := described(c.app.Web)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestOpenAPINoticesMistakes(t *testing.T) {
 func TestOpenAPISchemasStandAlone(t *testing.T) {
 	t.Parallel()
 	c := quietCloud(t)
-	for _, def := range c.app.face.Declarations() {
+	for _, def := range c.app.Face.Declarations() {
 		list := c.want(t, 200, call{actor: "admin", path: def.Path()})
 		paths := []string{def.Path()}
 		if first, _ := at(list.body, "/_embedded/"+def.Plural+"/0/_links/self/href"); first != "" {
@@ -151,7 +151,7 @@ func TestOpenAPIFromMemory(t *testing.T) {
 		small := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.Header.Set("Accept-Encoding", "gzip")
-		c.app.web.ServeHTTP(small, r)
+		c.app.Web.ServeHTTP(small, r)
 		if small.Header().Get("Content-Encoding") != "gzip" || small.Body.Len() >= len(first.body) || small.Header().Get("ETag") == tag {
 			t.Errorf("%s: %d bytes with %q instead of %d", path, small.Body.Len(), small.Header().Get("Content-Encoding"), len(first.body))
 		}
@@ -227,7 +227,7 @@ func BenchmarkDocs(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				w := discard{h: http.Header{}}
-				c.app.web.ServeHTTP(&w, req)
+				c.app.Web.ServeHTTP(&w, req)
 				if w.status != http.StatusOK {
 					b.Fatal(w.status)
 				}

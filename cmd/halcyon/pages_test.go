@@ -520,7 +520,7 @@ func TestPagesAskNoMore(t *testing.T) {
 			}
 			return least
 		}
-		for _, d := range c.app.face.Declarations() {
+		for _, d := range c.app.Face.Declarations() {
 			var names []string
 			for _, at := range d.Shown {
 				names = append(names, at.Asked)

@@ -11,7 +11,7 @@ import (
 func TestPreferRepresentation(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func(testing.TB) string) {
-		c := newCloud(t, open(t), func(s *settings) { s.prefer = hal.CloudBolt })
+		c := newCloud(t, open(t), func(s *Settings) { s.Prefer = hal.CloudBolt })
 		for _, x := range []struct{ accept, kind, name string }{
 			{"-", "application/json", "/_embedded/0/name"},
 			{"*/*", "application/json", "/_embedded/0/name"},

@@ -208,20 +208,20 @@ func post(t *testing.T, url, actor, body string) (status int, answer string) {
 // vCenter behind it.
 func seedDemo(t *testing.T, url, dir string) {
 	t.Helper()
-	a, err := newApp(t.Context(), settings{
-		databaseURL: url, keysDir: filepath.Join(dir, "keys"), secretKeyFile: filepath.Join(dir, "secret.key"),
-		signingAlg: "EdDSA", log: slog.New(slog.DiscardHandler),
+	a, err := New(t.Context(), Settings{
+		DatabaseURL: url, KeysDir: filepath.Join(dir, "keys"), SecretKeyFile: filepath.Join(dir, "secret.key"),
+		SigningAlg: "EdDSA", Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	vc := simulatedVCenter("halcyon", "halcyon")
+	vc := SimulatedVCenter("halcyon", "halcyon")
 	vc.URL = "http://127.0.0.1:1/sdk"
-	d := &demo.Demo{Tenancy: a.tenancy, Catalog: a.catalog, Orders: a.orders, Directory: a.directory, Now: a.store.Now}
+	d := &demo.Demo{Tenancy: a.Tenancy, Catalog: a.Catalog, Orders: a.Orders, Directory: a.Refdata, Now: a.Store.Now}
 	if err := d.Seed(t.Context(), vc); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.close(t.Context()); err != nil {
+	if err := a.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

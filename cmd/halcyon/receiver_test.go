@@ -112,8 +112,8 @@ func wrongWith(h http.Header, body []byte, secrets []string, now time.Time) stri
 }
 
 // allowLoopback lets webhooks call the receivers of tests.
-func allowLoopback(s *settings) {
-	s.webhookAllow = webhook.Allowed{netip.MustParsePrefix("127.0.0.1/32")}
+func allowLoopback(s *Settings) {
+	s.WebhookAllow = webhook.Allowed{netip.MustParsePrefix("127.0.0.1/32")}
 }
 
 // answers starts the receiver, whose address is then $RECEIVER, or tells it what to

@@ -80,7 +80,7 @@ func TestScripts(t *testing.T) {
 				tb := env.T().(testing.TB)
 				p := &player{mailbox: newMailbox(tb), jar: jar{}}
 				p.receiver = newReceiver(tb, p.clock)
-				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, p.mailbox.mailing, func(s *settings) { s.clock = p.clock })
+				c := newCloud(tb, open(tb), shortBackoff, allowLoopback, p.mailbox.mailing, func(s *Settings) { s.Clock = p.clock })
 				p.cloud = c
 				env.Values[keyCloud{}] = p
 				now := time.Now().UTC()
@@ -110,8 +110,8 @@ func TestScripts(t *testing.T) {
 
 // shortBackoff is for stories in which a back end cannot be reached: they are told
 // in seconds, and not in the minute that a real one gets.
-func shortBackoff(s *settings) {
-	s.backoffBase, s.backoffMax = 10*time.Millisecond, 50*time.Millisecond
+func shortBackoff(s *Settings) {
+	s.BackoffBase, s.BackoffMax = 10*time.Millisecond, 50*time.Millisecond
 }
 
 type keyCloud struct{}
@@ -143,7 +143,7 @@ func (p *player) later(_ *testscript.TestScript, _ bool, args []string) error {
 }
 
 func (p *player) leases(ts *testscript.TestScript, _ bool, _ []string) error {
-	done, err := p.cloud.app.servers.SweepLeases(context.Background())
+	done, err := p.cloud.app.Servers.SweepLeases(context.Background())
 	if err != nil {
 		return err
 	}
@@ -421,11 +421,11 @@ func (p *player) reachable(*testscript.TestScript, bool, []string) error {
 func (p *player) rest(*testscript.TestScript, bool, []string) error {
 	end, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return p.cloud.app.engine.Stop(end)
+	return p.cloud.app.Engine.Stop(end)
 }
 
 func (p *player) move(to string) error {
-	d := &demo.Demo{Catalog: p.cloud.app.catalog}
+	d := &demo.Demo{Catalog: p.cloud.app.Catalog}
 	vc := p.cloud.vc
 	vc.URL = to
 	return d.Moved(context.Background(), vc)
