@@ -34,11 +34,11 @@ race: ## Run the tests of what runs side by side under the race detector (needs 
 
 .PHONY: clients
 clients: ## Run the clients of testdata/clients and the sample client against a demo
-	scripts/with-node.sh scripts/with-python.sh scripts/with-curl.sh go test ./cmd/halcyon -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
+	scripts/with-node.sh scripts/with-python.sh scripts/with-curl.sh go test ./cmd/halcyon/e2e -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
 
 .PHONY: browser
 browser: ## Let Chromium do what people do with the pages
-	scripts/with-chromium.sh go test ./cmd/halcyon -run 'TestBrowser' -count=1 -v
+	scripts/with-chromium.sh go test ./cmd/halcyon/e2e -run 'TestBrowser' -count=1 -v
 
 .PHONY: screenshots
 screenshots: ## Take the pictures of docs/images anew
@@ -77,7 +77,7 @@ fuzz: ## Run every fuzz test for FUZZTIME (10s)
 
 .PHONY: golden
 golden: ## Write the expected documents of the behaviour scripts anew
-	scripts/with-postgres.sh scripts/with-tmux.sh go test ./cmd/halcyon -update
+	scripts/with-postgres.sh scripts/with-tmux.sh go test ./cmd/halcyon/e2e -update
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -10,5 +10,5 @@ command -v pngquant >/dev/null || scripts/debian.sh "pngquant" pngquant
 [ -n "$(fc-list Inter)" ] || scripts/debian.sh "The typeface Inter" fonts-inter
 
 mkdir -p docs/images
-scripts/with-chromium.sh go test ./cmd/halcyon -run TestScreenshots -update -count=1
+scripts/with-chromium.sh go test ./cmd/halcyon/e2e -run TestScreenshots -update -count=1
 pngquant --force --ext .png --skip-if-larger --strip 128 docs/images/*.png || [ $? = 98 ]

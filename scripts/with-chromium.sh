@@ -4,7 +4,7 @@
 # that holds node_modules in HALCYON_TEST_BROWSER. What is missing is installed; no
 # browser is downloaded from anywhere else.
 #
-#   scripts/with-chromium.sh go test ./cmd/halcyon -run TestBrowser -v
+#   scripts/with-chromium.sh go test ./cmd/halcyon/e2e -run TestBrowser -v
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

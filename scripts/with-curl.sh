@@ -2,7 +2,7 @@
 # Runs a command with curl and unzip, which the examples of the documentation call.
 # They are installed from Debian when they are missing.
 #
-#   scripts/with-curl.sh go test ./cmd/halcyon -run TestDocsCurls
+#   scripts/with-curl.sh go test ./cmd/halcyon/e2e -run TestDocsCurls
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

@@ -3,7 +3,7 @@
 # The folders that hold node_modules are in HALCYON_TEST_NPM and HALCYON_TEST_OPENAPI.
 # What is missing is installed; see npm-packages.sh.
 #
-#   scripts/with-node.sh go test ./cmd/halcyon -run TestNPMClients
+#   scripts/with-node.sh go test ./cmd/halcyon/e2e -run TestNPMClients
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

@@ -2,7 +2,7 @@
 # Runs a command with Python 3, which the sample client is written in. Its path is
 # in HALCYON_TEST_PYTHON. It is installed from Debian when it is missing.
 #
-#   scripts/with-python.sh go test ./cmd/halcyon -run TestSampleClient
+#   scripts/with-python.sh go test ./cmd/halcyon/e2e -run TestSampleClient
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 

@@ -2,7 +2,7 @@
 # Runs a command with tmux, in which the tests look at what a terminal shows. Its path
 # is in HALCYON_TEST_TMUX. It is installed from Debian when it is missing.
 #
-#   scripts/with-tmux.sh go test ./cmd/halcyon -run TestTerminal
+#   scripts/with-tmux.sh go test ./cmd/halcyon/e2e -run TestTerminal
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
