@@ -111,7 +111,7 @@ type row struct {
 func (k row) Steps(_ context.Context, _ *store.Tx, j *models.Job) ([]Step, error) {
 	list := k.w.list(j, k.w.steps)
 	for i := range list {
-		list[i].Apply, list[i].Along = nil, i > 0
+		list[i].Apply, list[i].WithPrevious = nil, i > 0
 	}
 	return list, nil
 }

@@ -281,7 +281,7 @@ func (e *Engine) along(t *taken) bool {
 	}
 	row := t.rest[0]
 	step := t.list[slices.IndexFunc(t.list, func(s Step) bool { return s.Name == row.Name })]
-	if !step.Along || row.Attempt != 0 || row.Status != models.StepWaiting || row.NotBefore != nil {
+	if !step.WithPrevious || row.Attempt != 0 || row.Status != models.StepWaiting || row.NotBefore != nil {
 		return false
 	}
 	t.row.Memo = maps.Clone(t.memo)

@@ -65,7 +65,7 @@ type Step struct {
 	Run func(ctx context.Context, memo Memo) (wait time.Duration, err error)
 	// Along says that the step is quick, and may be done in one go with the one
 	// before it: when the process dies meanwhile, both are done again.
-	Along bool
+	WithPrevious bool
 }
 
 // Memo is what the steps of one operation hand on. It is stored after each

@@ -166,8 +166,8 @@ func TestSyncGoesOnAfterTrouble(t *testing.T) {
 		if err := r.cloud.Populate(25); err != nil {
 			t.Fatal(err)
 		}
-		r.cloud.FailNext("list", simulated.Trouble(""), 1) // the first page is read
-		r.cloud.FailNext("list", simulated.Unavailable, 4) // and then nothing for long
+		r.cloud.FailNext("list", simulated.FailureMode(""), 1) // the first page is read
+		r.cloud.FailNext("list", simulated.Unavailable, 4)     // and then nothing for long
 		r.start(t)
 		jobs, err := r.SyncVMs(t.Context(), root, 0)
 		if err != nil || len(jobs) != 1 {

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// Trouble is what a Proxy does to a call.
-type Trouble int
+// Failure is what a Proxy does to a call.
+type Failure int
 
 // The troubles.
 const (
-	Pass       Trouble = iota // none: the call is passed on
+	Pass       Failure = iota // none: the call is passed on
 	Answer500                 // an error page instead of the back end
 	Answer503                 // the same, as a busy server says it
 	CutBefore                 // the connection breaks, the back end hears nothing
@@ -35,7 +35,7 @@ type Proxy struct {
 	target *url.URL
 
 	mu    sync.Mutex
-	rules map[string][]Trouble
+	rules map[string][]Failure
 	calls map[string]int
 }
 
@@ -46,7 +46,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Delay: time.Second, target: u, rules: map[string][]Trouble{}, calls: map[string]int{}}
+	p := &Proxy{Delay: time.Second, target: u, rules: map[string][]Failure{}, calls: map[string]int{}}
 	p.server = httptest.NewServer(p)
 	t.Cleanup(p.server.Close)
 	return p
@@ -57,10 +57,10 @@ func (p *Proxy) URL() string { return p.server.URL + p.target.Path }
 
 // Next makes trouble for the next calls of a method, such as CloneVM_Task, one
 // each. The method "*" is any.
-func (p *Proxy) Next(method string, troubles ...Trouble) {
+func (p *Proxy) Next(method string, failures ...Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rules[method] = append(p.rules[method], troubles...)
+	p.rules[method] = append(p.rules[method], failures...)
 }
 
 // Calls says how often the back end was sent a method.
@@ -70,8 +70,8 @@ func (p *Proxy) Calls(method string) int {
 	return p.calls[method]
 }
 
-// Left says how many troubles for a method have not happened yet.
-func (p *Proxy) Left(method string) int {
+// Pending says how many troubles for a method have not happened yet.
+func (p *Proxy) Pending(method string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.rules[method])
@@ -79,7 +79,7 @@ func (p *Proxy) Left(method string) int {
 
 var methodName = regexp.MustCompile(`Body[^>]*>\s*<(?:\w+:)?(\w+)`)
 
-func (p *Proxy) next(method string) Trouble {
+func (p *Proxy) next(method string) Failure {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range []string{method, "*"} {
@@ -102,8 +102,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m := methodName.FindSubmatch(body); m != nil {
 		method = string(m[1])
 	}
-	trouble := p.next(method)
-	switch trouble {
+	failure := p.next(method)
+	switch failure {
 	case Answer500:
 		http.Error(w, "injected", http.StatusInternalServerError)
 		return
@@ -124,7 +124,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out.Header = r.Header.Clone()
-	if trouble == NoSession {
+	if failure == NoSession {
 		out.Header.Del("Cookie")
 	}
 	p.mu.Lock()
@@ -137,11 +137,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil || trouble == CutAfter {
+	if err != nil || failure == CutAfter {
 		cut(w)
 		return
 	}
-	if trouble == SlowAnswer {
+	if failure == SlowAnswer {
 		select {
 		case <-time.After(p.Delay):
 		case <-r.Context().Done():

@@ -33,17 +33,17 @@ type Fixture struct {
 
 	// HalfMade leaves a machine as a creation does that died before the tag was
 	// written. Nil: this back end writes the tag with the machine.
-	HalfMade func(ctx context.Context, name string) error
+	CreateUntagged func(ctx context.Context, name string) error
 	// Rename gives a machine another name, as an operator does.
 	Rename func(ctx context.Context, ref, name string) error
 }
 
-var address atomic.Int32
+var lastAddress atomic.Int32
 
-// spec is a new machine to make.
-func (f Fixture) spec() provider.Spec {
+// newSpec is a new machine to make.
+func (f Fixture) newSpec() provider.Spec {
 	tag := uuid.NewString()
-	n := address.Add(1)
+	n := lastAddress.Add(1)
 	return provider.Spec{
 		Tag: tag, Name: "web-" + tag[:8], Hostname: fmt.Sprintf("web-%d", n),
 		Template: f.Template, CPUs: 3, MemoryMB: 3072, Placement: f.Placement, OSFamily: "linux",
@@ -157,8 +157,8 @@ func machines(t *testing.T, p provider.Provider, limit int) []provider.Machine {
 	}
 }
 
-// count says how many machines are the tag's, by tag or by name.
-func count(t *testing.T, f Fixture, spec provider.Spec) int {
+// countMachines says how many machines are the tag's, by tag or by name.
+func countMachines(t *testing.T, f Fixture, spec provider.Spec) int {
 	t.Helper()
 	n := 0
 	for _, m := range machines(t, f.Other, 50) {
@@ -171,7 +171,7 @@ func count(t *testing.T, f Fixture, spec provider.Spec) int {
 
 func mustBeOne(t *testing.T, f Fixture, spec provider.Spec) {
 	t.Helper()
-	if n := count(t, f, spec); n != 1 {
+	if n := countMachines(t, f, spec); n != 1 {
 		t.Errorf("%d machines for one tag", n)
 	}
 }
@@ -228,18 +228,18 @@ func testDiscover(t *testing.T, f Fixture) {
 	if !slices.Contains(names, f.Template) {
 		t.Errorf("templates %q without %q", names, f.Template)
 	}
-	for what, paths := range map[string][]string{
+	for kind, paths := range map[string][]string{
 		"datacenters": inv.Datacenters, "clusters": inv.Clusters, "datastores": inv.Datastores,
 		"networks": inv.Networks, "folders": inv.Folders,
 	} {
 		if len(paths) == 0 || !slices.IsSorted(paths) || !strings.HasPrefix(paths[0], "/") {
-			t.Errorf("%s: %q", what, paths)
+			t.Errorf("%s: %q", kind, paths)
 		}
 	}
 }
 
 func testCreate(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	mustMatch(t, m, spec)
 	if m.Name != spec.Name {
@@ -253,7 +253,7 @@ func testCreate(t *testing.T, f Fixture) {
 		t.Errorf("Inspect and Find (-Inspect +Find):\n%s", d)
 	}
 
-	plain := f.spec()
+	plain := f.newSpec()
 	plain.Address, plain.CPUs, plain.MemoryMB = nil, 0, 0
 	m = create(t, f, plain)
 	if m.Power != provider.PowerOn || m.CPUs == 0 || m.MemoryMB == 0 {
@@ -262,7 +262,7 @@ func testCreate(t *testing.T, f Fixture) {
 }
 
 func testCreateTwice(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	memo := provider.Memo{}
 	if err := RunSteps(t.Context(), f.Other.Create(spec), memo); err != nil {
@@ -278,7 +278,7 @@ func testCreateTwice(t *testing.T, f Fixture) {
 // on in another process: from the start with nothing, from the start with the
 // memo that a crash leaves, and with the interrupted step.
 func testCreateInterrupted(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	calls, err := RunCalls(t.Context(), f.Provider.Create(spec), maxCalls)
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +300,7 @@ func testCreateInterrupted(t *testing.T, f Fixture) {
 		} {
 			t.Run(fmt.Sprintf("%d/%s", n, name), func(t *testing.T) {
 				t.Parallel()
-				spec := f.spec()
+				spec := f.newSpec()
 				calls, err := RunCalls(t.Context(), f.Provider.Create(spec), n)
 				if err != nil {
 					t.Fatal(err)
@@ -321,7 +321,7 @@ func testCreateMany(t *testing.T, f Fixture) {
 	specs := make([]provider.Spec, 8)
 	var wg sync.WaitGroup
 	for i := range specs {
-		specs[i] = f.spec()
+		specs[i] = f.newSpec()
 		// Two processes believe that each of them is theirs.
 		for _, p := range []provider.Provider{f.Provider, f.Other} {
 			wg.Go(func() {
@@ -347,7 +347,7 @@ func testCreateMany(t *testing.T, f Fixture) {
 func expectedRace(err error) bool { return fault.Is(err, fault.Conflict) }
 
 func testCreateRefused(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	spec.Template = "no-such-template"
 	err := RunSteps(t.Context(), f.Provider.Create(spec), provider.Memo{})
 	mustFail(t, err, fault.Invalid, f.Secret)
@@ -359,31 +359,31 @@ func testCreateRefused(t *testing.T, f Fixture) {
 		"network":    func(p *provider.Placement) { p.Network = "no-such-thing" },
 		"folder":     func(p *provider.Placement) { p.Folder = "no-such-thing" },
 	} {
-		spec := f.spec()
+		spec := f.newSpec()
 		set(&spec.Placement)
 		err := RunSteps(t.Context(), f.Provider.Create(spec), provider.Memo{})
 		mustFail(t, err, fault.Invalid, f.Secret)
 		if m := fault.From(err).Message; !strings.Contains(m, "no-such-thing") || !strings.Contains(m, name) {
 			t.Errorf("%q does not name the %s", m, name)
 		}
-		if n := count(t, f, spec); n != 0 {
+		if n := countMachines(t, f, spec); n != 0 {
 			t.Errorf("%d machines were made", n)
 		}
 	}
 	// The name is taken by a machine with another tag.
-	taken := f.spec()
+	taken := f.newSpec()
 	create(t, f, taken)
-	spec = f.spec()
+	spec = f.newSpec()
 	spec.Name = taken.Name
 	mustFail(t, RunSteps(t.Context(), f.Provider.Create(spec), provider.Memo{}), fault.Conflict, f.Secret)
 }
 
 func testAdoptHalfMade(t *testing.T, f Fixture) {
-	if f.HalfMade == nil {
+	if f.CreateUntagged == nil {
 		t.Skip("this back end writes the tag with the machine")
 	}
-	spec := f.spec()
-	if err := f.HalfMade(t.Context(), spec.Name); err != nil {
+	spec := f.newSpec()
+	if err := f.CreateUntagged(t.Context(), spec.Name); err != nil {
 		t.Fatal(err)
 	}
 	mustMatch(t, create(t, f, spec), spec)
@@ -391,7 +391,7 @@ func testAdoptHalfMade(t *testing.T, f Fixture) {
 }
 
 func testFindRenamed(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	if err := f.Rename(t.Context(), m.Ref, "accounting "+spec.Tag[9:13]); err != nil {
 		t.Fatal(err)
@@ -413,7 +413,7 @@ func testFindRenamed(t *testing.T, f Fixture) {
 }
 
 func testModify(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	for range 2 { // the second time nothing is left to do
 		run(t, f.Provider.Modify(m.Ref, provider.Change{CPUs: 4, MemoryMB: 8192}))
@@ -427,7 +427,7 @@ func testModify(t *testing.T, f Fixture) {
 }
 
 func testGrowDisk(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	d := m.Disks[0]
 	for range 2 {
@@ -448,7 +448,7 @@ func testGrowDisk(t *testing.T, f Fixture) {
 }
 
 func testPower(t *testing.T, f Fixture) {
-	m := create(t, f, f.spec())
+	m := create(t, f, f.newSpec())
 	for _, step := range []struct {
 		op   provider.PowerOp
 		want provider.PowerState
@@ -480,7 +480,7 @@ func testPower(t *testing.T, f Fixture) {
 }
 
 func testSnapshot(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	if list := snapshots(t, f.Provider, m.Ref); len(list) != 0 {
 		t.Errorf("a new machine has the snapshots %+v", list)
@@ -494,16 +494,16 @@ func testSnapshot(t *testing.T, f Fixture) {
 	mustFail(t, err, fault.NotFound, f.Secret)
 	_, err = f.Provider.Snapshots(t.Context(), "vm-999999999")
 	mustFail(t, err, fault.NotFound, f.Secret)
-	type seen struct {
+	type snapshotFields struct {
 		Name, Description string
 		Current           bool
 	}
-	look := func(want ...seen) []provider.Snapshot {
+	check := func(want ...snapshotFields) []provider.Snapshot {
 		t.Helper()
 		list := snapshots(t, f.Other, m.Ref)
-		var got []seen
+		var got []snapshotFields
 		for _, s := range list {
-			got = append(got, seen{s.Name, s.Description, s.Current})
+			got = append(got, snapshotFields{s.Name, s.Description, s.Current})
 			if s.Ref == "" {
 				t.Errorf("the snapshot %s has no ref", s.Name)
 			}
@@ -513,7 +513,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 		}
 		return list
 	}
-	list := look(seen{"before the upgrade", "All was well & <good>.", false}, seen{"after the upgrade", "", true})
+	list := check(snapshotFields{"before the upgrade", "All was well & <good>.", false}, snapshotFields{"after the upgrade", "", true})
 	if t.Failed() {
 		return
 	}
@@ -522,7 +522,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 	if err := RunSteps(t.Context(), f.Other.Revert(m.Ref, before), memo); err != nil {
 		t.Errorf("once more: %v", err)
 	}
-	look(seen{"before the upgrade", "All was well & <good>.", true}, seen{"after the upgrade", "", false})
+	check(snapshotFields{"before the upgrade", "All was well & <good>.", true}, snapshotFields{"after the upgrade", "", false})
 	if now := inspect(t, f, m.Ref); now.Tag != spec.Tag || now.CPUs != spec.CPUs {
 		t.Errorf("the machine that went back is %+v", now)
 	}
@@ -536,7 +536,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 	err = RunSteps(t.Context(), f.Provider.Revert(m.Ref, before), provider.Memo{})
 	mustFail(t, err, fault.NotFound, f.Secret)
 	// A snapshot of one machine is none of another's.
-	other := create(t, f, f.spec())
+	other := create(t, f, f.newSpec())
 	err = RunSteps(t.Context(), f.Provider.Revert(other.Ref, after), provider.Memo{})
 	mustFail(t, err, fault.NotFound, f.Secret)
 	run(t, f.Provider.RemoveSnapshot(other.Ref, after))
@@ -548,7 +548,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 		t.Errorf("after the removal of all: %+v", left)
 	}
 	run(t, f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{Name: "a new beginning"}))
-	look(seen{"a new beginning", "", true})
+	check(snapshotFields{"a new beginning", "", true})
 }
 
 func snapshots(t *testing.T, p provider.Provider, ref string) []provider.Snapshot {
@@ -563,7 +563,7 @@ func snapshots(t *testing.T, p provider.Provider, ref string) []provider.Snapsho
 func testList(t *testing.T, f Fixture) {
 	mine := map[string]provider.Machine{}
 	for range 4 {
-		m := create(t, f, f.spec())
+		m := create(t, f, f.newSpec())
 		mine[m.Ref] = m
 	}
 	for _, limit := range []int{3, 1000} {
@@ -600,7 +600,7 @@ func testList(t *testing.T, f Fixture) {
 }
 
 func testDestroy(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	for _, ref := range []string{m.Ref, m.Ref, ""} { // then it is gone
 		run(t, f.Provider.Destroy(ref, spec.Tag))
@@ -610,7 +610,7 @@ func testDestroy(t *testing.T, f Fixture) {
 		mustFail(t, err, fault.NotFound, f.Secret)
 	}
 	// By the tag alone.
-	spec = f.spec()
+	spec = f.newSpec()
 	m = create(t, f, spec)
 	run(t, f.Other.Destroy("", spec.Tag))
 	_, err := f.Provider.Inspect(t.Context(), m.Ref)
@@ -622,22 +622,22 @@ func testDestroy(t *testing.T, f Fixture) {
 func testDestroyHalfMade(t *testing.T, f Fixture) {
 	run(t, f.Provider.Destroy("", uuid.NewString()))
 	for n := 1; n < 6; n++ {
-		spec := f.spec()
+		spec := f.newSpec()
 		if _, err := RunCalls(t.Context(), f.Provider.Create(spec), n); err != nil {
 			t.Fatal(err)
 		}
 		run(t, f.Other.Destroy("", spec.Tag))
-		if left := count(t, f, spec); left != 0 {
+		if left := countMachines(t, f, spec); left != 0 {
 			t.Errorf("%d machines left after %d calls", left, n)
 		}
 	}
-	if f.HalfMade != nil {
-		spec := f.spec()
-		if err := f.HalfMade(t.Context(), spec.Name); err != nil {
+	if f.CreateUntagged != nil {
+		spec := f.newSpec()
+		if err := f.CreateUntagged(t.Context(), spec.Name); err != nil {
 			t.Fatal(err)
 		}
 		run(t, f.Provider.Destroy("", spec.Tag))
-		if left := count(t, f, spec); left != 0 {
+		if left := countMachines(t, f, spec); left != 0 {
 			t.Errorf("%d machines left of a half made one", left)
 		}
 	}
@@ -645,7 +645,7 @@ func testDestroyHalfMade(t *testing.T, f Fixture) {
 
 // testDestroyForeign has an old Ref that is now somebody else's.
 func testDestroyForeign(t *testing.T, f Fixture) {
-	spec := f.spec()
+	spec := f.newSpec()
 	m := create(t, f, spec)
 	run(t, f.Provider.Destroy(m.Ref, uuid.NewString()))
 	mustMatch(t, inspect(t, f, m.Ref), spec)
@@ -665,8 +665,8 @@ func testNotFound(t *testing.T, f Fixture) {
 	}
 }
 
-// everything calls each method once and gives the errors.
-func everything(ctx context.Context, f Fixture, p provider.Provider) map[string]error {
+// callAll calls each method once and gives the errors.
+func callAll(ctx context.Context, f Fixture, p provider.Provider) map[string]error {
 	errs := map[string]error{}
 	_, errs["Verify"] = p.Verify(ctx)
 	_, errs["Discover"] = p.Discover(ctx)
@@ -675,7 +675,7 @@ func everything(ctx context.Context, f Fixture, p provider.Provider) map[string]
 	_, errs["Inspect"] = p.Inspect(ctx, "vm-1")
 	_, errs["Snapshots"] = p.Snapshots(ctx, "vm-1")
 	for name, steps := range map[string][]provider.Step{
-		"Create":   p.Create(f.spec()),
+		"Create":   p.Create(f.newSpec()),
 		"Modify":   p.Modify("vm-1", provider.Change{CPUs: 2}),
 		"Power":    p.Power("vm-1", provider.OpPowerOn),
 		"Snapshot": p.Snapshot("vm-1", provider.SnapshotSpec{Name: "x"}),
@@ -689,7 +689,7 @@ func everything(ctx context.Context, f Fixture, p provider.Provider) map[string]
 }
 
 func testUnreachable(t *testing.T, f Fixture) {
-	for method, err := range everything(t.Context(), f, f.Unreachable) {
+	for method, err := range callAll(t.Context(), f, f.Unreachable) {
 		t.Run(method, func(t *testing.T) { mustFail(t, err, fault.Unavailable, f.Secret) })
 	}
 	if err := f.Unreachable.Close(t.Context()); err != nil {
@@ -698,7 +698,7 @@ func testUnreachable(t *testing.T, f Fixture) {
 }
 
 func testWrongPassword(t *testing.T, f Fixture) {
-	for method, err := range everything(t.Context(), f, f.WrongPassword) {
+	for method, err := range callAll(t.Context(), f, f.WrongPassword) {
 		t.Run(method, func(t *testing.T) { mustFail(t, err, fault.Invalid, f.Secret) })
 	}
 }
@@ -706,7 +706,7 @@ func testWrongPassword(t *testing.T, f Fixture) {
 func testCanceled(t *testing.T, f Fixture) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for method, err := range everything(ctx, f, f.Provider) {
+	for method, err := range callAll(ctx, f, f.Provider) {
 		t.Run(method, func(t *testing.T) { mustFail(t, err, fault.Unavailable, f.Secret) })
 	}
 	if _, err := f.Provider.Verify(t.Context()); err != nil {

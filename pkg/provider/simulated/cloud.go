@@ -58,15 +58,15 @@ type Cloud struct {
 // record is a machine as the file has it.
 type record struct {
 	provider.Machine
-	Ready     time.Time     `json:",omitzero"` // when its clone has ended
-	Want      provider.Spec // what it is made for
-	Snapshots []saved       `json:"Saved,omitempty"`
-	Taken     int           `json:",omitempty"` // snapshots so far
-	Gone      bool          `json:",omitempty"`
+	Ready     time.Time       `json:",omitzero"` // when its clone has ended
+	Want      provider.Spec   // what it is made for
+	Snapshots []savedSnapshot `json:"Saved,omitempty"`
+	Taken     int             `json:",omitempty"` // snapshots so far
+	Gone      bool            `json:",omitempty"`
 }
 
-// saved is a snapshot, and what the machine was like.
-type saved struct {
+// savedSnapshot is a snapshot, and what the machine was like.
+type savedSnapshot struct {
 	provider.Snapshot
 	Memory    bool
 	CPUs, RAM int
@@ -74,20 +74,20 @@ type saved struct {
 	Disks     []provider.Disk
 }
 
-// Trouble is what a failure does.
-type Trouble string
+// FailureMode is what a failure does.
+type FailureMode string
 
 // The troubles.
 const (
-	Unavailable Trouble = "unavailable" // nothing is done, and trying again may help
-	Refused     Trouble = "refused"     // nothing is done, and trying again does not help
-	AnswerLost  Trouble = "answer_lost" // it is done, but the caller is told Unavailable
+	Unavailable FailureMode = "unavailable" // nothing is done, and trying again may help
+	Refused     FailureMode = "refused"     // nothing is done, and trying again does not help
+	AnswerLost  FailureMode = "answer_lost" // it is done, but the caller is told Unavailable
 )
 
 type failure struct {
-	call    string
-	trouble Trouble
-	times   int
+	call      string
+	mode      FailureMode
+	remaining int
 }
 
 // Templates are the names of what can be cloned.
@@ -132,7 +132,7 @@ func (c *Cloud) Close() error {
 
 // FailNext makes the next calls fail. call is "verify", "discover", "list",
 // "find", "inspect", or the name of a step such as "clone"; "" is any of them.
-func (c *Cloud) FailNext(call string, t Trouble, times int) {
+func (c *Cloud) FailNext(call string, t FailureMode, times int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures = append(c.failures, failure{call, t, times})
@@ -157,11 +157,11 @@ func (c *Cloud) Populate(n int) error {
 	return c.locked(func() error {
 		var lines []byte
 		for range n {
-			r := c.fresh(provider.Spec{Name: fmt.Sprintf("legacy-%d", c.last+1), Template: Templates()[0]})
+			r := c.newRecord(provider.Spec{Name: fmt.Sprintf("legacy-%d", c.last+1), Template: Templates()[0]})
 			r.Power, r.Hostname, r.Ready = provider.PowerOn, r.Name, time.Time{}
 			r.IP = fmt.Sprintf("10.%d.%d.%d", 100+c.last>>16&63, c.last>>8&255, c.last&255)
 			r.NICs[0].IPs = []string{r.IP}
-			lines = c.apply(lines, r)
+			lines = c.appendRecord(lines, r)
 		}
 		return c.write(lines)
 	})
@@ -176,19 +176,19 @@ func (c *Cloud) Rename(ref, name string) error {
 		}
 		r = r.clone()
 		r.Name = name
-		return c.put(r)
+		return c.save(r)
 	})
 }
 
-// take says which failure the call meets.
-func (c *Cloud) take(call string) Trouble {
+// nextFailure says which failure the call meets.
+func (c *Cloud) nextFailure(call string) FailureMode {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.failures {
 		f := &c.failures[i]
-		if f.times > 0 && (f.call == "" || f.call == call) {
-			f.times--
-			return f.trouble
+		if f.remaining > 0 && (f.call == "" || f.call == call) {
+			f.remaining--
+			return f.mode
 		}
 	}
 	return ""
@@ -260,8 +260,8 @@ func (c *Cloud) write(lines []byte) error {
 	return nil
 }
 
-// apply puts a record into memory and its line to the others.
-func (c *Cloud) apply(lines []byte, r record) []byte {
+// appendRecord puts a record into memory and its line to the others.
+func (c *Cloud) appendRecord(lines []byte, r record) []byte {
 	c.index(r)
 	if c.file == nil {
 		return nil
@@ -273,8 +273,8 @@ func (c *Cloud) apply(lines []byte, r record) []byte {
 	return append(append(lines, line...), '\n')
 }
 
-// put keeps a record.
-func (c *Cloud) put(r record) error { return c.write(c.apply(nil, r)) }
+// save keeps a record.
+func (c *Cloud) save(r record) error { return c.write(c.appendRecord(nil, r)) }
 
 // index puts a record into memory.
 func (c *Cloud) index(r record) {
@@ -311,8 +311,8 @@ func (c *Cloud) index(r record) {
 
 const refFormat = "sim-%09d"
 
-// fresh is a new machine as its clone has it: off, with the size of the template.
-func (c *Cloud) fresh(spec provider.Spec) record {
+// newRecord is a new machine as its clone has it: off, with the size of the template.
+func (c *Cloud) newRecord(spec provider.Spec) record {
 	c.last++
 	n := c.last
 	mac := fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", n>>24&255, n>>16&255, n>>8&255, n&255)
@@ -325,9 +325,9 @@ func (c *Cloud) fresh(spec provider.Spec) record {
 		CPUs: 1, MemoryMB: 1024, OSFamily: family, MAC: mac,
 		Disks: []provider.Disk{{
 			UUID: fmt.Sprintf("6000c29f-0000-0000-0000-%012x", n), Name: "Hard disk 1", SizeGB: 10,
-			Datastore: base(or(spec.Datastore, "store-1")), ProvisioningType: "thin",
+			Datastore: base(orDefault(spec.Datastore, "store-1")), ProvisioningType: "thin",
 		}},
-		NICs: []provider.NIC{{Name: "Network adapter 1", Network: base(or(spec.Network, "lan")), MAC: mac, IPs: []string{}}},
+		NICs: []provider.NIC{{Name: "Network adapter 1", Network: base(orDefault(spec.Network, "lan")), MAC: mac, IPs: []string{}}},
 		Details: map[string]string{
 			"datacenter": "/dc", "cluster": "/dc/host/cluster", "folder": "/dc/vm", "host": fmt.Sprintf("host-%d", n%4),
 		},
@@ -338,7 +338,7 @@ func (c *Cloud) fresh(spec provider.Spec) record {
 	return r
 }
 
-func or(s, otherwise string) string {
+func orDefault(s, otherwise string) string {
 	if s == "" {
 		return otherwise
 	}

@@ -24,7 +24,7 @@ func New(cfg provider.Config, cloud *Cloud) *Provider {
 	return &Provider{cloud: cloud, password: cfg.Password}
 }
 
-const busyPause = 20 * time.Millisecond
+const pollInterval = 20 * time.Millisecond
 
 // call is one call of the cloud: latency, troubles, the password, and then f.
 func (p *Provider) call(ctx context.Context, name string, f func() error) error {
@@ -49,7 +49,7 @@ func (p *Provider) call(ctx context.Context, name string, f func() error) error 
 	if c.options.Password != "" && p.password != c.options.Password {
 		return fault.Invalidf("The simulated cloud refused the password.")
 	}
-	switch c.take(name) {
+	switch c.nextFailure(name) {
 	case Unavailable:
 		return unavailable
 	case Refused:
@@ -67,8 +67,8 @@ func (p *Provider) Verify(ctx context.Context) (provider.About, error) {
 	return about, p.call(ctx, "verify", func() error { return nil })
 }
 
-// places is where machines can go.
-func places() provider.Inventory {
+// inventory is where machines can go.
+func inventory() provider.Inventory {
 	return provider.Inventory{
 		Datacenters: []string{"/dc"},
 		Clusters:    []string{"/dc/host/cluster"},
@@ -80,7 +80,7 @@ func places() provider.Inventory {
 
 // Discover lists an invented inventory.
 func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
-	inv := places()
+	inv := inventory()
 	for _, name := range Templates() {
 		family, _, _ := strings.Cut(name, "-")
 		if family != "windows" {
@@ -157,7 +157,7 @@ func (p *Provider) machine(ref string) (record, error) {
 // step makes a provider.Step.
 func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Duration, error)) provider.Step {
 	return provider.Step{Name: name, Title: title, Run: func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
-		heard := maps.Clone(memo)
+		before := maps.Clone(memo)
 		err = p.call(ctx, name, func() (err error) {
 			wait, err = f(memo)
 			return err
@@ -165,7 +165,7 @@ func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Dur
 		if err != nil {
 			// Whoever gets no answer knows nothing of it.
 			clear(memo)
-			maps.Copy(memo, heard)
+			maps.Copy(memo, before)
 			return 0, err
 		}
 		return wait, nil
@@ -173,27 +173,27 @@ func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Dur
 }
 
 // change is a step that changes one machine.
-func (p *Provider) change(name, title string, which func(provider.Memo) (record, error), f func(*record) error) provider.Step {
+func (p *Provider) change(name, title string, lookup func(provider.Memo) (record, error), f func(*record) error) provider.Step {
 	return p.step(name, title, func(memo provider.Memo) (time.Duration, error) {
-		r, err := which(memo)
+		r, err := lookup(memo)
 		if err != nil {
 			return 0, err
 		}
 		if err := f(&r); err != nil {
 			return 0, err
 		}
-		return 0, p.cloud.put(r)
+		return 0, p.cloud.save(r)
 	})
 }
 
-func (p *Provider) fixed(ref string) func(provider.Memo) (record, error) {
+func (p *Provider) byRef(ref string) func(provider.Memo) (record, error) {
 	return func(provider.Memo) (record, error) { return p.machine(ref) }
 }
 
 // Create makes a machine in steps as a vCenter's simulator does: the clone has a
 // name and nothing else.
 func (p *Provider) Create(spec provider.Spec) []provider.Step {
-	made := func(memo provider.Memo) (record, error) {
+	created := func(memo provider.Memo) (record, error) {
 		if memo[provider.MemoRef] == "" {
 			r, ok := p.existing(spec)
 			if !ok {
@@ -205,30 +205,30 @@ func (p *Provider) Create(spec provider.Spec) []provider.Step {
 	}
 	steps := []provider.Step{
 		p.step("clone", "Cloning "+spec.Template, func(memo provider.Memo) (time.Duration, error) { return p.clone(spec, memo) }),
-		p.change("tag", "Marking the machine", made, func(r *record) error {
+		p.change("tag", "Marking the machine", created, func(r *record) error {
 			r.Tag = spec.Tag
 			return nil
 		}),
-		p.change("configure", "Setting processors and memory", made, func(r *record) error {
-			set(&r.CPUs, spec.CPUs)
-			set(&r.MemoryMB, spec.MemoryMB)
+		p.change("configure", "Setting processors and memory", created, func(r *record) error {
+			setIfPositive(&r.CPUs, spec.CPUs)
+			setIfPositive(&r.MemoryMB, spec.MemoryMB)
 			return nil
 		}),
-		p.change("customize", "Setting host name and address", made, func(r *record) error {
+		p.change("customize", "Setting host name and address", created, func(r *record) error {
 			if r.Power == provider.PowerOff {
 				r.Want = spec
 			}
 			return nil
 		}),
-		p.change("power-on", "Powering on", made, powerOn),
+		p.change("power-on", "Powering on", created, powerOn),
 	}
 	for i := range steps[1:] {
-		steps[i+1].Along = true // there is nobody to wait for
+		steps[i+1].WithPrevious = true // there is nobody to wait for
 	}
 	return steps
 }
 
-func set(to *int, v int) {
+func setIfPositive(to *int, v int) {
 	if v > 0 {
 		*to = v
 	}
@@ -254,7 +254,7 @@ func (p *Provider) clone(spec provider.Spec, memo provider.Memo) (time.Duration,
 		if !slices.Contains(Templates(), spec.Template) {
 			return 0, fault.Invalidf("The simulated cloud has no template %q.", spec.Template)
 		}
-		all := places()
+		all := inventory()
 		for _, want := range []struct {
 			what, name string
 			have       []string
@@ -270,13 +270,13 @@ func (p *Provider) clone(spec provider.Spec, memo provider.Memo) (time.Duration,
 				return 0, fault.Invalidf("The simulated cloud has no %s %q.", want.what, want.name)
 			}
 		}
-		r = c.fresh(spec)
-		if err := c.put(r); err != nil {
+		r = c.newRecord(spec)
+		if err := c.save(r); err != nil {
 			return 0, err
 		}
 	}
 	if !r.Ready.IsZero() && c.options.Clock != nil && c.options.Clock().Before(r.Ready) {
-		return busyPause, nil
+		return pollInterval, nil
 	}
 	memo[provider.MemoRef] = r.Ref
 	return 0, nil
@@ -285,7 +285,7 @@ func (p *Provider) clone(spec provider.Spec, memo provider.Memo) (time.Duration,
 // powerOn lets the guest find its name and address.
 func powerOn(r *record) error {
 	r.Power = provider.PowerOn
-	r.Hostname = or(r.Want.Hostname, or(r.Hostname, r.Name))
+	r.Hostname = orDefault(r.Want.Hostname, orDefault(r.Hostname, r.Name))
 	if a := r.Want.Address; a != nil {
 		r.IP = a.IP
 		r.NICs[0].IPs = []string{a.IP}
@@ -295,9 +295,9 @@ func powerOn(r *record) error {
 
 // Modify changes a machine.
 func (p *Provider) Modify(ref string, change provider.Change) []provider.Step {
-	return []provider.Step{p.change("modify", "Changing the machine", p.fixed(ref), func(r *record) error {
-		set(&r.CPUs, change.CPUs)
-		set(&r.MemoryMB, change.MemoryMB)
+	return []provider.Step{p.change("modify", "Changing the machine", p.byRef(ref), func(r *record) error {
+		setIfPositive(&r.CPUs, change.CPUs)
+		setIfPositive(&r.MemoryMB, change.MemoryMB)
 		if change.DiskUUID == "" && change.DiskGB == 0 {
 			return nil
 		}
@@ -318,7 +318,7 @@ func (p *Provider) Modify(ref string, change provider.Change) []provider.Step {
 
 // Power brings a machine into a power state.
 func (p *Provider) Power(ref string, op provider.PowerOp) []provider.Step {
-	return []provider.Step{p.change("power", "Changing the power state", p.fixed(ref), func(r *record) error {
+	return []provider.Step{p.change("power", "Changing the power state", p.byRef(ref), func(r *record) error {
 		switch op {
 		case provider.OpPowerOn, provider.OpReboot:
 			return powerOn(r)
@@ -350,7 +350,7 @@ func (p *Provider) Destroy(ref, tag string) []provider.Step {
 			return 0, nil
 		}
 		r.Gone = true
-		return 0, c.put(r)
+		return 0, c.save(r)
 	})}
 }
 

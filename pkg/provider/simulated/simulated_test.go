@@ -43,7 +43,7 @@ func fixture(one, other *simulated.Cloud) providertest.Fixture {
 		Template:      "debian-12",
 		Templates:     simulated.Templates(),
 		Placement:     provider.Placement{Datacenter: "/dc", Network: "lan", Folder: "/dc/vm/halcyon"},
-		HalfMade: func(ctx context.Context, name string) error {
+		CreateUntagged: func(ctx context.Context, name string) error {
 			_, err := providertest.RunCalls(ctx, p.Create(provider.Spec{Tag: uuid.NewString(), Name: name, Template: "rocky-9"}), 1)
 			return err
 		},
@@ -111,7 +111,7 @@ func TestFailNext(t *testing.T) {
 	cloud := simulated.NewCloud(simulated.Options{})
 	p := simulated.New(provider.Config{}, cloud)
 	for i, c := range []struct {
-		trouble simulated.Trouble
+		trouble simulated.FailureMode
 		code    fault.Code
 		made    int
 	}{

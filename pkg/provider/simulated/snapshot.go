@@ -27,15 +27,15 @@ func (p *Provider) Snapshots(ctx context.Context, ref string) (list []provider.S
 
 // Snapshot notes what the machine is like.
 func (p *Provider) Snapshot(ref string, spec provider.SnapshotSpec) []provider.Step {
-	return []provider.Step{p.change("snapshot", "Taking the snapshot "+spec.Name, p.fixed(ref), func(r *record) error {
+	return []provider.Step{p.change("snapshot", "Taking the snapshot "+spec.Name, p.byRef(ref), func(r *record) error {
 		if spec.Name == "" {
 			return fault.Invalidf("A snapshot needs a name.")
 		}
-		if slices.ContainsFunc(r.Snapshots, func(s saved) bool { return s.Name == spec.Name }) {
+		if slices.ContainsFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Name == spec.Name }) {
 			return nil
 		}
 		r.Taken++
-		s := saved{
+		s := savedSnapshot{
 			Snapshot: provider.Snapshot{
 				Ref: fmt.Sprintf("%s-snapshot-%d", r.Ref, r.Taken), Name: spec.Name, Description: spec.Description,
 			},
@@ -48,13 +48,13 @@ func (p *Provider) Snapshot(ref string, spec provider.SnapshotSpec) []provider.S
 			s.Created = clock().UTC()
 		}
 		r.Snapshots = append(r.Snapshots, s)
-		r.mark(s.Ref)
+		r.setCurrent(s.Ref)
 		return nil
 	})}
 }
 
-// mark makes one of the snapshots the current one.
-func (r *record) mark(ref string) {
+// setCurrent makes one of the snapshots the current one.
+func (r *record) setCurrent(ref string) {
 	for i := range r.Snapshots {
 		r.Snapshots[i].Current = r.Snapshots[i].Ref == ref
 	}
@@ -62,14 +62,14 @@ func (r *record) mark(ref string) {
 
 // Revert makes the machine what it was like.
 func (p *Provider) Revert(ref, snapshot string) []provider.Step {
-	return []provider.Step{p.change("revert", "Going back to the snapshot", p.fixed(ref), func(r *record) error {
-		i := slices.IndexFunc(r.Snapshots, func(s saved) bool { return s.Ref == snapshot })
+	return []provider.Step{p.change("revert", "Going back to the snapshot", p.byRef(ref), func(r *record) error {
+		i := slices.IndexFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Ref == snapshot })
 		if i < 0 {
 			return fault.NotFoundf("The machine %s has no snapshot %s.", ref, snapshot)
 		}
 		s := r.Snapshots[i]
 		r.CPUs, r.MemoryMB, r.Power, r.Disks = s.CPUs, s.RAM, s.Power, slices.Clone(s.Disks)
-		r.mark(snapshot)
+		r.setCurrent(snapshot)
 		return nil
 	})}
 }
@@ -77,15 +77,15 @@ func (p *Provider) Revert(ref, snapshot string) []provider.Step {
 // RemoveSnapshot forgets what the machine was like. The one before it becomes the
 // current one when it was.
 func (p *Provider) RemoveSnapshot(ref, snapshot string) []provider.Step {
-	return []provider.Step{p.change("remove-snapshot", "Removing the snapshot", p.fixed(ref), func(r *record) error {
-		i := slices.IndexFunc(r.Snapshots, func(s saved) bool { return s.Ref == snapshot })
+	return []provider.Step{p.change("remove-snapshot", "Removing the snapshot", p.byRef(ref), func(r *record) error {
+		i := slices.IndexFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Ref == snapshot })
 		if i < 0 {
 			return nil
 		}
 		current := r.Snapshots[i].Current
 		r.Snapshots = slices.Delete(r.Snapshots, i, i+1)
 		if current && i > 0 {
-			r.mark(r.Snapshots[i-1].Ref)
+			r.setCurrent(r.Snapshots[i-1].Ref)
 		}
 		return nil
 	})}

@@ -2,4 +2,4 @@
 
 package vcsim_test
 
-const racing = false
+const raceEnabled = false

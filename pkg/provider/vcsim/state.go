@@ -139,8 +139,8 @@ func (s *Server) Save(path string) error {
 	return nil
 }
 
-// keep saves after changes until the server is closed.
-func (s *Server) keep() {
+// saveLoop saves after changes until the server is closed.
+func (s *Server) saveLoop() {
 	defer s.saver.Done()
 	for {
 		select {
@@ -158,7 +158,7 @@ func (s *Server) keep() {
 	}
 }
 
-func (w *watcher) note(ref types.ManagedObjectReference) {
+func (w *watcher) notify(ref types.ManagedObjectReference) {
 	if ref.Type != "VirtualMachine" {
 		return
 	}
@@ -169,15 +169,15 @@ func (w *watcher) note(ref types.ManagedObjectReference) {
 }
 
 // PutObject is told of every new object.
-func (w *watcher) PutObject(_ *simulator.Context, obj mo.Reference) { w.note(obj.Reference()) }
+func (w *watcher) PutObject(_ *simulator.Context, obj mo.Reference) { w.notify(obj.Reference()) }
 
 // UpdateObject is told of every change.
 func (w *watcher) UpdateObject(_ *simulator.Context, obj mo.Reference, _ []types.PropertyChange) {
-	w.note(obj.Reference())
+	w.notify(obj.Reference())
 }
 
 // RemoveObject is told of every object that went.
-func (w *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) { w.note(ref) }
+func (w *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) { w.notify(ref) }
 
 // Snapshot gives the facts of all machines, templates too, in the order of their
 // Refs.
@@ -191,14 +191,14 @@ func (s *Server) Snapshot() []SavedVM {
 			continue
 		}
 		var m SavedVM
-		whole := false
-		registry.WithLock(ctx, vm, func() { m, whole = facts(registry, vm) })
-		if whole {
+		complete := false
+		registry.WithLock(ctx, vm, func() { m, complete = savedVM(registry, vm) })
+		if complete {
 			machines = append(machines, m)
 		}
 	}
 	slices.SortFunc(machines, func(a, b SavedVM) int {
-		return cmp.Or(cmp.Compare(number(a.Ref), number(b.Ref)), cmp.Compare(a.Ref, b.Ref))
+		return cmp.Or(cmp.Compare(refNumber(a.Ref), refNumber(b.Ref)), cmp.Compare(a.Ref, b.Ref))
 	})
 	return machines
 }
@@ -208,8 +208,8 @@ func (s *Server) lockContext() *simulator.Context {
 	return &simulator.Context{Context: context.Background(), Map: s.model.Map()}
 }
 
-// facts reads a machine under its lock. Not whole is one that is being made.
-func facts(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedVM, bool) {
+// savedVM reads a machine under its lock. Not whole is one that is being made.
+func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedVM, bool) {
 	if vm.Config == nil || vm.Guest == nil || vm.Runtime.Host == nil || vm.Parent == nil {
 		return SavedVM{}, false
 	}
@@ -288,8 +288,8 @@ func splitPath(p string) (parent, name string) {
 	return p[:i], p[i+1:]
 }
 
-// number is the counter in a Ref such as "vm-42".
-func number(ref string) int64 {
+// refNumber is the counter in a Ref such as "vm-42".
+func refNumber(ref string) int64 {
 	_, digits, _ := strings.Cut(ref, "-")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
@@ -304,7 +304,7 @@ func number(ref string) int64 {
 func (s *Server) restore(ctx context.Context, machines []SavedVM) error {
 	highest := int64(0)
 	for _, m := range machines {
-		highest = max(highest, number(m.Ref))
+		highest = max(highest, refNumber(m.Ref))
 	}
 	registry := s.model.Map()
 	for range highest {

@@ -58,27 +58,27 @@ type Server struct {
 	server *simulator.Server
 	client *vim25.Client
 
-	state   string
-	changed chan struct{}
-	stop    chan struct{}
-	saver   sync.WaitGroup
-	saving  sync.Mutex
-	once    sync.Once
-	closing error
+	state     string
+	changed   chan struct{}
+	stop      chan struct{}
+	saver     sync.WaitGroup
+	saving    sync.Mutex
+	closeOnce sync.Once
+	closeErr  error
 }
 
 // saveDelay is how long after a change the state file is written: long enough
 // that a burst of changes is one write.
 const saveDelay = 250 * time.Millisecond
 
-// starting is held while a simulator is made: govmomi's keep what they are made
+// startMu is held while a simulator is made: govmomi's keep what they are made
 // from in globals, and write to it.
-var starting sync.Mutex
+var startMu sync.Mutex
 
 // Start starts a simulator. It takes a fraction of a second.
 func Start(o Options) (*Server, error) {
-	starting.Lock()
-	defer starting.Unlock()
+	startMu.Lock()
+	defer startMu.Unlock()
 	if o.Username == "" || o.Password == "" {
 		return nil, errors.New("vcsim: a user name and a password are needed")
 	}
@@ -119,7 +119,7 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("vcsim: make the machines: %w", err)
 	}
 
-	orderly(model)
+	installWorkarounds(model)
 	model.Service.Listen = &url.URL{Host: o.Listen, User: url.UserPassword(o.Username, o.Password)}
 	if err := s.listen(); err != nil {
 		model.Remove()
@@ -128,7 +128,7 @@ func Start(o Options) (*Server, error) {
 	if s.state != "" {
 		model.Map().AddHandler(&watcher{changed: s.changed})
 		s.saver.Add(1)
-		go s.keep()
+		go s.saveLoop()
 	}
 	return s, nil
 }
@@ -152,17 +152,17 @@ func (s *Server) URL() string { return s.url.String() }
 
 // Close writes the state, stops serving, and removes the simulator's files.
 func (s *Server) Close() error {
-	s.once.Do(func() {
+	s.closeOnce.Do(func() {
 		close(s.stop)
 		s.saver.Wait()
 		s.server.CloseClientConnections()
 		s.server.Close()
 		if s.state != "" {
-			s.closing = s.Save(s.state)
+			s.closeErr = s.Save(s.state)
 		}
 		s.model.Remove()
 	})
-	return s.closing
+	return s.closeErr
 }
 
 // folder finds or makes a folder of machines by its inventory path.

@@ -32,7 +32,7 @@ const (
 // start starts a simulator that is closed with the test.
 func start(t *testing.T, o vcsim.Options) *vcsim.Server {
 	t.Helper()
-	if racing {
+	if raceEnabled {
 		t.Skip("govmomi's simulator has races of its own")
 	}
 	o.Username, o.Password = username, password

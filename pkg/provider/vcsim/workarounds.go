@@ -17,16 +17,16 @@ import (
 // Whoever looks keeps a lock then, so that nothing is answered any more; and a
 // clone that looks takes the whole process along. So nobody looks while a machine
 // is being made.
-func orderly(model *simulator.Model) {
+func installWorkarounds(model *simulator.Model) {
 	registry := model.Map()
-	registry.Put(&index{registry.SearchIndex(), model.ServiceContent.RootFolder})
-	registry.AddHandler(&turns{})
-	registry.Handler = beforeRemoval
+	registry.Put(&lockingIndex{registry.SearchIndex(), model.ServiceContent.RootFolder})
+	registry.AddHandler(&cloneLimiter{})
+	registry.Handler = clearCurrentSnapshot
 }
 
-// beforeRemoval is told of every call. The simulator panics when it removes the
+// clearCurrentSnapshot is told of every call. The simulator panics when it removes the
 // current snapshot and that has none before it: so there is no current one by then.
-func beforeRemoval(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
+func clearCurrentSnapshot(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	if call.Name != "RemoveSnapshot_Task" || ctx.Session == nil {
 		return nil, nil
 	}
@@ -49,71 +49,71 @@ func beforeRemoval(ctx *simulator.Context, call *simulator.Method) (mo.Reference
 	return nil, nil
 }
 
-// turns has clones made one after the other. Those of one template are anyway.
-type turns struct {
-	clone sync.Mutex // held while one is made
+// cloneLimiter has clones made one after the other. Those of one template are anyway.
+type cloneLimiter struct {
+	cloning sync.Mutex // held while one is made
 
 	mu   sync.Mutex
 	task types.ManagedObjectReference // that makes it
 }
 
 // Reference makes it a handler of the simulator's registry.
-func (*turns) Reference() types.ManagedObjectReference {
+func (*cloneLimiter) Reference() types.ManagedObjectReference {
 	return types.ManagedObjectReference{Type: "HalcyonTurns", Value: "halcyon-turns"}
 }
 
 // PutObject is told of every new object; of a task before it begins.
-func (t *turns) PutObject(_ *simulator.Context, obj mo.Reference) {
+func (t *cloneLimiter) PutObject(_ *simulator.Context, obj mo.Reference) {
 	task, ok := obj.(*simulator.Task)
 	if !ok || task.Info.DescriptionId != "VirtualMachine.cloneVm" {
 		return
 	}
-	t.clone.Lock()
+	t.cloning.Lock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.task = task.Self
 }
 
 // UpdateObject is told of every change.
-func (t *turns) UpdateObject(_ *simulator.Context, obj mo.Reference, changes []types.PropertyChange) {
+func (t *cloneLimiter) UpdateObject(_ *simulator.Context, obj mo.Reference, changes []types.PropertyChange) {
 	task, ok := obj.(*mo.Task)
 	if !ok {
 		return
 	}
 	for _, c := range changes {
 		if c.Name == "info.state" && (c.Val == types.TaskInfoStateSuccess || c.Val == types.TaskInfoStateError) {
-			t.ended(task.Self)
+			t.release(task.Self)
 		}
 	}
 }
 
-func (t *turns) ended(task types.ManagedObjectReference) {
+func (t *cloneLimiter) release(task types.ManagedObjectReference) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.task == task {
 		t.task = types.ManagedObjectReference{}
-		t.clone.Unlock()
+		t.cloning.Unlock()
 	}
 }
 
 // RemoveObject is told of every object that went.
-func (*turns) RemoveObject(*simulator.Context, types.ManagedObjectReference) {}
+func (*cloneLimiter) RemoveObject(*simulator.Context, types.ManagedObjectReference) {}
 
-// index looks for names while nothing is being made where it looks.
-type index struct {
+// lockingIndex looks for names while nothing is being made where it looks.
+type lockingIndex struct {
 	*simulator.SearchIndex
 	root types.ManagedObjectReference
 }
 
 // Lock does nothing: an index has no state.
-func (*index) Lock() {}
+func (*lockingIndex) Lock() {}
 
 // Unlock does nothing.
-func (*index) Unlock() {}
+func (*lockingIndex) Unlock() {}
 
 // FindChild looks for a name in a folder, which is locked while a machine is made
 // in it.
-func (x *index) FindChild(ctx *simulator.Context, req *types.FindChild) (res soap.HasFault) {
+func (x *lockingIndex) FindChild(ctx *simulator.Context, req *types.FindChild) (res soap.HasFault) {
 	in := ctx.Map.Get(req.Entity)
 	if in == nil {
 		return x.SearchIndex.FindChild(ctx, req)
@@ -123,7 +123,7 @@ func (x *index) FindChild(ctx *simulator.Context, req *types.FindChild) (res soa
 }
 
 // FindByInventoryPath goes down a path, name by name.
-func (x *index) FindByInventoryPath(ctx *simulator.Context, req *types.FindByInventoryPath) soap.HasFault {
+func (x *lockingIndex) FindByInventoryPath(ctx *simulator.Context, req *types.FindByInventoryPath) soap.HasFault {
 	root := x.root
 	found := &root
 	for name := range strings.FieldsFuncSeq(req.InventoryPath, func(c rune) bool { return c == '/' }) {

@@ -12,13 +12,13 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// shutdownLooks is how many seconds a guest has to shut itself down.
-const shutdownLooks = 60
+// shutdownPolls is how many seconds a guest has to shut itself down.
+const shutdownPolls = 60
 
 // finder gives the machine that a step is about.
 type finder func(context.Context, *vim25.Client, provider.Memo) (ref, error)
 
-func fixed(r string) finder {
+func byRef(r string) finder {
 	return func(context.Context, *vim25.Client, provider.Memo) (ref, error) { return machineRef(r), nil }
 }
 
@@ -33,7 +33,7 @@ func (p *Provider) Modify(r string, change provider.Change) []provider.Step {
 				if err != nil {
 					return 0, err
 				}
-				return p.reconfigure(ctx, c, memo, "reconfigure.task", machineRef(r), size(now, change.CPUs, change.MemoryMB))
+				return p.reconfigure(ctx, c, memo, "reconfigure.task", machineRef(r), resize(now, change.CPUs, change.MemoryMB))
 			}))
 	}
 	if change.DiskUUID != "" || change.DiskGB != 0 {
@@ -80,11 +80,11 @@ func (p *Provider) growDisk(vm ref, change provider.Change) action {
 func (p *Provider) Power(r string, op provider.PowerOp) []provider.Step {
 	switch op {
 	case provider.OpPowerOn:
-		return []provider.Step{p.step("power-on", "Powering on", "power on the machine", p.powerOn(fixed(r)))}
+		return []provider.Step{p.step("power-on", "Powering on", "power on the machine", p.powerOn(byRef(r)))}
 	case provider.OpPowerOff:
 		return []provider.Step{
 			p.step("shut-down", "Shutting down the guest", "shut down the guest", p.shutDown(machineRef(r))),
-			p.step("power-off", "Powering off", "power off the machine", p.powerOff(fixed(r))),
+			p.step("power-off", "Powering off", "power off the machine", p.powerOff(byRef(r))),
 		}
 	case provider.OpReboot:
 		return []provider.Step{p.step("reboot", "Rebooting", "reboot the machine", p.reboot(machineRef(r)))}
@@ -102,13 +102,13 @@ func (p *Provider) powerState(ctx context.Context, c *vim25.Client, vm ref) (sta
 }
 
 // powerOn is done when the machine runs.
-func (p *Provider) powerOn(which finder) action {
+func (p *Provider) powerOn(find finder) action {
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-		vm, err := which(ctx, c, memo)
+		vm, err := find(ctx, c, memo)
 		if err != nil {
 			return 0, err
 		}
-		return p.bring(ctx, c, memo, "power-on.task", vm, types.VirtualMachinePowerStatePoweredOn, func(ctx context.Context, c *vim25.Client) (ref, error) {
+		return p.setPower(ctx, c, memo, "power-on.task", vm, types.VirtualMachinePowerStatePoweredOn, func(ctx context.Context, c *vim25.Client) (ref, error) {
 			res, err := methods.PowerOnVM_Task(ctx, c, &types.PowerOnVM_Task{This: vm})
 			if err != nil {
 				return ref{}, err
@@ -119,13 +119,13 @@ func (p *Provider) powerOn(which finder) action {
 }
 
 // powerOff is done when the machine does not run.
-func (p *Provider) powerOff(which finder) action {
+func (p *Provider) powerOff(find finder) action {
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-		vm, err := which(ctx, c, memo)
+		vm, err := find(ctx, c, memo)
 		if err != nil {
 			return 0, err
 		}
-		return p.bring(ctx, c, memo, "power-off.task", vm, types.VirtualMachinePowerStatePoweredOff, func(ctx context.Context, c *vim25.Client) (ref, error) {
+		return p.setPower(ctx, c, memo, "power-off.task", vm, types.VirtualMachinePowerStatePoweredOff, func(ctx context.Context, c *vim25.Client) (ref, error) {
 			res, err := methods.PowerOffVM_Task(ctx, c, &types.PowerOffVM_Task{This: vm})
 			if err != nil {
 				return ref{}, err
@@ -135,10 +135,10 @@ func (p *Provider) powerOff(which finder) action {
 	}
 }
 
-// bring drives a power task until the machine is in the state. A refusal because
+// setPower drives a power task until the machine is in the state. A refusal because
 // of the power state means that somebody else was faster, or that the way is
 // barred: the state tells.
-func (p *Provider) bring(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref,
+func (p *Provider) setPower(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref,
 	want types.VirtualMachinePowerState, start func(context.Context, *vim25.Client) (ref, error),
 ) (time.Duration, error) {
 	if memo[key] == "" {
@@ -147,7 +147,7 @@ func (p *Provider) bring(ctx context.Context, c *vim25.Client, memo provider.Mem
 			return 0, err
 		}
 	}
-	done, _, err := p.drive(ctx, c, memo, key, start)
+	done, _, err := p.runTask(ctx, c, memo, key, start)
 	if isFault[*types.InvalidPowerState](err) {
 		state, _, now := p.powerState(ctx, c, vm)
 		if now != nil || state == want {
@@ -155,7 +155,7 @@ func (p *Provider) bring(ctx context.Context, c *vim25.Client, memo provider.Mem
 		}
 	}
 	if err != nil || !done {
-		return pause, err
+		return pollInterval, err
 	}
 	return 0, nil
 }
@@ -163,7 +163,7 @@ func (p *Provider) bring(ctx context.Context, c *vim25.Client, memo provider.Mem
 // shutDown asks the guest to shut down and gives it a minute. It is never an
 // error: the next step powers off what still runs.
 func (p *Provider) shutDown(vm ref) action {
-	const asked, looks = "shut-down.asked", "shut-down.looks"
+	const asked, polls = "shut-down.asked", "shut-down.looks"
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
 		state, tools, err := p.powerState(ctx, c, vm)
 		if err != nil || state != types.VirtualMachinePowerStatePoweredOn || (!tools && memo[asked] == "") {
@@ -182,8 +182,8 @@ func (p *Provider) shutDown(vm ref) action {
 				return 0, nil
 			}
 		}
-		if again(memo, looks, shutdownLooks) {
-			return pause, nil
+		if retryAllowed(memo, polls, shutdownPolls) {
+			return pollInterval, nil
 		}
 		return 0, nil
 	}
@@ -204,7 +204,7 @@ func (p *Provider) reboot(vm ref) action {
 				return 0, err
 			}
 			if state != types.VirtualMachinePowerStatePoweredOn {
-				return p.powerOn(fixed(vm.Value))(ctx, c, memo)
+				return p.powerOn(byRef(vm.Value))(ctx, c, memo)
 			}
 			if tools {
 				_, err := methods.RebootGuest(ctx, c, &types.RebootGuest{This: vm})
@@ -217,7 +217,7 @@ func (p *Provider) reboot(vm ref) action {
 				}
 			}
 		}
-		ended, _, err := p.drive(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
+		ended, _, err := p.runTask(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
 			res, err := methods.ResetVM_Task(ctx, c, &types.ResetVM_Task{This: vm})
 			if err != nil {
 				return ref{}, err
@@ -225,7 +225,7 @@ func (p *Provider) reboot(vm ref) action {
 			return res.Returnval, nil
 		})
 		if err != nil || !ended {
-			return pause, err
+			return pollInterval, err
 		}
 		memo[done] = "1"
 		return 0, nil

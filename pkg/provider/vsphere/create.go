@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	busyLooks   = 600 // seconds to wait for a clone that somebody else began
-	cloneLooks  = 60  // seconds to wait for clones that may be ours
-	settleLooks = 60  // looks for the guest's address
-	settlePause = 3 * time.Second
+	busyPolls      = 600 // seconds to wait for a clone that somebody else began
+	clonePolls     = 60  // seconds to wait for clones that may be ours
+	settlePolls    = 60  // looks for the guest's address
+	settleInterval = 3 * time.Second
 )
 
 // action is a step's work with a session.
@@ -34,7 +34,7 @@ func (p *Provider) step(name, title, what string, a action) provider.Step {
 		err = p.do(ctx, what, func(ctx context.Context, c *vim25.Client) (err error) {
 			wait, err = a(ctx, c, memo)
 			if errors.Is(err, errTaskLost) {
-				wait, err = pause, nil // look again at what is there
+				wait, err = pollInterval, nil // look again at what is there
 			}
 			return err
 		})
@@ -54,7 +54,7 @@ func (p *Provider) Create(spec provider.Spec) []provider.Step {
 		p.step("tag", "Marking the machine", "mark the machine", p.tag(spec)),
 		p.step("configure", "Setting processors and memory", "configure the machine", p.configure(spec)),
 		p.step("customize", "Setting host name and address", "customize the machine", p.customize(spec)),
-		p.step("power-on", "Powering on", "power on the machine", p.powerOn(p.made(spec))),
+		p.step("power-on", "Powering on", "power on the machine", p.powerOn(p.createdMachine(spec))),
 		p.step("settle", "Waiting for the guest", "look at the machine", p.settle(spec)),
 	}
 }
@@ -77,32 +77,32 @@ func (p *Provider) clone(spec provider.Spec) action {
 				return p.adopt(ctx, c, spec, memo, id)
 			}
 		}
-		done, result, err := p.drive(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
+		done, result, err := p.runTask(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
 			return p.startClone(ctx, c, spec, place)
 		})
 		if isFault[*types.DuplicateName](err) {
 			// Found: an earlier attempt, whose answer was lost, has made it, or is just
 			// making it and it cannot be seen yet.
-			if again(memo, "clone.looks", busyLooks) {
-				return pause, nil
+			if retryAllowed(memo, "clone.looks", busyPolls) {
+				return pollInterval, nil
 			}
 			return 0, fault.Wrap(fault.Conflict, err,
 				"The name %s is taken at the vCenter %s by something that Halcyon cannot see.", spec.Name, p.url.Host)
 		}
 		if err != nil || !done {
-			return pause, err
+			return pollInterval, err
 		}
-		made, ok := result.(ref)
+		cloned, ok := result.(ref)
 		if !ok {
-			return pause, nil // found by its name
+			return pollInterval, nil // found by its name
 		}
-		memo[provider.MemoRef] = made.Value
+		memo[provider.MemoRef] = cloned.Value
 		return 0, nil
 	}
 }
 
-// again lets something happen up to limit times.
-func again(memo provider.Memo, key string, limit int) bool {
+// retryAllowed lets something happen up to limit times.
+func retryAllowed(memo provider.Memo, key string, limit int) bool {
 	n, _ := strconv.Atoi(memo[key])
 	if n >= limit {
 		delete(memo, key)
@@ -115,7 +115,7 @@ func again(memo provider.Memo, key string, limit int) bool {
 // existing gives the machine that an earlier attempt made, if there is one: by its tag, or by its
 // name in the folder where it would be made.
 func (p *Provider) existing(ctx context.Context, c *vim25.Client, spec provider.Spec, folder ref) (id identity, found bool, err error) {
-	refs, err := p.indexed(ctx, c, spec.Tag)
+	refs, err := p.findInIndex(ctx, c, spec.Tag)
 	if err != nil {
 		return id, false, err
 	}
@@ -135,7 +135,7 @@ func (p *Provider) existing(ctx context.Context, c *vim25.Client, spec provider.
 	}
 	for _, id := range ids {
 		switch {
-		case !id.template && id.carries(spec.Tag):
+		case !id.template && id.hasTag(spec.Tag):
 			return id, true, nil
 		case id.name == spec.Name && (id.tag != "" || id.template):
 			return id, false, fault.Conflictf("The name %s is taken at the vCenter %s by another machine, %s.", spec.Name, p.url.Host, id.ref.Value)
@@ -151,20 +151,20 @@ func (p *Provider) existing(ctx context.Context, c *vim25.Client, spec provider.
 
 // adopt takes a machine that is there, once nobody is making it any more.
 func (p *Provider) adopt(ctx context.Context, c *vim25.Client, spec provider.Spec, memo provider.Memo, id identity) (time.Duration, error) {
-	if id.tag == "" && id.whole {
+	if id.tag == "" && id.complete {
 		// Its clone may still be running. vCenter does not say into which machine a
 		// clone goes, so this waits a little for any clone.
-		cloning, err := p.cloning(ctx, c)
+		cloning, err := p.isCloning(ctx, c)
 		if err != nil {
 			return 0, err
 		}
-		if cloning && again(memo, "clone.others", cloneLooks) {
-			return pause, nil
+		if cloning && retryAllowed(memo, "clone.others", clonePolls) {
+			return pollInterval, nil
 		}
 	}
-	if !id.whole || id.busy {
-		if again(memo, "clone.looks", busyLooks) {
-			return pause, nil
+	if !id.complete || id.busy {
+		if retryAllowed(memo, "clone.looks", busyPolls) {
+			return pollInterval, nil
 		}
 		return 0, fault.Conflictf("The machine %s (%s) at the vCenter %s is not finished and cannot be changed.",
 			id.name, id.ref.Value, p.url.Host)
@@ -174,9 +174,9 @@ func (p *Provider) adopt(ctx context.Context, c *vim25.Client, spec provider.Spe
 	return 0, nil
 }
 
-// made gives the machine that the clone step made, also when the memo is too old
+// createdMachine gives the machine that the clone step made, also when the memo is too old
 // to know it.
-func (p *Provider) made(spec provider.Spec) func(context.Context, *vim25.Client, provider.Memo) (ref, error) {
+func (p *Provider) createdMachine(spec provider.Spec) func(context.Context, *vim25.Client, provider.Memo) (ref, error) {
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (ref, error) {
 		if memo[provider.MemoRef] == "" {
 			id, found, err := p.search(ctx, c, spec.Tag, true)
@@ -197,7 +197,7 @@ func (p *Provider) reconfigure(ctx context.Context, c *vim25.Client, memo provid
 	if memo[key] == "" && change == nil {
 		return 0, nil
 	}
-	done, _, err := p.drive(ctx, c, memo, key, func(ctx context.Context, c *vim25.Client) (ref, error) {
+	done, _, err := p.runTask(ctx, c, memo, key, func(ctx context.Context, c *vim25.Client) (ref, error) {
 		res, err := methods.ReconfigVM_Task(ctx, c, &types.ReconfigVM_Task{This: vm, Spec: *change})
 		if err != nil {
 			return ref{}, err
@@ -205,13 +205,13 @@ func (p *Provider) reconfigure(ctx context.Context, c *vim25.Client, memo provid
 		return res.Returnval, nil
 	})
 	if err != nil || !done {
-		return pause, err
+		return pollInterval, err
 	}
 	return 0, nil
 }
 
-// marks are what tells that a machine is the tag's.
-func marks(tag, notes string) *types.VirtualMachineConfigSpec {
+// tagConfig are what tells that a machine is the tag's.
+func tagConfig(tag, notes string) *types.VirtualMachineConfigSpec {
 	change := &types.VirtualMachineConfigSpec{
 		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: tagKey, Value: tag}},
 	}
@@ -227,14 +227,14 @@ func marks(tag, notes string) *types.VirtualMachineConfigSpec {
 // tag writes the tag when it is not there. Until then a machine is only known by
 // its name.
 func (p *Provider) tag(spec provider.Spec) action {
-	made := p.made(spec)
+	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-		vm, err := made(ctx, c, memo)
+		vm, err := find(ctx, c, memo)
 		if err != nil {
 			return 0, err
 		}
 		var props map[string]any
-		err = p.keyed(func() (err error) {
+		err = p.retryWithoutKeys(func() (err error) {
 			props, err = p.readOne(ctx, c, vm, "config.instanceUuid", "config.annotation", p.tagProperty())
 			return err
 		})
@@ -244,7 +244,7 @@ func (p *Provider) tag(spec provider.Spec) action {
 		var change *types.VirtualMachineConfigSpec
 		indexed := !isUUID(spec.Tag) || strings.EqualFold(get[string](props, "config.instanceUuid"), spec.Tag)
 		if tagOf(props) != spec.Tag || !indexed {
-			change = marks(spec.Tag, get[string](props, "config.annotation"))
+			change = tagConfig(spec.Tag, get[string](props, "config.annotation"))
 		}
 		return p.reconfigure(ctx, c, memo, "tag.task", vm, change)
 	}
@@ -256,9 +256,9 @@ func (p *Provider) hardware(ctx context.Context, c *vim25.Client, vm ref) (types
 	return get[types.VirtualHardware](props, "config.hardware"), err
 }
 
-// size is the change that gives the hardware so many processors and so much
+// resize is the change that gives the hardware so many processors and so much
 // memory (0: as it is), nil when it has them.
-func size(now types.VirtualHardware, cpus, memoryMB int) *types.VirtualMachineConfigSpec {
+func resize(now types.VirtualHardware, cpus, memoryMB int) *types.VirtualMachineConfigSpec {
 	var change types.VirtualMachineConfigSpec
 	changed := false
 	if n := int32(cpus); n > 0 && n != now.NumCPU { //nolint:gosec // the catalogue bounds it
@@ -278,9 +278,9 @@ func size(now types.VirtualHardware, cpus, memoryMB int) *types.VirtualMachineCo
 
 // configure compares processors, memory and network with the spec.
 func (p *Provider) configure(spec provider.Spec) action {
-	made := p.made(spec)
+	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-		vm, err := made(ctx, c, memo)
+		vm, err := find(ctx, c, memo)
 		if err != nil {
 			return 0, err
 		}
@@ -289,17 +289,17 @@ func (p *Provider) configure(spec provider.Spec) action {
 			return 0, err
 		}
 		now := get[types.VirtualHardware](props, "config.hardware")
-		change := size(now, spec.CPUs, spec.MemoryMB)
+		change := resize(now, spec.CPUs, spec.MemoryMB)
 		if spec.Network != "" {
 			inv, err := p.inventory(ctx, c)
 			if err != nil {
 				return 0, err
 			}
-			backing, err := p.backing(ctx, c, inv, inv.above(get[ref](props, "parent"), datacenters), spec.Network)
+			backing, err := p.backing(ctx, c, inv, inv.ancestor(get[ref](props, "parent"), datacenters), spec.Network)
 			if err != nil {
 				return 0, err
 			}
-			devices, err := attach(now.Device, backing)
+			devices, err := connectCard(now.Device, backing)
 			if err != nil {
 				return 0, err
 			}
@@ -314,8 +314,8 @@ func (p *Provider) configure(spec provider.Spec) action {
 	}
 }
 
-// cards are the network cards among devices.
-func cards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernetCard {
+// networkCards are the network cards among devices.
+func networkCards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernetCard {
 	var found []types.BaseVirtualEthernetCard
 	for _, d := range devices {
 		if card, ok := d.(types.BaseVirtualEthernetCard); ok {
@@ -325,10 +325,10 @@ func cards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernetCard {
 	return found
 }
 
-// attach puts the first network card into a network, and adds a card when there
+// connectCard puts the first network card into a network, and adds a card when there
 // is none. It is nil when the card is there already.
-func attach(devices []types.BaseVirtualDevice, backing types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, error) {
-	have := cards(devices)
+func connectCard(devices []types.BaseVirtualDevice, backing types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, error) {
+	have := networkCards(devices)
 	if len(have) == 0 {
 		card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
 		if err != nil {
@@ -428,12 +428,12 @@ func customization(spec provider.Spec, nics int, family string) (*types.Customiz
 // been through this step.
 func (p *Provider) customize(spec provider.Spec) action {
 	const task, done = "customize.task", "customized"
-	made := p.made(spec)
+	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
 		if memo[done] != "" || (spec.Hostname == "" && spec.Address == nil) {
 			return 0, nil
 		}
-		vm, err := made(ctx, c, memo)
+		vm, err := find(ctx, c, memo)
 		if err != nil {
 			return 0, err
 		}
@@ -451,12 +451,12 @@ func (p *Provider) customize(spec provider.Spec) action {
 		if family == "" {
 			family = osFamily("", get[string](props, "config.guestId"), get[string](props, "config.guestFullName"))
 		}
-		nics := len(cards(get[types.ArrayOfVirtualDevice](props, "config.hardware.device").VirtualDevice))
+		nics := len(networkCards(get[types.ArrayOfVirtualDevice](props, "config.hardware.device").VirtualDevice))
 		want, err := customization(spec, nics, family)
 		if err != nil {
 			return 0, err
 		}
-		ended, _, err := p.drive(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
+		ended, _, err := p.runTask(ctx, c, memo, task, func(ctx context.Context, c *vim25.Client) (ref, error) {
 			res, err := methods.CustomizeVM_Task(ctx, c, &types.CustomizeVM_Task{This: vm, Spec: *want})
 			if err != nil {
 				return ref{}, err
@@ -467,7 +467,7 @@ func (p *Provider) customize(spec provider.Spec) action {
 			ended, err = true, nil
 		}
 		if err != nil || !ended {
-			return pause, err
+			return pollInterval, err
 		}
 		memo[done] = "1"
 		return 0, nil
@@ -477,9 +477,9 @@ func (p *Provider) customize(spec provider.Spec) action {
 // settle waits until the guest says that it has its address, and goes on without
 // when it does not within a few minutes.
 func (p *Provider) settle(spec provider.Spec) action {
-	made := p.made(spec)
+	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-		vm, err := made(ctx, c, memo)
+		vm, err := find(ctx, c, memo)
 		if err != nil || spec.Address == nil {
 			return 0, err
 		}
@@ -494,8 +494,8 @@ func (p *Provider) settle(spec provider.Spec) action {
 		if known {
 			return 0, nil
 		}
-		if again(memo, "settle.looks", settleLooks) {
-			return settlePause, nil
+		if retryAllowed(memo, "settle.looks", settlePolls) {
+			return settleInterval, nil
 		}
 		p.logger.WarnContext(ctx, "the guest does not show its address", "machine", vm.Value, "address", spec.Address.IP)
 		return 0, nil

@@ -12,8 +12,8 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// destroyed is the memo's key for what was removed.
-const destroyed = "destroyed"
+// destroyedKey is the memo's key for what was removed.
+const destroyedKey = "destroyed"
 
 // Destroy removes the machine, with its disks. It looks at the Ref first, which
 // counts only when the machine there does not carry somebody else's tag (Refs
@@ -21,24 +21,24 @@ const destroyed = "destroyed"
 // that died before its tag was written.
 func (p *Provider) Destroy(r, tag string) []provider.Step {
 	return []provider.Step{
-		p.step("power-off", "Powering off", "power off the machine", p.destroying(r, tag, p.cut)),
-		p.step("destroy", "Removing the machine", "remove the machine", p.destroying(r, tag, p.remove)),
+		p.step("power-off", "Powering off", "power off the machine", p.untilGone(r, tag, p.powerOffNow)),
+		p.step("destroy", "Removing the machine", "remove the machine", p.untilGone(r, tag, p.remove)),
 	}
 }
 
-// cut powers off without asking the guest.
-func (p *Provider) cut(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
-	return p.powerOff(fixed(vm.Value))(ctx, c, memo)
+// powerOffNow powers off without asking the guest.
+func (p *Provider) powerOffNow(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
+	return p.powerOff(byRef(vm.Value))(ctx, c, memo)
 }
 
 // remove removes, and then looks once more: there is nothing left only when
 // nothing is found.
 func (p *Provider) remove(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
 	// It may have been powered on since.
-	if wait, err := p.cut(ctx, c, memo, vm); err != nil || wait > 0 {
+	if wait, err := p.powerOffNow(ctx, c, memo, vm); err != nil || wait > 0 {
 		return wait, err
 	}
-	done, _, err := p.drive(ctx, c, memo, "destroy.task", func(ctx context.Context, c *vim25.Client) (ref, error) {
+	done, _, err := p.runTask(ctx, c, memo, "destroy.task", func(ctx context.Context, c *vim25.Client) (ref, error) {
 		res, err := methods.Destroy_Task(ctx, c, &types.Destroy_Task{This: vm})
 		if err != nil {
 			return ref{}, err
@@ -46,17 +46,17 @@ func (p *Provider) remove(ctx context.Context, c *vim25.Client, memo provider.Me
 		return res.Returnval, nil
 	})
 	if err != nil || !done {
-		return pause, err
+		return pollInterval, err
 	}
-	memo[destroyed] = vm.Value
+	memo[destroyedKey] = vm.Value
 	return time.Millisecond, nil
 }
 
-// destroying does something with the machine as long as there is one.
-func (p *Provider) destroying(r, tag string, f func(context.Context, *vim25.Client, provider.Memo, ref) (time.Duration, error)) action {
-	const looks = "destroy.looks"
+// untilGone does something with the machine as long as there is one.
+func (p *Provider) untilGone(r, tag string, f func(context.Context, *vim25.Client, provider.Memo, ref) (time.Duration, error)) action {
+	const polls = "destroy.looks"
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-		vm, found, err := p.victim(ctx, c, r, tag, memo[destroyed] != "")
+		vm, found, err := p.findTarget(ctx, c, r, tag, memo[destroyedKey] != "")
 		if err != nil {
 			return 0, err
 		}
@@ -66,13 +66,13 @@ func (p *Provider) destroying(r, tag string, f func(context.Context, *vim25.Clie
 			// A clone that was asked for, but whose answer nobody got, may not be in the
 			// inventory yet: while any clone runs, nothing is certain.
 			cloning := false
-			if r == "" && memo[destroyed] == "" && nameSuffix(tag) != "" {
-				if cloning, err = p.cloning(ctx, c); err != nil {
+			if r == "" && memo[destroyedKey] == "" && nameSuffix(tag) != "" {
+				if cloning, err = p.isCloning(ctx, c); err != nil {
 					return 0, err
 				}
 			}
-			if cloning && again(memo, looks, cloneLooks) {
-				return pause, nil
+			if cloning && retryAllowed(memo, polls, clonePolls) {
+				return pollInterval, nil
 			}
 			return 0, nil
 		}
@@ -84,20 +84,20 @@ func (p *Provider) destroying(r, tag string, f func(context.Context, *vim25.Clie
 	}
 }
 
-// victim is what is to be destroyed, and whether there is anything. After one machine
+// findTarget is what is to be destroyed, and whether there is anything. After one machine
 // was removed it only asks the index whether there is another.
-func (p *Provider) victim(ctx context.Context, c *vim25.Client, r, tag string, second bool) (vm ref, found bool, err error) {
+func (p *Provider) findTarget(ctx context.Context, c *vim25.Client, r, tag string, removedOne bool) (vm ref, found bool, err error) {
 	if r != "" {
 		ids, err := p.identities(ctx, c, []ref{machineRef(r)})
 		if err != nil {
 			return ref{}, false, err
 		}
-		if len(ids) > 0 && !ids[0].template && (ids[0].tag == "" || tag == "" || ids[0].carries(tag)) {
+		if len(ids) > 0 && !ids[0].template && (ids[0].tag == "" || tag == "" || ids[0].hasTag(tag)) {
 			return ids[0].ref, true, nil
 		}
 	}
-	if second && isUUID(tag) {
-		refs, err := p.indexed(ctx, c, tag)
+	if removedOne && isUUID(tag) {
+		refs, err := p.findInIndex(ctx, c, tag)
 		if err != nil || len(refs) == 0 {
 			return ref{}, false, err
 		}
@@ -106,8 +106,8 @@ func (p *Provider) victim(ctx context.Context, c *vim25.Client, r, tag string, s
 	return id.ref, found, err
 }
 
-// cloning says whether any clone is running.
-func (p *Provider) cloning(ctx context.Context, c *vim25.Client) (bool, error) {
+// isCloning says whether any clone is running.
+func (p *Provider) isCloning(ctx context.Context, c *vim25.Client) (bool, error) {
 	if c.ServiceContent.TaskManager == nil {
 		return false, nil
 	}

@@ -96,11 +96,11 @@ func (p *Provider) translate(ctx context.Context, what string, err error) error 
 
 func (p *Provider) translateFault(what string, f types.BaseMethodFault, err error) error {
 	host, name := p.url.Host, typeOf(f)
-	said := strings.TrimPrefix(err.Error(), "ServerFaultCode: ")
-	if said == "" || strings.HasSuffix(said, name) { // nothing but the type
-		said = name
+	message := strings.TrimPrefix(err.Error(), "ServerFaultCode: ")
+	if message == "" || strings.HasSuffix(message, name) { // nothing but the type
+		message = name
 	} else {
-		said = strings.TrimSuffix(said, ".") + " (" + name + ")"
+		message = strings.TrimSuffix(message, ".") + " (" + name + ")"
 	}
 	code := fault.Conflict
 	switch f := f.(type) {
@@ -114,7 +114,7 @@ func (p *Provider) translateFault(what string, f types.BaseMethodFault, err erro
 	case *types.ManagedObjectNotFound:
 		return fault.Wrap(fault.NotFound, err, "The vCenter at %s has no %s %s.", host, f.Obj.Type, f.Obj.Value)
 	case *types.InvalidPowerState, *types.CpuHotPlugNotSupported, *types.MemoryHotPlugNotSupported, *types.DeviceHotPlugNotSupported:
-		return fault.Wrap(fault.Conflict, err, "The vCenter at %s could not %s in the machine's power state: %s.", host, what, said)
+		return fault.Wrap(fault.Conflict, err, "The vCenter at %s could not %s in the machine's power state: %s.", host, what, message)
 	case *types.TaskInProgress, *types.ConcurrentAccess, *types.ResourceInUse, *types.FileLocked, *types.Timedout,
 		*types.HostCommunication, *types.HostNotConnected, *types.HostNotReachable, *types.HostConnectFault,
 		*types.RequestCanceled, *types.TooManyConcurrentNativeClones, *types.InvalidHostConnectionState:
@@ -124,5 +124,5 @@ func (p *Provider) translateFault(what string, f types.BaseMethodFault, err erro
 	case types.BaseRuntimeFault:
 		code = fault.Unavailable // such as SystemError: vCenter's own trouble
 	}
-	return fault.Wrap(code, err, "The vCenter at %s could not %s: %s.", host, what, said)
+	return fault.Wrap(code, err, "The vCenter at %s could not %s: %s.", host, what, message)
 }

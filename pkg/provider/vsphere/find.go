@@ -15,24 +15,24 @@ import (
 
 // identity is what tells whose a machine is.
 type identity struct {
-	ref      ref
-	name     string
-	tag      string
-	instance string
-	template bool
-	whole    bool // false while vCenter is still making it, and for what scan gives
-	busy     bool // vCenter does not let it be changed now
+	ref          ref
+	name         string
+	tag          string
+	instanceUUID string
+	template     bool
+	complete     bool // false while vCenter is still making it, and for what scan gives
+	busy         bool // vCenter does not let it be changed now
 }
 
-// carries says whether the machine is the tag's. The index counts only for a
+// hasTag says whether the machine is the tag's. The index counts only for a
 // machine that says nothing else of itself.
-func (i identity) carries(tag string) bool {
-	return i.tag == tag || (i.tag == "" && strings.EqualFold(i.instance, tag))
+func (i identity) hasTag(tag string) bool {
+	return i.tag == tag || (i.tag == "" && strings.EqualFold(i.instanceUUID, tag))
 }
 
-// halfMade says whether this is a clone that died before its tag was written:
+// isUntaggedClone says whether this is a clone that died before its tag was written:
 // Halcyon's names end in the tag's beginning.
-func (i identity) halfMade(tag string) bool {
+func (i identity) isUntaggedClone(tag string) bool {
 	suffix := nameSuffix(tag)
 	return i.tag == "" && !i.template && suffix != "" && strings.HasSuffix(i.name, suffix)
 }
@@ -49,7 +49,7 @@ func nameSuffix(tag string) string {
 func (p *Provider) identities(ctx context.Context, c *vim25.Client, refs []ref) ([]identity, error) {
 	refs = slices.DeleteFunc(slices.Clone(refs), func(r ref) bool { return r.Type != machineType })
 	var content []types.ObjectContent
-	err := p.keyed(func() (err error) {
+	err := p.retryWithoutKeys(func() (err error) {
 		content, err = p.read(ctx, c, refs,
 			[]string{"name", "config.template", "config.instanceUuid", "datastore", "disabledMethod", p.tagProperty()})
 		return err
@@ -60,7 +60,7 @@ func (p *Provider) identities(ctx context.Context, c *vim25.Client, refs []ref) 
 // scan reads who all machines are. It is what is left when no index helps.
 func (p *Provider) scan(ctx context.Context, c *vim25.Client, root ref) ([]identity, error) {
 	var content []types.ObjectContent
-	err := p.keyed(func() (err error) {
+	err := p.retryWithoutKeys(func() (err error) {
 		content, err = p.view(ctx, c, root, []string{machineType}, []types.PropertySpec{{
 			Type: machineType, PathSet: []string{"name", "config.template", "config.instanceUuid", p.tagProperty()},
 		}})
@@ -80,21 +80,21 @@ func identify(content []types.ObjectContent) []identity {
 		_, configured := props["config.template"]
 		stored := len(get[types.ArrayOfManagedObjectReference](props, "datastore").ManagedObjectReference) > 0
 		ids = append(ids, identity{
-			ref:      o.Obj,
-			name:     name,
-			tag:      tagOf(props),
-			instance: get[string](props, "config.instanceUuid"),
-			template: get[bool](props, "config.template"),
-			whole:    configured && stored,
-			busy:     slices.Contains(get[types.ArrayOfString](props, "disabledMethod").String, "ReconfigVM_Task"),
+			ref:          o.Obj,
+			name:         name,
+			tag:          tagOf(props),
+			instanceUUID: get[string](props, "config.instanceUuid"),
+			template:     get[bool](props, "config.template"),
+			complete:     configured && stored,
+			busy:         slices.Contains(get[types.ArrayOfString](props, "disabledMethod").String, "ReconfigVM_Task"),
 		})
 	}
 	slices.SortFunc(ids, func(a, b identity) int { return strings.Compare(a.ref.Value, b.ref.Value) })
 	return ids
 }
 
-// indexed gives the machines that vCenter's own index has under the tag.
-func (p *Provider) indexed(ctx context.Context, c *vim25.Client, tag string) ([]ref, error) {
+// findInIndex gives the machines that vCenter's own index has under the tag.
+func (p *Provider) findInIndex(ctx context.Context, c *vim25.Client, tag string) ([]ref, error) {
 	if !isUUID(tag) {
 		return nil, nil
 	}
@@ -110,11 +110,11 @@ func (p *Provider) indexed(ctx context.Context, c *vim25.Client, tag string) ([]
 // search gives the machine of the tag, and whether there is one. Several can say
 // that they are: somebody has cloned ours by hand, and the copy has its
 // extraConfig too. Then the one that the index knows is ours.
-func (p *Provider) search(ctx context.Context, c *vim25.Client, tag string, halfMade bool) (id identity, found bool, err error) {
+func (p *Provider) search(ctx context.Context, c *vim25.Client, tag string, withUntagged bool) (id identity, found bool, err error) {
 	if tag == "" {
 		return identity{}, false, nil
 	}
-	refs, err := p.indexed(ctx, c, tag)
+	refs, err := p.findInIndex(ctx, c, tag)
 	if err != nil {
 		return identity{}, false, err
 	}
@@ -122,19 +122,19 @@ func (p *Provider) search(ctx context.Context, c *vim25.Client, tag string, half
 	if err != nil {
 		return identity{}, false, err
 	}
-	ours := func(i identity) bool { return !i.template && i.carries(tag) }
-	if at := slices.IndexFunc(ids, ours); at >= 0 {
+	matches := func(i identity) bool { return !i.template && i.hasTag(tag) }
+	if at := slices.IndexFunc(ids, matches); at >= 0 {
 		return ids[at], true, nil
 	}
 	ids, err = p.scan(ctx, c, c.ServiceContent.RootFolder)
 	if err != nil {
 		return identity{}, false, err
 	}
-	if at := slices.IndexFunc(ids, ours); at >= 0 {
+	if at := slices.IndexFunc(ids, matches); at >= 0 {
 		return ids[at], true, nil
 	}
-	if halfMade {
-		if at := slices.IndexFunc(ids, func(i identity) bool { return i.halfMade(tag) }); at >= 0 {
+	if withUntagged {
+		if at := slices.IndexFunc(ids, func(i identity) bool { return i.isUntaggedClone(tag) }); at >= 0 {
 			return ids[at], true, nil
 		}
 	}

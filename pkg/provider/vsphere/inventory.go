@@ -20,13 +20,13 @@ type ref = types.ManagedObjectReference
 
 // entity is one thing of the inventory that is no machine.
 type entity struct {
-	ref      ref
-	parent   ref
-	name     string
-	path     string
-	machines bool // a folder that takes machines
-	uplink   bool // a port group that is for switches
-	pool     ref  // a compute resource's own resource pool
+	ref           ref
+	parent        ref
+	name          string
+	path          string
+	holdsMachines bool // a folder that takes machines
+	uplink        bool // a port group that is for switches
+	pool          ref  // a compute resource's own resource pool
 }
 
 // inventory is all of them, read at once: a few hundred even in a big vCenter.
@@ -36,7 +36,7 @@ type inventory struct {
 
 // kind is a kind of thing that a placement can name.
 type kind struct {
-	word  string
+	label string
 	types []string
 }
 
@@ -49,8 +49,8 @@ var (
 	folders     = kind{"folder", []string{"Folder"}}
 )
 
-func (k kind) has(e *entity) bool {
-	return slices.Contains(k.types, e.ref.Type) && (e.ref.Type != "Folder" || e.machines) && !e.uplink
+func (k kind) matches(e *entity) bool {
+	return slices.Contains(k.types, e.ref.Type) && (e.ref.Type != "Folder" || e.holdsMachines) && !e.uplink
 }
 
 // inventory gives what is cached or reads it anew.
@@ -81,7 +81,7 @@ func (p *Provider) inventory(ctx context.Context, c *vim25.Client) (*inventory, 
 			case bool:
 				e.uplink = e.uplink || v
 			case types.ArrayOfString:
-				e.machines = slices.Contains(v.String, "VirtualMachine")
+				e.holdsMachines = slices.Contains(v.String, "VirtualMachine")
 			case ref:
 				if prop.Name == "parent" {
 					e.parent = v
@@ -93,40 +93,40 @@ func (p *Provider) inventory(ctx context.Context, c *vim25.Client) (*inventory, 
 		inv.entities[e.ref] = e
 	}
 	for _, e := range inv.entities {
-		inv.locate(e)
+		inv.setPath(e)
 	}
 	p.inventories.store(inv)
 	return inv, nil
 }
 
-// locate gives the entity its path. The root folder is not part of the view, so
+// setPath gives the entity its path. The root folder is not part of the view, so
 // paths begin below it.
-func (inv *inventory) locate(e *entity) string {
+func (inv *inventory) setPath(e *entity) string {
 	if e.path == "" {
 		above := ""
 		if up := inv.entities[e.parent]; up != nil {
-			above = inv.locate(up)
+			above = inv.setPath(up)
 		}
 		e.path = above + "/" + e.name
 	}
 	return e.path
 }
 
-// above gives the nearest entity of that kind on the way up, beginning at r.
-func (inv *inventory) above(r ref, k kind) *entity {
+// ancestor gives the nearest entity of that kind on the way up, beginning at r.
+func (inv *inventory) ancestor(r ref, k kind) *entity {
 	for e := inv.entities[r]; e != nil; e = inv.entities[e.parent] {
-		if k.has(e) {
+		if k.matches(e) {
 			return e
 		}
 	}
 	return nil
 }
 
-// all gives the entities of that kind below in (nil for everywhere), by path.
-func (inv *inventory) all(k kind, in *entity) []*entity {
+// list gives the entities of that kind below in (nil for everywhere), by path.
+func (inv *inventory) list(k kind, in *entity) []*entity {
 	var es []*entity
 	for _, e := range inv.entities {
-		if k.has(e) && (in == nil || strings.HasPrefix(e.path, in.path+"/")) {
+		if k.matches(e) && (in == nil || strings.HasPrefix(e.path, in.path+"/")) {
 			es = append(es, e)
 		}
 	}
@@ -139,7 +139,7 @@ func (inv *inventory) all(k kind, in *entity) []*entity {
 func (inv *inventory) find(host string, k kind, want string, in *entity) (*entity, error) {
 	var found []*entity
 	isPath := strings.Contains(want, "/")
-	for _, e := range inv.all(k, in) {
+	for _, e := range inv.list(k, in) {
 		if e.name == want || (isPath && e.path == path.Clean("/"+want)) {
 			found = append(found, e)
 		}
@@ -152,10 +152,10 @@ func (inv *inventory) find(host string, k kind, want string, in *entity) (*entit
 	case 1:
 		return found[0], nil
 	case 0:
-		return nil, fault.Invalidf("The vCenter at %s has no %s %q%s.", host, k.word, want, where)
+		return nil, fault.Invalidf("The vCenter at %s has no %s %q%s.", host, k.label, want, where)
 	default:
 		return nil, fault.Invalidf("The vCenter at %s has more than one %s %q%s. Name it by its path, such as %s.",
-			host, k.word, want, where, found[0].path)
+			host, k.label, want, where, found[0].path)
 	}
 }
 
@@ -182,11 +182,11 @@ func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
 		}
 		found = provider.Inventory{
 			Templates:   templates,
-			Datacenters: paths(inv.all(datacenters, nil)),
-			Clusters:    paths(inv.all(clusters, nil)),
-			Datastores:  paths(inv.all(datastores, nil)),
-			Networks:    paths(inv.all(networks, nil)),
-			Folders:     paths(inv.all(folders, nil)),
+			Datacenters: paths(inv.list(datacenters, nil)),
+			Clusters:    paths(inv.list(clusters, nil)),
+			Datastores:  paths(inv.list(datastores, nil)),
+			Networks:    paths(inv.list(networks, nil)),
+			Folders:     paths(inv.list(folders, nil)),
 		}
 		return nil
 	})

@@ -31,9 +31,9 @@ func (p *Provider) tagProperty() string {
 	return tagPath
 }
 
-// keyed calls f, and once more when this vCenter turns out not to understand
+// retryWithoutKeys calls f, and once more when this vCenter turns out not to understand
 // keys in property paths.
-func (p *Provider) keyed(f func() error) error {
+func (p *Provider) retryWithoutKeys(f func() error) error {
 	err := f()
 	if isFault[*types.InvalidProperty](err) && p.keyless.CompareAndSwap(false, true) {
 		return f()
@@ -78,7 +78,7 @@ func (inv *inventory) machine(r ref, props map[string]any) provider.Machine {
 		Tag:      tagOf(props),
 		Name:     get[string](props, "name"),
 		Hostname: get[string](props, "guest.hostName"),
-		Power:    power(get[types.VirtualMachinePowerState](props, "runtime.powerState")),
+		Power:    powerStateOf(get[types.VirtualMachinePowerState](props, "runtime.powerState")),
 		CPUs:     int(get[int32](props, "config.hardware.numCPU")),
 		MemoryMB: int(get[int32](props, "config.hardware.memoryMB")),
 		OSFamily: osFamily(get[string](props, "guest.guestFamily"),
@@ -104,29 +104,29 @@ func (inv *inventory) machine(r ref, props map[string]any) provider.Machine {
 		}
 	}
 	if len(m.Disks) > 0 {
-		note(m.Details, "datastore", m.Disks[0].Datastore)
+		setDetail(m.Details, "datastore", m.Disks[0].Datastore)
 	}
-	note(m.Details, "vm-uuid", get[string](props, "config.uuid"))
-	note(m.Details, "instance-uuid", get[string](props, "config.instanceUuid"))
-	note(m.Details, "guest-id", get[string](props, "config.guestId"))
-	note(m.Details, "tools-status", get[string](props, "guest.toolsRunningStatus"))
+	setDetail(m.Details, "vm-uuid", get[string](props, "config.uuid"))
+	setDetail(m.Details, "instance-uuid", get[string](props, "config.instanceUuid"))
+	setDetail(m.Details, "guest-id", get[string](props, "config.guestId"))
+	setDetail(m.Details, "tools-status", get[string](props, "guest.toolsRunningStatus"))
 	host, parent := get[ref](props, "runtime.host"), get[ref](props, "parent")
 	if e := inv.entities[host]; e != nil {
-		note(m.Details, "host", e.name)
+		setDetail(m.Details, "host", e.name)
 	}
-	if e := inv.above(host, clusters); e != nil {
-		note(m.Details, "cluster", e.path)
+	if e := inv.ancestor(host, clusters); e != nil {
+		setDetail(m.Details, "cluster", e.path)
 	}
-	if e := inv.above(parent, datacenters); e != nil {
-		note(m.Details, "datacenter", e.path)
+	if e := inv.ancestor(parent, datacenters); e != nil {
+		setDetail(m.Details, "datacenter", e.path)
 	}
 	if e := inv.entities[parent]; e != nil {
-		note(m.Details, "folder", e.path)
+		setDetail(m.Details, "folder", e.path)
 	}
 	return m
 }
 
-func power(s types.VirtualMachinePowerState) provider.PowerState {
+func powerStateOf(s types.VirtualMachinePowerState) provider.PowerState {
 	switch s {
 	case types.VirtualMachinePowerStatePoweredOn:
 		return provider.PowerOn
@@ -238,10 +238,10 @@ func (inv *inventory) nic(card *types.VirtualEthernetCard, guest []types.GuestNi
 	return n
 }
 
-// walk is the refs of one walk through all machines, in order: the view is
+// listing is the refs of one walk through all machines, in order: the view is
 // opened once per walk and not once per page. A machine that is made while a
 // walk goes on is seen by the next one.
-type walk struct {
+type listing struct {
 	refs []ref
 }
 
@@ -252,15 +252,15 @@ func (p *Provider) List(ctx context.Context, after string, limit int) ([]provide
 	}
 	var page []provider.Machine
 	err := p.do(ctx, "list its machines", func(ctx context.Context, c *vim25.Client) error {
-		w := p.walks.load()
+		w := p.listings.load()
 		if after == "" || w == nil {
 			refs, err := p.machineRefs(ctx, c)
 			if err != nil {
 				return err
 			}
 			slices.SortFunc(refs, func(a, b ref) int { return strings.Compare(a.Value, b.Value) })
-			w = &walk{refs}
-			p.walks.store(w)
+			w = &listing{refs}
+			p.listings.store(w)
 			if after == "" {
 				p.inventories.drop(nil)
 			}
@@ -281,7 +281,7 @@ func (p *Provider) List(ctx context.Context, after string, limit int) ([]provide
 			page, rest = append(page, machines...), rest[n:]
 		}
 		if len(page) < limit {
-			p.walks.drop(w)
+			p.listings.drop(w)
 		}
 		return nil
 	})
@@ -295,7 +295,7 @@ func (p *Provider) List(ctx context.Context, after string, limit int) ([]provide
 // gone, and what is only being made.
 func (p *Provider) machines(ctx context.Context, c *vim25.Client, inv *inventory, refs []ref) ([]provider.Machine, error) {
 	var content []types.ObjectContent
-	err := p.keyed(func() (err error) {
+	err := p.retryWithoutKeys(func() (err error) {
 		content, err = p.read(ctx, c, refs, p.machineProperties())
 		return err
 	})
@@ -334,18 +334,18 @@ func (p *Provider) inspect(ctx context.Context, c *vim25.Client, r ref) (provide
 		return provider.Machine{}, err
 	}
 	if len(found) == 0 {
-		return provider.Machine{}, p.gone(r.Value)
+		return provider.Machine{}, p.notFound(r.Value)
 	}
 	return found[0], nil
 }
 
 func machineRef(value string) ref { return ref{Type: machineType, Value: value} }
 
-func (p *Provider) gone(r string) error {
+func (p *Provider) notFound(r string) error {
 	return fault.NotFoundf("The vCenter at %s has no machine %s.", p.url.Host, r)
 }
 
-func note(details map[string]string, key, value string) {
+func setDetail(details map[string]string, key, value string) {
 	if value != "" {
 		details[key] = value
 	}

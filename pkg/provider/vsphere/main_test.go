@@ -27,7 +27,7 @@ import (
 const (
 	username = "halcyon@vsphere.local"
 	password = "correct-horse"
-	beChild  = "HALCYON_TEST_VCSIM"
+	childEnv = "HALCYON_TEST_VCSIM"
 )
 
 // simulator is the vCenter that all tests of the package share. It is a process of
@@ -37,7 +37,7 @@ var simulator string
 func TestMain(m *testing.M) {
 	var code int
 	var err error
-	if os.Getenv(beChild) != "" {
+	if os.Getenv(childEnv) != "" {
 		err = child()
 	} else {
 		code, err = parent(m)
@@ -68,7 +68,7 @@ func parent(m *testing.M) (int, error) {
 		return 0, err
 	}
 	cmd := exec.CommandContext(context.Background(), exe)
-	cmd.Env = append(os.Environ(), beChild+"=1", "GORACE=log_path=/dev/null")
+	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=log_path=/dev/null")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return 0, err

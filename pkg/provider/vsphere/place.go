@@ -28,16 +28,16 @@ type placement struct {
 // pool of its cluster, its datastore, its network.
 func (p *Provider) place(ctx context.Context, c *vim25.Client, spec provider.Spec) (*placement, error) {
 	cached := p.inventories.load() != nil
-	place, err := p.placeIn(ctx, c, spec)
+	place, err := p.resolvePlacement(ctx, c, spec)
 	if cached && fault.Is(err, fault.Invalid) {
 		// What is named may be newer than what was read.
 		p.inventories.drop(nil)
-		return p.placeIn(ctx, c, spec)
+		return p.resolvePlacement(ctx, c, spec)
 	}
 	return place, err
 }
 
-func (p *Provider) placeIn(ctx context.Context, c *vim25.Client, spec provider.Spec) (*placement, error) {
+func (p *Provider) resolvePlacement(ctx context.Context, c *vim25.Client, spec provider.Spec) (*placement, error) {
 	inv, err := p.inventory(ctx, c)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (p *Provider) placeIn(ctx context.Context, c *vim25.Client, spec provider.S
 		return nil, err
 	}
 	if dc == nil {
-		if dc = inv.above(get[ref](props, "parent"), datacenters); dc == nil {
+		if dc = inv.ancestor(get[ref](props, "parent"), datacenters); dc == nil {
 			return nil, fault.Invalidf("The template %q at the vCenter %s is in no datacenter.", spec.Template, host)
 		}
 	}
@@ -109,9 +109,9 @@ func (inv *inventory) pool(host string, dc *entity, want provider.Placement, tem
 			return ref{}, err
 		}
 	default:
-		cluster = inv.above(templateHost, clusters)
+		cluster = inv.ancestor(templateHost, clusters)
 		if cluster == nil || !strings.HasPrefix(cluster.path, dc.path+"/") {
-			all := inv.all(clusters, dc)
+			all := inv.list(clusters, dc)
 			if len(all) == 0 {
 				return ref{}, fault.Invalidf("The vCenter at %s has no cluster in %s.", host, dc.path)
 			}
@@ -203,14 +203,14 @@ func (p *Provider) startClone(ctx context.Context, c *vim25.Client, spec provide
 		return ref{}, err
 	}
 	hardware := get[types.VirtualHardware](props, "config.hardware")
-	config := marks(spec.Tag, get[string](props, "config.annotation"))
-	if s := size(hardware, spec.CPUs, spec.MemoryMB); s != nil {
+	config := tagConfig(spec.Tag, get[string](props, "config.annotation"))
+	if s := resize(hardware, spec.CPUs, spec.MemoryMB); s != nil {
 		config.NumCPUs, config.NumCoresPerSocket, config.MemoryMB = s.NumCPUs, s.NumCoresPerSocket, s.MemoryMB
 	}
 	location := types.VirtualMachineRelocateSpec{Pool: &place.pool, Datastore: place.datastore, Folder: &place.folder.ref}
-	nics := len(cards(hardware.Device))
+	nics := len(networkCards(hardware.Device))
 	if place.backing != nil {
-		if location.DeviceChange, err = attach(hardware.Device, place.backing); err != nil {
+		if location.DeviceChange, err = connectCard(hardware.Device, place.backing); err != nil {
 			return ref{}, err
 		}
 		nics = max(nics, 1)

@@ -56,7 +56,7 @@ func (p *Provider) Snapshot(r string, spec provider.SnapshotSpec) []provider.Ste
 			if spec.Name == "" {
 				return 0, fault.Invalidf("A snapshot needs a name.")
 			}
-			return p.driveSnapshot(ctx, c, memo, "snapshot.task", vm, func(list []provider.Snapshot) (bool, error) {
+			return p.runSnapshotTask(ctx, c, memo, "snapshot.task", vm, func(list []provider.Snapshot) (bool, error) {
 				return slices.ContainsFunc(list, named), nil
 			}, func(ctx context.Context, c *vim25.Client) (ref, error) {
 				res, err := methods.CreateSnapshot_Task(ctx, c, &types.CreateSnapshot_Task{
@@ -76,7 +76,7 @@ func (p *Provider) Revert(r, snapshot string) []provider.Step {
 	vm := machineRef(r)
 	return []provider.Step{p.step("revert", "Going back to the snapshot", "go back to a snapshot",
 		func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-			return p.driveSnapshot(ctx, c, memo, "revert.task", vm, func(list []provider.Snapshot) (bool, error) {
+			return p.runSnapshotTask(ctx, c, memo, "revert.task", vm, func(list []provider.Snapshot) (bool, error) {
 				if !slices.ContainsFunc(list, func(s provider.Snapshot) bool { return s.Ref == snapshot }) {
 					return false, fault.NotFoundf("The machine %s at the vCenter %s has no snapshot %s.", r, p.url.Host, snapshot)
 				}
@@ -96,7 +96,7 @@ func (p *Provider) RemoveSnapshot(r, snapshot string) []provider.Step {
 	vm := machineRef(r)
 	return []provider.Step{p.step("remove-snapshot", "Removing the snapshot", "remove a snapshot",
 		func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
-			return p.driveSnapshot(ctx, c, memo, "remove-snapshot.task", vm, func(list []provider.Snapshot) (bool, error) {
+			return p.runSnapshotTask(ctx, c, memo, "remove-snapshot.task", vm, func(list []provider.Snapshot) (bool, error) {
 				return !slices.ContainsFunc(list, func(s provider.Snapshot) bool { return s.Ref == snapshot }), nil
 			}, func(ctx context.Context, c *vim25.Client) (ref, error) {
 				res, err := methods.RemoveSnapshot_Task(ctx, c, &types.RemoveSnapshot_Task{This: snapshotRef(snapshot)})
@@ -108,23 +108,23 @@ func (p *Provider) RemoveSnapshot(r, snapshot string) []provider.Step {
 		})}
 }
 
-// driveSnapshot drives a task about a machine's snapshots, unless it was not started
+// runSnapshotTask drives a task about a machine's snapshots, unless it was not started
 // and a look at them says that it is done.
-func (p *Provider) driveSnapshot(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref,
-	look func([]provider.Snapshot) (done bool, err error), start func(context.Context, *vim25.Client) (ref, error),
+func (p *Provider) runSnapshotTask(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref,
+	isDone func([]provider.Snapshot) (done bool, err error), start func(context.Context, *vim25.Client) (ref, error),
 ) (time.Duration, error) {
 	if memo[key] == "" {
 		list, err := p.snapshots(ctx, c, vm)
 		if err != nil {
 			return 0, err
 		}
-		if done, err := look(list); done || err != nil {
+		if done, err := isDone(list); done || err != nil {
 			return 0, err
 		}
 	}
-	done, _, err := p.drive(ctx, c, memo, key, start)
+	done, _, err := p.runTask(ctx, c, memo, key, start)
 	if err != nil || !done {
-		return pause, err
+		return pollInterval, err
 	}
 	return 0, nil
 }

@@ -15,10 +15,10 @@ import (
 // while, and when it is started again. What the task did is then looked up.
 var errTaskLost = errors.New("vCenter has forgotten the task")
 
-// drive starts a task, unless the memo says that it was started, and waits a
+// runTask starts a task, unless the memo says that it was started, and waits a
 // moment for it. Not done without an error means: call again later. The memo is
 // cleared when the task has ended, whichever way.
-func (p *Provider) drive(ctx context.Context, c *vim25.Client, memo provider.Memo, key string,
+func (p *Provider) runTask(ctx context.Context, c *vim25.Client, memo provider.Memo, key string,
 	start func(context.Context, *vim25.Client) (ref, error),
 ) (done bool, result types.AnyType, err error) {
 	if memo[key] == "" {
@@ -30,7 +30,7 @@ func (p *Provider) drive(ctx context.Context, c *vim25.Client, memo provider.Mem
 	}
 	task := ref{Type: "Task", Value: memo[key]}
 	waited := time.Duration(0)
-	for look := 5 * time.Millisecond; ; look = min(2*look, 300*time.Millisecond) {
+	for interval := 5 * time.Millisecond; ; interval = min(2*interval, 300*time.Millisecond) {
 		props, err := p.readOne(ctx, c, task, "info")
 		if isFault[*types.ManagedObjectNotFound](err) {
 			delete(memo, key)
@@ -52,14 +52,14 @@ func (p *Provider) drive(ctx context.Context, c *vim25.Client, memo provider.Mem
 			return false, nil, taskError{*info.Error}
 		case types.TaskInfoStateQueued, types.TaskInfoStateRunning:
 		}
-		if waited >= patience {
+		if waited >= taskWait {
 			return false, nil, nil
 		}
-		waited += look
+		waited += interval
 		select {
 		case <-ctx.Done():
 			return false, nil, ctx.Err()
-		case <-time.After(look):
+		case <-time.After(interval):
 		}
 	}
 }

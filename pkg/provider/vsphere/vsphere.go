@@ -31,29 +31,29 @@ import (
 
 const (
 	defaultTimeout = 30 * time.Second // of one call
-	patience       = 1500 * time.Millisecond
-	pause          = time.Second // between two looks at something that takes longer
-	inventoryAge   = 30 * time.Second
-	walkAge        = time.Minute
+	taskWait       = 1500 * time.Millisecond
+	pollInterval   = time.Second // between two looks at something that takes longer
+	inventoryTTL   = 30 * time.Second
+	listingTTL     = time.Minute
 )
 
 // Provider is a vCenter. It is safe for concurrent use.
 type Provider struct {
-	logger   *slog.Logger
-	url      *url.URL // without user information
-	broken   error    // what is wrong with the configuration
-	user     *url.Userinfo
-	insecure bool
-	timeout  time.Duration
+	logger    *slog.Logger
+	url       *url.URL // without user information
+	configErr error    // what is wrong with the configuration
+	user      *url.Userinfo
+	insecure  bool
+	timeout   time.Duration
 
 	keyless atomic.Bool // this vCenter does not know paths such as config.extraConfig["x"]
 
-	signing chan struct{} // held by who signs in
-	mu      sync.Mutex
-	client  *vim25.Client // nil when not signed in
+	signInLock chan struct{} // held by who signs in
+	mu         sync.Mutex
+	client     *vim25.Client // nil when not signed in
 
-	inventories cached[inventory]
-	walks       cached[walk]
+	inventories expiring[inventory]
+	listings    expiring[listing]
 }
 
 var _ provider.Provider = (*Provider)(nil)
@@ -69,9 +69,9 @@ func New(cfg provider.Config, logger *slog.Logger) *Provider {
 		insecure:    cfg.Insecure,
 		timeout:     cfg.Timeout,
 		user:        url.UserPassword(cfg.Username, cfg.Password),
-		signing:     make(chan struct{}, 1),
-		inventories: cached[inventory]{age: inventoryAge},
-		walks:       cached[walk]{age: walkAge},
+		signInLock:  make(chan struct{}, 1),
+		inventories: expiring[inventory]{ttl: inventoryTTL},
+		listings:    expiring[listing]{ttl: listingTTL},
 	}
 	if p.timeout <= 0 {
 		p.timeout = defaultTimeout
@@ -80,7 +80,7 @@ func New(cfg provider.Config, logger *slog.Logger) *Provider {
 	switch {
 	// The parser's error repeats the URL, which may hold a password.
 	case err != nil || u == nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
-		p.broken = fault.Invalidf("The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk.")
+		p.configErr = fault.Invalidf("The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk.")
 		u = &url.URL{}
 	case cfg.Username == "" && u.User.Username() != "":
 		p.user = u.User
@@ -115,7 +115,7 @@ func (p *Provider) Close(ctx context.Context) error {
 	p.client = nil
 	p.mu.Unlock()
 	p.inventories.drop(nil)
-	p.walks.drop(nil)
+	p.listings.drop(nil)
 	if c == nil {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (p *Provider) do(ctx context.Context, what string, f func(context.Context, 
 		err = f(ctx, c)
 		if !again && isFault[*types.NotAuthenticated](err) {
 			p.logger.InfoContext(ctx, "the vCenter session is over, signing in again", "host", p.url.Host)
-			p.forget(c)
+			p.dropSession(c)
 			continue
 		}
 		return p.translate(ctx, what, err)
@@ -147,19 +147,19 @@ func (p *Provider) do(ctx context.Context, what string, f func(context.Context, 
 
 // session gives the session, and signs in when there is none.
 func (p *Provider) session(ctx context.Context) (*vim25.Client, error) {
-	if p.broken != nil {
-		return nil, p.broken
+	if p.configErr != nil {
+		return nil, p.configErr
 	}
-	if c := p.current(); c != nil {
+	if c := p.currentClient(); c != nil {
 		return c, nil
 	}
 	select {
-	case p.signing <- struct{}{}:
-		defer func() { <-p.signing }()
+	case p.signInLock <- struct{}{}:
+		defer func() { <-p.signInLock }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if c := p.current(); c != nil {
+	if c := p.currentClient(); c != nil {
 		return c, nil // somebody else was faster
 	}
 
@@ -184,18 +184,18 @@ func (p *Provider) signIn(ctx context.Context, transport *soap.Client) (*vim25.C
 	if err != nil {
 		return nil, err
 	}
-	c.RoundTripper = timed{transport, p.timeout}
+	c.RoundTripper = timeoutClient{transport, p.timeout}
 	return c, session.NewManager(c).Login(ctx, p.user)
 }
 
-func (p *Provider) current() *vim25.Client {
+func (p *Provider) currentClient() *vim25.Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.client
 }
 
-// forget drops a session that is over, unless another one took its place.
-func (p *Provider) forget(c *vim25.Client) {
+// dropSession drops a session that is over, unless another one took its place.
+func (p *Provider) dropSession(c *vim25.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.client == c {
@@ -204,46 +204,46 @@ func (p *Provider) forget(c *vim25.Client) {
 	c.CloseIdleConnections()
 }
 
-// timed gives every call its own time limit.
-type timed struct {
+// timeoutClient gives every call its own time limit.
+type timeoutClient struct {
 	*soap.Client
 	limit time.Duration
 }
 
 // RoundTrip makes one call.
-func (t timed) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
+func (t timeoutClient) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
 	return t.Client.RoundTrip(ctx, req, res)
 }
 
-// cached is a value that is forgotten after a while.
-type cached[T any] struct {
-	age time.Duration
+// expiring is a value that is forgotten after a while.
+type expiring[T any] struct {
+	ttl time.Duration
 
 	mu    sync.Mutex
 	value *T
 	timer *time.Timer
 }
 
-func (c *cached[T]) load() *T {
+func (c *expiring[T]) load() *T {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.value
 }
 
-func (c *cached[T]) store(v *T) {
+func (c *expiring[T]) store(v *T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timer != nil {
 		c.timer.Stop()
 	}
 	c.value = v
-	c.timer = time.AfterFunc(c.age, func() { c.drop(v) })
+	c.timer = time.AfterFunc(c.ttl, func() { c.drop(v) })
 }
 
 // drop forgets v, or whatever is there when v is nil.
-func (c *cached[T]) drop(v *T) {
+func (c *expiring[T]) drop(v *T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v != nil && c.value != v {

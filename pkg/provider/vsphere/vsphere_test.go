@@ -51,7 +51,7 @@ func newFixture(t *testing.T) providertest.Fixture {
 		Placement: provider.Placement{
 			Datacenter: "DC0", Cluster: vcsim.Cluster, Datastore: "LocalDS_0", Folder: vcsim.Folder, Network: vcsim.Network,
 		},
-		HalfMade: func(ctx context.Context, name string) error {
+		CreateUntagged: func(ctx context.Context, name string) error {
 			index := object.NewSearchIndex(c)
 			find := func(path string) types.ManagedObjectReference {
 				ref, err := index.FindByInventoryPath(ctx, path)
@@ -82,31 +82,31 @@ func newSpec() provider.Spec {
 	}
 }
 
-// insist does the steps as a job does that tries again after transient errors,
+// runWithRetries does the steps as a job does that tries again after transient errors,
 // and says how often it had to.
-func insist(t *testing.T, steps []provider.Step, memo provider.Memo) int {
+func runWithRetries(t *testing.T, steps []provider.Step, memo provider.Memo) int {
 	t.Helper()
-	again := 0
+	retries := 0
 	for _, s := range steps {
 		for {
 			err := providertest.RunSteps(t.Context(), []provider.Step{s}, memo)
 			if err == nil {
 				break
 			}
-			if !fault.Is(err, fault.Unavailable) || again > 20 {
-				t.Fatalf("after %d tries: %v", again, err)
+			if !fault.Is(err, fault.Unavailable) || retries > 20 {
+				t.Fatalf("after %d tries: %v", retries, err)
 			}
 			if strings.Contains(err.Error(), password) {
 				t.Errorf("the error shows the password: %v", err)
 			}
-			again++
+			retries++
 		}
 	}
-	return again
+	return retries
 }
 
-// tagged says how many machines carry the tag, or the name, in an operator's eyes.
-func tagged(t *testing.T, c *vim25.Client, spec provider.Spec) int {
+// countTagged says how many machines carry the tag, or the name, in an operator's eyes.
+func countTagged(t *testing.T, c *vim25.Client, spec provider.Spec) int {
 	t.Helper()
 	v, err := view.NewManager(c).CreateContainerView(t.Context(), c.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
 	if err != nil {
@@ -138,7 +138,7 @@ func tagged(t *testing.T, c *vim25.Client, spec provider.Spec) int {
 // and nobody knows. However often that happens, there is one machine.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
-	for _, troubles := range [][]providertest.Trouble{
+	for _, failures := range [][]providertest.Failure{
 		{providertest.CutAfter},
 		{providertest.CutAfter, providertest.CutAfter, providertest.CutAfter},
 		{providertest.CutBefore, providertest.CutAfter},
@@ -146,34 +146,34 @@ func TestLostAnswer(t *testing.T) {
 		{providertest.SlowAnswer},
 	} {
 		for round := range 3 {
-			if round > 0 && troubles[0] == providertest.SlowAnswer {
+			if round > 0 && failures[0] == providertest.SlowAnswer {
 				continue // it takes seconds
 			}
-			t.Run(fmt.Sprint(troubles, round), func(t *testing.T) {
+			t.Run(fmt.Sprint(failures, round), func(t *testing.T) {
 				t.Parallel()
 				proxy := providertest.NewProxy(t, simulator)
 				cfg := config(proxy.URL())
-				if slices.Contains(troubles, providertest.SlowAnswer) {
+				if slices.Contains(failures, providertest.SlowAnswer) {
 					cfg.Timeout = 2 * time.Second
 					proxy.Delay = 3 * time.Second
 				}
 				p := newProvider(t, cfg)
 				c := newClient(t, simulator)
 				spec := newSpec()
-				proxy.Next("CloneVM_Task", troubles...)
+				proxy.Next("CloneVM_Task", failures...)
 				memo := provider.Memo{}
-				if insist(t, p.Create(spec), memo) == 0 {
+				if runWithRetries(t, p.Create(spec), memo) == 0 {
 					t.Error("no trouble was met")
 				}
 				m, err := p.Inspect(t.Context(), memo[provider.MemoRef])
 				if err != nil || m.Tag != spec.Tag || m.CPUs != spec.CPUs || m.IP != spec.Address.IP {
 					t.Errorf("machine: %+v, %v", m, err)
 				}
-				if n := tagged(t, c, spec); n != 1 {
+				if n := countTagged(t, c, spec); n != 1 {
 					t.Errorf("%d machines for one tag", n)
 				}
-				insist(t, p.Destroy("", spec.Tag), provider.Memo{})
-				if n := tagged(t, c, spec); n != 0 {
+				runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
+				if n := countTagged(t, c, spec); n != 0 {
 					t.Errorf("%d machines left", n)
 				}
 			})
@@ -181,38 +181,38 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestTroubleAtEveryCall makes trouble at the first call of a life cycle, then at
+// TestFailureAtEveryCall makes trouble at the first call of a life cycle, then at
 // the second, and so on to the last.
-func TestTroubleAtEveryCall(t *testing.T) {
+func TestFailureAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, simulator)
-	life := func(t *testing.T, proxy *providertest.Proxy, trouble providertest.Trouble, at int) (again int, met bool) {
+	lifeCycle := func(t *testing.T, proxy *providertest.Proxy, failure providertest.Failure, at int) (retries int, met bool) {
 		t.Helper()
 		p := newProvider(t, config(proxy.URL()))
 		spec := newSpec()
 		memo := provider.Memo{}
-		troubles := make([]providertest.Trouble, at+1) // Pass, Pass, …
-		troubles[at] = trouble
-		proxy.Next("*", troubles...)
-		again = insist(t, p.Create(spec), memo)
-		again += insist(t, p.Modify(memo[provider.MemoRef], provider.Change{CPUs: 4}), provider.Memo{})
-		again += insist(t, p.Power(memo[provider.MemoRef], provider.OpPowerOff), provider.Memo{})
-		again += insist(t, p.Snapshot(memo[provider.MemoRef], provider.SnapshotSpec{Name: "s"}), provider.Memo{})
-		if n := proxy.Left("*"); n == 0 {
+		failures := make([]providertest.Failure, at+1) // Pass, Pass, …
+		failures[at] = failure
+		proxy.Next("*", failures...)
+		retries = runWithRetries(t, p.Create(spec), memo)
+		retries += runWithRetries(t, p.Modify(memo[provider.MemoRef], provider.Change{CPUs: 4}), provider.Memo{})
+		retries += runWithRetries(t, p.Power(memo[provider.MemoRef], provider.OpPowerOff), provider.Memo{})
+		retries += runWithRetries(t, p.Snapshot(memo[provider.MemoRef], provider.SnapshotSpec{Name: "s"}), provider.Memo{})
+		if n := proxy.Pending("*"); n == 0 {
 			met = true
 			m, err := p.Find(t.Context(), spec.Tag)
 			if err != nil || m.Ref != memo[provider.MemoRef] || m.CPUs != 4 || m.Power != provider.PowerOff || m.IP != spec.Address.IP {
 				t.Errorf("machine: %+v, %v", m, err)
 			}
-			if n := tagged(t, c, spec); n != 1 {
+			if n := countTagged(t, c, spec); n != 1 {
 				t.Errorf("%d machines for one tag", n)
 			}
 		}
-		insist(t, p.Destroy(memo[provider.MemoRef], spec.Tag), provider.Memo{})
-		return again, met
+		runWithRetries(t, p.Destroy(memo[provider.MemoRef], spec.Tag), provider.Memo{})
+		return retries, met
 	}
 	for name, test := range map[string]struct {
-		trouble providertest.Trouble
+		trouble providertest.Failure
 		every   int
 	}{
 		"cut": {providertest.CutAfter, 1}, "busy": {providertest.Answer503, 3}, "no session": {providertest.NoSession, 2},
@@ -221,12 +221,12 @@ func TestTroubleAtEveryCall(t *testing.T) {
 			t.Parallel()
 			for at := 0; ; at += test.every {
 				proxy := providertest.NewProxy(t, simulator)
-				again, met := life(t, proxy, test.trouble, at)
+				retries, met := lifeCycle(t, proxy, test.trouble, at)
 				if !met {
 					t.Logf("%d calls", at)
 					break
 				}
-				if test.trouble == providertest.NoSession && again > 0 {
+				if test.trouble == providertest.NoSession && retries > 0 {
 					t.Errorf("a session that ends at call %d is seen", at)
 				}
 			}
@@ -320,8 +320,8 @@ func TestPlainMachine(t *testing.T) {
 		spec := newSpec()
 		spec.Template = name
 		memo := provider.Memo{}
-		insist(t, p.Create(spec), memo)
-		insist(t, p.Destroy(memo[provider.MemoRef], spec.Tag), provider.Memo{})
+		runWithRetries(t, p.Create(spec), memo)
+		runWithRetries(t, p.Destroy(memo[provider.MemoRef], spec.Tag), provider.Memo{})
 	}
 }
 
@@ -333,11 +333,11 @@ func TestCopyByHand(t *testing.T) {
 	c := newClient(t, simulator)
 	spec := newSpec()
 	memo := provider.Memo{}
-	insist(t, p.Create(spec), memo)
+	runWithRetries(t, p.Create(spec), memo)
 	copied := newSpec()
 	copied.Name = "copy of " + spec.Name
 	copyMemo := provider.Memo{}
-	insist(t, p.Create(copied), copyMemo)
+	runWithRetries(t, p.Create(copied), copyMemo)
 	task, err := machine(c, copyMemo[provider.MemoRef]).Reconfigure(t.Context(), types.VirtualMachineConfigSpec{
 		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: "halcyon.uuid", Value: spec.Tag}},
 	})
@@ -347,11 +347,11 @@ func TestCopyByHand(t *testing.T) {
 	if m, err := p.Find(t.Context(), spec.Tag); err != nil || m.Ref != memo[provider.MemoRef] {
 		t.Errorf("found %s, %v, ours is %s", m.Ref, err, memo[provider.MemoRef])
 	}
-	insist(t, p.Destroy(copyMemo[provider.MemoRef], ""), provider.Memo{})
+	runWithRetries(t, p.Destroy(copyMemo[provider.MemoRef], ""), provider.Memo{})
 	if m, err := p.Find(t.Context(), spec.Tag); err != nil || m.Ref != memo[provider.MemoRef] {
 		t.Errorf("found %s, %v, ours is %s", m.Ref, err, memo[provider.MemoRef])
 	}
-	insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
 // TestNotes keeps the template's notes above ours.
@@ -364,14 +364,14 @@ func TestNotes(t *testing.T) {
 	if _, err := providertest.RunCalls(t.Context(), p.Create(spec)[:1], 1); err != nil {
 		t.Fatal(err)
 	}
-	insist(t, p.Create(spec)[:1], memo)
+	runWithRetries(t, p.Create(spec)[:1], memo)
 	vm := machine(c, memo[provider.MemoRef])
 	task, err := vm.Reconfigure(t.Context(), types.VirtualMachineConfigSpec{Annotation: "Ask Alice."})
 	if err := wait(t.Context(), task, err); err != nil {
 		t.Fatal(err)
 	}
-	insist(t, p.Create(spec), memo)
-	insist(t, p.Create(spec), memo)
+	runWithRetries(t, p.Create(spec), memo)
+	runWithRetries(t, p.Create(spec), memo)
 	var props mo.VirtualMachine
 	if err := property.DefaultCollector(c).RetrieveOne(t.Context(), vm.Reference(), []string{"config"}, &props); err != nil {
 		t.Fatal(err)
@@ -382,7 +382,7 @@ func TestNotes(t *testing.T) {
 	if props.Config.InstanceUuid != spec.Tag {
 		t.Errorf("instanceUuid %q, want %q", props.Config.InstanceUuid, spec.Tag)
 	}
-	insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
 // TestNetwork puts the machine's card into another network than the template's.
@@ -393,12 +393,12 @@ func TestNetwork(t *testing.T) {
 		spec := newSpec()
 		spec.Network = network
 		memo := provider.Memo{}
-		insist(t, p.Create(spec), memo)
+		runWithRetries(t, p.Create(spec), memo)
 		m, err := p.Inspect(t.Context(), memo[provider.MemoRef])
 		if err != nil || len(m.NICs) != 1 || m.NICs[0].Network != network || !slices.Equal(m.NICs[0].IPs, []string{spec.Address.IP}) {
 			t.Errorf("cards: %+v, %v", m.NICs, err)
 		}
-		insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+		runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 	}
 }
 
@@ -409,11 +409,11 @@ func TestWindows(t *testing.T) {
 	spec := newSpec()
 	spec.OSFamily, spec.Hostname, spec.Address.Domain = "windows", "win1.example.com", "example.com"
 	memo := provider.Memo{}
-	insist(t, p.Create(spec), memo)
+	runWithRetries(t, p.Create(spec), memo)
 	if m, err := p.Inspect(t.Context(), memo[provider.MemoRef]); err != nil || m.Hostname != "win1" || m.IP != spec.Address.IP {
 		t.Errorf("machine: %+v, %v", m, err)
 	}
-	insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 	spec = newSpec()
 	spec.Address.IP = "2001:db8::1"
 	if err := providertest.RunSteps(t.Context(), p.Create(spec), provider.Memo{}); !fault.Is(err, fault.Invalid) {
@@ -450,7 +450,7 @@ func TestKeyless(t *testing.T) {
 	p := newProvider(t, config(s.URL))
 	spec := newSpec()
 	memo := provider.Memo{}
-	if n := insist(t, p.Create(spec), memo); n > 0 || refused != 1 {
+	if n := runWithRetries(t, p.Create(spec), memo); n > 0 || refused != 1 {
 		t.Errorf("%d errors, %d refusals", n, refused)
 	}
 	if m, err := p.Find(t.Context(), spec.Tag); err != nil || m.Ref != memo[provider.MemoRef] {
@@ -460,7 +460,7 @@ func TestKeyless(t *testing.T) {
 	if err != nil || !slices.ContainsFunc(all, func(m provider.Machine) bool { return m.Tag == spec.Tag }) {
 		t.Errorf("%d machines, none is ours, %v", len(all), err)
 	}
-	insist(t, p.Destroy("", spec.Tag), provider.Memo{})
+	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
 // TestListCost compares a walk through many machines with one bare read of what a
@@ -471,13 +471,13 @@ func TestListCost(t *testing.T) {
 	if _, err := fmt.Sscan(os.Getenv("HALCYON_TEST_MACHINES"), &machines); err != nil {
 		t.Skip("set HALCYON_TEST_MACHINES")
 	}
-	began := time.Now()
+	start := time.Now()
 	s, err := vcsim.Start(vcsim.Options{Username: username, Password: password, Machines: machines})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	t.Logf("started in %s", time.Since(began))
+	t.Logf("started in %s", time.Since(start))
 	p := newProvider(t, config(s.URL()))
 	c := newClient(t, s.URL())
 	cpu := func() time.Duration {

@@ -67,7 +67,7 @@ func TestPool(t *testing.T) {
 			}
 			return "secret", nil
 		})
-		p.linger = 10 * time.Millisecond
+		p.closeDelay = 10 * time.Millisecond
 		get := func() *opened {
 			t.Helper()
 			made, _, err := p.For(t.Context(), h.ID)

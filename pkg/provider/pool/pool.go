@@ -15,9 +15,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-// linger is how long a back end stays open after its handler was changed: the
+// closeDelay is how long a back end stays open after its handler was changed: the
 // steps that still use it take less.
-const linger = 2 * time.Minute
+const closeDelay = 2 * time.Minute
 
 // maxRows is how many rows of resource handlers are kept in memory.
 const maxRows = 1024
@@ -25,21 +25,21 @@ const maxRows = 1024
 // Pool opens a provider for each resource handler when it is first asked for,
 // and again when the handler's connection has changed.
 type Pool struct {
-	store  *store.Store
-	rows   *cache.Cache[models.ID, models.ResourceHandler]
-	open   map[models.HandlerKind]func(provider.Config) (provider.Provider, error)
-	unseal func(string) (string, error)
-	linger time.Duration
+	store      *store.Store
+	rows       *cache.Cache[models.ID, models.ResourceHandler]
+	open       map[models.HandlerKind]func(provider.Config) (provider.Provider, error)
+	unseal     func(string) (string, error)
+	closeDelay time.Duration
 
 	mu      sync.Mutex
 	entries map[models.ID]*entry
-	old     map[provider.Provider]*time.Timer
+	retired map[provider.Provider]*time.Timer
 	closed  bool
 }
 
 type entry struct {
 	mu      sync.Mutex // held while it opens, so that a handler is opened once
-	made    provider.Provider
+	backend provider.Provider
 	version int64
 	config  provider.Config
 	kind    models.HandlerKind
@@ -49,9 +49,9 @@ type entry struct {
 // unseal opens a handler's stored password.
 func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (provider.Provider, error), unseal func(string) (string, error)) *Pool {
 	return &Pool{
-		store: s, open: open, unseal: unseal, linger: linger,
+		store: s, open: open, unseal: unseal, closeDelay: closeDelay,
 		rows:    cache.OfTables[models.ID](maxRows, cache.Tables[models.ResourceHandler]{Store: s, Topics: []string{"resource_handlers"}}),
-		entries: map[models.ID]*entry{}, old: map[provider.Provider]*time.Timer{},
+		entries: map[models.ID]*entry{}, retired: map[provider.Provider]*time.Timer{},
 	}
 }
 
@@ -82,8 +82,8 @@ func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *model
 
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.made != nil && e.version >= h.Version {
-		return e.made, h, nil
+	if e.backend != nil && e.version >= h.Version {
+		return e.backend, h, nil
 	}
 	password := ""
 	if h.Password != "" {
@@ -92,35 +92,35 @@ func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *model
 		}
 	}
 	config := provider.Config{Name: h.Name, URL: h.URL, Username: h.Username, Password: password, Insecure: h.Insecure}
-	if e.made != nil && e.config == config && e.kind == h.Kind {
+	if e.backend != nil && e.config == config && e.kind == h.Kind {
 		e.version = h.Version // what changed is of no concern to the connection
-		return e.made, h, nil
+		return e.backend, h, nil
 	}
 	open, ok := p.open[h.Kind]
 	if !ok {
 		return nil, nil, fault.Conflictf("%s has the type %q, which this installation does not know.", h.Name, h.Kind)
 	}
-	made, err := open(config)
+	backend, err := open(config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", h.Name, err)
 	}
-	if e.made != nil {
-		p.retire(e.made)
+	if e.backend != nil {
+		p.retire(e.backend)
 	}
-	e.made, e.version, e.config, e.kind = made, h.Version, config, h.Kind
-	return made, h, nil
+	e.backend, e.version, e.config, e.kind = backend, h.Version, config, h.Kind
+	return backend, h, nil
 }
 
 // retire closes a provider when nobody uses it any more.
 func (p *Pool) retire(old provider.Provider) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.old[old] = time.AfterFunc(p.linger, func() {
+	p.retired[old] = time.AfterFunc(p.closeDelay, func() {
 		p.mu.Lock()
-		_, mine := p.old[old]
-		delete(p.old, old)
+		_, pending := p.retired[old]
+		delete(p.retired, old)
 		p.mu.Unlock()
-		if mine {
+		if pending {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
 			_ = old.Close(ctx) // its sessions end by themselves as well
@@ -133,25 +133,25 @@ func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	var all []provider.Provider
-	for old, timer := range p.old {
+	for old, timer := range p.retired {
 		timer.Stop()
 		all = append(all, old)
 	}
-	clear(p.old)
+	clear(p.retired)
 	entries := p.entries
 	p.entries = map[models.ID]*entry{}
 	p.mu.Unlock()
 	for _, e := range entries {
 		e.mu.Lock()
-		if e.made != nil {
-			all = append(all, e.made)
+		if e.backend != nil {
+			all = append(all, e.backend)
 		}
-		e.made = nil
+		e.backend = nil
 		e.mu.Unlock()
 	}
 	var errs []error
-	for _, made := range all {
-		errs = append(errs, made.Close(ctx))
+	for _, backend := range all {
+		errs = append(errs, backend.Close(ctx))
 	}
 	return errors.Join(errs...)
 }
