@@ -20,22 +20,22 @@ type Collection struct {
 	PageSize int    // items on a full page; below 1 it is DefaultPageSize
 	Total    int    // items on all pages
 
-	// Keep holds the query parameters that every page keeps, already encoded and joined:
-	// "filter=status%3AACTIVE&attributes=ip". Neither page nor page_size.
+	// Keep is the encoded query that every page link repeats, without page and page_size:
+	// "filter=status%3AACTIVE&attributes=ip".
 	Keep string
 
-	// After and Before are the cursors that next and prev carry besides the page number.
-	// Each also says that there is a page on that side: while rows come and go the number
-	// alone may say otherwise, and a traversal would miss rows.
+	// After and Before are the cursors of the links next and prev. A cursor also means
+	// that there is a page on that side: while rows are added and removed, the page
+	// number alone may indicate otherwise, and a traversal would miss rows.
 	After, Before string
 
 	Rel  string // key of the embedded items: "servers"
 	Docs []Document
 }
 
-// Document returns the page as a document: links to itself and the other pages, the
+// Document returns the page as a document: links to the page and its neighbors, the
 // filter template, the counts and the items. HAL clients get first, prev, next, last,
-// page and page_size; those of the CloudBolt shape next, previous, total and count. The
+// page and page_size; clients of the CloudBolt shape next, previous, total and count. The
 // caller may append further links and properties.
 //
 // A page past the end has no next link, and its prev link is the last page.

@@ -29,7 +29,7 @@ type Encoder struct {
 }
 
 // AppendJSON appends d as one compact JSON object, without a newline, and returns the
-// longer slice; with enough capacity in dst nothing is allocated.
+// extended slice. It does not allocate if dst has enough capacity.
 // The order is _links (self, curies, then as declared, actions last), the properties, _embedded, _templates. A document without links and actions has no _links: it is a plain answer, such as a token, and not a resource.
 // AppendJSON does not check the document: a self link and unique names are the responsibility of the declaration.
 func (e Encoder) AppendJSON(dst []byte, d *Document, shape Shape) []byte {
@@ -451,9 +451,9 @@ func plainPrefix(s string) int {
 		w := s[i : i+8]
 		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
 			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
-		// A subtraction sets the top bit of a byte that is too small for it: one below a
-		// blank, and 0 where the quote or the backslash was. It may set it in bytes above
-		// such a one too, which changes nothing.
+		// Each subtraction sets the top bit of a byte that underflows: one below a space,
+		// and a zero left by the XOR with the quote or the backslash. The borrow may also
+		// set it in higher bytes, which is harmless since the loop stops either way.
 		if (x|(x-ones*' ')|((x^ones*'"')-ones)|((x^ones*'\\')-ones))&tops != 0 {
 			break
 		}

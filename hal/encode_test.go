@@ -306,7 +306,7 @@ func TestEncodeAppends(t *testing.T) {
 	}
 }
 
-// Names and rels are data as well: group keys and parameter names come from people.
+// TestEncodeEscapesNames checks that names and rels are escaped: parameter names come from users.
 func TestEncodeEscapesNames(t *testing.T) {
 	t.Parallel()
 	d := hal.Document{
@@ -320,8 +320,8 @@ func TestEncodeEscapesNames(t *testing.T) {
 		`{"_links":{"self":{"href":"/\"","title":"\n"},"actions":[{"\\":{"href":"\""}}]},"\"":{"\t":null}}`)
 }
 
-// TestEncodeAnything generates documents: the strict shapes are always strict, and the
-// CloudBolt shape is always JSON without a name of ours.
+// TestEncodeAnything generates documents: the strict shapes always follow the rules of
+// HAL, and the CloudBolt shape is always valid JSON without cb: relations.
 func TestEncodeAnything(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -414,8 +414,8 @@ func TestAppendString(t *testing.T) {
 	}
 }
 
-// Eight bytes are looked at together: each byte at each place among plain ones has to be
-// seen.
+// TestAppendStringEveryByte puts each byte at each position of the eight that are checked
+// together.
 func TestAppendStringEveryByte(t *testing.T) {
 	t.Parallel()
 	for c := range 256 {

@@ -27,8 +27,7 @@ func (r Representation) ContentType() string {
 	return "application/hal+json"
 }
 
-// Shape returns the JSON behind the representation; for HTML, the strict HAL that the
-// page shows.
+// Shape returns the JSON shape of the representation. Pages show strict HAL.
 func (r Representation) Shape() Shape {
 	switch r {
 	case AsHALForms:

@@ -14,8 +14,8 @@ const (
 	asBolt  = hal.AsCloudBolt
 )
 
-// accepts is what clients send, what they get, and what they get from a site that prefers
-// the CloudBolt shape.
+// accepts lists headers that clients send, the representation that they get, and the one
+// that they get from a site that prefers the CloudBolt shape.
 var accepts = []struct {
 	name      string
 	accept    string

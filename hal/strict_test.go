@@ -18,8 +18,8 @@ import (
 // encoder has the curies of the v2 face.
 var encoder = hal.Encoder{Curies: []hal.Link{{Name: "cb", Href: "/api/v2/docs/rels/{rel}", Templated: true}}}
 
-// wantJSON compares a whole document, key order included. want may be laid out over
-// lines; nothing else about it is normalised.
+// wantJSON compares a whole document, including the order of keys. White space in want is
+// ignored; nothing else is normalized.
 func wantJSON(t *testing.T, got []byte, want string) {
 	t.Helper()
 	var compact bytes.Buffer
@@ -69,8 +69,8 @@ var strictSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 })
 
 // strict checks a document against testdata/hal.schema.json, a copy of the project's, and
-// against what a schema cannot say: member order, no duplicate names, curies where they
-// belong and only there.
+// against rules that a schema cannot express: member order, unique names, curies only in
+// the top document.
 func strict(doc []byte) error {
 	schema, err := strictSchema()
 	if err != nil {
@@ -205,8 +205,8 @@ func parseNode(dec *json.Decoder) (*node, error) {
 	return n, err
 }
 
-// TestStrictChecker shows that the checker that all other tests lean on refuses what it
-// is there to refuse.
+// TestStrictChecker checks that strict rejects invalid documents, since all other tests
+// rely on it.
 func TestStrictChecker(t *testing.T) {
 	t.Parallel()
 	const self, curies = `"self":{"href":"/"}`, `"curies":[{"name":"cb","href":"/r/{rel}","templated":true}]`

@@ -45,8 +45,8 @@ func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
 	dst = appendOptional(dst, "type", p.Type)
 	dst = appendFlag(dst, "required", p.Required)
 	dst = appendFlag(dst, "readOnly", p.ReadOnly)
-	// HAL-FORMS values are strings, and clients take any that is not empty for a ticked
-	// box (ketting does !!value): an unticked one has no value.
+	// HAL-FORMS values are strings, and clients treat any non-empty one as checked
+	// (ketting evaluates !!value): an unchecked checkbox has no value.
 	if p.Type != "checkbox" || p.Value != "false" {
 		dst = appendOptional(dst, "value", p.Value)
 	}

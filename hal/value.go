@@ -24,8 +24,8 @@ const (
 	KindLink
 )
 
-// Value is one JSON value of a document: a small tagged union, copied freely and never
-// changed after it was made. The zero Value is null.
+// Value is one JSON value of a document: a tagged union, passed by value and immutable.
+// The zero Value is null.
 //
 // Scalars live in the struct itself, so that a page of a hundred short resources
 // needs no allocation per member; the other kinds share one pointer, which keeps a Prop
@@ -53,8 +53,8 @@ func Null() Value { return Value{} }
 // U+FFFD.
 func String(s string) Value { return Value{kind: KindString, str: s} }
 
-// Int returns n as a JSON number. Beyond 2^53 JavaScript rounds it: ids are strings for
-// that reason.
+// Int returns n as a JSON number. JavaScript rounds numbers beyond 2^53, so ids are
+// strings.
 func Int(n int64) Value { return Value{kind: KindInt, num: n} }
 
 // Bool returns b as true or false.
@@ -107,7 +107,7 @@ func Raw(text []byte) Value {
 	if err := json.Compact(&buf, text); err != nil {
 		return String(string(text))
 	}
-	// encoding/json lets bytes that are not UTF-8 pass inside strings; RFC 8259 does not.
+	// encoding/json accepts strings that are not valid UTF-8; RFC 8259 does not.
 	return Value{kind: KindRaw, str: strings.ToValidUTF8(buf.String(), "\uFFFD")}
 }
 

@@ -127,8 +127,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// Around the page that is shown there are numbers, beyond them dots, and the ways that
-// the document has are the ways that are taken.
+// TestPaging checks that the pages around the current one are linked by number, the gaps
+// are dots, and the neighbors use the document's own links.
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	shown := func(at, pages int) string {

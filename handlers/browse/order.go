@@ -135,8 +135,7 @@ func stepsOf(d *hal.Document) []step {
 	return list
 }
 
-// stepShapes and stepWords say how far a step is to who sees no colours, and to who sees
-// nothing.
+// stepShapes show the state of a step without colors, and stepWords to screen readers.
 var (
 	stepShapes = map[string]string{"done": "✓", "now": "●", "bad": "✕", "todo": "○"}
 	stepWords  = map[string]string{"done": "done", "now": "now", "bad": "ended here", "todo": "to come"}

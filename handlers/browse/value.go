@@ -14,8 +14,8 @@ import (
 	"halcyon/pkg/resource"
 )
 
-// Values are written by appending: a table has hundreds of them, and a tree of nodes for
-// each is what would cost most of the page.
+// Values are appended to a buffer: a table has hundreds of them, and building a tree of
+// nodes for each would take most of the time of the page.
 
 // markup is HTML that this package wrote. It is not escaped again.
 type markup []byte

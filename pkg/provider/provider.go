@@ -1,7 +1,6 @@
-// Package provider is what Halcyon asks of a back end: a vCenter, a container
-// engine, a simulation. Everything that changes the back end is a list of short
-// steps that can be repeated at any point, so that a process may die anywhere and
-// another one goes on.
+// Package provider defines the interface to a back end: a vCenter, a container engine, a
+// simulation. Every change to the back end is a list of short, repeatable steps, so that
+// a process may stop at any point and another one continues.
 package provider
 
 import (
@@ -9,90 +8,89 @@ import (
 	"time"
 )
 
-// Provider is one resource handler's back end. All methods are safe for
-// concurrent use. Errors are fault.Errors: Unavailable (and anything that is no
-// fault.Error) is transient and is tried again; Invalid, NotFound, Conflict and
-// Forbidden are permanent.
+// Provider is the back end of one resource handler. All methods are safe for concurrent
+// use. Errors are fault.Errors: Unavailable, and any error that is not a fault.Error, is
+// transient and retried; Invalid, NotFound, Conflict and Forbidden are permanent.
 type Provider interface {
-	// Verify signs in and says what is there.
+	// Verify signs in and returns the back end's product.
 	Verify(ctx context.Context) (About, error)
-	// Discover lists what a catalogue can be built from.
+	// Discover returns the templates and places that a catalogue can be built from.
 	Discover(ctx context.Context) (Inventory, error)
-	// List gives at most limit machines in ascending order of Ref, beginning
-	// behind the Ref after ("" for the start). Templates are left out. Fewer than
-	// limit means that there are no more.
+	// List returns at most limit machines in ascending order of Ref, starting after the
+	// Ref after ("" for the first page), without templates. A page of fewer than limit
+	// machines is the last one.
 	List(ctx context.Context, after string, limit int) ([]Machine, error)
-	// Find gives the machine that carries the tag, NotFound when none does.
+	// Find returns the machine with the tag, or NotFound.
 	Find(ctx context.Context, tag string) (Machine, error)
-	// Inspect gives the machine with this Ref, NotFound when it is gone.
+	// Inspect returns the machine with the Ref, or NotFound.
 	Inspect(ctx context.Context, ref string) (Machine, error)
 
-	// Create makes the machine that spec describes, running, and leaves its Ref in
-	// the memo under MemoRef. A machine that already carries spec.Tag is adopted.
+	// Create creates and starts the machine that spec describes, and stores its Ref in
+	// the memo under MemoRef. A machine that already has spec.Tag is adopted.
 	Create(spec Spec) []Step
-	// Modify changes what is set in change.
+	// Modify applies the fields that are set in change.
 	Modify(ref string, change Change) []Step
-	// Power brings the machine into a power state. Being there already is success,
-	// and a reboot leaves the machine running whatever it was before.
+	// Power changes the power state. A machine already in that state is a success, and a
+	// reboot leaves the machine running in any case.
 	Power(ref string, op PowerOp) []Step
-	// Snapshots gives the machine's snapshots, the oldest first.
+	// Snapshots returns the machine's snapshots, oldest first.
 	Snapshots(ctx context.Context, ref string) ([]Snapshot, error)
-	// Snapshot takes a snapshot. One with that name is success.
+	// Snapshot takes a snapshot. An existing one with the name is a success.
 	Snapshot(ref string, spec SnapshotSpec) []Step
-	// Revert brings the machine back to one of its snapshots: NotFound when it has
+	// Revert reverts the machine to one of its snapshots, or returns NotFound when it has
 	// none with that Ref. The snapshot stays.
 	Revert(ref, snapshot string) []Step
-	// RemoveSnapshot removes one of the machine's snapshots, and none of those that
-	// were taken after it. One that is gone already is success.
+	// RemoveSnapshot removes one of the machine's snapshots and keeps those that were
+	// taken after it. A missing one is a success.
 	RemoveSnapshot(ref, snapshot string) []Step
-	// Destroy removes whatever carries the tag (or has the ref, when it is not
-	// empty): running, half made, or already gone, which is success. A machine with
-	// the ref that carries another tag is left alone: a back end that is set up anew
-	// gives its refs again.
+	// Destroy removes the machine with the tag (or with the ref, if that is not empty),
+	// running or partially created; a missing one is a success. A machine with the ref
+	// but another tag stays: a reinstalled back end reuses refs.
 	Destroy(ref, tag string) []Step
 
 	// Close ends sessions.
 	Close(ctx context.Context) error
 }
 
-// Step is one short (< 60 s), idempotent piece of a change.
+// Step is one short (under 60 s), idempotent part of a change.
 type Step struct {
-	Name  string // stable identifier within the operation, e.g. "clone"
-	Title string // progress message, e.g. "Cloning Debian 12"
-	// Run does the piece, or a part of it. A positive wait says: not there yet,
-	// call again after it. What a later call (perhaps in another process) needs is
-	// left in the memo.
+	Name  string // stable identifier within the operation, such as "clone"
+	Title string // progress message, such as "Cloning Debian 12"
+	// Run performs the step or a part of it. A positive wait means that the step is not
+	// finished and must be called again after that time. Values that a later call needs,
+	// perhaps in another process, are stored in the memo.
 	Run func(ctx context.Context, memo Memo) (wait time.Duration, err error)
-	// Along says that the step is quick, and may be done in one go with the one
-	// before it: when the process dies meanwhile, both are done again.
+	// WithPrevious allows running the step together with the one before it, without
+	// storing the memo in between: the step is quick, and after a crash both are
+	// repeated.
 	WithPrevious bool
 }
 
-// Memo is what the steps of one operation hand on. It is stored after each
-// call of Run, and may be one call old when a process died; or as many as there
-// are steps that go along.
+// Memo holds the values that the steps of one operation pass on. It is stored after each
+// call of Run. After a crash it may be one call old, or older by the steps that ran
+// together (WithPrevious).
 type Memo map[string]string
 
 // MemoRef is the memo's key for the machine's Ref.
 const MemoRef = "ref"
 
-// About says what a back end is.
+// About describes a back end.
 type About struct {
-	Product string // e.g. "VMware vCenter Server 8.0.2"
-	APIType string // e.g. "VirtualCenter"
+	Product string // such as "VMware vCenter Server 8.0.2"
+	APIType string // such as "VirtualCenter"
 }
 
-// Inventory is what a back end offers to a catalogue.
+// Inventory is the part of a back end from which a catalogue is built.
 type Inventory struct {
 	Templates   []Template
-	Datacenters []string // inventory paths, as are all below
+	Datacenters []string // inventory paths, like all fields below
 	Clusters    []string
 	Datastores  []string
 	Networks    []string
 	Folders     []string
 }
 
-// Template is a machine to clone from.
+// Template is a machine image to clone.
 type Template struct {
 	Name     string
 	OSFamily string // "linux", "windows" or ""
@@ -100,17 +98,17 @@ type Template struct {
 	MemoryMB int
 }
 
-// PowerState of a machine.
+// PowerState is the power state of a machine.
 type PowerState string
 
-// The power states, as /api/v2 shows them.
+// The power states.
 const (
 	PowerOn      PowerState = "POWERON"
 	PowerOff     PowerState = "POWEROFF"
 	PowerUnknown PowerState = "UNKNOWN"
 )
 
-// PowerOp is what can be asked of Power.
+// PowerOp is an operation of Power.
 type PowerOp string
 
 // The power operations.
@@ -120,24 +118,24 @@ const (
 	OpReboot   PowerOp = "reboot"
 )
 
-// Machine is a machine as the back end sees it.
+// Machine is a machine in the back end.
 type Machine struct {
-	Ref      string // the back end's own id, e.g. "vm-42"
-	Tag      string // the Halcyon server's uuid, "" when it is not ours
-	Name     string // name in the back end
-	Hostname string // the guest's, "" when unknown
+	Ref      string // the back end's id, such as "vm-42"
+	Tag      string // UUID of the Halcyon server, "" for other machines
+	Name     string // name in the back end's inventory
+	Hostname string // of the guest, "" when unknown
 	Power    PowerState
 	CPUs     int
 	MemoryMB int
 	OSFamily string
 	IP       string // primary address, "" when unknown
-	MAC      string // of the first card
+	MAC      string // of the first network card
 	Disks    []Disk
 	NICs     []NIC
-	Details  map[string]string // technology specific: host, cluster, datastore, folder, …
+	Details  map[string]string // specific to the technology: host, cluster, datastore, folder, …
 }
 
-// DiskGB is the sum of the disks, rounded up per disk.
+// DiskGB returns the total size of the disks in GB, each rounded up.
 func (m Machine) DiskGB() int {
 	sum := 0
 	for _, d := range m.Disks {
@@ -163,21 +161,21 @@ type NIC struct {
 	IPs     []string `json:"ips"`
 }
 
-// Spec describes the machine that Create makes.
+// Spec describes the machine that Create creates.
 type Spec struct {
-	Tag      string // the server's uuid: what makes Create idempotent
-	Name     string // unique in the folder and derived from Tag
+	Tag      string // UUID of the server; makes Create idempotent
+	Name     string // unique in the folder; derived from Tag
 	Hostname string
 	Template string
 	CPUs     int
 	MemoryMB int
 	Placement
-	Address  *Address // nil: whatever the template does, usually DHCP
+	Address  *Address // nil keeps the template's setting, usually DHCP
 	OSFamily string
 }
 
-// Placement says where in the back end a machine goes. Empty members mean the
-// back end's default.
+// Placement is the place of a machine in the back end. An empty field selects the back
+// end's default.
 type Placement struct {
 	Datacenter   string
 	Cluster      string
@@ -190,43 +188,43 @@ type Placement struct {
 // Address is a fixed address for the first network card.
 type Address struct {
 	IP      string
-	Prefix  int // length, e.g. 24
+	Prefix  int // length in bits, such as 24
 	Gateway string
 	DNS     []string
 	Domain  string
 }
 
-// Change is what Modify can change; zero members stay as they are.
+// Change lists the changes of Modify; zero fields stay as they are.
 type Change struct {
 	CPUs     int
 	MemoryMB int
-	DiskUUID string // grow this disk …
-	DiskGB   int    // … to this size
+	DiskUUID string // disk to grow …
+	DiskGB   int    // … and its new size
 }
 
 // SnapshotSpec describes the snapshot to take.
 type SnapshotSpec struct {
 	Name        string
 	Description string
-	Memory      bool // with what a running machine has in its memory
+	Memory      bool // include the memory of a running machine
 }
 
-// Snapshot is a snapshot as the back end sees it.
+// Snapshot is a snapshot in the back end.
 type Snapshot struct {
-	Ref         string // the back end's own id
+	Ref         string // the back end's id
 	Name        string
 	Description string
-	Created     time.Time // zero when it is not known
-	SizeMB      int64     // 0 when it is not known
-	Current     bool      // the one that was taken, or gone back to, last
+	Created     time.Time // zero when unknown
+	SizeMB      int64     // 0 when unknown
+	Current     bool      // taken or reverted to last
 }
 
-// Config is what a handler's row says about its back end.
+// Config is the configuration of a back end, from the resource handler's row.
 type Config struct {
 	Name     string
 	URL      string
 	Username string
 	Password string
-	Insecure bool          // do not check the server's certificate
-	Timeout  time.Duration // of one call; 0 means 30 s
+	Insecure bool          // skip verification of the server's certificate
+	Timeout  time.Duration // of one call; 0 is 30 s
 }

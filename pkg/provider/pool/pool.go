@@ -1,4 +1,4 @@
-// Package pool keeps the back ends of resource handlers open.
+// Package pool keeps a provider open for each resource handler.
 package pool
 
 import (
@@ -15,15 +15,15 @@ import (
 	"halcyon/pkg/store"
 )
 
-// closeDelay is how long a back end stays open after its handler was changed: the
-// steps that still use it take less.
+// closeDelay is the time after which the replaced provider of a changed handler is
+// closed. Steps that still use it take less.
 const closeDelay = 2 * time.Minute
 
 // maxRows is how many rows of resource handlers are kept in memory.
 const maxRows = 1024
 
-// Pool opens a provider for each resource handler when it is first asked for,
-// and again when the handler's connection has changed.
+// Pool opens the provider of a resource handler with the first call of For, and again
+// after the handler's connection has changed.
 type Pool struct {
 	store      *store.Store
 	rows       *cache.Cache[models.ID, models.ResourceHandler]
@@ -38,15 +38,15 @@ type Pool struct {
 }
 
 type entry struct {
-	mu      sync.Mutex // held while it opens, so that a handler is opened once
+	mu      sync.Mutex // held while opening, so that each handler is opened once
 	backend provider.Provider
 	version int64
 	config  provider.Config
 	kind    models.HandlerKind
 }
 
-// New makes an empty pool. Open names the constructor of each kind of handler;
-// unseal opens a handler's stored password.
+// New returns an empty pool. open holds the constructor for each kind of handler; unseal
+// decrypts a handler's stored password.
 func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (provider.Provider, error), unseal func(string) (string, error)) *Pool {
 	return &Pool{
 		store: s, open: open, unseal: unseal, closeDelay: closeDelay,
@@ -55,8 +55,10 @@ func New(s *store.Store, open map[models.HandlerKind]func(provider.Config) (prov
 	}
 }
 
-// For gives the handler's provider and its row. It must not be called inside a
-// transaction, since opening may reach out to the back end.
+// For returns the provider and the row of a handler. It must not be called inside a
+// transaction, since opening may call the back end. Its errors are NotFound for an
+// unknown handler, Conflict for a password or kind that cannot be used, and Unavailable
+// after Close.
 func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *models.ResourceHandler, error) {
 	read := p.store.Read(ctx)
 	h, err := cache.Row(p.rows, read, id, func() (*models.ResourceHandler, error) {
@@ -93,7 +95,7 @@ func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *model
 	}
 	config := provider.Config{Name: h.Name, URL: h.URL, Username: h.Username, Password: password, Insecure: h.Insecure}
 	if e.backend != nil && e.config == config && e.kind == h.Kind {
-		e.version = h.Version // what changed is of no concern to the connection
+		e.version = h.Version // the change does not affect the connection
 		return e.backend, h, nil
 	}
 	open, ok := p.open[h.Kind]
@@ -111,7 +113,7 @@ func (p *Pool) For(ctx context.Context, id models.ID) (provider.Provider, *model
 	return backend, h, nil
 }
 
-// retire closes a provider when nobody uses it any more.
+// retire closes a provider after closeDelay.
 func (p *Pool) retire(old provider.Provider) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,12 +125,12 @@ func (p *Pool) retire(old provider.Provider) {
 		if pending {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
-			_ = old.Close(ctx) // its sessions end by themselves as well
+			_ = old.Close(ctx) // its sessions also expire on their own
 		}
 	})
 }
 
-// Close ends the sessions of all back ends. The pool opens none afterwards.
+// Close closes all providers. For returns Unavailable afterwards.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true

@@ -15,7 +15,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// opened is a provider that knows whether it was closed.
+// opened is a provider that records whether it was closed.
 type opened struct {
 	*simulated.Provider
 	config provider.Config

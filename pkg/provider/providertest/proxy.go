@@ -12,22 +12,21 @@ import (
 	"time"
 )
 
-// Failure is what a Proxy does to a call.
+// Failure is a fault that a Proxy injects into a call.
 type Failure int
 
-// The troubles.
+// The failures.
 const (
-	Pass       Failure = iota // none: the call is passed on
-	Answer500                 // an error page instead of the back end
-	Answer503                 // the same, as a busy server says it
-	CutBefore                 // the connection breaks, the back end hears nothing
-	CutAfter                  // the back end does it, the answer is lost
-	SlowAnswer                // the answer comes after Proxy.Delay
-	NoSession                 // the back end does not recognise the client's session
+	Pass       Failure = iota // no failure
+	Answer500                 // status 500, without calling the back end
+	Answer503                 // status 503, without calling the back end
+	CutBefore                 // the connection closes before the back end is called
+	CutAfter                  // the back end is called, the answer is lost
+	SlowAnswer                // the answer arrives after Proxy.Delay
+	NoSession                 // the back end does not recognize the client's session
 )
 
-// Proxy is a reverse proxy in front of a SOAP back end that makes trouble when
-// it is told to.
+// Proxy is a reverse proxy in front of a SOAP back end that injects failures on request.
 type Proxy struct {
 	Delay time.Duration // of SlowAnswer
 
@@ -39,7 +38,7 @@ type Proxy struct {
 	calls map[string]int
 }
 
-// NewProxy starts a proxy for the back end at target, until the test ends.
+// NewProxy starts a proxy for the back end at the URL target. It closes with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	u, err := url.Parse(target)
@@ -52,25 +51,25 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// URL is the proxy's address, with the path of the back end's.
+// URL returns the proxy's address, with the path of the back end's.
 func (p *Proxy) URL() string { return p.server.URL + p.target.Path }
 
-// Next makes trouble for the next calls of a method, such as CloneVM_Task, one
-// each. The method "*" is any.
+// Next injects failures into the next calls of a SOAP method such as CloneVM_Task, one
+// per call. The method "*" is any.
 func (p *Proxy) Next(method string, failures ...Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rules[method] = append(p.rules[method], failures...)
 }
 
-// Calls says how often the back end was sent a method.
+// Calls returns how often a method was sent to the back end.
 func (p *Proxy) Calls(method string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.calls[method]
 }
 
-// Pending says how many troubles for a method have not happened yet.
+// Pending returns the number of failures for a method that were not injected yet.
 func (p *Proxy) Pending(method string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,7 +90,7 @@ func (p *Proxy) next(method string) Failure {
 	return 0
 }
 
-// ServeHTTP passes a call on.
+// ServeHTTP forwards a call, or injects the next failure.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -117,7 +116,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	to := *r.URL
 	to.Scheme, to.Host = p.target.Scheme, p.target.Host
-	// The back end goes on when the client has gone, as a real one does.
+	// The back end completes the call even if the client has disconnected, like a real one.
 	out, err := http.NewRequest(r.Method, to.String(), bytes.NewReader(body)) //nolint:noctx,gosec // see above; the test names the target
 	if err != nil {
 		cut(w)
@@ -155,7 +154,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer)
 }
 
-// cut breaks the connection without an answer.
+// cut closes the connection without an answer.
 func cut(w http.ResponseWriter) {
 	if h, ok := w.(http.Hijacker); ok {
 		if conn, _, err := h.Hijack(); err == nil {

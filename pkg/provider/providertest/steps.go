@@ -1,5 +1,5 @@
-// Package providertest holds the tests that every provider passes, and a proxy
-// that puts faults between a provider and its back end.
+// Package providertest contains the conformance tests that every provider passes, and a
+// proxy that injects failures between a provider and its back end.
 package providertest
 
 import (
@@ -16,8 +16,8 @@ const (
 	maxCalls = 2000
 )
 
-// RunSteps does the steps one after the other, as a job does, with the memo that
-// it is given. A wait is shortened to a tenth of a second.
+// RunSteps runs the steps in order with the memo, like a job. Waits are shortened to at
+// most 100 ms. It returns the first error, with the step's name.
 func RunSteps(ctx context.Context, steps []provider.Step, memo provider.Memo) error {
 	for _, s := range steps {
 		for calls := 0; ; calls++ {
@@ -41,14 +41,14 @@ func RunSteps(ctx context.Context, steps []provider.Step, memo provider.Memo) er
 	return nil
 }
 
-// Call is one call of a step: which one, and the memo before and after it.
+// Call is one call of a step: its index, and the memo before and after the call.
 type Call struct {
 	Step          int
 	Before, After provider.Memo
 }
 
-// RunCalls does at most limit calls of the steps and gives each of them. It
-// stops like a process that dies.
+// RunCalls runs the steps until limit calls were made, as if the process crashed then,
+// and returns the calls.
 func RunCalls(ctx context.Context, steps []provider.Step, limit int) ([]Call, error) {
 	var calls []Call
 	memo := provider.Memo{}

@@ -18,29 +18,29 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// Fixture is a back end to test a provider on. Tests run at the same time and may
-// share one back end.
+// Fixture is a back end to test a provider on. Tests run in parallel and may share one
+// back end.
 type Fixture struct {
 	Provider      provider.Provider
-	Other         provider.Provider // the same back end, as another process has it
+	Other         provider.Provider // the same back end, as in another process
 	WrongPassword provider.Provider // the same back end, with a wrong password
-	Unreachable   provider.Provider // a back end that is not there, with the right password
-	Secret        string            // the password, which no error may show
+	Unreachable   provider.Provider // a back end that does not answer, with the right password
+	Secret        string            // the password, which must not appear in errors
 
-	Template  string             // to clone, by the name that Discover gives
-	Placement provider.Placement // where to
-	Templates []string           // what List leaves out
+	Template  string             // name of a template, as Discover returns it
+	Placement provider.Placement // place of new machines
+	Templates []string           // names that List leaves out
 
-	// HalfMade leaves a machine as a creation does that died before the tag was
-	// written. Nil: this back end writes the tag with the machine.
+	// CreateUntagged creates a machine without a tag, like a creation that stopped before
+	// writing it. It is nil for back ends that write the tag with the machine.
 	CreateUntagged func(ctx context.Context, name string) error
-	// Rename gives a machine another name, as an operator does.
+	// Rename renames a machine, as an operator would.
 	Rename func(ctx context.Context, ref, name string) error
 }
 
 var lastAddress atomic.Int32
 
-// newSpec is a new machine to make.
+// newSpec returns the spec of a new machine with a unique tag, name and address.
 func (f Fixture) newSpec() provider.Spec {
 	tag := uuid.NewString()
 	n := lastAddress.Add(1)
@@ -54,7 +54,7 @@ func (f Fixture) newSpec() provider.Spec {
 	}
 }
 
-// Run runs the suite. Each test asks for a Fixture of its own.
+// Run runs the conformance tests. newFixture is called once for each test.
 func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, Fixture){
@@ -110,7 +110,8 @@ func mustFail(t *testing.T, err error, code fault.Code, secret string) {
 	}
 }
 
-// create makes a machine and gives it as Inspect sees it.
+// create creates a machine, to be destroyed with the test, and returns it as Inspect
+// does.
 func create(t *testing.T, f Fixture, spec provider.Spec) provider.Machine {
 	t.Helper()
 	memo := run(t, f.Provider.Create(spec))
@@ -136,7 +137,7 @@ func inspect(t *testing.T, f Fixture, ref string) provider.Machine {
 	return m
 }
 
-// machines walks through all pages.
+// machines returns the machines of all pages of limit.
 func machines(t *testing.T, p provider.Provider, limit int) []provider.Machine {
 	t.Helper()
 	var all []provider.Machine
@@ -157,7 +158,7 @@ func machines(t *testing.T, p provider.Provider, limit int) []provider.Machine {
 	}
 }
 
-// countMachines says how many machines are the tag's, by tag or by name.
+// countMachines returns the number of machines with the tag or the name of spec.
 func countMachines(t *testing.T, f Fixture, spec provider.Spec) int {
 	t.Helper()
 	n := 0
@@ -176,7 +177,7 @@ func mustBeOne(t *testing.T, f Fixture, spec provider.Spec) {
 	}
 }
 
-// mustMatch compares a machine with what was asked for.
+// mustMatch compares a machine with the spec that it was created from.
 func mustMatch(t *testing.T, m provider.Machine, spec provider.Spec) {
 	t.Helper()
 	type facts struct {
@@ -274,9 +275,9 @@ func testCreateTwice(t *testing.T, f Fixture) {
 	mustBeOne(t, f, spec)
 }
 
-// testCreateInterrupted abandons a creation after each call of a step, and goes
-// on in another process: from the start with nothing, from the start with the
-// memo that a crash leaves, and with the interrupted step.
+// testCreateInterrupted stops a creation after each call of a step and continues in
+// another process: from the first step without a memo, from the first step with the memo
+// that a crash leaves, and from the interrupted step.
 func testCreateInterrupted(t *testing.T, f Fixture) {
 	spec := f.newSpec()
 	calls, err := RunCalls(t.Context(), f.Provider.Create(spec), maxCalls)
@@ -322,7 +323,7 @@ func testCreateMany(t *testing.T, f Fixture) {
 	var wg sync.WaitGroup
 	for i := range specs {
 		specs[i] = f.newSpec()
-		// Two processes believe that each of them is theirs.
+		// Two processes create each machine at the same time.
 		for _, p := range []provider.Provider{f.Provider, f.Other} {
 			wg.Go(func() {
 				if err := RunSteps(t.Context(), p.Create(specs[i]), provider.Memo{}); err != nil && !expectedRace(err) {
@@ -334,15 +335,15 @@ func testCreateMany(t *testing.T, f Fixture) {
 	wg.Wait()
 	for _, spec := range specs {
 		mustBeOne(t, f, spec)
-		// Whoever lost a race tries again.
+		// The creation that lost the race is retried.
 		memo := run(t, f.Provider.Create(spec))
 		mustMatch(t, inspect(t, f, memo[provider.MemoRef]), spec)
 		run(t, f.Provider.Destroy("", spec.Tag))
 	}
 }
 
-// expectedRace says whether two that configure one machine at once got in each
-// other's way. It must not happen, for a job has one owner, but it makes no
+// expectedRace reports whether two processes that configured one machine interfered. This
+// does not happen in production, since a job has one owner, but it must not create a
 // second machine either.
 func expectedRace(err error) bool { return fault.Is(err, fault.Conflict) }
 
@@ -370,7 +371,7 @@ func testCreateRefused(t *testing.T, f Fixture) {
 			t.Errorf("%d machines were made", n)
 		}
 	}
-	// The name is taken by a machine with another tag.
+	// The name belongs to a machine with another tag.
 	taken := f.newSpec()
 	create(t, f, taken)
 	spec = f.newSpec()
@@ -415,7 +416,7 @@ func testFindRenamed(t *testing.T, f Fixture) {
 func testModify(t *testing.T, f Fixture) {
 	spec := f.newSpec()
 	m := create(t, f, spec)
-	for range 2 { // the second time nothing is left to do
+	for range 2 { // the second run has nothing to change
 		run(t, f.Provider.Modify(m.Ref, provider.Change{CPUs: 4, MemoryMB: 8192}))
 	}
 	run(t, f.Provider.Modify(m.Ref, provider.Change{MemoryMB: 4096}))
@@ -465,7 +466,7 @@ func testPower(t *testing.T, f Fixture) {
 		if got := inspect(t, f, m.Ref).Power; got != step.want {
 			t.Fatalf("%s: %s, want %s", step.op, got, step.want)
 		}
-		// A process that died at the very end does it again.
+		// A process that crashed after the last step runs it again.
 		if err := RunSteps(t.Context(), f.Other.Power(m.Ref, step.op), memo); err != nil {
 			t.Fatal(err)
 		}
@@ -487,7 +488,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 	}
 	run(t, f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{Name: "before the upgrade", Description: "All was well & <good>."}))
 	run(t, f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{Name: "after the upgrade", Memory: true}))
-	run(t, f.Other.Snapshot(m.Ref, provider.SnapshotSpec{Name: "before the upgrade"})) // it is there
+	run(t, f.Other.Snapshot(m.Ref, provider.SnapshotSpec{Name: "before the upgrade"})) // it exists already
 	err := RunSteps(t.Context(), f.Provider.Snapshot(m.Ref, provider.SnapshotSpec{}), provider.Memo{})
 	mustFail(t, err, fault.Invalid, f.Secret)
 	err = RunSteps(t.Context(), f.Provider.Snapshot("vm-999999999", provider.SnapshotSpec{Name: "x"}), provider.Memo{})
@@ -526,7 +527,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 	if now := inspect(t, f, m.Ref); now.Tag != spec.Tag || now.CPUs != spec.CPUs {
 		t.Errorf("the machine that went back is %+v", now)
 	}
-	for range 2 { // then it is gone
+	for range 2 { // the second run finds nothing
 		run(t, f.Provider.RemoveSnapshot(m.Ref, before))
 	}
 	left := snapshots(t, f.Provider, m.Ref)
@@ -535,7 +536,7 @@ func testSnapshot(t *testing.T, f Fixture) {
 	}
 	err = RunSteps(t.Context(), f.Provider.Revert(m.Ref, before), provider.Memo{})
 	mustFail(t, err, fault.NotFound, f.Secret)
-	// A snapshot of one machine is none of another's.
+	// A snapshot of one machine is not found on another.
 	other := create(t, f, f.newSpec())
 	err = RunSteps(t.Context(), f.Provider.Revert(other.Ref, after), provider.Memo{})
 	mustFail(t, err, fault.NotFound, f.Secret)
@@ -587,8 +588,8 @@ func testList(t *testing.T, f Fixture) {
 			t.Errorf("pages of %d: %d of %d machines", limit, len(seen), len(mine))
 		}
 	}
-	// A page is found without those before it, also by another process, and the
-	// machine that it begins behind may be gone.
+	// A page can be read without those before it, also by another process, and even if
+	// the machine that it starts after is gone.
 	all := machines(t, f.Other, 1000)
 	page, err := f.Other.List(t.Context(), all[0].Ref+"!", 1)
 	if err != nil || len(page) != 1 || page[0].Ref <= all[0].Ref {
@@ -602,14 +603,14 @@ func testList(t *testing.T, f Fixture) {
 func testDestroy(t *testing.T, f Fixture) {
 	spec := f.newSpec()
 	m := create(t, f, spec)
-	for _, ref := range []string{m.Ref, m.Ref, ""} { // then it is gone
+	for _, ref := range []string{m.Ref, m.Ref, ""} { // the second and third find nothing
 		run(t, f.Provider.Destroy(ref, spec.Tag))
 		_, err := f.Provider.Inspect(t.Context(), m.Ref)
 		mustFail(t, err, fault.NotFound, f.Secret)
 		_, err = f.Provider.Find(t.Context(), spec.Tag)
 		mustFail(t, err, fault.NotFound, f.Secret)
 	}
-	// By the tag alone.
+	// Found by the tag only.
 	spec = f.newSpec()
 	m = create(t, f, spec)
 	run(t, f.Other.Destroy("", spec.Tag))
@@ -617,8 +618,7 @@ func testDestroy(t *testing.T, f Fixture) {
 	mustFail(t, err, fault.NotFound, f.Secret)
 }
 
-// testDestroyHalfMade abandons a creation after each call and destroys what it
-// left.
+// testDestroyHalfMade stops a creation after each call and destroys the partial machine.
 func testDestroyHalfMade(t *testing.T, f Fixture) {
 	run(t, f.Provider.Destroy("", uuid.NewString()))
 	for n := 1; n < 6; n++ {
@@ -643,7 +643,7 @@ func testDestroyHalfMade(t *testing.T, f Fixture) {
 	}
 }
 
-// testDestroyForeign has an old Ref that is now somebody else's.
+// testDestroyForeign destroys by a Ref that now belongs to a machine with another tag.
 func testDestroyForeign(t *testing.T, f Fixture) {
 	spec := f.newSpec()
 	m := create(t, f, spec)
@@ -665,7 +665,7 @@ func testNotFound(t *testing.T, f Fixture) {
 	}
 }
 
-// callAll calls each method once and gives the errors.
+// callAll calls each method once and returns the errors by method.
 func callAll(ctx context.Context, f Fixture, p provider.Provider) map[string]error {
 	errs := map[string]error{}
 	_, errs["Verify"] = p.Verify(ctx)

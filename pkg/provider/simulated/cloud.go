@@ -1,8 +1,7 @@
-// Package simulated provides machines that exist only as records: for load tests,
-// for tests of jobs, and for trying Halcyon out without any back end. It keeps
-// state as honestly as a real one: a machine has a Ref, its name is unique, a
-// creation consists of steps that can be interrupted, and answers can get lost
-// after the work was done.
+// Package simulated provides machines that exist only as records: for load tests, for
+// tests of jobs, and for trying Halcyon without a back end. It behaves like a real one: a
+// machine has a Ref, names are unique, a creation consists of steps that can be
+// interrupted, and answers can get lost after the work was done.
 package simulated
 
 import (
@@ -21,32 +20,32 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// Options say how a Cloud behaves.
+// Options configures a Cloud.
 type Options struct {
-	// Path is a file that keeps the machines, one JSON record a line, so that
-	// several processes and later runs see the same ones. It only ever grows. ""
-	// keeps them in memory.
+	// Path is the file that stores the machines, one JSON record per line, shared by
+	// processes and kept between runs. It is append-only. "" keeps the machines in
+	// memory.
 	Path string
-	// Password is what a provider must have; "" lets everybody in.
+	// Password is required of providers; "" accepts any.
 	Password string
-	// Latency is how long each call takes.
+	// Latency is the duration of each call.
 	Latency time.Duration
-	// CloneTime is how long a clone takes in addition, in the back end: the
-	// creation waits for it without holding a call.
+	// CloneTime is the duration of a clone in the back end, in addition to Latency. The
+	// creation polls for its end.
 	CloneTime time.Duration
-	// Clock tells when a clone has ended. It may be nil when CloneTime is 0.
+	// Clock returns the current time, for the end of clones. It may be nil when CloneTime is 0.
 	Clock func() time.Time
 }
 
-// Cloud is the back end that providers share. It is safe for concurrent use, also
-// by several processes when it has a Path.
+// Cloud is the back end that providers share. It is safe for concurrent use, and with a
+// Path also for use by several processes.
 type Cloud struct {
 	options Options
 
 	mu       sync.Mutex
-	file     *os.File // nil: memory only
-	offset   int64    // how much of the file has been read
-	last     int64    // the highest number of a Ref
+	file     *os.File // nil keeps machines in memory
+	offset   int64    // bytes of the file that were read
+	last     int64    // highest number used in a Ref
 	machines map[string]record
 	tags     map[string]string // tag -> ref
 	names    map[string]string // name -> ref
@@ -55,17 +54,17 @@ type Cloud struct {
 	down     bool
 }
 
-// record is a machine as the file has it.
+// record is a machine in the format of the file.
 type record struct {
 	provider.Machine
-	Ready     time.Time       `json:",omitzero"` // when its clone has ended
-	Want      provider.Spec   // what it is made for
+	Ready     time.Time       `json:",omitzero"` // end of its clone
+	Want      provider.Spec   // spec that it was created from
 	Snapshots []savedSnapshot `json:"Saved,omitempty"`
-	Taken     int             `json:",omitempty"` // snapshots so far
+	Taken     int             `json:",omitempty"` // number of snapshots ever taken
 	Gone      bool            `json:",omitempty"`
 }
 
-// savedSnapshot is a snapshot, and what the machine was like.
+// savedSnapshot is a snapshot and the state of the machine at that time.
 type savedSnapshot struct {
 	provider.Snapshot
 	Memory    bool
@@ -74,14 +73,14 @@ type savedSnapshot struct {
 	Disks     []provider.Disk
 }
 
-// FailureMode is what a failure does.
+// FailureMode is the effect of an injected failure.
 type FailureMode string
 
-// The troubles.
+// The failure modes.
 const (
-	Unavailable FailureMode = "unavailable" // nothing is done, and trying again may help
-	Refused     FailureMode = "refused"     // nothing is done, and trying again does not help
-	AnswerLost  FailureMode = "answer_lost" // it is done, but the caller is told Unavailable
+	Unavailable FailureMode = "unavailable" // the call does nothing; a retry may succeed
+	Refused     FailureMode = "refused"     // the call does nothing; a retry fails too
+	AnswerLost  FailureMode = "answer_lost" // the call takes effect but returns Unavailable
 )
 
 type failure struct {
@@ -90,10 +89,10 @@ type failure struct {
 	remaining int
 }
 
-// Templates are the names of what can be cloned.
+// Templates returns the names of the templates.
 func Templates() []string { return []string{"debian-12", "rocky-9", "windows-2022"} }
 
-// NewCloud gives a cloud in memory.
+// NewCloud returns a cloud in memory; o.Path is ignored.
 func NewCloud(o Options) *Cloud {
 	o.Path = ""
 	return newCloud(o)
@@ -103,7 +102,7 @@ func newCloud(o Options) *Cloud {
 	return &Cloud{options: o, machines: map[string]record{}, tags: map[string]string{}, names: map[string]string{}}
 }
 
-// OpenCloud gives a cloud that is kept in the file o.Path.
+// OpenCloud returns a cloud that is stored in the file o.Path.
 func OpenCloud(o Options) (*Cloud, error) {
 	c := newCloud(o)
 	if o.Path == "" {
@@ -130,8 +129,8 @@ func (c *Cloud) Close() error {
 	return c.file.Close()
 }
 
-// FailNext makes the next calls fail. call is "verify", "discover", "list",
-// "find", "inspect", or the name of a step such as "clone"; "" is any of them.
+// FailNext makes the next calls fail. call is "verify", "discover", "list", "find",
+// "inspect", or the name of a step such as "clone"; "" is any of them.
 func (c *Cloud) FailNext(call string, t FailureMode, times int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,14 +144,14 @@ func (c *Cloud) SetDown(down bool) {
 	c.down = down
 }
 
-// Len is the number of machines.
+// Len returns the number of machines.
 func (c *Cloud) Len() int {
 	n := 0
 	_ = c.locked(func() error { n = len(c.refs); return nil })
 	return n
 }
 
-// Populate makes machines that Halcyon did not make, for sync-vms.
+// Populate creates n machines that Halcyon did not create, for the import by sync-vms.
 func (c *Cloud) Populate(n int) error {
 	return c.locked(func() error {
 		var lines []byte
@@ -167,7 +166,7 @@ func (c *Cloud) Populate(n int) error {
 	})
 }
 
-// Rename gives a machine another name, as an operator does.
+// Rename renames a machine, as an operator would.
 func (c *Cloud) Rename(ref, name string) error {
 	return c.locked(func() error {
 		r, ok := c.machines[ref]
@@ -180,7 +179,7 @@ func (c *Cloud) Rename(ref, name string) error {
 	})
 }
 
-// nextFailure says which failure the call meets.
+// nextFailure returns the failure to inject into the call, "" for none.
 func (c *Cloud) nextFailure(call string) FailureMode {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,8 +199,8 @@ func (c *Cloud) isDown() bool {
 	return c.down
 }
 
-// locked calls f when nobody else, in this process or another, uses the machines,
-// and with all that others have written.
+// locked calls f while holding the lock against other goroutines and processes, after
+// reading the records that others have written.
 func (c *Cloud) locked(f func() error) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,8 +217,8 @@ func (c *Cloud) locked(f func() error) (err error) {
 	return f()
 }
 
-// catchUp reads what was written since. A line that a dying process did not
-// finish is ended here, so that it stays alone in being lost.
+// catchUp reads the records that were appended since the last call. If a crashed process
+// left an unfinished line, it appends a newline, so that only that line is lost.
 func (c *Cloud) catchUp() error {
 	info, err := c.file.Stat()
 	if err != nil {
@@ -260,7 +259,7 @@ func (c *Cloud) write(lines []byte) error {
 	return nil
 }
 
-// appendRecord puts a record into memory and its line to the others.
+// appendRecord indexes a record and appends its line to lines.
 func (c *Cloud) appendRecord(lines []byte, r record) []byte {
 	c.index(r)
 	if c.file == nil {
@@ -268,15 +267,15 @@ func (c *Cloud) appendRecord(lines []byte, r record) []byte {
 	}
 	line, err := json.Marshal(r)
 	if err != nil {
-		return lines // a record is plain data
+		return lines // cannot happen: a record is plain data
 	}
 	return append(append(lines, line...), '\n')
 }
 
-// save keeps a record.
+// save indexes a record and writes it to the file.
 func (c *Cloud) save(r record) error { return c.write(c.appendRecord(nil, r)) }
 
-// index puts a record into memory.
+// index updates the machine and the lookups by tag, name and Ref.
 func (c *Cloud) index(r record) {
 	var n int64
 	if _, err := fmt.Sscanf(r.Ref, refFormat, &n); err == nil {
@@ -311,7 +310,7 @@ func (c *Cloud) index(r record) {
 
 const refFormat = "sim-%09d"
 
-// newRecord is a new machine as its clone has it: off, with the size of the template.
+// newRecord returns a new machine as a clone leaves it: off, with the template's size.
 func (c *Cloud) newRecord(spec provider.Spec) record {
 	c.last++
 	n := c.last
@@ -347,7 +346,7 @@ func orDefault(s, otherwise string) string {
 
 func base(path string) string { return path[strings.LastIndex(path, "/")+1:] }
 
-// clone gives a copy that shares nothing.
+// clone returns a deep copy.
 func (r record) clone() record {
 	r.Disks = slices.Clone(r.Disks)
 	r.NICs = slices.Clone(r.NICs)

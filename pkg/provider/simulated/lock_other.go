@@ -4,7 +4,7 @@ package simulated
 
 import "os"
 
-// Without file locks a cloud's file is for one process.
+// lock does nothing: without file locks only one process may use a cloud's file.
 func lock(*os.File) error { return nil }
 
 func unlock(*os.File) error { return nil }

@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// Provider is somebody who uses a Cloud.
+// Provider is a client of a Cloud.
 type Provider struct {
 	cloud    *Cloud
 	password string
@@ -19,14 +19,16 @@ type Provider struct {
 
 var _ provider.Provider = (*Provider)(nil)
 
-// New makes a provider of the cloud's machines. Of cfg only the password counts.
+// New returns a provider of the cloud's machines. It uses only the password of cfg.
 func New(cfg provider.Config, cloud *Cloud) *Provider {
 	return &Provider{cloud: cloud, password: cfg.Password}
 }
 
+// pollInterval is the wait between two calls of a step that waits for a clone.
 const pollInterval = 20 * time.Millisecond
 
-// call is one call of the cloud: latency, troubles, the password, and then f.
+// call performs one call to the cloud: latency, injected failures, the password check,
+// and then f.
 func (p *Provider) call(ctx context.Context, name string, f func() error) error {
 	c := p.cloud
 	canceled := func() error {
@@ -61,13 +63,13 @@ func (p *Provider) call(ctx context.Context, name string, f func() error) error 
 	return c.locked(f)
 }
 
-// Verify says that it is a simulation.
+// Verify returns the product name of the simulation.
 func (p *Provider) Verify(ctx context.Context) (provider.About, error) {
 	about := provider.About{Product: "Halcyon simulated cloud", APIType: "Simulated"}
 	return about, p.call(ctx, "verify", func() error { return nil })
 }
 
-// inventory is where machines can go.
+// inventory returns the places for machines.
 func inventory() provider.Inventory {
 	return provider.Inventory{
 		Datacenters: []string{"/dc"},
@@ -78,7 +80,7 @@ func inventory() provider.Inventory {
 	}
 }
 
-// Discover lists an invented inventory.
+// Discover returns the templates and the invented places.
 func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
 	inv := inventory()
 	for _, name := range Templates() {
@@ -94,7 +96,7 @@ func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
 	return inv, nil
 }
 
-// List gives a page of machines.
+// List implements provider.Provider.
 func (p *Provider) List(ctx context.Context, after string, limit int) ([]provider.Machine, error) {
 	if limit <= 0 {
 		return nil, fault.Invalidf("A page of machines needs a limit above 0.")
@@ -117,7 +119,7 @@ func (p *Provider) List(ctx context.Context, after string, limit int) ([]provide
 	return page, nil
 }
 
-// Find gives the machine that carries the tag.
+// Find implements provider.Provider.
 func (p *Provider) Find(ctx context.Context, tag string) (provider.Machine, error) {
 	return p.get(ctx, "find", func() (record, error) {
 		if r, ok := p.cloud.machines[p.cloud.tags[tag]]; ok && tag != "" {
@@ -127,7 +129,7 @@ func (p *Provider) Find(ctx context.Context, tag string) (provider.Machine, erro
 	})
 }
 
-// Inspect gives the machine with this Ref.
+// Inspect implements provider.Provider.
 func (p *Provider) Inspect(ctx context.Context, ref string) (provider.Machine, error) {
 	return p.get(ctx, "inspect", func() (record, error) { return p.machine(ref) })
 }
@@ -145,7 +147,8 @@ func (p *Provider) get(ctx context.Context, name string, f func() (record, error
 	return m, nil
 }
 
-// machine must be called with the cloud locked, as all below that touch records.
+// machine returns a copy of the record of a machine. Like the methods below it requires
+// the cloud's lock.
 func (p *Provider) machine(ref string) (record, error) {
 	r, ok := p.cloud.machines[ref]
 	if !ok {
@@ -154,7 +157,7 @@ func (p *Provider) machine(ref string) (record, error) {
 	return r.clone(), nil
 }
 
-// step makes a provider.Step.
+// step returns a provider.Step that calls f with the cloud locked.
 func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Duration, error)) provider.Step {
 	return provider.Step{Name: name, Title: title, Run: func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
 		before := maps.Clone(memo)
@@ -163,7 +166,7 @@ func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Dur
 			return err
 		})
 		if err != nil {
-			// Whoever gets no answer knows nothing of it.
+			// Without an answer the caller has no result: undo changes to the memo.
 			clear(memo)
 			maps.Copy(memo, before)
 			return 0, err
@@ -172,7 +175,7 @@ func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Dur
 	}}
 }
 
-// change is a step that changes one machine.
+// change returns a step that changes one machine.
 func (p *Provider) change(name, title string, lookup func(provider.Memo) (record, error), f func(*record) error) provider.Step {
 	return p.step(name, title, func(memo provider.Memo) (time.Duration, error) {
 		r, err := lookup(memo)
@@ -190,8 +193,8 @@ func (p *Provider) byRef(ref string) func(provider.Memo) (record, error) {
 	return func(provider.Memo) (record, error) { return p.machine(ref) }
 }
 
-// Create makes a machine in steps as a vCenter's simulator does: the clone has a
-// name and nothing else.
+// Create creates a machine in the same steps as the vsphere provider on its simulator:
+// the clone has only its name.
 func (p *Provider) Create(spec provider.Spec) []provider.Step {
 	created := func(memo provider.Memo) (record, error) {
 		if memo[provider.MemoRef] == "" {
@@ -223,7 +226,7 @@ func (p *Provider) Create(spec provider.Spec) []provider.Step {
 		p.change("power-on", "Powering on", created, powerOn),
 	}
 	for i := range steps[1:] {
-		steps[i+1].WithPrevious = true // there is nobody to wait for
+		steps[i+1].WithPrevious = true // they do not wait
 	}
 	return steps
 }
@@ -234,7 +237,7 @@ func setIfPositive(to *int, v int) {
 	}
 }
 
-// existing gives the machine that an earlier attempt made.
+// existing returns the machine that an earlier attempt created.
 func (p *Provider) existing(spec provider.Spec) (record, bool) {
 	c := p.cloud
 	if r, ok := c.machines[c.tags[spec.Tag]]; ok {
@@ -282,7 +285,8 @@ func (p *Provider) clone(spec provider.Spec, memo provider.Memo) (time.Duration,
 	return 0, nil
 }
 
-// powerOn lets the guest find its name and address.
+// powerOn turns the machine on and applies the host name and address, like a guest that
+// customizes itself.
 func powerOn(r *record) error {
 	r.Power = provider.PowerOn
 	r.Hostname = orDefault(r.Want.Hostname, orDefault(r.Hostname, r.Name))
@@ -293,7 +297,7 @@ func powerOn(r *record) error {
 	return nil
 }
 
-// Modify changes a machine.
+// Modify implements provider.Provider.
 func (p *Provider) Modify(ref string, change provider.Change) []provider.Step {
 	return []provider.Step{p.change("modify", "Changing the machine", p.byRef(ref), func(r *record) error {
 		setIfPositive(&r.CPUs, change.CPUs)
@@ -316,7 +320,7 @@ func (p *Provider) Modify(ref string, change provider.Change) []provider.Step {
 	})}
 }
 
-// Power brings a machine into a power state.
+// Power implements provider.Provider.
 func (p *Provider) Power(ref string, op provider.PowerOp) []provider.Step {
 	return []provider.Step{p.change("power", "Changing the power state", p.byRef(ref), func(r *record) error {
 		switch op {
@@ -330,8 +334,8 @@ func (p *Provider) Power(ref string, op provider.PowerOp) []provider.Step {
 	})}
 }
 
-// Destroy removes a machine, also one whose tag was not written yet: its name
-// ends in the tag's beginning.
+// Destroy removes a machine, including one without a tag yet: its name ends in the first
+// characters of the tag.
 func (p *Provider) Destroy(ref, tag string) []provider.Step {
 	return []provider.Step{p.step("destroy", "Removing the machine", func(provider.Memo) (time.Duration, error) {
 		c := p.cloud
@@ -354,5 +358,5 @@ func (p *Provider) Destroy(ref, tag string) []provider.Step {
 	})}
 }
 
-// Close does nothing: there is no session.
+// Close does nothing: there are no sessions.
 func (p *Provider) Close(context.Context) error { return nil }

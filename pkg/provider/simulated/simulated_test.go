@@ -60,7 +60,7 @@ func TestMemory(t *testing.T) {
 	providertest.Run(t, func(*testing.T) providertest.Fixture { return fixture(c, c) })
 }
 
-// TestFile has two processes, as it were, on one file.
+// TestFile runs the suite with two clouds on one file, like two processes.
 func TestFile(t *testing.T) {
 	t.Parallel()
 	o := simulated.Options{
@@ -79,7 +79,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestTornLine has a process that died while it wrote.
+// TestTornLine reads a file after a crash during a write.
 func TestTornLine(t *testing.T) {
 	t.Parallel()
 	o := simulated.Options{Path: filepath.Join(t.TempDir(), "cloud.jsonl")}

@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// Snapshots gives a machine's snapshots.
+// Snapshots implements provider.Provider.
 func (p *Provider) Snapshots(ctx context.Context, ref string) (list []provider.Snapshot, err error) {
 	err = p.call(ctx, "snapshots", func() error {
 		r, err := p.machine(ref)
@@ -25,7 +25,7 @@ func (p *Provider) Snapshots(ctx context.Context, ref string) (list []provider.S
 	return list, err
 }
 
-// Snapshot notes what the machine is like.
+// Snapshot stores the size, power state and disks of the machine.
 func (p *Provider) Snapshot(ref string, spec provider.SnapshotSpec) []provider.Step {
 	return []provider.Step{p.change("snapshot", "Taking the snapshot "+spec.Name, p.byRef(ref), func(r *record) error {
 		if spec.Name == "" {
@@ -53,14 +53,14 @@ func (p *Provider) Snapshot(ref string, spec provider.SnapshotSpec) []provider.S
 	})}
 }
 
-// setCurrent makes one of the snapshots the current one.
+// setCurrent makes the snapshot with the ref the current one.
 func (r *record) setCurrent(ref string) {
 	for i := range r.Snapshots {
 		r.Snapshots[i].Current = r.Snapshots[i].Ref == ref
 	}
 }
 
-// Revert makes the machine what it was like.
+// Revert restores the size, power state and disks of the machine.
 func (p *Provider) Revert(ref, snapshot string) []provider.Step {
 	return []provider.Step{p.change("revert", "Going back to the snapshot", p.byRef(ref), func(r *record) error {
 		i := slices.IndexFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Ref == snapshot })
@@ -74,8 +74,8 @@ func (p *Provider) Revert(ref, snapshot string) []provider.Step {
 	})}
 }
 
-// RemoveSnapshot forgets what the machine was like. The one before it becomes the
-// current one when it was.
+// RemoveSnapshot removes a snapshot. If it was the current one, the snapshot before it
+// becomes current.
 func (p *Provider) RemoveSnapshot(ref, snapshot string) []provider.Step {
 	return []provider.Step{p.change("remove-snapshot", "Removing the snapshot", p.byRef(ref), func(r *record) error {
 		i := slices.IndexFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Ref == snapshot })

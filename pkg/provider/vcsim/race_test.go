@@ -2,5 +2,5 @@
 
 package vcsim_test
 
-// racing: the simulator runs in this process, and has races of its own.
+// raceEnabled skips the tests: govmomi's simulator runs in this process and has data races.
 const racing = true

@@ -22,8 +22,8 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// SavedVM is what is kept of a machine: what Halcyon can see of it. Snapshots
-// are not kept.
+// SavedVM is the stored state of a machine: the properties that Halcyon reads. Snapshots
+// are not stored.
 type SavedVM struct {
 	Ref          string            `json:"ref,omitempty"`
 	Name         string            `json:"name"`
@@ -35,7 +35,7 @@ type SavedVM struct {
 	UUID         string            `json:"uuid,omitempty"`
 	InstanceUUID string            `json:"instance_uuid,omitempty"`
 	Annotation   string            `json:"annotation,omitempty"`
-	ExtraConfig  map[string]string `json:"extra_config,omitempty"` // the keys that begin with "halcyon."
+	ExtraConfig  map[string]string `json:"extra_config,omitempty"` // only keys with the prefix "halcyon."
 	On           bool              `json:"on,omitempty"`
 	Hostname     string            `json:"hostname,omitempty"`
 	IP           string            `json:"ip,omitempty"`
@@ -61,8 +61,8 @@ const (
 	gigabyteKB  = 1 << 20
 )
 
-// Inventory is what a simulator without a state begins with: the templates and n
-// machines (0 means 8, negative none).
+// Inventory returns the initial machines of a simulator without a state file: the
+// templates and n machines (0 is 8, a negative number is none).
 func Inventory(n int) []SavedVM {
 	if n == 0 {
 		n = 8
@@ -94,9 +94,9 @@ func Inventory(n int) []SavedVM {
 	return all
 }
 
-// load reads a state file; nil without an error when there is none.
+// load reads a state file. It returns nil without an error when the file does not exist.
 func load(path string) ([]SavedVM, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // whoever starts the simulator names the file
+	data, err := os.ReadFile(path) //nolint:gosec // the path comes from the command line
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -110,8 +110,8 @@ func load(path string) ([]SavedVM, error) {
 	return machines, nil
 }
 
-// Save writes the machines to a file, atomically, and not at all when it already
-// says the same.
+// Save writes the machines to a file, atomically, unless the file has the same content
+// already.
 func (s *Server) Save(path string) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -153,7 +153,7 @@ func (s *Server) saveLoop() {
 			return
 		case <-time.After(saveDelay):
 		}
-		// An error shows again on Close, which reports it.
+		// Close saves again and reports the error.
 		_ = s.Save(s.state)
 	}
 }
@@ -168,19 +168,18 @@ func (w *watcher) notify(ref types.ManagedObjectReference) {
 	}
 }
 
-// PutObject is told of every new object.
+// PutObject implements simulator.RegisterObject for new objects.
 func (w *watcher) PutObject(_ *simulator.Context, obj mo.Reference) { w.notify(obj.Reference()) }
 
-// UpdateObject is told of every change.
+// UpdateObject implements simulator.RegisterObject for changed objects.
 func (w *watcher) UpdateObject(_ *simulator.Context, obj mo.Reference, _ []types.PropertyChange) {
 	w.notify(obj.Reference())
 }
 
-// RemoveObject is told of every object that went.
+// RemoveObject implements simulator.RegisterObject for removed objects.
 func (w *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) { w.notify(ref) }
 
-// Snapshot gives the facts of all machines, templates too, in the order of their
-// Refs.
+// Snapshot returns all machines, including templates, in the order of their Refs.
 func (s *Server) Snapshot() []SavedVM {
 	ctx := s.lockContext()
 	registry := s.model.Map()
@@ -203,12 +202,13 @@ func (s *Server) Snapshot() []SavedVM {
 	return machines
 }
 
-// lockContext is somebody to hold locks, other than whoever else calls.
+// lockContext returns a simulator context that holds locks of its own.
 func (s *Server) lockContext() *simulator.Context {
 	return &simulator.Context{Context: context.Background(), Map: s.model.Map()}
 }
 
-// savedVM reads a machine under its lock. Not whole is one that is being made.
+// savedVM returns the state of a machine, whose lock the caller holds. It reports whether
+// the machine is complete: not one that is still being created.
 func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedVM, bool) {
 	if vm.Config == nil || vm.Guest == nil || vm.Runtime.Host == nil || vm.Parent == nil {
 		return SavedVM{}, false
@@ -260,7 +260,8 @@ func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedV
 	return m, m.Folder != ""
 }
 
-// path is the inventory path of an object, "" when the way to the root is broken.
+// path returns the inventory path of an object, "" if it is not connected to the root
+// folder.
 func path(registry *simulator.Registry, ref types.ManagedObjectReference) string {
 	p := ""
 	for {
@@ -273,7 +274,7 @@ func path(registry *simulator.Registry, ref types.ManagedObjectReference) string
 		}
 		name := e.Entity().Name
 		if pg, ok := e.(*simulator.DistributedVirtualPortgroup); ok {
-			name = pg.Name // a field of its own that hides the entity's
+			name = pg.Name // this field hides the entity's
 		}
 		p = "/" + name + p
 		ref = *e.Entity().Parent
@@ -288,7 +289,7 @@ func splitPath(p string) (parent, name string) {
 	return p[:i], p[i+1:]
 }
 
-// refNumber is the counter in a Ref such as "vm-42".
+// refNumber returns the counter in a Ref such as "vm-42", 0 for other formats.
 func refNumber(ref string) int64 {
 	_, digits, _ := strings.Cut(ref, "-")
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -298,9 +299,8 @@ func refNumber(ref string) int64 {
 	return n
 }
 
-// restore makes the machines. Those with a Ref get it back: the registry's
-// counter is first moved behind the highest of them, so that nothing made later
-// takes one of them.
+// restore creates the machines with their stored Refs. It first advances the registry's
+// counter beyond the highest of them, so that new objects do not reuse a Ref.
 func (s *Server) restore(ctx context.Context, machines []SavedVM) error {
 	highest := int64(0)
 	for _, m := range machines {
@@ -329,7 +329,7 @@ func (s *Server) restore(ctx context.Context, machines []SavedVM) error {
 	return nil
 }
 
-// put makes one machine.
+// put creates one machine.
 func (s *Server) put(ctx context.Context, pool *object.ResourcePool, m SavedVM) error {
 	folder, err := s.folder(ctx, m.Folder)
 	if err != nil {
@@ -380,8 +380,8 @@ func (s *Server) put(ctx context.Context, pool *object.ResourcePool, m SavedVM) 
 	return nil
 }
 
-// await waits for a task. The client's own way looks only every few milliseconds,
-// which is most of the time that a start takes.
+// await waits for a task. It polls every 0.1 ms: the client's own wait polls every few
+// milliseconds, which would be most of the start-up time.
 func (s *Server) await(task *object.Task, err error) (any, error) {
 	if err != nil {
 		return nil, err
@@ -405,7 +405,7 @@ func (s *Server) await(task *object.Task, err error) (any, error) {
 	}
 }
 
-// devices are a machine's controllers, disks and network cards.
+// devices returns the controllers, disks and network cards of a machine.
 func (s *Server) devices(ctx context.Context, m SavedVM) ([]types.BaseVirtualDeviceConfigSpec, error) {
 	var devices object.VirtualDeviceList
 	scsi, err := devices.CreateSCSIController("pvscsi")
@@ -436,7 +436,7 @@ func (s *Server) devices(ctx context.Context, m SavedVM) ([]types.BaseVirtualDev
 		}
 		network, ok := ref.(object.NetworkReference)
 		if !ok {
-			continue // a network that is no longer there
+			continue // the network no longer exists
 		}
 		backing, err := network.EthernetCardBackingInfo(ctx)
 		if err != nil {
@@ -452,8 +452,8 @@ func (s *Server) devices(ctx context.Context, m SavedVM) ([]types.BaseVirtualDev
 	return devices.ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
 }
 
-// rename gives a machine the Ref that it had in an earlier life. It is done
-// before anybody can see the machine.
+// rename changes the Ref of a machine to the stored one. It runs before the server
+// accepts requests.
 func (s *Server) rename(ref types.ManagedObjectReference, to string) types.ManagedObjectReference {
 	if to == "" || to == ref.Value {
 		return ref

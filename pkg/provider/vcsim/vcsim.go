@@ -1,14 +1,12 @@
-// Package vcsim runs govmomi's vCenter simulator inside this process: a real SOAP
-// endpoint with a small inventory, for the demo, for `halcyon simulator` and for
-// tests.
+// Package vcsim runs govmomi's vCenter simulator inside this process: a SOAP endpoint
+// with a small inventory, for the demo, for `halcyon simulator` and for tests.
 //
-// It speaks plain HTTP: the demo talks to it over loopback, and a certificate
-// would cost start-up time and buy nothing.
+// It serves plain HTTP: the demo uses it over the loopback interface, where a certificate
+// would only cost start-up time.
 //
-// The inventory: a datacenter DC0 with the cluster DC0_C0 of one host, the
-// datastore LocalDS_0, the network DC0_DVPG0, the folder /DC0/vm/Halcyon to clone
-// into, the templates debian-12 and rocky-9, and some running machines that
-// Halcyon did not make.
+// The inventory: a datacenter DC0 with the cluster DC0_C0 of one host, the datastore
+// LocalDS_0, the network DC0_DVPG0, the folder /DC0/vm/Halcyon for clones, the templates
+// debian-12 and rocky-9, and some running machines that Halcyon did not create.
 package vcsim
 
 import (
@@ -25,7 +23,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// What the inventory is made of, as inventory paths.
+// Inventory paths of the simulated objects.
 const (
 	Datacenter = "/DC0"
 	Cluster    = "/DC0/host/DC0_C0"
@@ -34,20 +32,18 @@ const (
 	Folder     = "/DC0/vm/Halcyon"
 )
 
-// Templates are the names of the templates.
+// Templates returns the names of the templates.
 func Templates() []string { return []string{"debian-12", "rocky-9"} }
 
-// Options say what to start. Username and Password have no default: whoever
-// starts a vCenter says who may sign in.
+// Options configures a simulator. Username and Password are required.
 type Options struct {
-	Listen   string // host:port; "" is 127.0.0.1:0, a free port
+	Listen   string // host:port; "" is 127.0.0.1 with a free port
 	Username string
 	Password string
-	Machines int // running machines besides the templates; 0 means 8, negative none
+	Machines int // running machines besides the templates; 0 is 8, a negative number is none
 
-	// State is a file that keeps the machines between runs: they are read from it
-	// when it exists, with their Refs, and written to it whenever something
-	// changed and on Close. "" keeps nothing.
+	// State is the file that stores the machines between runs, with their Refs. It is
+	// read by Start and written after changes and by Close. "" stores nothing.
 	State string
 }
 
@@ -67,15 +63,16 @@ type Server struct {
 	closeErr  error
 }
 
-// saveDelay is how long after a change the state file is written: long enough
-// that a burst of changes is one write.
+// saveDelay is the time between a change and the write of the state file: a burst of
+// changes causes one write.
 const saveDelay = 250 * time.Millisecond
 
-// startMu is held while a simulator is made: govmomi's keep what they are made
-// from in globals, and write to it.
+// startMu is held while a simulator is created: govmomi's simulators are created from
+// global variables, and write to them.
 var startMu sync.Mutex
 
-// Start starts a simulator. It takes a fraction of a second.
+// Start starts a simulator, in a fraction of a second. It returns an error if the address
+// is in use or the state file is invalid.
 func Start(o Options) (*Server, error) {
 	startMu.Lock()
 	defer startMu.Unlock()
@@ -133,7 +130,8 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
-// listen starts the HTTP server. The simulator panics when it cannot listen.
+// listen starts the HTTP server. The simulator panics if it cannot listen; the panic
+// becomes an error.
 func (s *Server) listen() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -147,10 +145,10 @@ func (s *Server) listen() (err error) {
 	return nil
 }
 
-// URL is the endpoint, such as http://127.0.0.1:8989/sdk, without a password.
+// URL returns the endpoint, such as http://127.0.0.1:8989/sdk, without credentials.
 func (s *Server) URL() string { return s.url.String() }
 
-// Close writes the state, stops serving, and removes the simulator's files.
+// Close writes the state, stops the server, and removes the simulator's files.
 func (s *Server) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.stop)
@@ -165,7 +163,7 @@ func (s *Server) Close() error {
 	return s.closeErr
 }
 
-// folder finds or makes a folder of machines by its inventory path.
+// folder returns the machine folder with the inventory path, and creates it if needed.
 func (s *Server) folder(ctx context.Context, path string) (*object.Folder, error) {
 	index := object.NewSearchIndex(s.client)
 	ref, err := index.FindByInventoryPath(ctx, path)
@@ -186,12 +184,12 @@ func (s *Server) folder(ctx context.Context, path string) (*object.Folder, error
 	return in.CreateFolder(ctx, name)
 }
 
-// watcher notes that something in the inventory changed.
+// watcher signals changes of machines in the inventory.
 type watcher struct {
 	changed chan<- struct{}
 }
 
-// Reference makes the watcher a handler of the simulator's registry.
+// Reference implements mo.Reference, which the simulator's registry requires.
 func (*watcher) Reference() types.ManagedObjectReference {
 	return types.ManagedObjectReference{Type: "HalcyonWatcher", Value: "halcyon-watcher"}
 }

@@ -128,8 +128,8 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// TestState has machines made, changed and removed, and everything as it was
-// after a new start: by Close, and by a process that was killed.
+// TestState creates, changes and removes machines, and finds them unchanged after a
+// restart: after Close, and after a crash.
 func TestState(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "vcsim.json")
@@ -151,7 +151,7 @@ func TestState(t *testing.T) {
 	run(t, p.Destroy(before[1].Ref, ""))
 	want := list(t, p)
 
-	// Killed: the file is as the last change left it.
+	// A crash leaves the file of the last change.
 	killed := filepath.Join(t.TempDir(), "killed.json")
 	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -182,7 +182,7 @@ func TestState(t *testing.T) {
 		if inv, err := p.Discover(t.Context()); err != nil || len(inv.Templates) != 2 {
 			t.Errorf("templates: %+v, %v", inv.Templates, err)
 		}
-		// What is made now takes nobody's Ref, and the old ones still work.
+		// New machines get new Refs, and the old Refs still work.
 		tag := uuid.NewString()
 		again := run(t, p.Create(provider.Spec{Tag: tag, Name: "new-" + tag[:8], Template: "rocky-9"}))
 		if all := list(t, p); len(all) != len(want)+1 {
@@ -203,9 +203,9 @@ func TestState(t *testing.T) {
 	}
 }
 
-// A machine that is just being made has a name, as in a vCenter: govmomi's
-// simulator panics when it looks for a name and meets a machine without one, and
-// keeps the lock that it held.
+// TestNamesWhileCloning searches by name while machines are cloned. Without the
+// workaround govmomi's simulator panics when a search meets a machine without a name, and
+// keeps its lock.
 func TestNamesWhileCloning(t *testing.T) {
 	t.Parallel()
 	s := start(t, vcsim.Options{Machines: -1})

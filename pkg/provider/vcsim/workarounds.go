@@ -12,11 +12,10 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// A machine that is just being made is in the simulator's inventory before it has
-// a name, and the simulator panics when it looks for a name and meets one without.
-// Whoever looks keeps a lock then, so that nothing is answered any more; and a
-// clone that looks takes the whole process along. So nobody looks while a machine
-// is being made.
+// installWorkarounds works around races of govmomi's simulator. A machine is in its
+// inventory before it has a name, and a search by name that meets one panics. The search
+// then keeps its lock, which blocks all requests; a clone that searches ends the process.
+// So searches and clones exclude each other.
 func installWorkarounds(model *simulator.Model) {
 	registry := model.Map()
 	registry.Put(&lockingIndex{registry.SearchIndex(), model.ServiceContent.RootFolder})
@@ -24,8 +23,8 @@ func installWorkarounds(model *simulator.Model) {
 	registry.Handler = clearCurrentSnapshot
 }
 
-// clearCurrentSnapshot is told of every call. The simulator panics when it removes the
-// current snapshot and that has none before it: so there is no current one by then.
+// clearCurrentSnapshot runs before every call. The simulator panics when it removes a
+// current snapshot without a parent, so this clears the current snapshot first.
 func clearCurrentSnapshot(ctx *simulator.Context, call *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	if call.Name != "RemoveSnapshot_Task" || ctx.Session == nil {
 		return nil, nil
@@ -49,20 +48,22 @@ func clearCurrentSnapshot(ctx *simulator.Context, call *simulator.Method) (mo.Re
 	return nil, nil
 }
 
-// cloneLimiter has clones made one after the other. Those of one template are anyway.
+// cloneLimiter runs clones one at a time. Those of one template are sequential in any
+// case.
 type cloneLimiter struct {
-	cloning sync.Mutex // held while one is made
+	cloning sync.Mutex // held during a clone
 
 	mu   sync.Mutex
-	task types.ManagedObjectReference // that makes it
+	task types.ManagedObjectReference // the clone task in progress
 }
 
-// Reference makes it a handler of the simulator's registry.
+// Reference implements mo.Reference, which the simulator's registry requires.
 func (*cloneLimiter) Reference() types.ManagedObjectReference {
 	return types.ManagedObjectReference{Type: "HalcyonTurns", Value: "halcyon-turns"}
 }
 
-// PutObject is told of every new object; of a task before it begins.
+// PutObject waits for the clone in progress when a new clone task is registered, before
+// it starts.
 func (t *cloneLimiter) PutObject(_ *simulator.Context, obj mo.Reference) {
 	task, ok := obj.(*simulator.Task)
 	if !ok || task.Info.DescriptionId != "VirtualMachine.cloneVm" {
@@ -74,7 +75,7 @@ func (t *cloneLimiter) PutObject(_ *simulator.Context, obj mo.Reference) {
 	t.task = task.Self
 }
 
-// UpdateObject is told of every change.
+// UpdateObject allows the next clone when a clone task has ended.
 func (t *cloneLimiter) UpdateObject(_ *simulator.Context, obj mo.Reference, changes []types.PropertyChange) {
 	task, ok := obj.(*mo.Task)
 	if !ok {
@@ -96,10 +97,10 @@ func (t *cloneLimiter) release(task types.ManagedObjectReference) {
 	}
 }
 
-// RemoveObject is told of every object that went.
+// RemoveObject implements simulator.RegisterObject.
 func (*cloneLimiter) RemoveObject(*simulator.Context, types.ManagedObjectReference) {}
 
-// lockingIndex looks for names while nothing is being made where it looks.
+// lockingIndex is a search index that locks the folder in which it searches.
 type lockingIndex struct {
 	*simulator.SearchIndex
 	root types.ManagedObjectReference
@@ -111,8 +112,8 @@ func (*lockingIndex) Lock() {}
 // Unlock does nothing.
 func (*lockingIndex) Unlock() {}
 
-// FindChild looks for a name in a folder, which is locked while a machine is made
-// in it.
+// FindChild searches a folder by name. The folder is locked while a machine is created in
+// it.
 func (x *lockingIndex) FindChild(ctx *simulator.Context, req *types.FindChild) (res soap.HasFault) {
 	in := ctx.Map.Get(req.Entity)
 	if in == nil {
@@ -122,7 +123,7 @@ func (x *lockingIndex) FindChild(ctx *simulator.Context, req *types.FindChild) (
 	return res
 }
 
-// FindByInventoryPath goes down a path, name by name.
+// FindByInventoryPath follows a path name by name.
 func (x *lockingIndex) FindByInventoryPath(ctx *simulator.Context, req *types.FindByInventoryPath) soap.HasFault {
 	root := x.root
 	found := &root
