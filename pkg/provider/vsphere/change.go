@@ -12,18 +12,18 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// shutdownPolls is how many seconds a guest has to shut itself down.
+// shutdownPolls is the number of polls, one per second, for a guest to shut down.
 const shutdownPolls = 60
 
-// finder gives the machine that a step is about.
+// finder returns the machine of a step.
 type finder func(context.Context, *vim25.Client, provider.Memo) (ref, error)
 
 func byRef(r string) finder {
 	return func(context.Context, *vim25.Client, provider.Memo) (ref, error) { return machineRef(r), nil }
 }
 
-// Modify changes processors and memory, also of a running machine if vCenter lets
-// it, and grows a disk.
+// Modify changes processors and memory, also of a running machine if vCenter allows it,
+// and grows a disk.
 func (p *Provider) Modify(r string, change provider.Change) []provider.Step {
 	var steps []provider.Step
 	if change.CPUs != 0 || change.MemoryMB != 0 {
@@ -74,9 +74,8 @@ func (p *Provider) growDisk(vm ref, change provider.Change) action {
 	}
 }
 
-// Power brings the machine into a power state. Off lets the guest shut down
-// first when its tools run. Reboot leaves the machine running, so one that was off
-// is powered on.
+// Power changes the power state. Powering off shuts down the guest first if VMware Tools
+// run. A reboot powers on a machine that is off.
 func (p *Provider) Power(r string, op provider.PowerOp) []provider.Step {
 	switch op {
 	case provider.OpPowerOn:
@@ -94,14 +93,14 @@ func (p *Provider) Power(r string, op provider.PowerOp) []provider.Step {
 	}}}
 }
 
-// powerState reads whether a machine is on, and whether its guest listens.
+// powerState returns the power state, and whether VMware Tools run in the guest.
 func (p *Provider) powerState(ctx context.Context, c *vim25.Client, vm ref) (state types.VirtualMachinePowerState, tools bool, err error) {
 	props, err := p.readOne(ctx, c, vm, "runtime.powerState", "guest.toolsRunningStatus")
 	running := string(types.VirtualMachineToolsRunningStatusGuestToolsRunning)
 	return get[types.VirtualMachinePowerState](props, "runtime.powerState"), get[string](props, "guest.toolsRunningStatus") == running, err
 }
 
-// powerOn is done when the machine runs.
+// powerOn powers on the machine.
 func (p *Provider) powerOn(find finder) action {
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
 		vm, err := find(ctx, c, memo)
@@ -118,7 +117,7 @@ func (p *Provider) powerOn(find finder) action {
 	}
 }
 
-// powerOff is done when the machine does not run.
+// powerOff powers off the machine without its guest.
 func (p *Provider) powerOff(find finder) action {
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
 		vm, err := find(ctx, c, memo)
@@ -135,9 +134,9 @@ func (p *Provider) powerOff(find finder) action {
 	}
 }
 
-// setPower drives a power task until the machine is in the state. A refusal because
-// of the power state means that somebody else was faster, or that the way is
-// barred: the state tells.
+// setPower runs a power task until the machine is in the state want. A fault about the
+// power state means that another client was faster, or that the change is not possible;
+// the current state decides.
 func (p *Provider) setPower(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref,
 	want types.VirtualMachinePowerState, start func(context.Context, *vim25.Client) (ref, error),
 ) (time.Duration, error) {
@@ -160,8 +159,8 @@ func (p *Provider) setPower(ctx context.Context, c *vim25.Client, memo provider.
 	return 0, nil
 }
 
-// shutDown asks the guest to shut down and gives it a minute. It is never an
-// error: the next step powers off what still runs.
+// shutDown asks the guest to shut down and waits for it up to a minute. A guest that does
+// not shut down is not an error: the next step powers the machine off.
 func (p *Provider) shutDown(vm ref) action {
 	const asked, polls = "shut-down.asked", "shut-down.looks"
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
@@ -177,7 +176,7 @@ func (p *Provider) shutDown(vm ref) action {
 			case vimFault(err) == nil || isFault[*types.NotAuthenticated](err):
 				delete(memo, asked)
 				return 0, err
-			default: // the guest cannot; the next step does not ask it
+			default: // the guest cannot; the next step powers off
 				p.logger.InfoContext(ctx, "the guest does not shut down", "machine", vm.Value, "error", err)
 				return 0, nil
 			}
@@ -189,9 +188,9 @@ func (p *Provider) shutDown(vm ref) action {
 	}
 }
 
-// reboot reboots the guest when its tools run, and resets the machine otherwise.
-// The memo tells that it was asked for, so that it is not asked for twice; a crash
-// just between can make it two, which is harmless.
+// reboot reboots the guest if VMware Tools run, and resets the machine otherwise. The
+// memo records the request, so that it is not repeated; a crash before the memo is stored
+// may cause a second reboot, which is harmless.
 func (p *Provider) reboot(vm ref) action {
 	const task, done = "reboot.task", "reboot.done"
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {

@@ -19,22 +19,23 @@ import (
 )
 
 const (
-	busyPolls      = 600 // seconds to wait for a clone that somebody else began
-	clonePolls     = 60  // seconds to wait for clones that may be ours
-	settlePolls    = 60  // looks for the guest's address
+	busyPolls      = 600 // polls, one per second, for a clone by another client
+	clonePolls     = 60  // polls, one per second, for clones that may be our own
+	settlePolls    = 60  // polls for the guest's address
 	settleInterval = 3 * time.Second
 )
 
-// action is a step's work with a session.
+// action is the work of a step, with a session.
 type action func(ctx context.Context, c *vim25.Client, memo provider.Memo) (wait time.Duration, err error)
 
-// step makes a provider.Step of an action.
+// step returns a provider.Step that runs the action. what describes it in error messages:
+// "could not …".
 func (p *Provider) step(name, title, what string, a action) provider.Step {
 	return provider.Step{Name: name, Title: title, Run: func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
 		err = p.do(ctx, what, func(ctx context.Context, c *vim25.Client) (err error) {
 			wait, err = a(ctx, c, memo)
 			if errors.Is(err, errTaskLost) {
-				wait, err = pollInterval, nil // look again at what is there
+				wait, err = pollInterval, nil // start over with the current state
 			}
 			return err
 		})
@@ -45,9 +46,9 @@ func (p *Provider) step(name, title, what string, a action) provider.Step {
 	}}
 }
 
-// Create clones a template. A vCenter applies the whole specification while it
-// clones; its simulator only takes the name. So each piece is sent with the clone
-// and compared afterwards, in a step of its own.
+// Create clones a template. A vCenter applies the whole specification during the clone;
+// its simulator applies only the name. So each part is sent with the clone, and checked
+// afterwards by a step of its own.
 func (p *Provider) Create(spec provider.Spec) []provider.Step {
 	return []provider.Step{
 		p.step("clone", "Cloning "+spec.Template, "clone the template", p.clone(spec)),
@@ -59,7 +60,7 @@ func (p *Provider) Create(spec provider.Spec) []provider.Step {
 	}
 }
 
-// clone finds the machine or makes it.
+// clone finds the machine or creates it.
 func (p *Provider) clone(spec provider.Spec) action {
 	const task = "clone.task"
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
@@ -81,8 +82,8 @@ func (p *Provider) clone(spec provider.Spec) action {
 			return p.startClone(ctx, c, spec, place)
 		})
 		if isFault[*types.DuplicateName](err) {
-			// Found: an earlier attempt, whose answer was lost, has made it, or is just
-			// making it and it cannot be seen yet.
+			// An earlier attempt, whose answer was lost, has created the machine, or is
+			// still creating it and it is not visible yet.
 			if retryAllowed(memo, "clone.looks", busyPolls) {
 				return pollInterval, nil
 			}
@@ -94,14 +95,15 @@ func (p *Provider) clone(spec provider.Spec) action {
 		}
 		cloned, ok := result.(ref)
 		if !ok {
-			return pollInterval, nil // found by its name
+			return pollInterval, nil // the next call finds it by its name
 		}
 		memo[provider.MemoRef] = cloned.Value
 		return 0, nil
 	}
 }
 
-// retryAllowed lets something happen up to limit times.
+// retryAllowed counts the calls under key in the memo, and reports whether there were at
+// most limit. It resets the count when the limit is exceeded.
 func retryAllowed(memo provider.Memo, key string, limit int) bool {
 	n, _ := strconv.Atoi(memo[key])
 	if n >= limit {
@@ -112,8 +114,9 @@ func retryAllowed(memo provider.Memo, key string, limit int) bool {
 	return true
 }
 
-// existing gives the machine that an earlier attempt made, if there is one: by its tag, or by its
-// name in the folder where it would be made.
+// existing returns the machine that an earlier attempt created, if there is one: by its
+// tag, or by its name in the folder where it would be created. It returns Conflict if
+// another object has the name.
 func (p *Provider) existing(ctx context.Context, c *vim25.Client, spec provider.Spec, folder ref) (id identity, found bool, err error) {
 	refs, err := p.findInIndex(ctx, c, spec.Tag)
 	if err != nil {
@@ -140,20 +143,20 @@ func (p *Provider) existing(ctx context.Context, c *vim25.Client, spec provider.
 		case id.name == spec.Name && (id.tag != "" || id.template):
 			return id, false, fault.Conflictf("The name %s is taken at the vCenter %s by another machine, %s.", spec.Name, p.url.Host, id.ref.Value)
 		case id.name == spec.Name:
-			return id, true, nil // a clone that died before its tag was written
+			return id, true, nil // a clone whose tag was not written
 		}
 	}
 	if isUUID(spec.Tag) {
-		return id, false, nil // a tag that is a uuid is always in the index
+		return id, false, nil // the index contains all tags that are UUIDs
 	}
 	return p.search(ctx, c, spec.Tag, false)
 }
 
-// adopt takes a machine that is there, once nobody is making it any more.
+// adopt stores the Ref of an existing machine in the memo when its creation has finished.
 func (p *Provider) adopt(ctx context.Context, c *vim25.Client, spec provider.Spec, memo provider.Memo, id identity) (time.Duration, error) {
 	if id.tag == "" && id.complete {
-		// Its clone may still be running. vCenter does not say into which machine a
-		// clone goes, so this waits a little for any clone.
+		// Its clone may still be running. vCenter does not reveal the target machine of a
+		// clone, so this waits for all clones.
 		cloning, err := p.isCloning(ctx, c)
 		if err != nil {
 			return 0, err
@@ -174,8 +177,8 @@ func (p *Provider) adopt(ctx context.Context, c *vim25.Client, spec provider.Spe
 	return 0, nil
 }
 
-// createdMachine gives the machine that the clone step made, also when the memo is too old
-// to know it.
+// createdMachine returns a finder of the machine that the clone step created. It searches
+// by tag if the memo lacks the Ref.
 func (p *Provider) createdMachine(spec provider.Spec) func(context.Context, *vim25.Client, provider.Memo) (ref, error) {
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (ref, error) {
 		if memo[provider.MemoRef] == "" {
@@ -192,7 +195,7 @@ func (p *Provider) createdMachine(spec provider.Spec) func(context.Context, *vim
 	}
 }
 
-// reconfigure changes a machine's configuration. Without changes it does nothing.
+// reconfigure changes a machine's configuration. A nil change does nothing.
 func (p *Provider) reconfigure(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref, change *types.VirtualMachineConfigSpec) (time.Duration, error) {
 	if memo[key] == "" && change == nil {
 		return 0, nil
@@ -210,7 +213,8 @@ func (p *Provider) reconfigure(ctx context.Context, c *vim25.Client, memo provid
 	return 0, nil
 }
 
-// tagConfig are what tells that a machine is the tag's.
+// tagConfig returns the change that writes the tag: extraConfig, instanceUuid and a line
+// in the notes.
 func tagConfig(tag, notes string) *types.VirtualMachineConfigSpec {
 	change := &types.VirtualMachineConfigSpec{
 		ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: tagKey, Value: tag}},
@@ -224,8 +228,8 @@ func tagConfig(tag, notes string) *types.VirtualMachineConfigSpec {
 	return change
 }
 
-// tag writes the tag when it is not there. Until then a machine is only known by
-// its name.
+// tag writes the tag if it is missing. Before that a machine can only be found by its
+// name.
 func (p *Provider) tag(spec provider.Spec) action {
 	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
@@ -250,21 +254,21 @@ func (p *Provider) tag(spec provider.Spec) action {
 	}
 }
 
-// hardware reads what configure compares.
+// hardware returns the hardware of a machine.
 func (p *Provider) hardware(ctx context.Context, c *vim25.Client, vm ref) (types.VirtualHardware, error) {
 	props, err := p.readOne(ctx, c, vm, "config.hardware")
 	return get[types.VirtualHardware](props, "config.hardware"), err
 }
 
-// resize is the change that gives the hardware so many processors and so much
-// memory (0: as it is), nil when it has them.
+// resize returns the change to the given processors and memory (0 keeps the value), nil
+// when there is nothing to change.
 func resize(now types.VirtualHardware, cpus, memoryMB int) *types.VirtualMachineConfigSpec {
 	var change types.VirtualMachineConfigSpec
 	changed := false
-	if n := int32(cpus); n > 0 && n != now.NumCPU { //nolint:gosec // the catalogue bounds it
+	if n := int32(cpus); n > 0 && n != now.NumCPU { //nolint:gosec // bounded by the catalogue
 		change.NumCPUs, changed = n, true
 		if per := now.NumCoresPerSocket; per != nil && *per > 1 && n%*per != 0 {
-			change.NumCoresPerSocket = types.NewInt32(1) // vCenter insists that sockets are full
+			change.NumCoresPerSocket = types.NewInt32(1) // vCenter requires full sockets
 		}
 	}
 	if memoryMB > 0 && memoryMB != int(now.MemoryMB) {
@@ -276,7 +280,7 @@ func resize(now types.VirtualHardware, cpus, memoryMB int) *types.VirtualMachine
 	return &change
 }
 
-// configure compares processors, memory and network with the spec.
+// configure changes processors, memory and network to those of the spec.
 func (p *Provider) configure(spec provider.Spec) action {
 	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
@@ -314,7 +318,7 @@ func (p *Provider) configure(spec provider.Spec) action {
 	}
 }
 
-// networkCards are the network cards among devices.
+// networkCards returns the network cards among devices.
 func networkCards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernetCard {
 	var found []types.BaseVirtualEthernetCard
 	for _, d := range devices {
@@ -325,8 +329,8 @@ func networkCards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernet
 	return found
 }
 
-// connectCard puts the first network card into a network, and adds a card when there
-// is none. It is nil when the card is there already.
+// connectCard returns the change that connects the first network card to a network, or
+// adds a card if there is none. It is nil if the card is connected already.
 func connectCard(devices []types.BaseVirtualDevice, backing types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, error) {
 	have := networkCards(devices)
 	if len(have) == 0 {
@@ -365,8 +369,9 @@ func sameNetwork(a, b types.BaseVirtualDeviceBackingInfo) bool {
 	return false
 }
 
-// customization gives the guest its name and the first card its address; nil when
-// the spec has neither. It must name every card.
+// customization returns the guest customization: the host name, and the address of the
+// first card. It is nil if the spec has neither. vCenter requires an adapter for every
+// card.
 func customization(spec provider.Spec, nics int, family string) (*types.CustomizationSpec, error) {
 	if spec.Hostname == "" && spec.Address == nil {
 		return nil, nil
@@ -397,7 +402,7 @@ func customization(spec provider.Spec, nics int, family string) (*types.Customiz
 		}
 	}
 	if domain == "" {
-		domain = "localdomain" // a Linux guest's domain is not optional
+		domain = "localdomain" // required for Linux guests
 	}
 	name := &types.CustomizationFixedName{Name: host}
 	out := &types.CustomizationSpec{
@@ -423,9 +428,9 @@ func customization(spec provider.Spec, nics int, family string) (*types.Customiz
 	return out, nil
 }
 
-// customize asks for host name and address unless the clone has, which shows as
-// a pending customization. It works on a machine that is off; one that is on has
-// been through this step.
+// customize sets host name and address, unless the clone has done so, which a pending
+// customization indicates. It works on machines that are off; a running machine has
+// passed this step.
 func (p *Provider) customize(spec provider.Spec) action {
 	const task, done = "customize.task", "customized"
 	find := p.createdMachine(spec)
@@ -474,8 +479,8 @@ func (p *Provider) customize(spec provider.Spec) action {
 	}
 }
 
-// settle waits until the guest says that it has its address, and goes on without
-// when it does not within a few minutes.
+// settle waits until the guest reports its address, and continues without it after a few
+// minutes.
 func (p *Provider) settle(spec provider.Spec) action {
 	find := p.createdMachine(spec)
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {

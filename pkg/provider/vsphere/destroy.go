@@ -12,13 +12,12 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// destroyedKey is the memo's key for what was removed.
+// destroyedKey is the memo's key for the Ref of the machine that was removed.
 const destroyedKey = "destroyed"
 
-// Destroy removes the machine, with its disks. It looks at the Ref first, which
-// counts only when the machine there does not carry somebody else's tag (Refs
-// come back when a vCenter is set up anew), then for the tag, and last for a clone
-// that died before its tag was written.
+// Destroy removes the machine with its disks. It looks for the Ref first, which counts
+// only if the machine does not have another tag (a reinstalled vCenter reuses Refs), then
+// for the tag, and last for a clone whose tag was not written.
 func (p *Provider) Destroy(r, tag string) []provider.Step {
 	return []provider.Step{
 		p.step("power-off", "Powering off", "power off the machine", p.untilGone(r, tag, p.powerOffNow)),
@@ -26,15 +25,15 @@ func (p *Provider) Destroy(r, tag string) []provider.Step {
 	}
 }
 
-// powerOffNow powers off without asking the guest.
+// powerOffNow powers off without shutting down the guest.
 func (p *Provider) powerOffNow(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
 	return p.powerOff(byRef(vm.Value))(ctx, c, memo)
 }
 
-// remove removes, and then looks once more: there is nothing left only when
-// nothing is found.
+// remove removes the machine. Its step then searches again, and ends when nothing is
+// found.
 func (p *Provider) remove(ctx context.Context, c *vim25.Client, memo provider.Memo, vm ref) (time.Duration, error) {
-	// It may have been powered on since.
+	// It may have been powered on in the meantime.
 	if wait, err := p.powerOffNow(ctx, c, memo, vm); err != nil || wait > 0 {
 		return wait, err
 	}
@@ -52,7 +51,7 @@ func (p *Provider) remove(ctx context.Context, c *vim25.Client, memo provider.Me
 	return time.Millisecond, nil
 }
 
-// untilGone does something with the machine as long as there is one.
+// untilGone returns an action that calls f as long as the machine exists.
 func (p *Provider) untilGone(r, tag string, f func(context.Context, *vim25.Client, provider.Memo, ref) (time.Duration, error)) action {
 	const polls = "destroy.looks"
 	return func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
@@ -63,8 +62,8 @@ func (p *Provider) untilGone(r, tag string, f func(context.Context, *vim25.Clien
 		if !found {
 			delete(memo, "power-off.task")
 			delete(memo, "destroy.task")
-			// A clone that was asked for, but whose answer nobody got, may not be in the
-			// inventory yet: while any clone runs, nothing is certain.
+			// A clone whose answer was lost may not be in the inventory yet, so wait for
+			// all running clones.
 			cloning := false
 			if r == "" && memo[destroyedKey] == "" && nameSuffix(tag) != "" {
 				if cloning, err = p.isCloning(ctx, c); err != nil {
@@ -78,14 +77,14 @@ func (p *Provider) untilGone(r, tag string, f func(context.Context, *vim25.Clien
 		}
 		wait, err := f(ctx, c, memo, vm)
 		if isFault[*types.ManagedObjectNotFound](err) {
-			return time.Millisecond, nil // somebody else was faster
+			return time.Millisecond, nil // another client removed it
 		}
 		return wait, err
 	}
 }
 
-// findTarget is what is to be destroyed, and whether there is anything. After one machine
-// was removed it only asks the index whether there is another.
+// findTarget returns the machine to destroy and reports whether there is one. After the
+// removal of one machine (removedOne) it searches further only if the index has another.
 func (p *Provider) findTarget(ctx context.Context, c *vim25.Client, r, tag string, removedOne bool) (vm ref, found bool, err error) {
 	if r != "" {
 		ids, err := p.identities(ctx, c, []ref{machineRef(r)})
@@ -106,7 +105,7 @@ func (p *Provider) findTarget(ctx context.Context, c *vim25.Client, r, tag strin
 	return id.ref, found, err
 }
 
-// isCloning says whether any clone is running.
+// isCloning reports whether any clone is running.
 func (p *Provider) isCloning(ctx context.Context, c *vim25.Client) (bool, error) {
 	if c.ServiceContent.TaskManager == nil {
 		return false, nil

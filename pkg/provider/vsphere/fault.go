@@ -14,7 +14,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// taskError is how a task of vCenter failed.
+// taskError is the error of a failed vCenter task.
 type taskError struct {
 	types.LocalizedMethodFault
 }
@@ -22,7 +22,7 @@ type taskError struct {
 func (e taskError) Error() string                { return e.LocalizedMessage }
 func (e taskError) Fault() types.BaseMethodFault { return e.LocalizedMethodFault.Fault }
 
-// missingError is a property that vCenter did not give.
+// missingError is the error of a property that vCenter did not return.
 type missingError struct {
 	path  string
 	fault types.BaseMethodFault
@@ -31,7 +31,7 @@ type missingError struct {
 func (e missingError) Error() string                { return "property " + e.path + ": " + typeOf(e.fault) }
 func (e missingError) Fault() types.BaseMethodFault { return e.fault }
 
-// vimFault is vCenter's fault in err's chain, nil when there is none.
+// vimFault returns vCenter's fault in err's chain, nil when there is none.
 func vimFault(err error) types.BaseMethodFault {
 	var f interface{ Fault() types.BaseMethodFault }
 	if errors.As(err, &f) {
@@ -56,9 +56,9 @@ func typeOf(f types.BaseMethodFault) string {
 	return t.Name()
 }
 
-// translate makes a fault.Error of whatever went wrong while vCenter was asked to
-// do what. Neither its message nor its cause holds a password: the client's URL
-// has none.
+// translate converts any error of an operation to a fault.Error. what describes the
+// operation: "could not …". Neither the message nor the cause contains a password, since
+// the client's URL has none.
 func (p *Provider) translate(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
@@ -89,7 +89,7 @@ func (p *Provider) translate(ctx context.Context, what string, err error) error 
 	case errors.As(err, new(*net.OpError)), errors.As(err, new(*net.DNSError)):
 		return fault.Wrap(fault.Unavailable, err, "The vCenter at %s cannot be reached.", host)
 	default:
-		// Everything else is a broken answer: cut off, 502 and 503 of a proxy, no XML.
+		// Any other error is an invalid answer: incomplete, a proxy's 502 or 503, not XML.
 		return fault.Wrap(fault.Unavailable, err, "The vCenter at %s gave no proper answer.", host)
 	}
 }
@@ -97,7 +97,7 @@ func (p *Provider) translate(ctx context.Context, what string, err error) error 
 func (p *Provider) translateFault(what string, f types.BaseMethodFault, err error) error {
 	host, name := p.url.Host, typeOf(f)
 	message := strings.TrimPrefix(err.Error(), "ServerFaultCode: ")
-	if message == "" || strings.HasSuffix(message, name) { // nothing but the type
+	if message == "" || strings.HasSuffix(message, name) { // only the type
 		message = name
 	} else {
 		message = strings.TrimSuffix(message, ".") + " (" + name + ")"
@@ -122,7 +122,7 @@ func (p *Provider) translateFault(what string, f types.BaseMethodFault, err erro
 	case *types.InvalidArgument, *types.InvalidProperty, *types.InvalidType, *types.NotSupported, *types.NotImplemented, *types.MethodNotFound:
 		code = fault.Invalid
 	case types.BaseRuntimeFault:
-		code = fault.Unavailable // such as SystemError: vCenter's own trouble
+		code = fault.Unavailable // such as SystemError: an error inside vCenter
 	}
 	return fault.Wrap(code, err, "The vCenter at %s could not %s: %s.", host, what, message)
 }

@@ -13,31 +13,32 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// identity is what tells whose a machine is.
+// identity holds the properties that tell which server a machine belongs to.
 type identity struct {
 	ref          ref
 	name         string
 	tag          string
 	instanceUUID string
 	template     bool
-	complete     bool // false while vCenter is still making it, and for what scan gives
-	busy         bool // vCenter does not let it be changed now
+	complete     bool // false while vCenter creates it, and in results of scan
+	busy         bool // vCenter does not allow changes now
 }
 
-// hasTag says whether the machine is the tag's. The index counts only for a
-// machine that says nothing else of itself.
+// hasTag reports whether the machine has the tag. The instance UUID counts only for a
+// machine without a tag.
 func (i identity) hasTag(tag string) bool {
 	return i.tag == tag || (i.tag == "" && strings.EqualFold(i.instanceUUID, tag))
 }
 
-// isUntaggedClone says whether this is a clone that died before its tag was written:
-// Halcyon's names end in the tag's beginning.
+// isUntaggedClone reports whether the machine is a clone whose tag was not written: its
+// name ends in the tag's first characters.
 func (i identity) isUntaggedClone(tag string) bool {
 	suffix := nameSuffix(tag)
 	return i.tag == "" && !i.template && suffix != "" && strings.HasSuffix(i.name, suffix)
 }
 
-// nameSuffix is the end of the name of the machine that carries the tag.
+// nameSuffix returns the end of the name of the machine with the tag, "" if the tag is
+// not a UUID.
 func nameSuffix(tag string) string {
 	if !isUUID(tag) {
 		return ""
@@ -45,7 +46,7 @@ func nameSuffix(tag string) string {
 	return "-" + tag[:8]
 }
 
-// identities reads who some machines are. Those that are gone are left out.
+// identities returns the identities of machines. Missing machines are left out.
 func (p *Provider) identities(ctx context.Context, c *vim25.Client, refs []ref) ([]identity, error) {
 	refs = slices.DeleteFunc(slices.Clone(refs), func(r ref) bool { return r.Type != machineType })
 	var content []types.ObjectContent
@@ -57,7 +58,8 @@ func (p *Provider) identities(ctx context.Context, c *vim25.Client, refs []ref) 
 	return identify(content), err
 }
 
-// scan reads who all machines are. It is what is left when no index helps.
+// scan returns the identities of all machines below root, for searches that the index
+// cannot answer.
 func (p *Provider) scan(ctx context.Context, c *vim25.Client, root ref) ([]identity, error) {
 	var content []types.ObjectContent
 	err := p.retryWithoutKeys(func() (err error) {
@@ -75,7 +77,7 @@ func identify(content []types.ObjectContent) []identity {
 		props := properties(o)
 		name, named := props["name"].(string)
 		if !named {
-			continue // gone
+			continue // removed
 		}
 		_, configured := props["config.template"]
 		stored := len(get[types.ArrayOfManagedObjectReference](props, "datastore").ManagedObjectReference) > 0
@@ -93,7 +95,7 @@ func identify(content []types.ObjectContent) []identity {
 	return ids
 }
 
-// findInIndex gives the machines that vCenter's own index has under the tag.
+// findInIndex returns the machines with the tag from vCenter's index of instance UUIDs.
 func (p *Provider) findInIndex(ctx context.Context, c *vim25.Client, tag string) ([]ref, error) {
 	if !isUUID(tag) {
 		return nil, nil
@@ -107,9 +109,10 @@ func (p *Provider) findInIndex(ctx context.Context, c *vim25.Client, tag string)
 	return res.Returnval, nil
 }
 
-// search gives the machine of the tag, and whether there is one. Several can say
-// that they are: somebody has cloned ours by hand, and the copy has its
-// extraConfig too. Then the one that the index knows is ours.
+// search returns the machine with the tag and reports whether there is one. Several
+// machines can have it: a clone by an operator copies the extraConfig. The one in the
+// index is preferred, since a copy gets a new instanceUuid. withUntagged includes clones
+// whose tag was not written.
 func (p *Provider) search(ctx context.Context, c *vim25.Client, tag string, withUntagged bool) (id identity, found bool, err error) {
 	if tag == "" {
 		return identity{}, false, nil
@@ -141,7 +144,7 @@ func (p *Provider) search(ctx context.Context, c *vim25.Client, tag string, with
 	return identity{}, false, nil
 }
 
-// Find gives the machine that carries the tag.
+// Find implements provider.Provider.
 func (p *Provider) Find(ctx context.Context, tag string) (provider.Machine, error) {
 	var m provider.Machine
 	err := p.do(ctx, "look for a machine", func(ctx context.Context, c *vim25.Client) error {

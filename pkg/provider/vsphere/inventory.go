@@ -15,26 +15,26 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// ref is short for vCenter's reference.
+// ref is vCenter's reference to an object.
 type ref = types.ManagedObjectReference
 
-// entity is one thing of the inventory that is no machine.
+// entity is an object of the inventory other than a machine.
 type entity struct {
 	ref           ref
 	parent        ref
 	name          string
 	path          string
-	holdsMachines bool // a folder that takes machines
-	uplink        bool // a port group that is for switches
-	pool          ref  // a compute resource's own resource pool
+	holdsMachines bool // a folder for machines
+	uplink        bool // a port group for uplinks, not for machines
+	pool          ref  // root resource pool of a compute resource
 }
 
-// inventory is all of them, read at once: a few hundred even in a big vCenter.
+// inventory holds all entities, read at once: a few hundred even in a large vCenter.
 type inventory struct {
 	entities map[ref]*entity
 }
 
-// kind is a kind of thing that a placement can name.
+// kind is a kind of entity that a placement can name.
 type kind struct {
 	label string
 	types []string
@@ -53,7 +53,7 @@ func (k kind) matches(e *entity) bool {
 	return slices.Contains(k.types, e.ref.Type) && (e.ref.Type != "Folder" || e.holdsMachines) && !e.uplink
 }
 
-// inventory gives what is cached or reads it anew.
+// inventory returns the cached inventory, or reads it.
 func (p *Provider) inventory(ctx context.Context, c *vim25.Client) (*inventory, error) {
 	if inv := p.inventories.load(); inv != nil {
 		return inv, nil
@@ -76,7 +76,7 @@ func (p *Provider) inventory(ctx context.Context, c *vim25.Client) (*inventory, 
 			switch v := prop.Val.(type) {
 			case string:
 				e.name = v
-				// The simulator marks them by nothing but vCenter's usual name.
+				// The simulator lacks config.uplink: uplinks are known by vCenter's default name.
 				e.uplink = e.uplink || (o.Obj.Type == "DistributedVirtualPortgroup" && strings.Contains(v, "-DVUplinks-"))
 			case bool:
 				e.uplink = e.uplink || v
@@ -99,8 +99,8 @@ func (p *Provider) inventory(ctx context.Context, c *vim25.Client) (*inventory, 
 	return inv, nil
 }
 
-// setPath gives the entity its path. The root folder is not part of the view, so
-// paths begin below it.
+// setPath sets the path of the entity and returns it. The root folder is not part of the
+// view, so paths begin below it.
 func (inv *inventory) setPath(e *entity) string {
 	if e.path == "" {
 		above := ""
@@ -112,7 +112,8 @@ func (inv *inventory) setPath(e *entity) string {
 	return e.path
 }
 
-// ancestor gives the nearest entity of that kind on the way up, beginning at r.
+// ancestor returns the nearest entity of the kind upwards from r, including r; nil when
+// there is none.
 func (inv *inventory) ancestor(r ref, k kind) *entity {
 	for e := inv.entities[r]; e != nil; e = inv.entities[e.parent] {
 		if k.matches(e) {
@@ -122,7 +123,7 @@ func (inv *inventory) ancestor(r ref, k kind) *entity {
 	return nil
 }
 
-// list gives the entities of that kind below in (nil for everywhere), by path.
+// list returns the entities of the kind below in (nil for all), sorted by path.
 func (inv *inventory) list(k kind, in *entity) []*entity {
 	var es []*entity
 	for _, e := range inv.entities {
@@ -134,8 +135,8 @@ func (inv *inventory) list(k kind, in *entity) []*entity {
 	return es
 }
 
-// find gives the entity that want names: an inventory path, or a name that is
-// unique below in.
+// find returns the entity with the inventory path want, or with the name want if it is
+// unique below in. Otherwise it returns Invalid.
 func (inv *inventory) find(host string, k kind, want string, in *entity) (*entity, error) {
 	var found []*entity
 	isPath := strings.Contains(want, "/")
@@ -167,7 +168,7 @@ func paths(es []*entity) []string {
 	return ps
 }
 
-// Discover lists what a catalogue can be built from.
+// Discover implements provider.Provider.
 func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
 	var found provider.Inventory
 	err := p.do(ctx, "list its inventory", func(ctx context.Context, c *vim25.Client) error {
@@ -193,7 +194,8 @@ func (p *Provider) Discover(ctx context.Context) (provider.Inventory, error) {
 	return found, err
 }
 
-// templates lists the templates by name; those that share a name go by their path.
+// templates returns the templates sorted by name. Templates that share a name are named
+// by their path.
 func (p *Provider) templates(ctx context.Context, c *vim25.Client, inv *inventory) ([]provider.Template, error) {
 	content, err := p.view(ctx, c, c.ServiceContent.RootFolder, []string{machineType}, []types.PropertySpec{{
 		Type: machineType,
@@ -236,7 +238,7 @@ func (p *Provider) templates(ctx context.Context, c *vim25.Client, inv *inventor
 	return found, nil
 }
 
-// withView calls f with a view of everything of the given types below root.
+// withView calls f with a container view of all objects of the kinds below root.
 func (p *Provider) withView(ctx context.Context, c *vim25.Client, root ref, kinds []string, f func(view ref) error) error {
 	created, err := methods.CreateContainerView(ctx, c, &types.CreateContainerView{
 		This: *c.ServiceContent.ViewManager, Container: root, Type: kinds, Recursive: true,
@@ -246,20 +248,20 @@ func (p *Provider) withView(ctx context.Context, c *vim25.Client, root ref, kind
 	}
 	view := created.Returnval
 	defer func() {
-		// Views live as long as the session, so this one is destroyed even when the
-		// caller has given up.
+		// Views exist as long as the session, so this one is destroyed even if the
+		// context was canceled.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 		defer cancel()
 		_, _ = methods.DestroyView(ctx, c, &types.DestroyView{This: view})
 	}()
 	err = f(view)
 	if gone, ok := vimFault(err).(*types.ManagedObjectNotFound); ok && gone.Obj == view {
-		return missingError{"view", &types.NotAuthenticated{}} // its session is over
+		return missingError{"view", &types.NotAuthenticated{}} // its session has ended
 	}
 	return err
 }
 
-// view reads properties of everything of the given types below root.
+// view reads properties of all objects of the kinds below root.
 func (p *Provider) view(ctx context.Context, c *vim25.Client, root ref, kinds []string, props []types.PropertySpec) ([]types.ObjectContent, error) {
 	var content []types.ObjectContent
 	err := p.withView(ctx, c, root, kinds, func(view ref) (err error) {
@@ -273,7 +275,7 @@ func (p *Provider) view(ctx context.Context, c *vim25.Client, root ref, kinds []
 	return content, err
 }
 
-// machineRefs gives the refs of all machines, templates too, in no order.
+// machineRefs returns the references of all machines, including templates, unsorted.
 func (p *Provider) machineRefs(ctx context.Context, c *vim25.Client) ([]ref, error) {
 	var refs []ref
 	err := p.withView(ctx, c, c.ServiceContent.RootFolder, []string{machineType}, func(view ref) error {
@@ -289,9 +291,8 @@ func (p *Provider) machineRefs(ctx context.Context, c *vim25.Client) ([]ref, err
 	return refs, err
 }
 
-// retrieve reads properties. Properties that vCenter does not give are left out;
-// except when it does not give them because there is no session, which is an
-// error.
+// retrieve reads properties. Properties that vCenter does not return are left out, unless
+// the reason is a missing session, which is an error.
 func (p *Provider) retrieve(ctx context.Context, c *vim25.Client, spec types.PropertyFilterSpec) ([]types.ObjectContent, error) {
 	req := types.RetrievePropertiesEx{This: c.ServiceContent.PropertyCollector, SpecSet: []types.PropertyFilterSpec{spec}}
 	res, err := methods.RetrievePropertiesEx(ctx, c, &req)
@@ -319,8 +320,7 @@ func (p *Provider) retrieve(ctx context.Context, c *vim25.Client, spec types.Pro
 	return content, nil
 }
 
-// read reads properties of some objects of one type. Those that are gone are left
-// out.
+// read reads properties of objects of one type. Missing objects are left out.
 func (p *Provider) read(ctx context.Context, c *vim25.Client, refs []ref, paths []string) ([]types.ObjectContent, error) {
 	if len(refs) == 0 {
 		return nil, nil
@@ -335,7 +335,8 @@ func (p *Provider) read(ctx context.Context, c *vim25.Client, refs []ref, paths 
 	})
 }
 
-// readOne reads properties of one object; ManagedObjectNotFound when it is gone.
+// readOne reads properties of one object. It returns the fault ManagedObjectNotFound if
+// the object is missing.
 func (p *Provider) readOne(ctx context.Context, c *vim25.Client, r ref, paths ...string) (map[string]any, error) {
 	content, err := p.read(ctx, c, []ref{r}, paths)
 	if err != nil {
@@ -355,7 +356,7 @@ func properties(o types.ObjectContent) map[string]any {
 	return m
 }
 
-// get gives a property, or the zero value when it is unset.
+// get returns a property, or the zero value when it is unset.
 func get[T any](props map[string]any, name string) T {
 	v, _ := props[name].(T)
 	return v

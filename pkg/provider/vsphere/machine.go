@@ -19,11 +19,11 @@ const (
 	tagKey      = "halcyon.uuid"
 	tagPath     = `config.extraConfig["` + tagKey + `"]`
 	extraConfig = "config.extraConfig"
-	chunk       = 100 // machines per read: bounds memory, and each call is far below its time limit
+	chunk       = 100 // machines per read, to limit memory and the duration of a call
 )
 
-// tagProperty is the path of the tag: just that key, or the whole extraConfig for
-// a vCenter that does not understand keys in paths.
+// tagProperty returns the property path of the tag, or that of the whole extraConfig for
+// a vCenter that does not accept keys in paths.
 func (p *Provider) tagProperty() string {
 	if p.keyless.Load() {
 		return extraConfig
@@ -31,7 +31,7 @@ func (p *Provider) tagProperty() string {
 	return tagPath
 }
 
-// retryWithoutKeys calls f, and once more when this vCenter turns out not to understand
+// retryWithoutKeys calls f, and a second time if this vCenter turns out not to accept
 // keys in property paths.
 func (p *Provider) retryWithoutKeys(f func() error) error {
 	err := f()
@@ -41,7 +41,7 @@ func (p *Provider) retryWithoutKeys(f func() error) error {
 	return err
 }
 
-// tagOf is the machine's tag, "" when it has none.
+// tagOf returns the machine's tag, "" when it has none.
 func tagOf(props map[string]any) string {
 	switch v := props[tagPath].(type) {
 	case types.OptionValue:
@@ -60,7 +60,7 @@ func tagOf(props map[string]any) string {
 	return ""
 }
 
-// machineProperties is all that a provider.Machine is made of.
+// machineProperties returns the properties from which a provider.Machine is built.
 func (p *Provider) machineProperties() []string {
 	return []string{
 		"name", "parent", "runtime.powerState", "runtime.host",
@@ -71,7 +71,7 @@ func (p *Provider) machineProperties() []string {
 	}
 }
 
-// machine makes a provider.Machine of what was read.
+// machine returns a provider.Machine from its properties.
 func (inv *inventory) machine(r ref, props map[string]any) provider.Machine {
 	m := provider.Machine{
 		Ref:      r.Value,
@@ -137,8 +137,8 @@ func powerStateOf(s types.VirtualMachinePowerState) provider.PowerState {
 	return provider.PowerUnknown
 }
 
-// osFamily is "linux", "windows" or "", from what the guest says of itself, or
-// else from what the machine was made for.
+// osFamily returns "linux", "windows" or "", from the family that the guest reports, or
+// else from the configured guest id and name.
 func osFamily(family, id, name string) string {
 	if family == string(types.VirtualMachineGuestOsFamilyLinuxGuest) {
 		return "linux"
@@ -189,7 +189,7 @@ func disk(d *types.VirtualDisk) provider.Disk {
 	return out
 }
 
-// capacity in bytes; old hosts only say kilobytes.
+// capacity returns the size of a disk in bytes. Old hosts report only kilobytes.
 func capacity(d *types.VirtualDisk) int64 {
 	if d.CapacityInBytes > 0 {
 		return d.CapacityInBytes
@@ -220,7 +220,7 @@ func (inv *inventory) nic(card *types.VirtualEthernetCard, guest []types.GuestNi
 	case *types.VirtualEthernetCardNetworkBackingInfo:
 		n.Network = b.DeviceName
 	case *types.VirtualEthernetCardDistributedVirtualPortBackingInfo:
-		// A port group's key is the value of its reference.
+		// The key of a port group is the value of its reference.
 		if e := inv.entities[ref{Type: "DistributedVirtualPortgroup", Value: b.Port.PortgroupKey}]; e != nil {
 			n.Network = e.name
 		}
@@ -238,14 +238,14 @@ func (inv *inventory) nic(card *types.VirtualEthernetCard, guest []types.GuestNi
 	return n
 }
 
-// listing is the refs of one walk through all machines, in order: the view is
-// opened once per walk and not once per page. A machine that is made while a
-// walk goes on is seen by the next one.
+// listing holds the machine references of one traversal of all pages, sorted: the view is
+// created once per traversal, not once per page. Machines created during a traversal
+// appear in the next one.
 type listing struct {
 	refs []ref
 }
 
-// List gives a page of machines in ascending order of Ref, as strings.
+// List returns a page of machines, in ascending order of Ref as a string.
 func (p *Provider) List(ctx context.Context, after string, limit int) ([]provider.Machine, error) {
 	if limit <= 0 {
 		return nil, fault.Invalidf("A page of machines needs a limit above 0.")
@@ -291,8 +291,8 @@ func (p *Provider) List(ctx context.Context, after string, limit int) ([]provide
 	return page, nil
 }
 
-// machines reads some machines in the order of refs, without templates, what is
-// gone, and what is only being made.
+// machines reads machines sorted by Ref, without templates and without those that are
+// missing or still being created.
 func (p *Provider) machines(ctx context.Context, c *vim25.Client, inv *inventory, refs []ref) ([]provider.Machine, error) {
 	var content []types.ObjectContent
 	err := p.retryWithoutKeys(func() (err error) {
@@ -314,7 +314,7 @@ func (p *Provider) machines(ctx context.Context, c *vim25.Client, inv *inventory
 	return found, nil
 }
 
-// Inspect gives the machine with this Ref.
+// Inspect implements provider.Provider.
 func (p *Provider) Inspect(ctx context.Context, r string) (provider.Machine, error) {
 	var m provider.Machine
 	err := p.do(ctx, "look at a machine", func(ctx context.Context, c *vim25.Client) (err error) {

@@ -30,8 +30,8 @@ const (
 	childEnv = "HALCYON_TEST_VCSIM"
 )
 
-// simulator is the vCenter that all tests of the package share. It is a process of
-// its own: in this one the race detector would find the simulator's races.
+// simulator is the URL of the vCenter that all tests of the package share. It runs in a
+// process of its own, since the race detector would report the simulator's races.
 var simulator string
 
 func TestMain(m *testing.M) {
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// child is a vCenter until its standard input ends.
+// child runs the vCenter simulator until standard input closes.
 func child() error {
 	s, err := vcsim.Start(vcsim.Options{Username: username, Password: password})
 	if err != nil {
@@ -95,7 +95,7 @@ func config(url string) provider.Config {
 	return provider.Config{Name: "test", URL: url, Username: username, Password: password, Timeout: 20 * time.Second}
 }
 
-// newProvider makes a provider that is closed with the test.
+// newProvider returns a provider that is closed with the test.
 func newProvider(t testing.TB, cfg provider.Config) *vsphere.Provider {
 	t.Helper()
 	p := vsphere.New(cfg, nil)
@@ -107,7 +107,7 @@ func newProvider(t testing.TB, cfg provider.Config) *vsphere.Provider {
 	return p
 }
 
-// newClient is an operator at the vCenter.
+// newClient returns a client that acts like an operator of the vCenter.
 func newClient(t testing.TB, at string) *vim25.Client {
 	t.Helper()
 	u, err := url.Parse(at)

@@ -14,23 +14,24 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// placement is where a machine goes, and what it is cloned from.
+// placement is the template of a new machine and the place for it, resolved to
+// references.
 type placement struct {
 	template  ref
 	folder    *entity
 	pool      ref
 	datastore *ref
-	backing   types.BaseVirtualDeviceBackingInfo // of the first card; nil: as the template
+	backing   types.BaseVirtualDeviceBackingInfo // of the first network card; nil keeps the template's
 }
 
-// place turns the names of a spec into references. What it does not name is
-// where the template is: its datacenter, that datacenter's machine folder, the
-// pool of its cluster, its datastore, its network.
+// place resolves the names of a spec. Names that are missing default to the place of the
+// template: its datacenter, that datacenter's machine folder, the resource pool of its
+// cluster, its datastore, its network.
 func (p *Provider) place(ctx context.Context, c *vim25.Client, spec provider.Spec) (*placement, error) {
 	cached := p.inventories.load() != nil
 	place, err := p.resolvePlacement(ctx, c, spec)
 	if cached && fault.Is(err, fault.Invalid) {
-		// What is named may be newer than what was read.
+		// The named object may be newer than the cached inventory.
 		p.inventories.drop(nil)
 		return p.resolvePlacement(ctx, c, spec)
 	}
@@ -85,7 +86,7 @@ func (p *Provider) resolvePlacement(ctx context.Context, c *vim25.Client, spec p
 	return place, nil
 }
 
-// backing is what a network card in that network is connected to.
+// backing returns the device backing of a network card in the network.
 func (p *Provider) backing(ctx context.Context, c *vim25.Client, inv *inventory, dc *entity, want string) (types.BaseVirtualDeviceBackingInfo, error) {
 	e, err := inv.find(p.url.Host, networks, want, dc)
 	if err != nil {
@@ -98,8 +99,8 @@ func (p *Provider) backing(ctx context.Context, c *vim25.Client, inv *inventory,
 	return network.EthernetCardBackingInfo(ctx)
 }
 
-// pool is the resource pool: the one that is named, the cluster's, or that of the
-// cluster where the template is.
+// pool returns the resource pool: the named one, the root pool of the named cluster, or
+// that of the template's cluster.
 func (inv *inventory) pool(host string, dc *entity, want provider.Placement, templateHost ref) (ref, error) {
 	var cluster *entity
 	var err error
@@ -132,8 +133,8 @@ func (inv *inventory) pool(host string, dc *entity, want provider.Placement, tem
 	return e.ref, nil
 }
 
-// template finds what to clone, by inventory path or by name. A name means a
-// template; only when there is none does it mean a machine.
+// template finds a template by inventory path or by name. If no template has the name, a
+// machine with the name is used.
 func (p *Provider) template(ctx context.Context, c *vim25.Client, dc *entity, want string) (ref, map[string]any, error) {
 	where := ""
 	if dc != nil {
@@ -196,7 +197,7 @@ func (p *Provider) template(ctx context.Context, c *vim25.Client, dc *entity, wa
 	return found, props, err
 }
 
-// startClone asks for the clone, with all that a vCenter can do in one go.
+// startClone starts the clone with all settings that a vCenter applies during a clone.
 func (p *Provider) startClone(ctx context.Context, c *vim25.Client, spec provider.Spec, place *placement) (ref, error) {
 	props, err := p.readOne(ctx, c, place.template, "config.annotation", "config.guestId", "config.guestFullName", "config.hardware")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// Snapshots gives the machine's snapshots, the oldest first. vCenter does not say how
-// large they are: each is spread over files that it shares with others.
+// Snapshots returns the machine's snapshots, oldest first. Sizes are unknown: a snapshot
+// is spread over files that it shares with others.
 func (p *Provider) Snapshots(ctx context.Context, r string) ([]provider.Snapshot, error) {
 	var list []provider.Snapshot
 	err := p.do(ctx, "list the snapshots of a machine", func(ctx context.Context, c *vim25.Client) (err error) {
@@ -46,8 +46,8 @@ func (p *Provider) snapshots(ctx context.Context, c *vim25.Client, vm ref) ([]pr
 	return list, nil
 }
 
-// Snapshot takes a snapshot of the disks, and of the memory when the spec says so.
-// One with that name is success.
+// Snapshot takes a snapshot of the disks, and of the memory if the spec asks for it. An
+// existing snapshot with the name is a success.
 func (p *Provider) Snapshot(r string, spec provider.SnapshotSpec) []provider.Step {
 	vm := machineRef(r)
 	named := func(s provider.Snapshot) bool { return s.Name == spec.Name }
@@ -70,8 +70,8 @@ func (p *Provider) Snapshot(r string, spec provider.SnapshotSpec) []provider.Ste
 		})}
 }
 
-// Revert brings the machine back to a snapshot. A machine whose memory is not in the
-// snapshot is off afterwards.
+// Revert reverts the machine to a snapshot. Without memory in the snapshot the machine is
+// off afterwards.
 func (p *Provider) Revert(r, snapshot string) []provider.Step {
 	vm := machineRef(r)
 	return []provider.Step{p.step("revert", "Going back to the snapshot", "go back to a snapshot",
@@ -91,7 +91,7 @@ func (p *Provider) Revert(r, snapshot string) []provider.Step {
 		})}
 }
 
-// RemoveSnapshot removes a snapshot. Its children stay.
+// RemoveSnapshot removes a snapshot and keeps its children.
 func (p *Provider) RemoveSnapshot(r, snapshot string) []provider.Step {
 	vm := machineRef(r)
 	return []provider.Step{p.step("remove-snapshot", "Removing the snapshot", "remove a snapshot",
@@ -108,8 +108,8 @@ func (p *Provider) RemoveSnapshot(r, snapshot string) []provider.Step {
 		})}
 }
 
-// runSnapshotTask drives a task about a machine's snapshots, unless it was not started
-// and a look at them says that it is done.
+// runSnapshotTask runs a task about a machine's snapshots, unless it was not started and
+// isDone reports that it is not needed.
 func (p *Provider) runSnapshotTask(ctx context.Context, c *vim25.Client, memo provider.Memo, key string, vm ref,
 	isDone func([]provider.Snapshot) (done bool, err error), start func(context.Context, *vim25.Client) (ref, error),
 ) (time.Duration, error) {

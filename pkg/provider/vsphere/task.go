@@ -11,13 +11,13 @@ import (
 	"halcyon/pkg/provider"
 )
 
-// errTaskLost says that vCenter no longer knows a task: it forgets them after a
-// while, and when it is started again. What the task did is then looked up.
+// errTaskLost means that vCenter no longer has a task: it discards them after a while and
+// when it restarts. The effect of the task is then looked up.
 var errTaskLost = errors.New("vCenter has forgotten the task")
 
-// runTask starts a task, unless the memo says that it was started, and waits a
-// moment for it. Not done without an error means: call again later. The memo is
-// cleared when the task has ended, whichever way.
+// runTask starts a task, unless the memo has it already, and waits for it up to taskWait.
+// If it returns neither done nor an error, it must be called again later. The memo's
+// entry is deleted when the task has ended, with or without success.
 func (p *Provider) runTask(ctx context.Context, c *vim25.Client, memo provider.Memo, key string,
 	start func(context.Context, *vim25.Client) (ref, error),
 ) (done bool, result types.AnyType, err error) {

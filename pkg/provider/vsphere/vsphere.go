@@ -1,13 +1,12 @@
-// Package vsphere provides machines of a VMware vCenter.
+// Package vsphere is the provider for a VMware vCenter.
 //
-// How a machine is known again: Halcyon writes the server's uuid (the tag) into
-// the machine's extraConfig under the key halcyon.uuid, which is the truth; into
-// its instanceUuid, which vCenter keeps an index of; and into its notes, for
-// people. So a search by tag is one indexed call, and only when that finds nothing
-// are the machines' tags read.
+// Identification: the server's UUID (the tag) is stored in the machine's extraConfig
+// under the key halcyon.uuid, which is authoritative; in its instanceUuid, which vCenter
+// indexes; and in its notes, for people. A search by tag is one indexed call; the tags of
+// all machines are read only if it finds nothing.
 //
-// Session: one per Provider, signed in on first use, again when vCenter has ended
-// it, and out on Close.
+// Sessions: each Provider has one. It signs in with the first call and after vCenter has
+// ended the session, and signs out in Close.
 package vsphere
 
 import (
@@ -30,27 +29,27 @@ import (
 )
 
 const (
-	defaultTimeout = 30 * time.Second // of one call
+	defaultTimeout = 30 * time.Second // of one call to vCenter
 	taskWait       = 1500 * time.Millisecond
 	pollInterval   = time.Second // between two looks at something that takes longer
 	inventoryTTL   = 30 * time.Second
 	listingTTL     = time.Minute
 )
 
-// Provider is a vCenter. It is safe for concurrent use.
+// Provider is a client of a vCenter. It is safe for concurrent use.
 type Provider struct {
 	logger    *slog.Logger
-	url       *url.URL // without user information
-	configErr error    // what is wrong with the configuration
+	url       *url.URL // without credentials
+	configErr error    // error of the configuration, returned by every call
 	user      *url.Userinfo
 	insecure  bool
 	timeout   time.Duration
 
-	keyless atomic.Bool // this vCenter does not know paths such as config.extraConfig["x"]
+	keyless atomic.Bool // this vCenter does not accept paths such as config.extraConfig["x"]
 
-	signInLock chan struct{} // held by who signs in
+	signInLock chan struct{} // semaphore, held during sign-in
 	mu         sync.Mutex
-	client     *vim25.Client // nil when not signed in
+	client     *vim25.Client // nil without a session
 
 	inventories expiring[inventory]
 	listings    expiring[listing]
@@ -58,8 +57,8 @@ type Provider struct {
 
 var _ provider.Provider = (*Provider)(nil)
 
-// New makes a provider for the vCenter at cfg.URL: a full URL, or just a host
-// name. It does no I/O; what is wrong with the URL is said by every call.
+// New returns a provider for the vCenter at cfg.URL: a full URL or a host name. It does
+// no I/O; an invalid URL is reported by every call.
 func New(cfg provider.Config, logger *slog.Logger) *Provider {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -78,7 +77,7 @@ func New(cfg provider.Config, logger *slog.Logger) *Provider {
 	}
 	u, err := soap.ParseURL(cfg.URL)
 	switch {
-	// The parser's error repeats the URL, which may hold a password.
+	// The parser's error is dropped: it repeats the URL, which may contain a password.
 	case err != nil || u == nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		p.configErr = fault.Invalidf("The handler's URL is not the address of a vCenter, such as https://vcenter.example.com/sdk.")
 		u = &url.URL{}
@@ -90,7 +89,7 @@ func New(cfg provider.Config, logger *slog.Logger) *Provider {
 	return p
 }
 
-// Verify signs in and says what is there.
+// Verify implements provider.Provider.
 func (p *Provider) Verify(ctx context.Context) (provider.About, error) {
 	var about provider.About
 	err := p.do(ctx, "say what it is", func(ctx context.Context, c *vim25.Client) error {
@@ -98,7 +97,7 @@ func (p *Provider) Verify(ctx context.Context) (provider.About, error) {
 		if err != nil {
 			return err
 		}
-		// Asking for the time needs a session, which the above does not.
+		// Reading the time requires a session; the service content does not.
 		if _, err := methods.GetCurrentTime(ctx, c); err != nil {
 			return err
 		}
@@ -127,8 +126,9 @@ func (p *Provider) Close(ctx context.Context) error {
 	return p.translate(ctx, "end the session", err)
 }
 
-// do calls f with a session, and once more with a new one when vCenter says that
-// the session is over: then it has done nothing. f's error is translated.
+// do calls f with a session, and a second time with a new one if vCenter reports that the
+// session has ended: the first call then had no effect. The error of f is translated;
+// what describes the operation: "could not …".
 func (p *Provider) do(ctx context.Context, what string, f func(context.Context, *vim25.Client) error) error {
 	for again := false; ; again = true {
 		c, err := p.session(ctx)
@@ -145,7 +145,7 @@ func (p *Provider) do(ctx context.Context, what string, f func(context.Context, 
 	}
 }
 
-// session gives the session, and signs in when there is none.
+// session returns the session, and signs in if there is none.
 func (p *Provider) session(ctx context.Context) (*vim25.Client, error) {
 	if p.configErr != nil {
 		return nil, p.configErr
@@ -160,7 +160,7 @@ func (p *Provider) session(ctx context.Context) (*vim25.Client, error) {
 		return nil, ctx.Err()
 	}
 	if c := p.currentClient(); c != nil {
-		return c, nil // somebody else was faster
+		return c, nil // another goroutine has signed in
 	}
 
 	transport := soap.NewClient(p.url, p.insecure)
@@ -194,7 +194,7 @@ func (p *Provider) currentClient() *vim25.Client {
 	return p.client
 }
 
-// dropSession drops a session that is over, unless another one took its place.
+// dropSession discards an ended session, unless another one has replaced it.
 func (p *Provider) dropSession(c *vim25.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,20 +204,20 @@ func (p *Provider) dropSession(c *vim25.Client) {
 	c.CloseIdleConnections()
 }
 
-// timeoutClient gives every call its own time limit.
+// timeoutClient limits the duration of each call.
 type timeoutClient struct {
 	*soap.Client
 	limit time.Duration
 }
 
-// RoundTrip makes one call.
+// RoundTrip performs one call.
 func (t timeoutClient) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
 	return t.Client.RoundTrip(ctx, req, res)
 }
 
-// expiring is a value that is forgotten after a while.
+// expiring is a value that expires after ttl.
 type expiring[T any] struct {
 	ttl time.Duration
 
@@ -242,7 +242,7 @@ func (c *expiring[T]) store(v *T) {
 	c.timer = time.AfterFunc(c.ttl, func() { c.drop(v) })
 }
 
-// drop forgets v, or whatever is there when v is nil.
+// drop discards v, or any value if v is nil.
 func (c *expiring[T]) drop(v *T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -255,7 +255,7 @@ func (c *expiring[T]) drop(v *T) {
 	}
 }
 
-// isUUID says whether a tag can be a machine's instanceUuid.
+// isUUID reports whether a tag can be used as an instanceUuid.
 func isUUID(s string) bool {
 	if len(s) != 36 {
 		return false

@@ -82,8 +82,8 @@ func newSpec() provider.Spec {
 	}
 }
 
-// runWithRetries does the steps as a job does that tries again after transient errors,
-// and says how often it had to.
+// runWithRetries runs the steps like a job that retries transient errors, and returns the
+// number of retries.
 func runWithRetries(t *testing.T, steps []provider.Step, memo provider.Memo) int {
 	t.Helper()
 	retries := 0
@@ -105,7 +105,8 @@ func runWithRetries(t *testing.T, steps []provider.Step, memo provider.Memo) int
 	return retries
 }
 
-// countTagged says how many machines carry the tag, or the name, in an operator's eyes.
+// countTagged returns the number of machines with the tag or the name, as an operator
+// sees them.
 func countTagged(t *testing.T, c *vim25.Client, spec provider.Spec) int {
 	t.Helper()
 	v, err := view.NewManager(c).CreateContainerView(t.Context(), c.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
@@ -134,8 +135,9 @@ func countTagged(t *testing.T, c *vim25.Client, spec provider.Spec) int {
 	return n
 }
 
-// TestLostAnswer loses the answer to the clone itself: the machine is being made,
-// and nobody knows. However often that happens, there is one machine.
+// TestLostAnswer loses the answer to the clone call, several times in a row: the vCenter
+// creates the machine, but the provider does not learn of it. There must be one machine
+// in the end.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	for _, failures := range [][]providertest.Failure{
@@ -181,8 +183,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestFailureAtEveryCall makes trouble at the first call of a life cycle, then at
-// the second, and so on to the last.
+// TestFailureAtEveryCall injects a failure at the first call of a life cycle, then at the
+// second, and so on to the last.
 func TestFailureAtEveryCall(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, simulator)
@@ -191,7 +193,7 @@ func TestFailureAtEveryCall(t *testing.T) {
 		p := newProvider(t, config(proxy.URL()))
 		spec := newSpec()
 		memo := provider.Memo{}
-		failures := make([]providertest.Failure, at+1) // Pass, Pass, …
+		failures := make([]providertest.Failure, at+1) // Pass until the last
 		failures[at] = failure
 		proxy.Next("*", failures...)
 		retries = runWithRetries(t, p.Create(spec), memo)
@@ -234,7 +236,8 @@ func TestFailureAtEveryCall(t *testing.T) {
 	}
 }
 
-// TestSession signs in once for everybody, and again when the session is over.
+// TestSession checks that all calls share one session, and that an ended session is
+// replaced.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	proxy := providertest.NewProxy(t, simulator)
@@ -262,7 +265,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// TestMessages are what people are told.
+// TestMessages checks the error messages that people see.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	page := func(status int) string {
@@ -275,7 +278,7 @@ func TestMessages(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // or the server does not see that the client goes
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client disconnects
 		<-r.Context().Done()
 	}))
 	t.Cleanup(silent.Close)
@@ -312,7 +315,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestPlainMachine clones what is no template, when it is named.
+// TestPlainMachine clones machines that are not templates, by name and by path.
 func TestPlainMachine(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, config(simulator))
@@ -325,8 +328,9 @@ func TestPlainMachine(t *testing.T) {
 	}
 }
 
-// TestCopyByHand has an operator clone one of our machines: the copy brings our
-// tag along. Ours is still ours, and the copy is not destroyed with it.
+// TestCopyByHand clones a managed machine as an operator would: the copy has the same
+// tag. Find still returns the original, and destroying the copy by its Ref keeps the
+// original.
 func TestCopyByHand(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, config(simulator))
@@ -354,7 +358,7 @@ func TestCopyByHand(t *testing.T) {
 	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
-// TestNotes keeps the template's notes above ours.
+// TestNotes checks that the machine keeps its notes, with one line added.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, config(simulator))
@@ -385,7 +389,7 @@ func TestNotes(t *testing.T) {
 	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
-// TestNetwork puts the machine's card into another network than the template's.
+// TestNetwork connects the machine to another network than the template's.
 func TestNetwork(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, config(simulator))
@@ -402,7 +406,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestWindows gives a Windows guest its name by sysprep.
+// TestWindows sets the name of a Windows guest by Sysprep.
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, config(simulator))
@@ -421,7 +425,7 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-// TestKeyless has a vCenter that does not understand keys in property paths.
+// TestKeyless uses a vCenter that does not accept keys in property paths.
 func TestKeyless(t *testing.T) {
 	t.Parallel()
 	target, err := url.Parse(simulator)
@@ -463,9 +467,8 @@ func TestKeyless(t *testing.T) {
 	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
-// TestListCost compares a walk through many machines with one bare read of what a
-// Machine is made of, by the processor time of both sides. It is run by hand:
-// HALCYON_TEST_MACHINES=1000.
+// TestListCost compares the processor time of listing many machines with that of one bare
+// read of the same properties. It is run by hand: HALCYON_TEST_MACHINES=1000.
 func TestListCost(t *testing.T) {
 	var machines int
 	if _, err := fmt.Sscan(os.Getenv("HALCYON_TEST_MACHINES"), &machines); err != nil {
