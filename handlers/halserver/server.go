@@ -16,6 +16,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/view"
 )
@@ -62,7 +63,7 @@ func New(c Config) *Server {
 		encoder: hal.Encoder{Curies: []hal.Link{{Name: "cb", Href: base + "/docs/rels/{rel}", Templated: true}}},
 	}
 	s.docs = newDocServer(s, c.Docs)
-	s.seen.known, s.seen.unshown = make(map[documentKey]known), c.Unshown
+	s.seen.known, s.seen.unshown = cache.New[documentKey, known](documentsKept), c.Unshown
 	s.reg.OnChange(s.seen.heard)
 	return s
 }

@@ -3,7 +3,6 @@ package halserver
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/cache"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -20,8 +20,7 @@ import (
 // state: while that state is the same, so is the document, and who has it is told
 // so without reading it. See docs/decisions/0014.
 type validators struct {
-	mu      sync.RWMutex
-	known   map[documentKey]known
+	known   *cache.Cache[documentKey, known]
 	changes atomic.Uint64           // announced so far
 	unshown func(topic string) bool // see Config
 }
@@ -60,25 +59,14 @@ func (v *validators) heard(topic, _ string) {
 	v.changes.Add(1)
 }
 
-func (v *validators) get(k documentKey) (known, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	e, ok := v.known[k]
-	return e, ok
-}
-
+// put keeps a document. No signal drops it: the state that it was made from tells
+// whether it is current, and since when it has had its tag outlives other changes. Of
+// two requests at once the later one counts, which can only make that time too late.
 func (v *validators) put(k documentKey, e known) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if had, ok := v.known[k]; ok && had.tag == e.tag {
-		e.at = had.at // it has been this for longer
-	} else if !ok && len(v.known) >= documentsKept {
-		for victim := range v.known { // in random order
-			delete(v.known, victim)
-			break
-		}
+	if had, ok := v.known.Get(k, time.Time{}); ok && had.tag == e.tag {
+		e.at = had.at
 	}
-	v.known[k] = e
+	v.known.Put(k, e, time.Time{})
 }
 
 // same reports whether all that the document is made from is as it was.
@@ -121,7 +109,7 @@ func asked(h http.Header) bool {
 // unchanged answers 304 when the caller has the document as it still is, as far as
 // that is known without making it. It reports whether it has answered.
 func (s *Server) unchanged(c echo.Context, now *etagState) (bool, error) {
-	e, ok := s.seen.get(keyOf(c, s.Representation(c)))
+	e, ok := s.seen.known.Get(keyOf(c, s.Representation(c)), time.Time{})
 	if now == nil || !ok || !e.same(now) {
 		return false, nil
 	}
