@@ -32,7 +32,7 @@ func (closed) WriteFault(c echo.Context, err error) error {
 }
 
 func edge(origins []string, tls bool) http.Handler {
-	return web.New(web.Config{
+	return server(web.Config{
 		Faces: []web.Face{closed{}}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Metrics: web.NewMetrics(nil), Origins: origins, TLS: tls,
 	})

@@ -132,30 +132,27 @@ func FormAction(target, method, version, page string) string {
 }
 
 // fromBrowser reads what the query says to the edge.
-func fromBrowser(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		raw := r.URL.RawQuery
-		if raw == "" || !strings.Contains(raw, "_") && !strings.Contains(raw, paramFormat+"=") {
-			return next(c)
-		}
-		form := r.Method == http.MethodPost && isForm(r.Header.Get(echo.HeaderContentType))
-		read := r.Method == http.MethodGet || r.Method == http.MethodHead
-		var a asked
-		if read && (strings.HasPrefix(raw, paramField+"=") || strings.Contains(raw, "&"+paramField+"=")) {
-			a.narrowed = "?" + refined(raw)
-		}
-		kept := make([]string, 0, 4)
-		for pair := range strings.SplitSeq(raw, "&") {
-			name, value, _ := strings.Cut(pair, "=")
-			if text, err := url.QueryUnescape(value); err != nil || !take(r, &a, name, text, form, read) {
-				kept = append(kept, pair)
-			}
-		}
-		r.URL.RawQuery = strings.Join(kept, "&")
-		c.Set(keyAsked, a)
-		return next(c)
+func fromBrowser(c echo.Context) {
+	r := c.Request()
+	raw := r.URL.RawQuery
+	if raw == "" || !strings.Contains(raw, "_") && !strings.Contains(raw, paramFormat+"=") {
+		return
 	}
+	form := r.Method == http.MethodPost && isForm(r.Header.Get(echo.HeaderContentType))
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	var a asked
+	if read && (strings.HasPrefix(raw, paramField+"=") || strings.Contains(raw, "&"+paramField+"=")) {
+		a.narrowed = "?" + refined(raw)
+	}
+	kept := make([]string, 0, 4)
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if text, err := url.QueryUnescape(value); err != nil || !take(r, &a, name, text, form, read) {
+			kept = append(kept, pair)
+		}
+	}
+	r.URL.RawQuery = strings.Join(kept, "&")
+	c.Set(keyAsked, a)
 }
 
 // take reports whether the parameter is one of the edge's own.
@@ -206,10 +203,5 @@ func Revisit(ctx context.Context, c echo.Context, page string) error {
 	for _, name := range []string{echo.HeaderContentType, echo.HeaderContentLength, "If-Match", "If-None-Match", echo.HeaderIfModifiedSince, "Idempotency-Key"} {
 		r.Header.Del(name)
 	}
-	inner := c.Echo().NewContext(r, c.Response())
-	SetActor(inner, Actor(c))
-	return plainPath(fromBrowser(func(inner echo.Context) error {
-		c.Echo().Router().Find(http.MethodGet, inner.Request().URL.Path, inner)
-		return inner.Handler()(inner)
-	}))(inner)
+	return Replace(c, r)
 }

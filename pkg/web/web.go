@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -43,7 +44,8 @@ type Route struct {
 // Face is one dialect.
 type Face interface {
 	// Prefixes are the paths that belong to the face, with all below them; "/" is
-	// that one page alone.
+	// that one page alone. Where the prefixes of several faces match a path, the longest
+	// wins. The face of "/" also answers what is at the address of no face.
 	Prefixes() []string
 	// Routes is the table. GET routes answer HEAD too.
 	Routes() []Route
@@ -66,79 +68,90 @@ type Config struct {
 	Private []string // paths below which the rest of an address is a secret
 }
 
-// New puts a server together.
-func New(c Config) *echo.Echo {
+// New returns a server of the faces. It is an error when two of them have the same
+// prefix, or a route belongs to another face than its own.
+func New(c Config) (*echo.Echo, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	// Whoever can write X-Forwarded-For must not choose whom the throttle counts.
 	e.IPExtractor = echo.ExtractIPDirect()
-	s := &server{cfg: c, faces: c.Faces}
+	mounted, err := mount(e, c.Faces)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: c, faces: mounted, own: echo.NewRouter(e)}
 	e.HTTPErrorHandler = s.fail
-	e.Pre(plainPath, fromBrowser)
-	if c.TLS {
-		e.Use(strictTransport)
-	}
-	if len(c.Origins) > 0 {
-		e.Use(cors(c.Origins))
-	}
-	packed := map[string]bool{}
-	e.Use(s.observe, middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
-		return strings.HasPrefix(c.Path(), "/metrics") || packed[c.Path()] || WantsEvents(c.Request())
-	}}), s.authenticate, narrowed)
-	for _, f := range c.Faces {
-		for _, r := range f.Routes() {
-			e.Add(r.Method, r.Path, r.Handle)
-			bounded(e, r.Path)
-			packed[r.Path] = packed[r.Path] || r.Packed
-			if r.Method == http.MethodGet {
-				e.Add(http.MethodHead, r.Path, r.Handle)
-			}
-		}
-	}
 	for path, handle := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": s.readyz, "/metrics": c.Metrics.handle} {
-		e.GET(path, handle)
-		e.HEAD(path, handle)
+		s.own.Add(http.MethodGet, path, handle)
+		s.own.Add(http.MethodHead, path, handle)
 	}
-	return e
+	handle := s.chain()
+	entry := func(c echo.Context) error {
+		s.route(c)
+		return handle(c)
+	}
+	e.Pre(func(echo.HandlerFunc) echo.HandlerFunc { return entry }) // each face has a router; echo's own is for Replace
+	e.GET("/*", func(c echo.Context) error {
+		s.route(c)
+		return c.Handler()(c)
+	})
+	return e, nil
 }
 
-// bounded keeps a parameter at the end of a path to one segment. Without anything
-// below it echo has it take all that follows, so that /sizes/actions/delete would
-// also be the size with the id actions/delete.
-func bounded(e *echo.Echo, path string) {
-	if i := strings.LastIndex(path, "/:"); i >= 0 && !strings.Contains(path[i+1:], "/") {
-		e.Any(path+"/-", echo.NotFoundHandler)
+// chain returns what every request goes through once it is routed, and the handler of
+// its route at the end.
+func (s *server) chain() echo.HandlerFunc {
+	gzip := middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
+		return c.Path() == "/metrics" || s.faces.packed[c.Path()] || WantsEvents(c.Request())
+	}})
+	list := []echo.MiddlewareFunc{s.observe, gzip, s.authenticate, narrowed}
+	if len(s.cfg.Origins) > 0 {
+		list = slices.Insert(list, 0, cors(s.cfg.Origins))
 	}
+	if s.cfg.TLS {
+		list = slices.Insert(list, 0, strictTransport)
+	}
+	handle := func(c echo.Context) error { return c.Handler()(c) }
+	for _, wrap := range slices.Backward(list) {
+		handle = wrap(handle)
+	}
+	return handle
+}
+
+// route finds the handler of a request, among the routes of the face that its path
+// belongs to.
+func (s *server) route(c echo.Context) {
+	plainPath(c.Request().URL)
+	fromBrowser(c)
+	r, router := c.Request(), s.own
+	if m := s.faces.of(c); m != nil {
+		router = m.router
+	}
+	router.Find(r.Method, echo.GetPath(r), c)
+}
+
+// Replace answers another GET of this server in place of the request, for the same
+// caller. The error is the handler's, and nothing is written then.
+func Replace(c echo.Context, r *http.Request) error {
+	inner := c.Echo().NewContext(r, c.Response())
+	SetActor(inner, Actor(c))
+	c.Echo().Router().Find(http.MethodGet, "/", inner)
+	return inner.Handler()(inner)
 }
 
 type server struct {
 	cfg   Config
-	faces []Face
+	faces *mounts
+	own   *echo.Router // of the paths that belong to no face
 }
 
-// face gives the face that a path belongs to, nil for none.
-func (s *server) face(path string) Face {
-	for _, f := range s.faces {
-		for _, p := range f.Prefixes() {
-			if path == p || p != "/" && strings.HasPrefix(path, p+"/") {
-				return f
-			}
-		}
-	}
-	return nil
-}
-
-// plainPath takes paths as clients write them: with and without a trailing
-// slash, and with doubled slashes. There is no redirect anywhere: some clients
-// drop their credentials or their body on one.
-func plainPath(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		u := c.Request().URL
-		u.Path = squeeze(u.Path)
-		if u.RawPath != "" {
-			u.RawPath = squeeze(u.RawPath)
-		}
-		return next(c)
+// plainPath takes a path as clients write it: with and without a trailing slash, and
+// with doubled slashes. There is no redirect anywhere: some clients drop their
+// credentials or their body on one.
+func plainPath(u *url.URL) {
+	u.Path = squeeze(u.Path)
+	if u.RawPath != "" {
+		u.RawPath = squeeze(u.RawPath)
 	}
 }
 
@@ -154,8 +167,8 @@ func squeeze(path string) string {
 
 func (s *server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if f := s.face(c.Request().URL.Path); f != nil {
-			if err := f.Authenticate(c); err != nil {
+		if m := s.faces.of(c); m != nil {
+			if err := m.face.Authenticate(c); err != nil {
 				return err
 			}
 		}
@@ -170,12 +183,8 @@ func (s *server) fail(err error, c echo.Context) {
 	}
 	err = fromEcho(c, err)
 	c.Set(keyFault, err)
-	f := s.face(c.Request().URL.Path)
-	if f == nil { // what is nobody's is said by whose page "/" is
-		f = s.face("/")
-	}
-	if f != nil {
-		if err := f.WriteFault(c, err); err != nil {
+	if m := s.faces.orRoot(c); m != nil {
+		if err := m.face.WriteFault(c, err); err != nil {
 			s.cfg.Log.ErrorContext(c.Request().Context(), "an error could not be written", "error", err)
 		}
 		return

@@ -75,7 +75,7 @@ type site struct {
 
 func newSite(ready map[string]func(context.Context) error) *site {
 	s := &site{log: &bytes.Buffer{}, face: &face{}}
-	s.handler = web.New(web.Config{
+	s.handler = server(web.Config{
 		Faces: []web.Face{s.face}, Log: slog.New(slog.NewTextHandler(s.log, nil)), Ready: ready,
 		Now:     func() time.Time { return time.Unix(0, 0) },
 		Metrics: web.NewMetrics(map[string]func() float64{"halcyon_test_gauge": func() float64 { return 42 }}),

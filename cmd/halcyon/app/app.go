@@ -172,7 +172,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 		return err
 	}
 	a.subscriptions.Render = a.Face.EventData
-	a.Web = web.New(web.Config{
+	a.Web, err = web.New(web.Config{
 		Faces: []web.Face{pages, a.Face}, Log: c.Log, Now: a.Store.Now,
 		Ready: map[string]func(context.Context) error{
 			"database":   a.Store.Ping,
@@ -182,7 +182,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 		Metrics: web.NewMetrics(a.gauges()),
 		Origins: c.Origins, TLS: c.TLS, Private: []string{v2.Private},
 	})
-	return nil
+	return err
 }
 
 // providers are the kinds of back end that this binary knows.
