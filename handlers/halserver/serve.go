@@ -365,7 +365,7 @@ func (s *Server) sub(d *resource.Def, x *resource.SubDef) echo.HandlerFunc {
 				return err
 			}
 		}
-		w, err := x.Where(ctx, a, row)
+		narrow, err := x.Rows(ctx, row)
 		if err != nil {
 			return err
 		}
@@ -375,7 +375,7 @@ func (s *Server) sub(d *resource.Def, x *resource.SubDef) echo.HandlerFunc {
 		} else {
 			p.Title = x.Title(row)
 		}
-		return s.Page(c, of, p, query.Base(w))
+		return s.Page(c, of, p, narrow)
 	}
 }
 

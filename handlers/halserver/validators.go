@@ -83,13 +83,13 @@ func keyOf(c echo.Context, rep hal.Representation) documentKey {
 // the caller sees no such row.
 func (s *Server) sight(c echo.Context, d *resource.Def) (*etagState, error) {
 	r := c.Request()
-	if d.Validity == nil || r.URL.RawQuery != "" || web.Asked(c) || !s.reg.Live() {
+	if d.Entity.Cache == nil || r.URL.RawQuery != "" || web.Asked(c) || !s.reg.Live() {
 		return nil, nil
 	}
 	if d.Display != nil && s.Representation(c) == hal.AsHTML {
 		return nil, nil // the page shows more than the document
 	}
-	if !d.Validity.Announced && !asked(r.Header) && s.cfg.Audit == nil {
+	if !d.Entity.Cache.Complete() && !asked(r.Header) && s.cfg.Audit == nil {
 		return nil, nil
 	}
 	now := &etagState{of: d, actor: web.Actor(c), changes: s.seen.changes.Load(), at: s.reg.Now()}

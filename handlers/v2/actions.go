@@ -16,18 +16,14 @@ import (
 // This file declares what administrators define to happen, and offers of it what
 // is to be run on servers and services.
 
-// onlyAdmins hides a collection from all but those who see all.
-func onlyAdmins(a access.Actor) bool { return !a.SeesAll() }
-
 func (f *Face) actions() resource.Resource[models.Action] {
 	type act = models.Action
 	key := func(x *act) *models.Row { return &x.Row }
 	s := f.Actions
 	return resource.Resource[act]{
-		Name: "action", Plural: "actions", Noun: "Actions", Table: "actions", Prefix: "ACT",
+		Name: "action", Plural: "actions", Noun: "Actions", Entity: action.Actions,
 		Doc: "Something that can be done: by a webhook, or by Halcyon itself.",
 		Key: key, Title: func(x *act) string { return x.Name }, TitleFrom: []string{"name"},
-		Hidden:  onlyAdmins,
 		Columns: []string{"name", "type", "built-in", "description"},
 		Fields: append([]resource.Field[act]{
 			resource.Text("name", func(x *act) string { return x.Name }, "Name.").On("name").Listed().
@@ -71,13 +67,13 @@ func (f *Face) actions() resource.Resource[models.Action] {
 				SetInt(func(x *act, v int) { x.Timeout = v }),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[act]{
-			resource.Many[act]("server-actions", "server-actions", "{to}.action_id = {from}.id", "What offers it on servers."),
-			resource.Many[act]("service-actions", "service-actions", "{to}.action_id = {from}.id", "What offers it on services."),
-			resource.Many[act]("orchestration-actions", "orchestration-actions", "{to}.action_id = {from}.id", "What runs it at trigger points."),
-			resource.Many[act]("rules", "rules", "{to}.action_id = {from}.id", "Rules that run it."),
-			resource.Many[act]("applications", "applications", "{to}.action_id = {from}.id", "Applications that it installs."),
+			resource.Many[act]("server-actions", "server-actions", "server_actions", "What offers it on servers."),
+			resource.Many[act]("service-actions", "service-actions", "service_actions", "What offers it on services."),
+			resource.Many[act]("orchestration-actions", "orchestration-actions", "orchestration_actions", "What runs it at trigger points."),
+			resource.Many[act]("rules", "rules", "rules", "Rules that run it."),
+			resource.Many[act]("applications", "applications", "applications", "Applications that it installs."),
 		},
-		Subs: []resource.Sub[act]{historySub(models.ObjectAction, func(x *act) (models.ID, string) { return x.ID, x.Name })},
+		Subs: []resource.Sub[act]{historySub(func(x *act) string { return x.Name })},
 		List: s.Actions.List, Find: s.Actions.Find,
 		New:       func() *act { return &act{Timeout: models.DefaultActionTimeout} },
 		CanCreate: action.CanEdit, Create: s.Actions.Create,
@@ -93,7 +89,7 @@ func (f *Face) serverActions() resource.Resource[models.ServerAction] {
 	key := func(x *offer) *models.Row { return &x.Row }
 	s := f.Actions
 	return resource.Resource[offer]{
-		Name: "server-action", Plural: "server-actions", Noun: "Server Actions", Table: "server_actions", Prefix: "SVA",
+		Name: "server-action", Plural: "server-actions", Noun: "Server Actions", Entity: action.ServerActions,
 		Doc: "An action that is offered on servers, to who may run them.",
 		Key: key, Title: func(x *offer) string { return x.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "action", "requires-approval", "enabled", "description"},
@@ -111,10 +107,10 @@ func (f *Face) serverActions() resource.Resource[models.ServerAction] {
 				SetBool(func(x *offer, v bool) { x.Enabled = v }),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[offer]{
-			resource.One("action", "actions", "action_id", func(x *offer) models.ID { return x.ActionID }, "What it does.").
+			resource.One("action", "actions", "action", func(x *offer) models.ID { return x.ActionID }, "What it does.").
 				Set(func(x *offer, id models.ID) { x.ActionID = id }).Required(),
 		},
-		Subs: []resource.Sub[offer]{historySub(models.ObjectServerAction, func(x *offer) (models.ID, string) { return x.ID, x.Name })},
+		Subs: []resource.Sub[offer]{historySub(func(x *offer) string { return x.Name })},
 		List: s.ServerActions.List, Find: s.ServerActions.Find,
 		New:       func() *offer { return &offer{Enabled: true} },
 		CanCreate: action.CanEdit, Create: s.ServerActions.Create,
@@ -129,7 +125,7 @@ func (f *Face) serviceActions() resource.Resource[models.ServiceAction] {
 	key := func(x *offer) *models.Row { return &x.Row }
 	s := f.Actions
 	return resource.Resource[offer]{
-		Name: "service-action", Plural: "service-actions", Noun: "Service Actions", Table: "service_actions", Prefix: "RSA",
+		Name: "service-action", Plural: "service-actions", Noun: "Service Actions", Entity: action.ServiceActions,
 		Doc: "An action that is offered on services, to who may run them. A built-in one works on each server of the service.",
 		Key: key, Title: func(x *offer) string { return x.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "action", "requires-approval", "enabled", "description"},
@@ -147,10 +143,10 @@ func (f *Face) serviceActions() resource.Resource[models.ServiceAction] {
 				SetBool(func(x *offer, v bool) { x.Enabled = v }),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[offer]{
-			resource.One("action", "actions", "action_id", func(x *offer) models.ID { return x.ActionID }, "What it does.").
+			resource.One("action", "actions", "action", func(x *offer) models.ID { return x.ActionID }, "What it does.").
 				Set(func(x *offer, id models.ID) { x.ActionID = id }).Required(),
 		},
-		Subs: []resource.Sub[offer]{historySub(models.ObjectServiceAction, func(x *offer) (models.ID, string) { return x.ID, x.Name })},
+		Subs: []resource.Sub[offer]{historySub(func(x *offer) string { return x.Name })},
 		List: s.ServiceActions.List, Find: s.ServiceActions.Find,
 		New:       func() *offer { return &offer{Enabled: true} },
 		CanCreate: action.CanEdit, Create: s.ServiceActions.Create,
@@ -173,10 +169,9 @@ func (f *Face) orchestrationActions() resource.Resource[models.OrchestrationActi
 	key := func(x *hook) *models.Row { return &x.Row }
 	s := f.Actions
 	return resource.Resource[hook]{
-		Name: "orchestration-action", Plural: "orchestration-actions", Noun: "Orchestration Actions", Table: "orchestration_actions", Prefix: "ORC",
+		Name: "orchestration-action", Plural: "orchestration-actions", Noun: "Orchestration Actions", Entity: action.OrchestrationActions,
 		Doc: "An action that is run whenever a trigger point is reached.",
 		Key: key, Title: func(x *hook) string { return x.Name }, TitleFrom: []string{"name"},
-		Hidden:  onlyAdmins,
 		Columns: []string{"name", "trigger", "action", "priority", "enabled"},
 		Fields: append([]resource.Field[hook]{
 			resource.Text("name", func(x *hook) string { return x.Name }, "Name.").On("name").Listed().
@@ -194,10 +189,10 @@ func (f *Face) orchestrationActions() resource.Resource[models.OrchestrationActi
 				SetBool(func(x *hook, v bool) { x.Enabled = v }),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[hook]{
-			resource.One("action", "actions", "action_id", func(x *hook) models.ID { return x.ActionID }, "What is run.").
+			resource.One("action", "actions", "action", func(x *hook) models.ID { return x.ActionID }, "What is run.").
 				Set(func(x *hook, id models.ID) { x.ActionID = id }).Required(),
 		},
-		Subs: []resource.Sub[hook]{historySub(models.ObjectOrchestrationAction, func(x *hook) (models.ID, string) { return x.ID, x.Name })},
+		Subs: []resource.Sub[hook]{historySub(func(x *hook) string { return x.Name })},
 		List: s.OrchestrationActions.List, Find: s.OrchestrationActions.Find,
 		New:       func() *hook { return &hook{Enabled: true, Priority: defaultPriority} },
 		CanCreate: action.CanEdit, Create: s.OrchestrationActions.Create,
@@ -215,10 +210,9 @@ func (f *Face) rules() resource.Resource[models.Rule] {
 	key := func(x *rule) *models.Row { return &x.Row }
 	s := f.Actions
 	return resource.Resource[rule]{
-		Name: "rule", Plural: "rules", Noun: "Rules", Table: "rules", Prefix: "RUL",
+		Name: "rule", Plural: "rules", Noun: "Rules", Entity: action.Rules,
 		Doc: "A condition, and the action that follows at a trigger point where it holds.",
 		Key: key, Title: func(x *rule) string { return x.Name }, TitleFrom: []string{"name"},
-		Hidden:  onlyAdmins,
 		Columns: []string{"name", "trigger", "action", "priority", "enabled"},
 		Fields: append([]resource.Field[rule]{
 			resource.Text("name", func(x *rule) string { return x.Name }, "Name.").On("name").Listed().
@@ -236,10 +230,10 @@ func (f *Face) rules() resource.Resource[models.Rule] {
 				SetBool(func(x *rule, v bool) { x.Enabled = v }),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[rule]{
-			resource.One("action", "actions", "action_id", func(x *rule) models.ID { return x.ActionID }, "What follows.").
+			resource.One("action", "actions", "action", func(x *rule) models.ID { return x.ActionID }, "What follows.").
 				Set(func(x *rule, id models.ID) { x.ActionID = id }).Required(),
 		},
-		Subs: []resource.Sub[rule]{historySub(models.ObjectRule, func(x *rule) (models.ID, string) { return x.ID, x.Name })},
+		Subs: []resource.Sub[rule]{historySub(func(x *rule) string { return x.Name })},
 		List: s.Rules.List, Find: s.Rules.Find,
 		New:       func() *rule { return &rule{Enabled: true, Priority: defaultPriority} },
 		CanCreate: action.CanEdit, Create: s.Rules.Create,
@@ -254,7 +248,7 @@ func (f *Face) applications() resource.Resource[models.Application] {
 	key := func(x *app) *models.Row { return &x.Row }
 	s := f.Actions
 	return resource.Resource[app]{
-		Name: "application", Plural: "applications", Noun: "Applications", Table: "applications", Prefix: "APP",
+		Name: "application", Plural: "applications", Noun: "Applications", Entity: action.Applications,
 		Doc: "Software that an order of servers can name, and the action that puts it on them.",
 		Key: key, Title: func(x *app) string { return x.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "release", "os-family", "action", "description"},
@@ -271,11 +265,11 @@ func (f *Face) applications() resource.Resource[models.Application] {
 			resource.Picked("os-builds", func(x *app) *[]models.ID { return &x.OSBuildIDs }, "OS builds that it fits; none for all of the family."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[app]{
-			resource.One("action", "actions", "action_id", func(x *app) models.ID { return x.ActionID }, "What installs it.").Optional().
+			resource.One("action", "actions", "action", func(x *app) models.ID { return x.ActionID }, "What installs it.").Optional().
 				Set(func(x *app, id models.ID) { x.ActionID = id }).Required(),
-			resource.Many[app]("os-builds", "os-builds", "{to}.id IN (SELECT l.os_build_id FROM application_os_builds l WHERE l.application_id = {from}.id)", "OS builds that it fits; none for all of the family.").Optional(),
+			resource.Many[app]("os-builds", "os-builds", "os_builds", "OS builds that it fits; none for all of the family.").Optional(),
 		},
-		Subs: []resource.Sub[app]{historySub(models.ObjectApplication, func(x *app) (models.ID, string) { return x.ID, x.Name })},
+		Subs: []resource.Sub[app]{historySub(func(x *app) string { return x.Name })},
 		List: s.Applications.List, Find: s.Applications.Find,
 		CanCreate: action.CanEdit, Create: s.Applications.Create,
 		CanUpdate: s.Applications.CanUpdate, Update: s.Applications.Update,

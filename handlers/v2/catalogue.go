@@ -11,7 +11,6 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
 )
@@ -21,7 +20,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 	key := func(e *env) *models.Row { return &e.Row }
 	place := func(name, column, doc string, at func(*env) *string) resource.Field[env] {
 		return resource.Text(name, func(e *env) string { return *at(e) }, doc).From(column).
-			SeenBy(func(a access.Actor, _ *env) bool { return a.SeesAll() }, nil).
+			SeenBy(access.SeesPlace).
 			SetText(func(e *env, v string) { *at(e) = v })
 	}
 	rate := func(name, column, doc string, at func(*env) *models.Money) resource.Field[env] {
@@ -29,7 +28,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			SetMoney(func(e *env, v models.Money) { *at(e) = v }).AtLeast(0)
 	}
 	return resource.Resource[env]{
-		Name: "environment", Plural: "environments", Noun: "Environments", Table: "environments", Prefix: "ENV",
+		Name: "environment", Plural: "environments", Noun: "Environments", Entity: catalog.Environments,
 		Doc: "A place in a resource handler that groups may order into.",
 		Key: key, Title: func(e *env) string { return e.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "description", "resource-handler", "group", "auto_approval"},
@@ -58,30 +57,23 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			resource.Picked("os-builds", func(e *env) *[]models.ID { return &e.OSBuildIDs }, "OS builds that can be ordered here; none for all that have a template."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[env]{
-			resource.One("group", "groups", "group_id", func(e *env) models.ID { return e.GroupID }, "Group that provides it.").
+			resource.One("group", "groups", "group", func(e *env) models.ID { return e.GroupID }, "Group that provides it.").
 				Set(func(e *env, id models.ID) { e.GroupID = id }),
-			resource.One("resource-handler", "resource-handlers", "handler_id", func(e *env) models.ID { return e.HandlerID }, "Back end that it lies in.").
+			resource.One("resource-handler", "resource-handlers", "handler", func(e *env) models.ID { return e.HandlerID }, "Back end that it lies in.").
 				Set(func(e *env, id models.ID) { e.HandlerID = id }),
-			resource.Many[env]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM environment_groups l WHERE l.environment_id = {from}.id)", "Groups that may use it, with those below them; none for all.").Optional(),
-			resource.Many[env]("os-builds", "os-builds", "EXISTS (SELECT 1 FROM os_build_templates x WHERE x.os_build_id = {to}.id AND x.handler_id = {from}.handler_id) AND "+
-				"(NOT EXISTS (SELECT 1 FROM environment_os_builds l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.os_build_id FROM environment_os_builds l WHERE l.environment_id = {from}.id))",
-				"OS builds that can be ordered here."),
-			resource.Many[env]("perf-types", "perf-types", "NOT EXISTS (SELECT 1 FROM environment_sizes l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.size_id FROM environment_sizes l WHERE l.environment_id = {from}.id)",
-				"Sizes that can be ordered here."),
+			resource.Many[env]("groups", "groups", "groups", "Groups that may use it, with those below them; none for all.").Optional(),
+			resource.Many[env]("os-builds", "os-builds", "os_builds", "OS builds that can be ordered here."),
+			resource.Many[env]("perf-types", "perf-types", "sizes", "Sizes that can be ordered here."),
 		},
 		Subs: []resource.Sub[env]{
 			{
-				Path: "servers", Rel: "cb:servers", Of: "servers", Doc: "Servers in the environment.",
+				Path: "servers", Rel: "cb:servers", Of: "servers", Relation: "servers", Doc: "Servers in the environment.",
 				Title: func(e *env) string { return "Servers In " + e.Name },
-				Where: func(_ context.Context, _ access.Actor, e *env) (access.Where, error) {
-					return access.Where{SQL: query.Root + ".environment_id = " + e.ID.String()}, nil
-				},
 			},
 			environmentQuotas(),
-			historySub(models.ObjectEnvironment, func(e *env) (models.ID, string) { return e.ID, e.Name }),
+			historySub(func(e *env) string { return e.Name }),
 		},
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Catalog.Environments.List, Find: f.Catalog.Environments.Find,
+		List: f.Catalog.Environments.List, Find: f.Catalog.Environments.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Environments.Create,
 		CanUpdate: f.Catalog.Environments.CanUpdate, Update: f.Catalog.Environments.Update,
 		CanDelete: f.Catalog.Environments.CanDelete, Delete: deleting[env](f.Catalog.Environments.Delete),
@@ -93,10 +85,9 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 	type handler = models.ResourceHandler
 	key := func(h *handler) *models.Row { return &h.Row }
 	return resource.Resource[handler]{
-		Name: "resource-handler", Plural: "resource-handlers", Noun: "Resource Handlers", Table: "resource_handlers", Prefix: "RH",
+		Name: "resource-handler", Plural: "resource-handlers", Noun: "Resource Handlers", Entity: catalog.Handlers,
 		Doc: "A back end in which servers are made, and how to reach it.",
 		Key: key, Title: func(h *handler) string { return h.Name }, TitleFrom: []string{"name"},
-		Hidden:  func(a access.Actor) bool { return !a.SeesAll() },
 		Columns: []string{"name", "type", "url", "product", "verified"},
 		Fields: append([]resource.Field[handler]{
 			resource.Text("name", func(h *handler) string { return h.Name }, "Name.").On("name").Listed().
@@ -121,11 +112,11 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 			resource.Time("verified", func(h *handler) *time.Time { return h.VerifiedAt }, "When it was verified last.").On("verified_at"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[handler]{
-			resource.Many[handler]("environments", "environments", "{to}.handler_id = {from}.id", "Environments in it."),
+			resource.Many[handler]("environments", "environments", "environments", "Environments in it."),
 			templatesLink(),
 		},
 		Subs: []resource.Sub[handler]{
-			historySub(models.ObjectHandler, func(h *handler) (models.ID, string) { return h.ID, h.Name }),
+			historySub(func(h *handler) string { return h.Name }),
 		},
 		Actions: []resource.Action[handler]{
 			{
@@ -177,8 +168,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 				return ids, err
 			},
 		}},
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Catalog.Handlers.List, Find: f.Catalog.Handlers.Find,
+		List: f.Catalog.Handlers.List, Find: f.Catalog.Handlers.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Handlers.Create,
 		CanUpdate: f.Catalog.Handlers.CanUpdate, Update: f.Catalog.Handlers.Update,
 		CanDelete: f.Catalog.Handlers.CanDelete, Delete: deleting[handler](f.Catalog.Handlers.Delete),
@@ -194,10 +184,9 @@ func (f *Face) ipPools() resource.Resource[models.IPPool] {
 			SetText(func(p *pool, v string) { *at(p) = v })
 	}
 	return resource.Resource[pool]{
-		Name: "ip-pool", Plural: "ip-pools", Noun: "IP Pools", Table: "ip_pools", Prefix: "IPP",
+		Name: "ip-pool", Plural: "ip-pools", Noun: "IP Pools", Entity: catalog.IPPools,
 		Doc: "A range of addresses of one network, given to servers one by one.",
 		Key: key, Title: func(p *pool) string { return p.Name }, TitleFrom: []string{"name"},
-		Hidden:  func(a access.Actor) bool { return !a.SeesAll() },
 		Columns: []string{"name", "network", "first-ip", "last-ip", "resource-handler"},
 		Fields: append([]resource.Field[pool]{
 			text("name", "name", "Name.", func(p *pool) *string { return &p.Name }).UpTo(models.MaxName).Listed().Required(),
@@ -212,11 +201,10 @@ func (f *Face) ipPools() resource.Resource[models.IPPool] {
 				SetTexts(func(p *pool, v []string) { p.DNS = v }).Example("192.0.2.53, 192.0.2.54"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[pool]{
-			resource.One("resource-handler", "resource-handlers", "handler_id", func(p *pool) models.ID { return p.HandlerID }, "Back end of the network.").
+			resource.One("resource-handler", "resource-handlers", "handler", func(p *pool) models.ID { return p.HandlerID }, "Back end of the network.").
 				Set(func(p *pool, id models.ID) { p.HandlerID = id }).Required(),
 		},
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Catalog.IPPools.List, Find: f.Catalog.IPPools.Find,
+		List: f.Catalog.IPPools.List, Find: f.Catalog.IPPools.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.IPPools.Create,
 		CanUpdate: f.Catalog.IPPools.CanUpdate, Update: f.Catalog.IPPools.Update,
 		CanDelete: f.Catalog.IPPools.CanDelete, Delete: deleting[pool](f.Catalog.IPPools.Delete),
@@ -228,7 +216,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 	type build = models.OSBuild
 	key := func(o *build) *models.Row { return &o.Row }
 	return resource.Resource[build]{
-		Name: "os-build", Plural: "os-builds", Noun: "OS Builds", Table: "os_builds", Prefix: "OSB",
+		Name: "os-build", Plural: "os-builds", Noun: "OS Builds", Entity: catalog.OSBuilds,
 		Doc: "An operating system image, known to each resource handler by a template.",
 		Key: key, Title: func(o *build) string { return o.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "os-family", "os-version", "description"},
@@ -252,7 +240,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 				}
 				return hal.List(list)
 			}, "Template in each resource handler; for administrators.").Typed(templatesOfBuildJSON()).Filled().
-				SeenBy(func(a access.Actor, _ *build) bool { return a.SeesAll() }, nil).
+				SeenBy(access.SeesTemplates).
 				Nested(`[{"resource-handler": "1", "template": "debian-12"}]`).
 				Set(func(n *jsonbody.Value, r *resource.Refs) func(*build) {
 					var list []models.OSBuildTemplate
@@ -270,8 +258,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 					return func(o *build) { o.Templates = list }
 				}),
 		}, resource.Identity(key)...),
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find, Fill: f.Catalog.FillOSBuilds,
+		List: f.Catalog.OSBuilds.List, Find: f.Catalog.OSBuilds.Find, Fill: f.Catalog.FillOSBuilds,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.OSBuilds.Create,
 		CanUpdate: f.Catalog.OSBuilds.CanUpdate, Update: f.Catalog.OSBuilds.Update,
 		CanDelete: f.Catalog.OSBuilds.CanDelete, Delete: deleting[build](f.Catalog.OSBuilds.Delete),
@@ -283,7 +270,7 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 	type size = models.Size
 	key := func(s *size) *models.Row { return &s.Row }
 	return resource.Resource[size]{
-		Name: "perf-type", Plural: "perf-types", Noun: "Perf Types", Table: "sizes", Prefix: "SIZ",
+		Name: "perf-type", Plural: "perf-types", Noun: "Perf Types", Entity: catalog.Sizes,
 		Doc: "A size of server: what it has and costs.",
 		Key: key, Title: func(s *size) string { return s.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "cpu-cnt", "mem-size", "rate", "description"},
@@ -308,8 +295,7 @@ func (f *Face) sizes() resource.Resource[models.Size] {
 			resource.Rate("rate", func(s *size) models.Money { return s.Rate }, "What it costs by the month.").On("rate").
 				SetMoney(func(s *size, v models.Money) { s.Rate = v }).AtLeast(0),
 		}, resource.Identity(key)...),
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Catalog.Sizes.List, Find: f.Catalog.Sizes.Find,
+		List: f.Catalog.Sizes.List, Find: f.Catalog.Sizes.Find,
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Sizes.Create,
 		CanUpdate: f.Catalog.Sizes.CanUpdate, Update: f.Catalog.Sizes.Update,
 		CanDelete: f.Catalog.Sizes.CanDelete, Delete: deleting[size](f.Catalog.Sizes.Delete),
@@ -321,7 +307,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 	type blueprint = models.Blueprint
 	key := func(b *blueprint) *models.Row { return &b.Row }
 	return resource.Resource[blueprint]{
-		Name: "blueprint", Plural: "blueprints", Noun: "Blueprints", Table: "blueprints", Prefix: "BP",
+		Name: "blueprint", Plural: "blueprints", Noun: "Blueprints", Entity: catalog.Blueprints,
 		Doc: "What can be ordered: servers in tiers, and the questions that an order answers.",
 		Key: key, Title: func(b *blueprint) string { return b.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "description", "state", "price-from", "is-orderable", "group"},
@@ -353,12 +339,12 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 			resource.Picked("groups", func(b *blueprint) *[]models.ID { return &b.GroupIDs }, "Groups that may order it, with those below them; none for all."),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[blueprint]{
-			resource.One("group", "groups", "group_id", func(b *blueprint) models.ID { return b.GroupID }, "Group that provides it.").
+			resource.One("group", "groups", "group", func(b *blueprint) models.ID { return b.GroupID }, "Group that provides it.").
 				Set(func(b *blueprint, id models.ID) { b.GroupID = id }),
 			resource.Path("cb:sample-order", func(base string, b *blueprint) (hal.Link, bool) {
 				return hal.Link{Href: base + "/blueprints/" + b.ID.String() + "/sample-order", Title: "Sample Order Of " + b.Name}, true
 			}, "The body of an order of it, ready to be sent.").Also("sample-order").If(f.Catalog.CanOrder),
-			resource.Many[blueprint]("groups", "groups", "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)", "Groups that may order it, with those below them; none for all.").Optional(),
+			resource.Many[blueprint]("groups", "groups", "groups", "Groups that may order it, with those below them; none for all.").Optional(),
 		},
 		Display: &resource.Display[blueprint]{
 			Attributes: []string{"price-from"},
@@ -371,15 +357,11 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		}},
 		Subs: []resource.Sub[blueprint]{
 			{
-				Path: "services", Rel: "cb:services", Of: "services", Doc: "Services that were deployed from it.",
+				Path: "services", Rel: "cb:services", Of: "services", Relation: "services", Doc: "Services that were deployed from it.",
 				Title: func(b *blueprint) string { return "Services From " + b.Name },
-				Where: func(_ context.Context, _ access.Actor, b *blueprint) (access.Where, error) {
-					return access.Where{SQL: query.Root + ".blueprint_id = " + b.ID.String()}, nil
-				},
 			},
 		},
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Catalog.Blueprints.List, Find: f.Catalog.Blueprints.Find,
+		List: f.Catalog.Blueprints.List, Find: f.Catalog.Blueprints.Find,
 		New:       func() *blueprint { return &blueprint{State: models.BlueprintActive} },
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,

@@ -9,7 +9,6 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/auth"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
 )
@@ -20,7 +19,7 @@ import (
 func (f *Face) sessions() resource.Resource[models.Session] {
 	type session = models.Session
 	return resource.Resource[session]{
-		Name: "session", Plural: "sessions", Noun: "Sessions", Table: "sessions",
+		Name: "session", Plural: "sessions", Noun: "Sessions", Entity: auth.Sessions,
 		Doc: "Somebody who has signed in: with a browser, or for the tokens of a program. Those that have ended are not listed.",
 		Key: (*session).Key, Title: func(s *session) string { return "Session id " + s.ID.String() }, TitleFrom: []string{"id"},
 		Columns: []string{"address", "user-agent", "created", "last-seen", "current"},
@@ -35,7 +34,7 @@ func (f *Face) sessions() resource.Resource[models.Session] {
 			resource.Text("user-agent", func(s *session) string { return s.UserAgent }, "Program with which it was begun, by its own word.").On("user_agent"),
 		},
 		Relations: []resource.Relation[session]{
-			resource.One("user", "users", "user_id", func(s *session) models.ID { return s.UserID }, "Who signed in."),
+			resource.One("user", "users", "user", func(s *session) models.ID { return s.UserID }, "Who signed in."),
 		},
 		List: f.Auth.Sessions, Find: f.Auth.Session,
 		CanDelete: auth.CanEndSession, Delete: deleting[session](f.Auth.EndSession),
@@ -53,7 +52,7 @@ func (f *Face) apiTokens() resource.Resource[models.APIToken] {
 	type token = models.APIToken
 	key := func(t *token) *models.Row { return &t.Row }
 	return resource.Resource[token]{
-		Name: "api-token", Plural: "api-tokens", Noun: "API Tokens", Table: "api_tokens", Prefix: "TOK",
+		Name: "api-token", Plural: "api-tokens", Noun: "API Tokens", Entity: auth.APITokens,
 		Doc: "What a program calls with in the name of a user: as Authorization: Bearer, or Token.",
 		Key: key, Title: func(t *token) string { return t.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "prefix", "scope", "expires", "last-used"},
@@ -72,7 +71,7 @@ func (f *Face) apiTokens() resource.Resource[models.APIToken] {
 			resource.Text("uuid", func(t *token) string { return t.UUID }, "Id that is unique everywhere.").On("uuid"),
 		},
 		Relations: []resource.Relation[token]{
-			resource.One("user", "users", "user_id", func(t *token) models.ID { return t.UserID }, "In whose name it calls."),
+			resource.One("user", "users", "user", func(t *token) models.ID { return t.UserID }, "In whose name it calls."),
 		},
 		List: f.Auth.Tokens, Find: f.Auth.Token,
 		New:       func() *token { return &token{Scope: models.ScopeRead} },
@@ -164,19 +163,14 @@ func (f *Face) ofUser(ctx context.Context, a access.Actor, ref string, n *jsonbo
 
 // userCredentials are the lists of what a user is signed in with.
 func (f *Face) userCredentials() []resource.Sub[models.User] {
-	of := func(u *models.User) access.Where {
-		return access.Where{SQL: query.Root + ".user_id = " + u.ID.String()}
-	}
 	return []resource.Sub[models.User]{
 		{
-			Path: "sessions", Rel: "cb:sessions", Of: "sessions", Doc: "Where the user has signed in.", Can: auth.CanSeeCredentials,
+			Path: "sessions", Rel: "cb:sessions", Of: "sessions", Relation: "sessions", Doc: "Where the user has signed in.", Can: auth.CanSeeCredentials,
 			Title: func(u *models.User) string { return "Sessions Of " + u.Username },
-			Where: func(_ context.Context, _ access.Actor, u *models.User) (access.Where, error) { return of(u), nil },
 		},
 		{
-			Path: "api-tokens", Rel: "cb:api-tokens", Of: "api-tokens", Doc: "API tokens of the user.", Can: auth.CanSeeCredentials,
+			Path: "api-tokens", Rel: "cb:api-tokens", Of: "api-tokens", Relation: "api_tokens", Doc: "API tokens of the user.", Can: auth.CanSeeCredentials,
 			Title: func(u *models.User) string { return "API Tokens Of " + u.Username },
-			Where: func(_ context.Context, _ access.Actor, u *models.User) (access.Where, error) { return of(u), nil },
 		},
 	}
 }

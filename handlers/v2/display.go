@@ -2,11 +2,11 @@ package v2
 
 import (
 	"context"
-	"strings"
 
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/order"
 	"halcyon/pkg/query"
 )
 
@@ -47,16 +47,8 @@ func (f *Face) approvers(ctx context.Context, a access.Actor, who []models.ID) (
 		return e, nil
 	}
 	var err error
-	e.Docs, _, err = f.reg.Listed(ctx, a, f.reg.Def("users"), "order=id&page_size=20", access.Where{SQL: query.Root + ".id IN (" + idList(who) + ")"})
+	e.Docs, _, err = f.reg.Listed(ctx, a, f.reg.Def("users"), "order=id&page_size=20", query.Among(who))
 	return e, err
-}
-
-func idList(ids []models.ID) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = id.String()
-	}
-	return strings.Join(texts, ", ")
 }
 
 // home is what a person wants first: what can be ordered, what is in their carts, what
@@ -65,28 +57,19 @@ func (f *Face) home(ctx context.Context, a access.Actor, doc *hal.Document) erro
 	me := a.ID.String()
 	for _, x := range []struct {
 		rel, plural, query string
-		where              access.Where
+		narrow             []query.ListOption
 	}{
-		{"blueprints", "blueprints", "filter=state:Active&attributes=description,price-from&order=name&page_size=6", access.All},
-		{"cb:carts", "orders", "filter=status:CART;owner.id:" + me + "&attributes=summary,rate,group&order=-id&page_size=5", access.All},
-		{"cb:waiting", "orders", "filter=status:PENDING&attributes=summary,rate,group,owner.username,submit-date&order=id&page_size=5", approvable(a)},
-		{"cb:running", "jobs", "filter=status.in:PENDING,QUEUED,RUNNING,TO_CANCEL;parent.isnull:true&attributes=progress,create-date,order,action&order=-id&page_size=5", access.All},
-		{"servers", "servers", "filter=owner.id:" + me + "&attributes=status,power-status,ip,cpu-cnt,mem-size&order=-id&page_size=6", access.All},
+		{"blueprints", "blueprints", "filter=state:Active&attributes=description,price-from&order=name&page_size=6", nil},
+		{"cb:carts", "orders", "filter=status:CART;owner.id:" + me + "&attributes=summary,rate,group&order=-id&page_size=5", nil},
+		{"cb:waiting", "orders", "filter=status:PENDING&attributes=summary,rate,group,owner.username,submit-date&order=id&page_size=5", []query.ListOption{order.WaitingFor(a)}},
+		{"cb:running", "jobs", "filter=status.in:PENDING,QUEUED,RUNNING,TO_CANCEL;parent.isnull:true&attributes=progress,create-date,order,action&order=-id&page_size=5", nil},
+		{"servers", "servers", "filter=owner.id:" + me + "&attributes=status,power-status,ip,cpu-cnt,mem-size&order=-id&page_size=6", nil},
 	} {
-		docs, _, err := f.reg.Listed(ctx, a, f.reg.Def(x.plural), x.query, x.where)
+		docs, _, err := f.reg.Listed(ctx, a, f.reg.Def(x.plural), x.query, x.narrow...)
 		if err != nil {
 			return err
 		}
 		doc.Embedded = append(doc.Embedded, hal.Embedded{Rel: x.rel, Many: true, Docs: docs})
 	}
 	return nil
-}
-
-// approvable are the orders that the actor could approve, as far as their group says.
-func approvable(a access.Actor) access.Where {
-	if a.SuperAdmin {
-		return access.All
-	}
-	others := access.Where{SQL: query.Root + ".owner_id <> " + a.ID.String()}
-	return access.And(access.In(query.Root+".group_id", a.With(access.OrderApprove)), others)
 }

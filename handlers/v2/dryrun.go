@@ -109,7 +109,7 @@ func (f *Face) forecastApprovals(ctx context.Context, a access.Actor, fc *order.
 	defer titles.Release()
 	link := func(plural string, id models.ID) (hal.Value, bool) {
 		d := f.reg.Def(plural)
-		title, ok := titles.Title(a, d.Table, id)
+		title, ok := titles.Title(a, d.Entity.Table, id)
 		return hal.LinkValue(hal.Link{Href: d.Href(id), Title: title}), ok
 	}
 	props := []hal.Prop{{Name: "policy", Value: hal.String("approver")}}

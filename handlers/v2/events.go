@@ -31,7 +31,7 @@ func (f *Face) events() resource.Resource[models.Event] {
 		types[i] = t.Name
 	}
 	return resource.Resource[row]{
-		Name: "event", Plural: eventsPlural, Noun: "Events", Table: "events",
+		Name: "event", Plural: eventsPlural, Noun: "Events", Entity: event.Events,
 		Doc: "What has happened to an order, a job, a server or a service, seen by whoever sees that. " +
 			"Its id is its number in the one sequence of all events. With Accept: text/event-stream the list is a stream that goes on; " +
 			"both know the parameters resource, about and type. Events are kept for some days.",
@@ -50,8 +50,8 @@ func (f *Face) events() resource.Resource[models.Event] {
 		},
 		Relations: []resource.Relation[row]{
 			resource.Path("about", func(base string, e *row) (hal.Link, bool) { return aboutLink(e), true }, "The object."),
-			resource.One("order", "orders", "order_id", func(e *row) models.ID { return e.OrderID }, "Order that it was a part of.").Optional(),
-			resource.One("user", "users", "actor_id", func(e *row) models.ID { return e.ActorID }, "Who did it, when it was not the service itself.").Optional(),
+			resource.One("order", "orders", "order", func(e *row) models.ID { return e.OrderID }, "Order that it was a part of.").Optional(),
+			resource.One("user", "users", "actor", func(e *row) models.ID { return e.ActorID }, "Who did it, when it was not the service itself.").Optional(),
 		},
 		List: f.Events.List, Find: f.Events.Find,
 	}
@@ -249,7 +249,7 @@ func (f *Face) aboutOf(c echo.Context, text string) (event.About, error) {
 
 // refersTo reports whether a reference says that it means a row of the collection.
 func refersTo(d *resource.Def, text string) bool {
-	if prefix, _, ok := strings.Cut(text, "-"); ok && strings.EqualFold(prefix, d.Prefix) {
+	if prefix, _, ok := strings.Cut(text, "-"); ok && strings.EqualFold(prefix, d.Entity.Prefix) {
 		return true
 	}
 	path := text

@@ -1,20 +1,19 @@
 package v2
 
 import (
-	"context"
 	"time"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
+	"halcyon/pkg/tenancy"
 )
 
 func (f *Face) groups() resource.Resource[models.Group] {
 	type group = models.Group
 	key := func(g *group) *models.Row { return &g.Row }
 	return resource.Resource[group]{
-		Name: "group", Plural: "groups", Noun: "Groups", Table: "groups", Prefix: "GRP",
+		Name: "group", Plural: "groups", Noun: "Groups", Entity: tenancy.Groups,
 		Doc: "A node of the tenancy tree: an organization, a project, a team.",
 		Key: key, Title: func(g *group) string { return g.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "type", "parent", "auto-approval", "description"},
@@ -29,41 +28,31 @@ func (f *Face) groups() resource.Resource[models.Group] {
 			resource.Bool("auto-approval", func(g *group) bool { return g.AutoApproval }, "Whether orders of the group are approved without asking.").On("auto_approval").
 				SetBool(func(g *group, v bool) { g.AutoApproval = v }),
 			resource.Rate("rate", func(g *group) models.Money { return g.Rate }, "What the group's servers cost by the month; for those who see them.").Filled().
-				SeenBy(func(a access.Actor, g *group) bool { return a.GlobalViewer || a.Can(access.GroupView, g.ID) }, nil),
+				SeenBy(access.SeesGroupRate),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[group]{
-			resource.One("parent", "groups", "parent_id", func(g *group) models.ID { return g.ParentID }, "Group above.").
+			resource.One("parent", "groups", "parent", func(g *group) models.ID { return g.ParentID }, "Group above.").
 				Set(func(g *group, id models.ID) { g.ParentID = id }).Among(holding(access.GroupManage)),
-			resource.Many[group]("subgroups", "groups", "{to}.parent_id = {from}.id", "Groups directly below."),
-			resource.Many[group]("environments", "environments", "{to}.id IN (SELECT l.environment_id FROM environment_groups l WHERE l.group_id = {from}.id)", "Environments that are open to this very group."),
+			resource.Many[group]("subgroups", "groups", "subgroups", "Groups directly below."),
+			resource.Many[group]("environments", "environments", "environments", "Environments that are open to this very group."),
 		},
 		Subs: []resource.Sub[group]{
 			{
 				Path: "orderable-environments", Rel: "cb:orderable-environments", Alias: "orderable-environments", Of: "environments", Doc: "Environments into which the group may order.",
 				Title: func(g *group) string { return "Orderable Environments For " + g.Name },
-				Where: func(ctx context.Context, _ access.Actor, g *group) (access.Where, error) {
-					return f.Catalog.Usable(ctx, g.ID)
-				},
+				Rows:  f.Catalog.Usable,
 			},
 			{
 				Path: "orderable-blueprints", Rel: "cb:orderable-blueprints", Alias: "orderable-blueprints", Of: "blueprints", Doc: "Blueprints that the group may order.",
 				Title: func(g *group) string { return "Orderable Blueprints For " + g.Name },
-				Where: func(ctx context.Context, _ access.Actor, g *group) (access.Where, error) {
-					return f.Catalog.Orderable(ctx, g.ID)
-				},
+				Rows:  f.Catalog.Orderable,
 			},
 			{
-				Path: "memberships", Rel: "cb:memberships", Of: "memberships", Doc: "Roles that are granted on this very group.",
+				Path: "memberships", Rel: "cb:memberships", Of: "memberships", Relation: "memberships", Doc: "Roles that are granted on this very group.",
 				Title: func(g *group) string { return "Memberships In " + g.Name },
-				Where: func(_ context.Context, _ access.Actor, g *group) (access.Where, error) {
-					return access.Where{SQL: query.Root + ".group_id = " + g.ID.String()}, nil
-				},
 			},
 			f.groupQuotas(),
-			historySub(models.ObjectGroup, func(g *group) (models.ID, string) { return g.ID, g.Name }),
-		},
-		CacheRule: &resource.CacheRule{
-			Also: []string{"SELECT sum(s.rate) FROM servers s WHERE s.group_id = {row}.id AND s.status <> '" + string(models.ServerHistorical) + "'"},
+			historySub(func(g *group) string { return g.Name }),
 		},
 		List: f.Tenancy.Groups.List, Find: f.Tenancy.Groups.Find, Fill: f.Tenancy.FillGroups,
 		Create:    f.Tenancy.Groups.Create,
@@ -78,7 +67,7 @@ func (f *Face) roles() resource.Resource[models.Role] {
 	type role = models.Role
 	key := func(r *role) *models.Row { return &r.Row }
 	return resource.Resource[role]{
-		Name: "role", Plural: "roles", Noun: "Roles", Table: "roles", Prefix: "ROL",
+		Name: "role", Plural: "roles", Noun: "Roles", Entity: tenancy.Roles,
 		Doc: "A named set of permissions, granted on groups.",
 		Key: key, Title: func(r *role) string { return r.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "label", "description", "built-in"},
@@ -94,8 +83,7 @@ func (f *Face) roles() resource.Resource[models.Role] {
 				SetTexts(func(r *role, v []string) { r.Permissions = v }).OneOf(permissions()...),
 			resource.Bool("built-in", func(r *role) bool { return r.BuiltIn }, "Whether the role stays as it is.").On("built_in"),
 		}, resource.Identity(key)...),
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Tenancy.Roles.List, Find: f.Tenancy.Roles.Find,
+		List: f.Tenancy.Roles.List, Find: f.Tenancy.Roles.Find,
 		Create:    f.Tenancy.Roles.Create,
 		CanCreate: func(a access.Actor) error { return f.Tenancy.Roles.CanCreate(a, &role{}) },
 		CanUpdate: f.Tenancy.Roles.CanUpdate, Update: f.Tenancy.Roles.Update,
@@ -108,7 +96,7 @@ func (f *Face) memberships() resource.Resource[models.Membership] {
 	type membership = models.Membership
 	key := func(m *membership) *models.Row { return &m.Row }
 	return resource.Resource[membership]{
-		Name: "membership", Plural: "memberships", Noun: "Memberships", Table: "memberships", Prefix: "MEM",
+		Name: "membership", Plural: "memberships", Noun: "Memberships", Entity: tenancy.Memberships,
 		Doc: "A role that a user has on a group and on everything below it.",
 		Key: key, Title: func(m *membership) string { return "Membership id " + m.ID.String() },
 		Columns: []string{"id", "user.username", "role", "group", "expires"},
@@ -117,16 +105,15 @@ func (f *Face) memberships() resource.Resource[models.Membership] {
 			resource.OptionalTime("expires", func(m *membership) **time.Time { return &m.ExpiresAt }, "When the role ends; null for never.").On("expires_at"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[membership]{
-			resource.One("user", "users", "user_id", func(m *membership) models.ID { return m.UserID }, "Who has the role.").
+			resource.One("user", "users", "user", func(m *membership) models.ID { return m.UserID }, "Who has the role.").
 				Set(func(m *membership, id models.ID) { m.UserID = id }).Required(),
-			resource.One("group", "groups", "group_id", func(m *membership) models.ID { return m.GroupID }, "Where.").
+			resource.One("group", "groups", "group", func(m *membership) models.ID { return m.GroupID }, "Where.").
 				Set(func(m *membership, id models.ID) { m.GroupID = id }).Among(holding(access.MemberManage)).Required(),
-			resource.One("role", "roles", "role_id", func(m *membership) models.ID { return m.RoleID }, "Which role.").
+			resource.One("role", "roles", "role", func(m *membership) models.ID { return m.RoleID }, "Which role.").
 				Set(func(m *membership, id models.ID) { m.RoleID = id }).Required(),
-			resource.One("created-by", "users", "created_by_id", func(m *membership) models.ID { return m.CreatedByID }, "Who granted it."),
+			resource.One("created-by", "users", "created_by", func(m *membership) models.ID { return m.CreatedByID }, "Who granted it."),
 		},
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Tenancy.Memberships.List, Find: f.Tenancy.Memberships.Find,
+		List: f.Tenancy.Memberships.List, Find: f.Tenancy.Memberships.Find,
 		Create:    f.Tenancy.CreateMembership,
 		CanCreate: f.Tenancy.CanGrantAny,
 		CanUpdate: f.Tenancy.Memberships.CanUpdate, Update: f.Tenancy.UpdateMembership,

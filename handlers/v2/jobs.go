@@ -16,7 +16,6 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/job"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -50,7 +49,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 		titles[strings.ToLower(t.Title())] = string(t)
 	}
 	return resource.Resource[models.Job]{
-		Name: "job", Plural: "jobs", Noun: "Jobs", Table: "jobs", Prefix: "JOB",
+		Name: "job", Plural: "jobs", Noun: "Jobs", Entity: job.Jobs,
 		Doc: "A piece of work and its progress. A parent's status follows from its children's.",
 		Key: key, Title: func(j *models.Job) string { return "Job id " + j.ID.String() },
 		Columns: []string{"id", "type", "status", "owner.username", "order", "create-date", "end-date"},
@@ -68,22 +67,22 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			resource.Int("attempts", func(j *models.Job) int64 { return int64(j.Attempts) }, "How often it was begun.").On("attempts"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[models.Job]{
-			resource.One("owner", "users", "owner_id", func(j *models.Job) models.ID { return j.OwnerID }, "On whose behalf it runs."),
-			resource.One("group", "groups", "group_id", func(j *models.Job) models.ID { return j.GroupID }, "Group that it works for.").Optional(),
-			resource.One("parent", "jobs", "parent_id", func(j *models.Job) models.ID { return j.ParentID }, "Job that it is a part of."),
-			resource.Many[models.Job]("subjobs", "jobs", "{to}.parent_id = {from}.id", "Its parts."),
-			resource.One("prerequisite", "jobs", "prerequisite_id", func(j *models.Job) models.ID { return j.PrerequisiteID }, "Job that ends before this one begins."),
-			resource.Many[models.Job]("dependent-jobs", "jobs", "{to}.prerequisite_id = {from}.id", "Jobs that wait for this one."),
-			resource.One("order", "orders", "order_id", func(j *models.Job) models.ID { return j.OrderID }, "Order that it makes real."),
-			resource.One("resource", "resources", "service_id", func(j *models.Job) models.ID { return j.ServiceID }, "Deployed blueprint that it works on."),
-			resource.One("resource-handler", "resource-handlers", "handler_id", func(j *models.Job) models.ID { return j.HandlerID }, "Back end that it works in.").Optional(),
-			resource.Many[models.Job]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.id = {from}.id OR x.parent_id = {from}.id)", "Servers that it works on."),
+			resource.One("owner", "users", "owner", func(j *models.Job) models.ID { return j.OwnerID }, "On whose behalf it runs."),
+			resource.One("group", "groups", "group", func(j *models.Job) models.ID { return j.GroupID }, "Group that it works for.").Optional(),
+			resource.One("parent", "jobs", "parent", func(j *models.Job) models.ID { return j.ParentID }, "Job that it is a part of."),
+			resource.Many[models.Job]("subjobs", "jobs", "subjobs", "Its parts."),
+			resource.One("prerequisite", "jobs", "prerequisite", func(j *models.Job) models.ID { return j.PrerequisiteID }, "Job that ends before this one begins."),
+			resource.Many[models.Job]("dependent-jobs", "jobs", "dependent_jobs", "Jobs that wait for this one."),
+			resource.One("order", "orders", "order", func(j *models.Job) models.ID { return j.OrderID }, "Order that it makes real."),
+			resource.One("resource", "resources", "service", func(j *models.Job) models.ID { return j.ServiceID }, "Deployed blueprint that it works on."),
+			resource.One("resource-handler", "resource-handlers", "handler", func(j *models.Job) models.ID { return j.HandlerID }, "Back end that it works in.").Optional(),
+			resource.Many[models.Job]("servers", "servers", "servers", "Servers that it works on."),
 			resource.Path("raw-log", log("log-download-txt/", "Log as text"), "The whole log as text.").Within("log_urls"),
 			resource.Path("zip-log", log("log-download/", "Log as zip"), "The whole log as a zip file.").Within("log_urls"),
 			eventsAbout("jobs", func(j *models.Job) models.ID { return j.ID }, "What happens to it and to its parts; see events."),
 		},
 		Subs: []resource.Sub[models.Job]{
-			historySub(models.ObjectJob, func(j *models.Job) (models.ID, string) { return j.ID, "Job id " + j.ID.String() }),
+			historySub(func(j *models.Job) string { return "Job id " + j.ID.String() }),
 		},
 		Actions: []resource.Action[models.Job]{
 			{Rel: "cancel", Title: "Cancel", Doc: "Stops the job; what it had begun is undone.", Can: job.CanCancel, Do: do(f.Jobs.Cancel)},
@@ -98,10 +97,6 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			},
 		},
 		// Whether a job that ended badly can be retried depends on what it worked on.
-		CacheRule: &resource.CacheRule{
-			Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},
-			Never: "{row}.ended_at IS NOT NULL AND {row}.status <> '" + string(models.JobSuccess) + "'",
-		},
 		List: f.Jobs.List, Find: f.Jobs.Find,
 	}
 }
@@ -165,14 +160,10 @@ func (f *Face) logZip(c echo.Context) error {
 	return c.Blob(http.StatusOK, "application/zip", buf.Bytes())
 }
 
-// relatedJobs declares the jobs of something below it.
-func relatedJobs[T any](column string, of func(*T) (models.ID, string)) resource.Sub[T] {
+// relatedJobs declares the jobs of something below it, which title names.
+func relatedJobs[T any](title func(*T) string) resource.Sub[T] {
 	return resource.Sub[T]{
-		Path: "related-jobs", Rel: "jobs", Of: "jobs", Doc: "Jobs that worked on it.",
-		Title: func(row *T) string { _, name := of(row); return "Jobs Of " + name },
-		Where: func(_ context.Context, _ access.Actor, row *T) (access.Where, error) {
-			id, _ := of(row)
-			return access.Where{SQL: query.Root + "." + column + " = " + id.String()}, nil
-		},
+		Path: "related-jobs", Rel: "jobs", Of: "jobs", Relation: "jobs", Doc: "Jobs that worked on it.",
+		Title: func(row *T) string { return "Jobs Of " + title(row) },
 	}
 }

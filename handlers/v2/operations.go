@@ -208,7 +208,7 @@ func (f *Face) rootJSON() schema.Object {
 	var flat []schema.Member
 	for _, d := range f.reg.Defs() {
 		name := d.Plural
-		if d.Hidden != nil {
+		if d.Entity.Hidden != nil {
 			name += "?"
 		}
 		rels = append(rels, schema.M(name, linkJSON().Doc(d.Doc)))

@@ -35,7 +35,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 		}
 	}
 	return resource.Resource[models.Order]{
-		Name: "order", Plural: "orders", Noun: "Orders", Table: "orders", Prefix: "ORD",
+		Name: "order", Plural: "orders", Noun: "Orders", Entity: order.Orders,
 		Doc: "A request for catalogue items: a cart until it is submitted, then decided by an approver or a policy, then worked on by jobs.",
 		Key: key, Title: func(o *models.Order) string { return "Order id " + o.ID.String() },
 		Columns: []string{"id", "name", "status", "group", "owner.username", "rate", "create-date"},
@@ -54,16 +54,16 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			resource.Value("problems", orderProblems, "What keeps the caller from submitting or approving it as it is: where, and why.").Typed(apidoc.FieldErrors()).OmitEmpty(),
 		}, resource.Identity(key)...),
 		Relations: append([]resource.Relation[models.Order]{
-			resource.One("group", "groups", "group_id", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
-			resource.One("owner", "users", "owner_id", func(o *models.Order) models.ID { return o.OwnerID }, "Who ordered."),
-			resource.One("approved-by", "users", "approved_by_id", func(o *models.Order) models.ID { return o.ApprovedByID }, "Who approved.").Also("approved_by").Optional(),
-			resource.One("recipient", "users", "recipient_id", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
-			resource.Many[models.Order]("jobs", "jobs", "{to}.order_id = {from}.id", "Jobs that make it real, parents and children.").Known(madeJobs),
-			resource.Many[models.Order]("servers", "servers", "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.order_id = {from}.id)", "Servers that it makes, changes or removes, once it is active.").Optional().Known(madeServers),
+			resource.One("group", "groups", "group", func(o *models.Order) models.ID { return o.GroupID }, "Group that it is ordered for."),
+			resource.One("owner", "users", "owner", func(o *models.Order) models.ID { return o.OwnerID }, "Who ordered."),
+			resource.One("approved-by", "users", "approved_by", func(o *models.Order) models.ID { return o.ApprovedByID }, "Who approved.").Also("approved_by").Optional(),
+			resource.One("recipient", "users", "recipient", func(o *models.Order) models.ID { return o.RecipientID }, "Whose the servers will be, when not the owner's.").Optional(),
+			resource.Many[models.Order]("jobs", "jobs", "jobs", "Jobs that make it real, parents and children.").Known(madeJobs),
+			resource.Many[models.Order]("servers", "servers", "servers", "Servers that it makes, changes or removes, once it is active.").Optional().Known(madeServers),
 			eventsAbout("orders", func(o *models.Order) models.ID { return o.ID }, "What happens to it, its jobs and its servers; see events."),
 		}, itemLinks()...),
 		Subs: []resource.Sub[models.Order]{
-			historySub(models.ObjectOrder, func(o *models.Order) (models.ID, string) { return o.ID, "Order id " + o.ID.String() }),
+			historySub(func(o *models.Order) string { return "Order id " + o.ID.String() }),
 		},
 		Actions: []resource.Action[models.Order]{
 			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit), DryRun: &resource.DryRun{Do: f.drySubmit, Schema: forecastSchema}},
@@ -89,9 +89,6 @@ func (f *Face) orders() resource.Resource[models.Order] {
 		},
 		// Whether what waits can go on depends on the catalogue, on quotas and rules, and on
 		// the servers that it is about.
-		CacheRule: &resource.CacheRule{
-			Never: "{row}.status IN ('" + string(models.OrderCart) + "', '" + string(models.OrderPending) + "')",
-		},
 		List: f.Orders.List, Find: f.Orders.Find,
 		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Value) (*models.Order, error) {
 			d, err := readDraft(n, refs)

@@ -1,14 +1,11 @@
 package v2
 
 import (
-	"context"
 	"strings"
 
 	"halcyon/hal"
 	"halcyon/models"
-	"halcyon/pkg/access"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/resource"
 )
@@ -17,7 +14,7 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 	type row = models.Quota
 	key := func(q *row) *models.Row { return &q.Row }
 	return resource.Resource[row]{
-		Name: "quota", Plural: "quotas", Noun: "Quotas", Table: "quotas", Prefix: "QUO",
+		Name: "quota", Plural: "quotas", Noun: "Quotas", Entity: quota.Quotas,
 		Doc: "What the servers of a group and of those below it, in an environment, or of both, may take together.",
 		Key: key, Title: func(q *row) string { return "Quota id " + q.ID.String() },
 		Columns: []string{"kind", "limit", "used", "group", "environment"},
@@ -33,13 +30,13 @@ func (f *Face) quotas() resource.Resource[models.Quota] {
 			resource.Value("used", func(q *row) hal.Value { return amount(q.Kind, q.Used) }, "How much servers have, and orders that wait for approval have reserved.").Typed(amountJSON()).From("kind", "used").Listed(),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[row]{
-			resource.One("group", "groups", "group_id", func(q *row) models.ID { return q.GroupID }, "Group for which it holds, with those below it; none for all.").
+			resource.One("group", "groups", "group", func(q *row) models.ID { return q.GroupID }, "Group for which it holds, with those below it; none for all.").
 				Set(func(q *row, id models.ID) { q.GroupID = id }),
-			resource.One("environment", "environments", "environment_id", func(q *row) models.ID { return q.EnvironmentID }, "Environment for which it holds; none for all.").
+			resource.One("environment", "environments", "environment", func(q *row) models.ID { return q.EnvironmentID }, "Environment for which it holds; none for all.").
 				Set(func(q *row, id models.ID) { q.EnvironmentID = id }),
 		},
 		Subs: []resource.Sub[row]{
-			historySub(models.ObjectQuota, func(q *row) (models.ID, string) { return q.ID, "Quota id " + q.ID.String() }),
+			historySub(func(q *row) string { return "Quota id " + q.ID.String() }),
 		},
 		List: f.Quotas.Quotas.List, Find: f.Quotas.Quotas.Find,
 		CanCreate: quota.CanEdit, Create: f.Quotas.Quotas.Create,
@@ -63,20 +60,14 @@ func (f *Face) groupQuotas() resource.Sub[models.Group] {
 	return resource.Sub[models.Group]{
 		Path: "quotas", Rel: "cb:quotas", Alias: "quotas", Of: "quotas", Doc: "What it may take: its own quotas, and for a group those of the groups above it.",
 		Title: func(g *models.Group) string { return "Quotas Of " + g.Name },
-		Where: func(ctx context.Context, _ access.Actor, g *models.Group) (access.Where, error) {
-			up, err := f.Directory.Ancestry(ctx, g.ID)
-			return access.In(query.Root+".group_id", up), err
-		},
+		Rows:  f.Quotas.OfGroup,
 	}
 }
 
 // environmentQuotas declares the quotas of an environment.
 func environmentQuotas() resource.Sub[models.Environment] {
 	return resource.Sub[models.Environment]{
-		Path: "quotas", Rel: "cb:quotas", Alias: "quotas", Of: "quotas", Doc: "What it may take: its own quotas, and for a group those of the groups above it.",
+		Path: "quotas", Rel: "cb:quotas", Alias: "quotas", Of: "quotas", Relation: "quotas", Doc: "What it may take: its own quotas, and for a group those of the groups above it.",
 		Title: func(e *models.Environment) string { return "Quotas Of " + e.Name },
-		Where: func(_ context.Context, _ access.Actor, e *models.Environment) (access.Where, error) {
-			return access.Where{SQL: query.Root + ".environment_id = " + e.ID.String()}, nil
-		},
 	}
 }

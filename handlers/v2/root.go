@@ -32,7 +32,7 @@ func (f *Face) root(c echo.Context) error {
 		doc.Links = slices.Insert(doc.Links, len(doc.Links)-2, hal.Rel{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}})
 	}
 	for _, d := range f.reg.Defs() {
-		if d.Hidden != nil && d.Hidden(a) {
+		if d.Hidden(a) {
 			continue
 		}
 		href := d.Path()

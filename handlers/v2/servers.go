@@ -8,6 +8,7 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/history"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
@@ -45,7 +46,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 	snapshot := act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name, which no other snapshot of the server may have, a description, and whether it holds the memory as well.", server.ActionSnapshot, server.CanSnapshot)
 	snapshot.Form, snapshot.Body = snapshotForm, snapshotBody()
 	return resource.Resource[sv]{
-		Name: "server", Plural: "servers", Noun: "Servers", Table: "servers", Prefix: "SVR",
+		Name: "server", Plural: "servers", Noun: "Servers", Entity: server.Servers,
 		Doc:   "A machine, whether it was ordered here or found in a back end.",
 		Slash: true,
 		Key:   key, Title: func(s *sv) string { return s.Hostname }, TitleFrom: []string{"hostname"},
@@ -80,19 +81,19 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Last day of its lease.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[sv]{
-			resource.One("owner", "users", "owner_id", func(s *sv) models.ID { return s.OwnerID }, "Whose it is."),
-			resource.One("group", "groups", "group_id", func(s *sv) models.ID { return s.GroupID }, "Group that it belongs to."),
-			resource.One("environment", "environments", "environment_id", func(s *sv) models.ID { return s.EnvironmentID }, "Environment that it is in."),
-			resource.One("resource-handler", "resource-handlers", "handler_id", func(s *sv) models.ID { return s.HandlerID }, "Back end that it is in."),
-			resource.One("os-build", "os-builds", "os_build_id", func(s *sv) models.ID { return s.OSBuildID }, "Image that it was made of."),
-			resource.One("perf-type", "perf-types", "size_id", func(s *sv) models.ID { return s.SizeID }, "Size that it was ordered as.").Optional(),
-			resource.One("provision-job", "jobs", "provision_job_id", func(s *sv) models.ID { return s.ProvisionJobID }, "Job that made it."),
-			resource.One("service", "services", "service_id", func(s *sv) models.ID { return s.ServiceID }, "Deployed blueprint that it is a part of."),
-			resource.One("order", "orders", "order_id", func(s *sv) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
+			resource.One("owner", "users", "owner", func(s *sv) models.ID { return s.OwnerID }, "Whose it is."),
+			resource.One("group", "groups", "group", func(s *sv) models.ID { return s.GroupID }, "Group that it belongs to."),
+			resource.One("environment", "environments", "environment", func(s *sv) models.ID { return s.EnvironmentID }, "Environment that it is in."),
+			resource.One("resource-handler", "resource-handlers", "handler", func(s *sv) models.ID { return s.HandlerID }, "Back end that it is in."),
+			resource.One("os-build", "os-builds", "os_build", func(s *sv) models.ID { return s.OSBuildID }, "Image that it was made of."),
+			resource.One("perf-type", "perf-types", "size", func(s *sv) models.ID { return s.SizeID }, "Size that it was ordered as.").Optional(),
+			resource.One("provision-job", "jobs", "provision_job", func(s *sv) models.ID { return s.ProvisionJobID }, "Job that made it."),
+			resource.One("service", "services", "service", func(s *sv) models.ID { return s.ServiceID }, "Deployed blueprint that it is a part of."),
+			resource.One("order", "orders", "order", func(s *sv) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
 		},
 		Subs: []resource.Sub[sv]{
-			relatedJobs("server_id", func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
-			historySub(models.ObjectServer, func(s *sv) (models.ID, string) { return s.ID, s.Hostname }),
+			relatedJobs(func(s *sv) string { return s.Hostname }),
+			historySub(func(s *sv) string { return s.Hostname }),
 			snapshotsSub(),
 		},
 		Actions: []resource.Action[sv]{
@@ -113,8 +114,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 				{Rel: "cb:snapshots", Query: "page_size=20"},
 			},
 		},
-		CacheRule: &resource.CacheRule{},
-		List:      f.Servers.List, Find: f.Servers.Find,
+		List: f.Servers.List, Find: f.Servers.Find,
 		CanDelete: order.CanDecommission, DeleteResults: resource.ToOrder,
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[sv], error) {
 			o, err := f.Orders.Decommission(ctx, a, ref)
@@ -173,7 +173,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 	type svc = models.Service
 	key := func(s *svc) *models.Row { return &s.Row }
 	return resource.Resource[svc]{
-		Name: "service", Plural: "services", Noun: "Services", Table: "services", Prefix: "RSC",
+		Name: "service", Plural: "services", Noun: "Services", Entity: server.Services,
 		Doc: "A deployed blueprint and its servers.",
 		Key: key, Title: func(s *svc) string { return s.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "status", "blueprint", "group", "owner.username", "install-date"},
@@ -186,21 +186,21 @@ func (f *Face) services() resource.Resource[models.Service] {
 			resource.Date("expiration-date", func(s *svc) string { return s.ExpiresOn }, "Last day of the lease that lasts longest of its servers'; none when one has no end.").On("expires_on"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[svc]{
-			resource.One("blueprint", "blueprints", "blueprint_id", func(s *svc) models.ID { return s.BlueprintID }, "What it was deployed from."),
-			resource.One("owner", "users", "owner_id", func(s *svc) models.ID { return s.OwnerID }, "Whose it is."),
-			resource.One("group", "groups", "group_id", func(s *svc) models.ID { return s.GroupID }, "Group that it belongs to."),
+			resource.One("blueprint", "blueprints", "blueprint", func(s *svc) models.ID { return s.BlueprintID }, "What it was deployed from."),
+			resource.One("owner", "users", "owner", func(s *svc) models.ID { return s.OwnerID }, "Whose it is."),
+			resource.One("group", "groups", "group", func(s *svc) models.ID { return s.GroupID }, "Group that it belongs to."),
 			resource.Path("resource-type", func(base string, _ *svc) (hal.Link, bool) {
 				return hal.Link{Href: base + "/resources/service/", Title: "service"}, true
 			}, "Kind of resource."),
-			resource.One("order", "orders", "order_id", func(s *svc) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
-			resource.Many[svc]("servers", "servers", "{to}.service_id = {from}.id", "Its servers, each with its tier.").
+			resource.One("order", "orders", "order", func(s *svc) models.ID { return s.OrderID }, "Order that it was made by.").Optional(),
+			resource.Many[svc]("servers", "servers", "servers", "Its servers, each with its tier.").
 				ExtraFrom(func(target any) []hal.Prop {
 					return []hal.Prop{{Name: "tier", Value: hal.String(target.(*models.Server).Tier)}}
 				}, "tier"),
 		},
 		Subs: []resource.Sub[svc]{
-			relatedJobs("service_id", func(s *svc) (models.ID, string) { return s.ID, s.Name }),
-			historySub(models.ObjectService, func(s *svc) (models.ID, string) { return s.ID, s.Name }),
+			relatedJobs(func(s *svc) string { return s.Name }),
+			historySub(func(s *svc) string { return s.Name }),
 		},
 		Actions: []resource.Action[svc]{{
 			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
@@ -221,9 +221,6 @@ func (f *Face) services() resource.Resource[models.Service] {
 				{Rel: "jobs", Query: "attributes=progress,start-date,end-date,action&order=-id&page_size=10"},
 				{Rel: "history", Query: "order=-id&page_size=10"},
 			},
-		},
-		CacheRule: &resource.CacheRule{
-			Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
 		},
 		List: f.Servers.ListServices, Find: f.Servers.FindService,
 		CanDelete: order.CanDeleteService, DeleteResults: resource.ToOrder, Delete: f.deleteService,
@@ -249,7 +246,7 @@ func (f *Face) resources() resource.Resource[models.Service] {
 func (f *Face) history() resource.Resource[models.History] {
 	type event = models.History
 	return resource.Resource[event]{
-		Name: "history-event", Plural: "history", Noun: "History", Table: "history",
+		Name: "history-event", Plural: "history", Noun: "History", Entity: history.Events,
 		Doc: "What happened, to which object, by whom.",
 		Key: func(h *event) *models.Row { return h.Key() }, Title: func(h *event) string { return "Event id " + h.ID.String() },
 		Columns: []string{"date", "event", "actor", "message", "object-type", "object-id"},
@@ -265,7 +262,7 @@ func (f *Face) history() resource.Resource[models.History] {
 			resource.Value("after", func(h *event) hal.Value { return hal.Raw([]byte(h.After)) }, "What changed, as it is since.").Typed(schema.Any()).From("after"),
 		},
 		Relations: []resource.Relation[event]{
-			resource.One("user", "users", "actor_id", func(h *event) models.ID { return h.ActorID }, "Who did it."),
+			resource.One("user", "users", "actor", func(h *event) models.ID { return h.ActorID }, "Who did it."),
 			resource.Path("about", func(base string, h *event) (hal.Link, bool) {
 				plural := map[string]string{
 					models.ObjectOrder: "orders", models.ObjectJob: "jobs", models.ObjectServer: "servers", models.ObjectService: "services",

@@ -8,7 +8,6 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
 	"halcyon/pkg/server"
@@ -31,7 +30,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 		return resource.Result[snapshot]{Job: j.ID}, nil
 	}
 	return resource.Resource[snapshot]{
-		Name: "snapshot", Plural: "snapshots", Noun: "Snapshots", Table: "snapshots", Prefix: "SNP",
+		Name: "snapshot", Plural: "snapshots", Noun: "Snapshots", Entity: server.Snapshots,
 		Doc: "A state of a server that it can be brought back to.",
 		Key: key, Title: func(s *snapshot) string { return s.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "created", "server", "size", "current", "description"},
@@ -46,7 +45,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 			resource.Text("uuid", func(s *snapshot) string { return s.UUID }, "Id that is unique everywhere.").On("uuid"),
 		},
 		Relations: []resource.Relation[snapshot]{
-			resource.One("server", "servers", "server_id", func(s *snapshot) models.ID { return s.ServerID }, "Server whose state it is."),
+			resource.One("server", "servers", "server", func(s *snapshot) models.ID { return s.ServerID }, "Server whose state it is."),
 		},
 		Actions: []resource.Action[snapshot]{{
 			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert, Results: resource.ToJob,
@@ -76,11 +75,8 @@ func snapshotSize(s *models.Snapshot) hal.Value {
 // snapshotsSub are the snapshots of one server.
 func snapshotsSub() resource.Sub[models.Server] {
 	return resource.Sub[models.Server]{
-		Path: "snapshots", Rel: "cb:snapshots", Alias: "snapshots", Of: "snapshots", Doc: "States that it can be brought back to.",
+		Path: "snapshots", Rel: "cb:snapshots", Alias: "snapshots", Of: "snapshots", Relation: "snapshots", Doc: "States that it can be brought back to.",
 		Title: func(s *models.Server) string { return "Snapshots Of " + s.Hostname },
-		Where: func(_ context.Context, _ access.Actor, s *models.Server) (access.Where, error) {
-			return access.Where{SQL: query.Root + ".server_id = " + s.ID.String()}, nil
-		},
 	}
 }
 

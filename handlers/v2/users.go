@@ -6,11 +6,10 @@ import (
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/history"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
+	"halcyon/pkg/tenancy"
 )
 
 func (f *Face) users() resource.Resource[models.User] {
@@ -20,7 +19,7 @@ func (f *Face) users() resource.Resource[models.User] {
 		return resource.Text("user."+name, get, doc).From(column).Listed().ListOnly()
 	}
 	return resource.Resource[user]{
-		Name: "user", Plural: "users", Noun: "Users", Table: "users", Prefix: "USR",
+		Name: "user", Plural: "users", Noun: "Users", Entity: tenancy.Users,
 		Doc:     "Somebody who signs in and orders.",
 		Key:     func(u *user) *models.Row { return &u.Row },
 		Title:   func(u *user) string { return "User id " + u.ID.String() },
@@ -39,7 +38,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			resource.Text("last-name", func(u *user) string { return u.LastName }, "Last name.").On("last_name").
 				SetText(func(u *user, v string) { u.LastName = v }).UpTo(models.MaxName),
 			resource.Text("email", func(u *user) string { return u.Email }, "E-mail address; shown to the user, to who manages the user's groups and to administrators.").On("email").
-				SeenBy(f.seesEmail, emailScope).
+				SeenBy(f.Directory.SeesEmail).
 				SetText(func(u *user, v string) { u.Email = v }).As("email").UpTo(models.MaxName),
 			resource.Bool("is-superuser", func(u *user) bool { return u.SuperAdmin }, "Whether the user may do everything.").On("super_admin").
 				SetBool(func(u *user, v bool) { u.SuperAdmin = v }),
@@ -54,25 +53,20 @@ func (f *Face) users() resource.Resource[models.User] {
 				}),
 		}, resource.Identity(func(u *user) *models.Row { return &u.Row })...),
 		Relations: []resource.Relation[user]{
-			resource.Many[user]("groups", "groups", "{to}.id IN (SELECT m.group_id FROM memberships m WHERE m.user_id = {from}.id)", "Groups in which the user has a role."),
+			resource.Many[user]("groups", "groups", "groups", "Groups in which the user has a role."),
 		},
 		Actions: f.userActions(),
 		Subs: append([]resource.Sub[user]{
 			{
 				Path: "orderable-groups", Rel: "cb:orderable-groups", Alias: "orderable-groups", Of: "groups", Doc: "Groups for which the user may order.",
 				Title: func(u *user) string { return "Orderable Groups Where '" + u.Username + "' Is A Requestor" },
-				Where: func(ctx context.Context, a access.Actor, u *user) (access.Where, error) {
-					return f.Tenancy.OrderableGroups(ctx, u.ID)
-				},
+				Rows:  f.Tenancy.OrderableGroups,
 			},
 			{
-				Path: "memberships", Rel: "cb:memberships", Of: "memberships", Doc: "Roles of the user.",
+				Path: "memberships", Rel: "cb:memberships", Of: "memberships", Relation: "memberships", Doc: "Roles of the user.",
 				Title: func(u *user) string { return "Memberships Of " + u.Username },
-				Where: func(_ context.Context, _ access.Actor, u *user) (access.Where, error) {
-					return access.Where{SQL: query.Root + ".user_id = " + u.ID.String()}, nil
-				},
 			},
-			historySub(models.ObjectUser, func(u *user) (models.ID, string) { return u.ID, u.Username }),
+			historySub(func(u *user) string { return u.Username }),
 		}, f.userCredentials()...),
 		Display: &resource.Display[user]{
 			Lists: []resource.Listing{
@@ -81,8 +75,7 @@ func (f *Face) users() resource.Resource[models.User] {
 				{Rel: "cb:api-tokens", Query: "attributes=prefix,scope,expires,last-used&order=-id&page_size=20"},
 			},
 		},
-		CacheRule: &resource.CacheRule{Announced: true},
-		List:      f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
+		List: f.Tenancy.Users.List, Find: f.Tenancy.Users.Find,
 		New:       func() *user { return &user{Active: true} },
 		CanCreate: func(a access.Actor) error { return f.Tenancy.Users.CanCreate(a, &user{}) },
 		Create:    f.Tenancy.CreateUser,
@@ -92,22 +85,6 @@ func (f *Face) users() resource.Resource[models.User] {
 	}
 }
 
-// seesEmail and emailScope say the same: one's own, those of the members of groups
-// that the actor manages, and all for those who see all.
-func (f *Face) seesEmail(a access.Actor, u *models.User) bool {
-	return f.Directory.ManagedBy(a, u.ID)
-}
-
-func emailScope(a access.Actor, alias string) access.Where {
-	if a.SeesAll() {
-		return access.All
-	}
-	return access.Or(
-		access.Where{SQL: alias + ".id = " + a.ID.String()},
-		access.Where{SQL: alias + ".id IN (SELECT m.user_id FROM memberships m WHERE " + access.In("m.group_id", a.With(access.MemberManage)).SQL + ")"},
-	)
-}
-
 // deleting fits a service's deletion into a declaration.
 func deleting[T any](del func(ctx context.Context, a access.Actor, ref string) error) func(context.Context, access.Actor, string) (resource.Result[T], error) {
 	return func(ctx context.Context, a access.Actor, ref string) (resource.Result[T], error) {
@@ -115,14 +92,10 @@ func deleting[T any](del func(ctx context.Context, a access.Actor, ref string) e
 	}
 }
 
-// historySub declares the history below an item.
-func historySub[T any](object string, of func(*T) (models.ID, string)) resource.Sub[T] {
+// historySub declares the history below an item, which title names.
+func historySub[T any](title func(*T) string) resource.Sub[T] {
 	return resource.Sub[T]{
-		Path: "history", Rel: "history", Of: "history", Doc: "What happened to it.",
-		Title: func(row *T) string { _, name := of(row); return "History Of " + name },
-		Where: func(_ context.Context, _ access.Actor, row *T) (access.Where, error) {
-			id, _ := of(row)
-			return history.Of(object, id), nil
-		},
+		Path: "history", Rel: "history", Of: "history", Relation: "history", Doc: "What happened to it.",
+		Title: func(row *T) string { return "History Of " + title(row) },
 	}
 }

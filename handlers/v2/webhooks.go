@@ -10,7 +10,6 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/event"
 	"halcyon/pkg/jsonbody"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
 	"halcyon/pkg/subscription"
@@ -21,7 +20,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 	key := func(w *hook) *models.Row { return &w.Row }
 	s := f.Subscriptions
 	return resource.Resource[hook]{
-		Name: "webhook", Plural: "webhooks", Noun: "Webhooks", Table: subscription.Webhooks, Prefix: "WHK",
+		Name: "webhook", Plural: "webhooks", Noun: "Webhooks", Entity: subscription.Webhooks,
 		Doc: "A URL to which events are sent, signed as standardwebhooks.com says: at least once, in no promised order, and as far as the owner sees them. Deliveries of one event have one webhook-id, by which receivers tell doubles.",
 		Key: key, Title: func(w *hook) string { return w.Name }, TitleFrom: []string{"name"},
 		Columns: []string{"name", "url", "event-types", "enabled", "last-success", "last-failure", "owner.username"},
@@ -43,19 +42,16 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 			resource.Time("former-secret-until", func(w *hook) *time.Time { return w.FormerUntil }, "Until when the secret that was replaced last signs as well.").From("former_until").OmitEmpty(),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[hook]{
-			resource.One("owner", "users", "owner_id", func(w *hook) models.ID { return w.OwnerID }, "Whose it is: it gets what this user sees."),
-			resource.One("group", "groups", "group_id", func(w *hook) models.ID { return w.GroupID }, "Group to which, or below which, everything belongs that it gets; none for all.").Optional().
+			resource.One("owner", "users", "owner", func(w *hook) models.ID { return w.OwnerID }, "Whose it is: it gets what this user sees."),
+			resource.One("group", "groups", "group", func(w *hook) models.ID { return w.GroupID }, "Group to which, or below which, everything belongs that it gets; none for all.").Optional().
 				Set(func(w *hook, id models.ID) { w.GroupID = id }),
 		},
 		Subs: []resource.Sub[hook]{
 			{
-				Path: "deliveries", Rel: "cb:deliveries", Alias: "deliveries", Of: "webhook-deliveries", Doc: "What was sent, and what is to be.",
+				Path: "deliveries", Rel: "cb:deliveries", Alias: "deliveries", Of: "webhook-deliveries", Relation: "deliveries", Doc: "What was sent, and what is to be.",
 				Title: func(w *hook) string { return "Deliveries Of " + w.Name },
-				Where: func(_ context.Context, _ access.Actor, w *hook) (access.Where, error) {
-					return access.Where{SQL: query.Root + ".webhook_id = " + w.ID.String()}, nil
-				},
 			},
-			historySub(models.ObjectWebhook, func(w *hook) (models.ID, string) { return w.ID, w.Name }),
+			historySub(func(w *hook) string { return w.Name }),
 		},
 		Actions: []resource.Action[hook]{
 			{
@@ -163,7 +159,7 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 	key := func(d *row) *models.Row { return &d.Row }
 	s := f.Subscriptions
 	return resource.Resource[row]{
-		Name: "webhook-delivery", Plural: "webhook-deliveries", Noun: "Webhook Deliveries", Table: subscription.Deliveries, Prefix: "WHD",
+		Name: "webhook-delivery", Plural: "webhook-deliveries", Noun: "Webhook Deliveries", Entity: subscription.Deliveries,
 		Doc: "An event on its way to a webhook, with what its receiver said. Kept for some weeks.",
 		Key: key, Title: func(d *row) string { return "Delivery id " + d.ID.String() },
 		Columns: []string{"id", "event-type", "status", "attempts", "response-status", "date", "webhook"},
@@ -184,8 +180,8 @@ func (f *Face) webhookDeliveries() resource.Resource[models.WebhookDelivery] {
 			resource.Value("payload", func(d *row) hal.Value { return hal.Raw([]byte(d.Payload)) }, "What is sent.").Typed(schema.Of("type", "object")).From("payload"),
 		}, resource.Identity(key)...),
 		Relations: []resource.Relation[row]{
-			resource.One("webhook", "webhooks", "webhook_id", func(d *row) models.ID { return d.WebhookID }, "Webhook that it goes to."),
-			resource.One("event", "events", "event_id", func(d *row) models.ID { return d.EventID }, "What is told, as long as events are kept; none of a test.").Optional(),
+			resource.One("webhook", "webhooks", "webhook", func(d *row) models.ID { return d.WebhookID }, "Webhook that it goes to."),
+			resource.One("event", "events", "event", func(d *row) models.ID { return d.EventID }, "What is told, as long as events are kept; none of a test.").Optional(),
 		},
 		Actions: []resource.Action[row]{{
 			Rel: "replay", Title: "Replay", Can: subscription.CanReplay,

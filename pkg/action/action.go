@@ -70,29 +70,29 @@ func New(c Config) *Service {
 		store: c.Store, dir: c.Directory, jobs: c.Jobs, sender: c.Sender, seal: c.Seal, open: c.Open,
 		conditions: newConditions(), defined: newDefined(c.Store),
 	}
-	s.Actions = table[models.Action](c.Store, models.ObjectAction, "actions", "ACT")
+	s.Actions = table[models.Action](c.Store, Actions)
 	s.Actions.Validate = s.validAction
 	s.Actions.InUse = "The action is still attached to something."
-	s.ServerActions = table[models.ServerAction](c.Store, models.ObjectServerAction, "server_actions", "SVA")
+	s.ServerActions = table[models.ServerAction](c.Store, ServerActions)
 	s.ServerActions.Validate = func(tx *store.Tx, x *models.ServerAction) error {
 		return s.validOffer(tx, x.Name, x.ActionID, x.Condition, scopeServerAction)
 	}
-	s.ServiceActions = table[models.ServiceAction](c.Store, models.ObjectServiceAction, "service_actions", "RSA")
+	s.ServiceActions = table[models.ServiceAction](c.Store, ServiceActions)
 	s.ServiceActions.Validate = func(tx *store.Tx, x *models.ServiceAction) error {
 		return s.validOffer(tx, x.Name, x.ActionID, x.Condition, scopeServiceAction)
 	}
-	s.OrchestrationActions = table[models.OrchestrationAction](c.Store, models.ObjectOrchestrationAction, "orchestration_actions", "ORC")
+	s.OrchestrationActions = table[models.OrchestrationAction](c.Store, OrchestrationActions)
 	s.OrchestrationActions.Validate = func(tx *store.Tx, x *models.OrchestrationAction) error {
 		return s.validHook(tx, x.Name, x.ActionID, x.Trigger, x.Condition)
 	}
-	s.Rules = table[models.Rule](c.Store, models.ObjectRule, "rules", "RUL")
+	s.Rules = table[models.Rule](c.Store, Rules)
 	s.Rules.Validate = func(tx *store.Tx, x *models.Rule) error {
 		if strings.TrimSpace(x.Condition) == "" {
 			return fault.InvalidField("/condition", "is required; true always holds")
 		}
 		return s.validHook(tx, x.Name, x.ActionID, x.Trigger, x.Condition)
 	}
-	s.Applications = table[models.Application](c.Store, models.ObjectApplication, "applications", "APP")
+	s.Applications = table[models.Application](c.Store, Applications)
 	s.Applications.Validate = s.validApplication
 	s.Applications.Load = loadApplication
 	s.Applications.Write = writeApplication
@@ -107,11 +107,10 @@ func (s *Service) Use(o Orderer) { s.orders = o }
 // CanEdit is the guard of every definition.
 func CanEdit(a access.Actor) error { return crud.Admin("define actions and rules")(a) }
 
-func table[T any, P crud.Row[T]](s *store.Store, object, name, prefix string) crud.Table[T, P] {
+func table[T any, P crud.Row[T]](s *store.Store, e *query.Entity) crud.Table[T, P] {
 	admin := func(a access.Actor, _ P) error { return CanEdit(a) }
 	return crud.Table[T, P]{
-		Store: s, Object: object,
-		Schema:    &query.Schema{Name: object, Plural: object + "s", Table: name, Prefix: prefix},
+		Store: s, Entity: e, Object: e.Name,
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin,
 	}
 }

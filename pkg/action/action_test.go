@@ -254,7 +254,7 @@ func TestHooksCostNoStatement(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		s.Listen()
 		r := newRig(t, s)
-		rules, err := r.Rules.List(t.Context(), root, &query.Schema{Name: "rule", Plural: "rules", Table: "rules", Prefix: "RUL"}, query.Query{})
+		rules, err := r.Rules.List(t.Context(), root, query.Query{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -171,8 +171,6 @@ func (s *Service) canRunOnService(ctx context.Context, a access.Actor, x *offer,
 	return s.meant(ctx, x, scopeServiceAction, &Facts{Service: n.service(svc), Group: n.group(svc.GroupID), User: n.user(a.ID)}, svc.Name)
 }
 
-var servers = &query.Schema{Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR"}
-
 // RunOnServer runs a server action, by an order if it requires approval. Bad
 // parameters are a 400 that names them and those that are known.
 func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, id models.ID, params []models.Param) (Outcome, error) {
@@ -184,7 +182,7 @@ func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, i
 	if err != nil {
 		return Outcome{}, err
 	}
-	sv, err := query.Find[models.Server](s.store.Read(ctx), servers, a, ref)
+	sv, err := query.Find[models.Server](s.store.Read(ctx), server.Servers, a, ref)
 	if err != nil {
 		return Outcome{}, err
 	}

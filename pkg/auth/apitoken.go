@@ -196,17 +196,15 @@ func describe(row *models.APIToken) string {
 	return text + "."
 }
 
-var apiTokenSchema = &query.Schema{Name: "api-token", Plural: "api-tokens", Table: "api_tokens", Prefix: "TOK"}
-
 // Tokens gives a page of the API tokens that the actor sees: their own, all for who
 // sees all.
-func (s *Service) Tokens(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.APIToken], error) {
-	return query.List[models.APIToken](s.store.Read(ctx), sch, a, q, opts...)
+func (s *Service) Tokens(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.APIToken], error) {
+	return query.List[models.APIToken](s.store.Read(ctx), APITokens, a, q, opts...)
 }
 
 // Token gives an API token that the actor sees.
 func (s *Service) Token(ctx context.Context, a access.Actor, ref string) (*models.APIToken, error) {
-	return query.Find[models.APIToken](s.store.Read(ctx), apiTokenSchema, a, ref)
+	return query.Find[models.APIToken](s.store.Read(ctx), APITokens, a, ref)
 }
 
 // CanRevokeToken is the guard of RevokeToken: the user, and super admins.
@@ -215,7 +213,7 @@ func CanRevokeToken(a access.Actor, t *models.APIToken) error { return own(a, t.
 // RevokeToken ends an API token, on every replica.
 func (s *Service) RevokeToken(ctx context.Context, a access.Actor, ref string) error {
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
-		row, err := query.Find[models.APIToken](tx, apiTokenSchema, a, ref)
+		row, err := query.Find[models.APIToken](tx, APITokens, a, ref)
 		if err != nil {
 			return err
 		}

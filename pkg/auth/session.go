@@ -247,12 +247,10 @@ func (s *sessions) lives(now time.Time) access.Where {
 	}
 }
 
-var sessionSchema = &query.Schema{Name: "session", Plural: "sessions", Table: "sessions"}
-
 // Sessions gives a page of the live sessions that the actor sees: their own, all
 // for who sees all.
-func (s *Service) Sessions(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Session], error) {
-	p, err := query.List[models.Session](s.store.Read(ctx), sch, a, q, append(opts, query.Base(s.sessions.lives(s.store.Now())))...)
+func (s *Service) Sessions(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Session], error) {
+	p, err := query.List[models.Session](s.store.Read(ctx), Sessions, a, q, append(opts, query.Base(s.sessions.lives(s.store.Now())))...)
 	for _, row := range p.Rows {
 		row.Current = a.Session != "" && row.UUID == a.Session
 	}
@@ -265,7 +263,7 @@ func (s *Service) Session(ctx context.Context, a access.Actor, ref string) (*mod
 }
 
 func (s *Service) sessionTx(tx *store.Tx, a access.Actor, ref string) (*models.Session, error) {
-	row, err := query.Find[models.Session](tx, sessionSchema, a, ref, query.Base(s.sessions.lives(tx.Now)))
+	row, err := query.Find[models.Session](tx, Sessions, a, ref, query.Base(s.sessions.lives(tx.Now)))
 	if err != nil {
 		return nil, err
 	}

@@ -182,7 +182,7 @@ func endsByItself(t *testing.T, listening bool) {
 			}
 		}
 		_ = w.kept(idle)
-		if p, err := w.Sessions(ctx, w.enters(used, "alice"), sessionSchema, query.Query{Page: 1, Size: 10}); err != nil || p.Total != 1 || !p.Rows[0].Current {
+		if p, err := w.Sessions(ctx, w.enters(used, "alice"), query.Query{Page: 1, Size: 10}); err != nil || p.Total != 1 || !p.Rows[0].Current {
 			t.Errorf("%+v, %v", p, err)
 		}
 		w.clock.turn(DefaultIdle)
@@ -289,7 +289,7 @@ func TestOwnSessionsAlone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
 		alice, bob := w.enters(w.browser("alice", "wonderland"), "alice"), w.enters(w.browser("bob", "builder"), "bob")
-		p, err := w.Sessions(ctx, bob, sessionSchema, query.Query{Page: 1, Size: 10})
+		p, err := w.Sessions(ctx, bob, query.Query{Page: 1, Size: 10})
 		if err != nil || p.Total != 1 || p.Rows[0].UserID != bob.ID {
 			t.Fatalf("%+v, %v", p, err)
 		}

@@ -86,7 +86,7 @@ func (c *Service) buildName(tx *store.Tx, a access.Actor, ref string) string {
 		return ""
 	}
 	ref = strings.TrimRight(ref, "/")
-	build, err := query.Find[models.OSBuild](tx, c.OSBuilds.Schema, a, ref[strings.LastIndexByte(ref, '/')+1:])
+	build, err := query.Find[models.OSBuild](tx, OSBuilds, a, ref[strings.LastIndexByte(ref, '/')+1:])
 	if err != nil {
 		return ref
 	}

@@ -46,7 +46,7 @@ type Backends interface {
 // New makes the service. The seal function turns a password into what is stored.
 func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
 	c := &Service{dir: dir, pool: pool, store: s, lookups: newLookups(s)}
-	c.Handlers = table[models.ResourceHandler](s, models.ObjectHandler, "resource_handlers", "RH")
+	c.Handlers = table[models.ResourceHandler](s, Handlers)
 	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {
 		if err := h.Validate(); err != nil {
 			return err
@@ -62,7 +62,7 @@ func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (s
 		return nil
 	}
 	c.Handlers.InUse = "The resource handler still has environments, servers or jobs, perhaps in history only."
-	c.Environments = table[models.Environment](s, models.ObjectEnvironment, "environments", "ENV")
+	c.Environments = table[models.Environment](s, Environments)
 	c.Environments.Validate = func(_ *store.Tx, e *models.Environment) error { return e.Validate() }
 	c.Environments.Load = loadEnvironment
 	c.Environments.Write = writeEnvironment
@@ -76,10 +76,10 @@ func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (s
 		return nil
 	}
 	c.Environments.InUse = "The environment has servers, perhaps in history only. To take it out of use, remove its resource handler or its groups instead."
-	c.IPPools = table[models.IPPool](s, models.ObjectIPPool, "ip_pools", "IPP")
+	c.IPPools = table[models.IPPool](s, IPPools)
 	c.IPPools.InUse = "Servers still hold addresses of the pool."
 	c.IPPools.Validate = func(_ *store.Tx, p *models.IPPool) error { return validPool(p) }
-	c.OSBuilds = table[models.OSBuild](s, models.ObjectOSBuild, "os_builds", "OSB")
+	c.OSBuilds = table[models.OSBuild](s, OSBuilds)
 	c.OSBuilds.Validate = func(_ *store.Tx, o *models.OSBuild) error { return o.Validate() }
 	c.OSBuilds.Load = func(tx *store.Tx, o *models.OSBuild) error {
 		return tx.Where("os_build_id = ?", o.ID).Order("handler_id").Find(&o.Templates).Error
@@ -94,10 +94,10 @@ func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (s
 		return insertAll(tx, o.Templates)
 	}
 	c.OSBuilds.InUse = "The OS build has servers or blueprints, perhaps in history only. To take it out of use, remove its templates instead."
-	c.Sizes = table[models.Size](s, models.ObjectSize, "sizes", "SIZ")
+	c.Sizes = table[models.Size](s, Sizes)
 	c.Sizes.Validate = func(_ *store.Tx, x *models.Size) error { return x.Validate() }
 	c.Sizes.InUse = "The size has servers or blueprints, perhaps in history only. To take it out of use, leave it out of the environments' perf-types instead."
-	c.Blueprints = table[models.Blueprint](s, models.ObjectBlueprint, "blueprints", "BP")
+	c.Blueprints = table[models.Blueprint](s, Blueprints)
 	c.Blueprints.Validate = func(_ *store.Tx, b *models.Blueprint) error { return validBlueprint(b) }
 	c.Blueprints.Load = loadBlueprint
 	c.Blueprints.Write = writeBlueprint
@@ -105,11 +105,10 @@ func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (s
 	return c
 }
 
-func table[T any, P crud.Row[T]](s *store.Store, object, name, prefix string) crud.Table[T, P] {
+func table[T any, P crud.Row[T]](s *store.Store, e *query.Entity) crud.Table[T, P] {
 	admin := func(a access.Actor, _ P) error { return CanEdit(a) }
 	return crud.Table[T, P]{
-		Store: s, Object: object,
-		Schema:    &query.Schema{Name: object, Plural: object + "s", Table: name, Prefix: prefix},
+		Store: s, Entity: e, Object: e.Name,
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin,
 	}
 }
@@ -313,44 +312,29 @@ func validPool(p *models.IPPool) error {
 	return fault.InvalidFields(bad)
 }
 
-// Usable gives the condition for the environments that a group may order into:
-// those with a handler that are open to it, or to a group above it.
-func (c *Service) Usable(ctx context.Context, group models.ID) (access.Where, error) {
+// Usable returns the option that narrows a list of environments to those that a group
+// may order into: those with a handler that are open to it, or to a group above it.
+func (c *Service) Usable(ctx context.Context, group models.ID) (query.ListOption, error) {
 	up, err := c.dir.Ancestry(ctx, group)
-	if err != nil {
-		return access.None, err
-	}
-	return usable("environment", query.Root+".handler_id IS NOT NULL", up), nil
+	return query.Base(usable(up)), err
 }
 
-// Orderable gives the condition for the blueprints that a group may order.
-func (c *Service) Orderable(ctx context.Context, group models.ID) (access.Where, error) {
+// Orderable returns the option that narrows a list of blueprints to those that a group
+// may order.
+func (c *Service) Orderable(ctx context.Context, group models.ID) (query.ListOption, error) {
 	up, err := c.dir.Ancestry(ctx, group)
-	if err != nil {
-		return access.None, err
-	}
-	return usable("blueprint", fmt.Sprintf("%s.state = '%s'", query.Root, models.BlueprintActive), up), nil
-}
-
-func usable(kind, works string, up []models.ID) access.Where {
-	any := fmt.Sprintf("EXISTS (SELECT 1 FROM %[1]s_groups l WHERE l.%[1]s_id = %[2]s.id", kind, query.Root)
-	return access.And(
-		access.Where{SQL: works},
-		access.Or(
-			access.Where{SQL: "NOT " + any + ")"},
-			access.Where{SQL: any + " AND " + access.In("l.group_id", up).SQL + ")"},
-		))
+	return query.Base(orderable(up)), err
 }
 
 // EnvironmentFor gives the environment, with its groups, sizes and OS builds, if
 // the group may order into it. The error is NotFound otherwise.
 func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Environment, error) {
 	return cache.Row(c.lookups.environments, tx, offerKey{group, id}, func() (*models.Environment, error) {
-		w, err := c.Usable(tx.Statement.Context, group)
+		up, err := c.dir.Ancestry(tx.Statement.Context, group)
 		if err != nil {
 			return nil, err
 		}
-		e, err := first[models.Environment](tx, "environments", id, w)
+		e, err := first[models.Environment](tx, "environments", id, usable(up))
 		if err != nil {
 			return nil, err
 		}
@@ -362,11 +346,11 @@ func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Env
 // error is NotFound otherwise.
 func (c *Service) BlueprintFor(tx *store.Tx, group, id models.ID) (*models.Blueprint, error) {
 	return cache.Row(c.lookups.blueprints, tx, offerKey{group, id}, func() (*models.Blueprint, error) {
-		w, err := c.Orderable(tx.Statement.Context, group)
+		up, err := c.dir.Ancestry(tx.Statement.Context, group)
 		if err != nil {
 			return nil, err
 		}
-		b, err := first[models.Blueprint](tx, "blueprints", id, w)
+		b, err := first[models.Blueprint](tx, "blueprints", id, orderable(up))
 		if err != nil {
 			return nil, err
 		}

@@ -139,7 +139,7 @@ func TestWhoMayUseWhat(t *testing.T) {
 			"Globex": {x.globex, []models.ID{open, own, other}},
 		} {
 			w, err := x.Usable(ctx, c.group)
-			if got := x.within("environments", w, err); !slices.Equal(got, c.want) {
+			if got := x.within(catalog.Environments, w, err); !slices.Equal(got, c.want) {
 				t.Errorf("%s may use %v instead of %v", what, got, c.want)
 			}
 			for _, id := range []models.ID{open, above, own, other} {
@@ -157,7 +157,7 @@ func TestWhoMayUseWhat(t *testing.T) {
 		all, acme, paused := blueprint("All", models.BlueprintActive), blueprint("Acme", models.BlueprintActive, x.acme), blueprint("Paused", models.BlueprintPaused)
 		globex := blueprint("Globex", models.BlueprintActive, x.globex)
 		w, err := x.Orderable(ctx, x.foo)
-		if got := x.within("blueprints", w, err); !slices.Equal(got, []models.ID{all, acme}) {
+		if got := x.within(catalog.Blueprints, w, err); !slices.Equal(got, []models.ID{all, acme}) {
 			t.Errorf("Foo may order %v", got)
 		}
 		b, err := x.BlueprintFor(s.Read(ctx), x.foo, acme)

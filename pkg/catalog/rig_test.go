@@ -105,15 +105,15 @@ func (x *shop) environment(e models.Environment) models.ID {
 }
 
 // within gives the ids of the rows of a table that a condition holds for.
-func (x *shop) within(table string, w access.Where, err error) []models.ID {
+func (x *shop) within(e *query.Entity, narrow query.ListOption, err error) []models.ID {
 	x.t.Helper()
 	x.must(err)
-	db := x.store.Read(context.Background()).Table(table + " " + query.Root)
-	if !w.IsAll() {
-		db = db.Where(w.SQL, w.Args...)
+	p, err := query.List[struct{ ID models.ID }](x.store.Read(context.Background()), e, system, query.Query{Size: 100}, narrow, query.Columns("id"))
+	x.must(err)
+	ids := make([]models.ID, len(p.Rows))
+	for i, row := range p.Rows {
+		ids[i] = row.ID
 	}
-	ids := []models.ID{}
-	x.must(db.Order("id").Pluck("id", &ids).Error)
 	return ids
 }
 

@@ -194,7 +194,7 @@ func (c *Service) extend(tx *store.Tx, a access.Actor, h *models.ResourceHandler
 	if err := store.Fault(tx.Create(&added).Error); err != nil {
 		return nil, err
 	}
-	tx.Signal(c.OSBuilds.Schema.Table, o.ID)
+	tx.Signal(OSBuilds.Table, o.ID)
 	return o, history.Add(tx, a, models.ObjectOSBuild, o.ID, "imported", fmt.Sprintf("The template %s of %s.", in.Template, h.Name), nil, nil)
 }
 

@@ -17,7 +17,7 @@ import (
 func (t *Table[T, P]) Import(ctx context.Context, a access.Actor, name string, replace bool, fill func(tx *store.Tx, row *T) error) (row *T, replaced bool, err error) {
 	err = t.Store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
-		row, err = store.First[T](tx.ForUpdate().Table(t.Schema.Table).Where("name = ?", name))
+		row, err = store.First[T](tx.ForUpdate().Table(t.Entity.Table).Where("name = ?", name))
 		switch {
 		case fault.Is(err, fault.NotFound):
 			row, replaced = new(T), false
@@ -37,7 +37,7 @@ func (t *Table[T, P]) Import(ctx context.Context, a access.Actor, name string, r
 }
 
 func (t *Table[T, P]) exists(name string) error {
-	return fault.Conflictf("There is a %s with the name %q already. It can be replaced.", t.Schema.Name, name)
+	return fault.Conflictf("There is a %s with the name %q already. It can be replaced.", t.Entity.Name, name)
 }
 
 func (t *Table[T, P]) importNew(tx *store.Tx, a access.Actor, name string, row *T, fill func(tx *store.Tx, row *T) error) error {

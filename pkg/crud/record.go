@@ -25,8 +25,8 @@ type Row[T any] interface {
 // Table serves the rows of one type.
 type Table[T any, P Row[T]] struct {
 	Store  *store.Store
-	Schema *query.Schema // table and prefix; whatever else lists need comes with the query
-	Object string        // history's object type
+	Entity *query.Entity
+	Object string // history's object type
 
 	CanCreate func(a access.Actor, row P) error
 	CanUpdate func(a access.Actor, row P) error
@@ -40,8 +40,8 @@ type Table[T any, P Row[T]] struct {
 }
 
 // List gives a page of what the actor sees.
-func (t *Table[T, P]) List(ctx context.Context, a access.Actor, s *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[T], error) {
-	return query.List[T](t.Store.Read(ctx), s, a, q, opts...)
+func (t *Table[T, P]) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[T], error) {
+	return query.List[T](t.Store.Read(ctx), t.Entity, a, q, opts...)
 }
 
 // Find gives one row that the actor sees, by any form of id.
@@ -55,7 +55,7 @@ func (t *Table[T, P]) FindTx(tx *store.Tx, a access.Actor, ref string) (*T, erro
 }
 
 func (t *Table[T, P]) find(tx *store.Tx, a access.Actor, ref string, opts ...query.ListOption) (*T, error) {
-	row, err := query.Find[T](tx, t.Schema, a, ref, opts...)
+	row, err := query.Find[T](tx, t.Entity, a, ref, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (t *Table[T, P]) Delete(ctx context.Context, a access.Actor, ref string) er
 			}
 			return err
 		}
-		tx.Signal(t.Schema.Table, P(row).Key().ID)
+		tx.Signal(t.Entity.Table, P(row).Key().ID)
 		return history.Add(tx, a, t.Object, P(row).Key().ID, "deleted", "", nil, nil)
 	})
 }
@@ -178,7 +178,7 @@ func (t *Table[T, P]) Unused(ctx context.Context, _ access.Actor, row *T) error 
 }
 
 func (t *Table[T, P]) unused(tx *store.Tx, row *T) error {
-	used, err := store.Referred(tx, t.Schema.Table, P(row).Key().ID)
+	used, err := store.Referred(tx, t.Entity.Table, P(row).Key().ID)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (t *Table[T, P]) written(tx *store.Tx, row *T) error {
 			return err
 		}
 	}
-	tx.Signal(t.Schema.Table, P(row).Key().ID)
+	tx.Signal(t.Entity.Table, P(row).Key().ID)
 	return nil
 }
 

@@ -41,7 +41,7 @@ func newShelf(t *testing.T, s *store.Store) *shelf {
 	}
 	x := &shelf{t: t, Table: crud.Table[models.ResourceHandler, *models.ResourceHandler]{
 		Store: s, Object: models.ObjectHandler,
-		Schema:    &query.Schema{Name: "resource-handler", Plural: "resource-handlers", Table: "resource_handlers", Prefix: "RH"},
+		Entity:    &query.Entity{Name: "resource-handler", Plural: "resource-handlers", Table: "resource_handlers", Prefix: "RH"},
 		CanCreate: guard, CanUpdate: guard, CanDelete: guard,
 		Validate: func(_ *store.Tx, h *models.ResourceHandler) error { return h.Validate() },
 		InUse:    "It still has environments.",

@@ -100,16 +100,14 @@ func (s *Service) Run(ctx context.Context) {
 	all.Wait()
 }
 
-var schema = &query.Schema{Name: "event", Plural: "events", Table: "events"}
-
 // List gives a page of the events about what the actor sees.
-func (s *Service) List(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Event], error) {
-	return query.List[models.Event](s.store.Read(ctx), sch, a, q, opts...)
+func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Event], error) {
+	return query.List[models.Event](s.store.Read(ctx), Events, a, q, opts...)
 }
 
 // Find gives one event, by its number.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Event, error) {
-	return query.Find[models.Event](s.store.Read(ctx), schema, a, ref)
+	return query.Find[models.Event](s.store.Read(ctx), Events, a, ref)
 }
 
 // After gives the events behind a number, oldest first, that the filter takes and

@@ -25,10 +25,9 @@ func add(t *testing.T, s *store.Store, object string, id models.ID, before, afte
 	}
 }
 
-func list(t *testing.T, s *store.Store, a access.Actor, w access.Where) []*models.History {
+func list(t *testing.T, s *store.Store, a access.Actor, narrow ...query.ListOption) []*models.History {
 	t.Helper()
-	sch := &query.Schema{Name: "history-event", Plural: "history", Table: "history"}
-	p, err := history.New(s).List(context.Background(), a, sch, query.Query{Page: 1, Size: 100}, query.Base(w))
+	p, err := history.New(s).List(context.Background(), a, query.Query{Page: 1, Size: 100}, narrow...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,10 +40,10 @@ func TestAddKeepsWhoAndWhat(t *testing.T) {
 		add(t, s, models.ObjectOrder, 5, map[string]any{"Name": "a<b"}, []string{"b"})
 		add(t, s, models.ObjectOrder, 6, nil, nil)
 		add(t, s, models.ObjectServer, 5, nil, nil)
-		if e := list(t, s, access.System("test"), history.Of(models.ObjectOrder, 6))[0]; e.Before != "" || e.After != "" {
+		if e := list(t, s, access.System("test"), query.Related(orders, "history", 6))[0]; e.Before != "" || e.After != "" {
 			t.Errorf("before is %q, after is %q, and there was nothing", e.Before, e.After)
 		}
-		rows := list(t, s, access.System("test"), history.Of(models.ObjectOrder, 5))
+		rows := list(t, s, access.System("test"), query.Related(orders, "history", 5))
 		if len(rows) != 1 {
 			t.Fatalf("%d events of one object", len(rows))
 		}
@@ -78,7 +77,7 @@ func TestAddIsPartOfTheTransaction(t *testing.T) {
 		if err == nil {
 			t.Error("a function was recorded")
 		}
-		if rows := list(t, s, sys, access.All); len(rows) != 0 {
+		if rows := list(t, s, sys); len(rows) != 0 {
 			t.Errorf("history has %d events", len(rows))
 		}
 	})
@@ -111,12 +110,12 @@ func TestEventsAreSeenWithTheirObject(t *testing.T) {
 		add(t, s, models.ObjectOrder, theirs.ID, nil, nil)
 		add(t, s, models.ObjectHandler, mine.ID, nil, nil)
 		a := access.NewActor(alice, "", nil)
-		rows := list(t, s, a, access.All)
+		rows := list(t, s, a)
 		if len(rows) != 1 || rows[0].ObjectType != models.ObjectOrder || rows[0].ObjectID != mine.ID {
 			t.Errorf("alice sees %d events", len(rows))
 		}
 		svc := history.New(s)
-		for _, e := range list(t, s, access.System("test"), access.All) {
+		for _, e := range list(t, s, access.System("test")) {
 			_, err := svc.Find(ctx, a, e.ID.String())
 			if seen := e.ObjectType == models.ObjectOrder && e.ObjectID == mine.ID; seen != (err == nil) || !seen && !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s %s: %v", e.ObjectType, e.ObjectID, err)
@@ -124,3 +123,6 @@ func TestEventsAreSeenWithTheirObject(t *testing.T) {
 		}
 	})
 }
+
+// orders stand for whatever has a history.
+var orders = &query.Entity{Plural: "orders", Relations: []query.Relative{history.Relation(models.ObjectOrder)}}

@@ -36,11 +36,9 @@ func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
 	return svc
 }
 
-var schema = &query.Schema{Name: "order", Plural: "orders", Table: "orders", Prefix: "ORD"}
-
 // List gives a page of the orders that the actor sees.
-func (s *Service) List(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Order], error) {
-	return query.List[models.Order](s.store.Read(ctx), sch, a, q, opts...)
+func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Order], error) {
+	return query.List[models.Order](s.store.Read(ctx), Orders, a, q, opts...)
 }
 
 // Find gives an order with its items, and with what keeps the actor from letting it
@@ -55,7 +53,7 @@ func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models
 }
 
 func find(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
-	o, err := query.Find[models.Order](tx, schema, a, ref)
+	o, err := query.Find[models.Order](tx, Orders, a, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +63,7 @@ func find(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
 // lock reads the order that the actor sees, with its items, and keeps others
 // from changing it until the transaction ends.
 func lock(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
-	o, err := query.Find[models.Order](tx, schema, a, ref)
+	o, err := query.Find[models.Order](tx, Orders, a, ref)
 	if err != nil {
 		return nil, err
 	}

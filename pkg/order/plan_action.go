@@ -76,7 +76,7 @@ func (p *planner) action(it *models.OrderItem, at string) error {
 
 // service gives a service that an item wants something done with.
 func (p *planner) service(id models.ID, at string, can func(access.Actor, *models.Service) error) (*models.Service, error) {
-	svc, err := query.Find[models.Service](p.tx, &query.Schema{Name: "service", Plural: "services", Table: "services", Prefix: "RSC"}, p.actor, id.String())
+	svc, err := query.Find[models.Service](p.tx, server.Services, p.actor, id.String())
 	if err != nil {
 		return nil, p.missing(err, at, "does not exist")
 	}

@@ -18,7 +18,7 @@ import (
 
 // server gives a server that an item wants to change or remove.
 func (p *planner) server(id models.ID, env models.ID, at string, can func(access.Actor, *models.Server) error) (*models.Server, error) {
-	sv, err := query.Find[models.Server](p.tx, &query.Schema{Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR"}, p.actor, id.String())
+	sv, err := query.Find[models.Server](p.tx, server.Servers, p.actor, id.String())
 	if err != nil {
 		return nil, p.missing(err, at, "does not exist")
 	}
@@ -223,7 +223,7 @@ func (p *planner) decom(it *models.OrderItem, at string) error {
 	}
 	for i, id := range d.ServiceIDs {
 		place := fmt.Sprintf("%s/services/%d", at, i)
-		svc, err := query.Find[models.Service](p.tx, &query.Schema{Name: "service", Plural: "services", Table: "services", Prefix: "RSC"}, p.actor, id.String())
+		svc, err := query.Find[models.Service](p.tx, server.Services, p.actor, id.String())
 		if err != nil {
 			if err := p.missing(err, place, "does not exist"); err != nil {
 				return err

@@ -113,7 +113,7 @@ func (c *caller) run() {
 }
 
 func (c *caller) limits(ctx context.Context) error {
-	table := &quota.New(c.store).Quotas
+	table := &quota.New(c.store, nil).Quotas
 	most := fmt.Sprint(5 + c.dice.IntN(40))
 	switch id := c.any("quotas", "1 = 1"); {
 	case id != 0 && c.dice.IntN(3) == 0:
@@ -141,7 +141,7 @@ func TestQuotaWaitsForWhoReserves(t *testing.T) {
 		for what, do := range map[string]func() error{
 			"a quota": func() error {
 				most := "100"
-				return quota.New(s).Quotas.Create(ctx, r.admin, &models.Quota{GroupID: bar, Kind: models.QuotaServers, NewLimit: &most})
+				return quota.New(s, nil).Quotas.Create(ctx, r.admin, &models.Quota{GroupID: bar, Kind: models.QuotaServers, NewLimit: &most})
 			},
 			"a move": func() error {
 				_, err := r.tenancy.Groups.Update(ctx, r.admin, models.ID(bar).String(), func(g *models.Group) error { g.ParentID = globex; return nil })

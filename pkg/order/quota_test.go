@@ -26,7 +26,7 @@ const acme = 4
 func (r *rig) limit(t tester, group, env models.ID, kind models.QuotaKind, most string) *models.Quota {
 	t.Helper()
 	q := &models.Quota{GroupID: group, EnvironmentID: env, Kind: kind, NewLimit: &most}
-	if err := quota.New(r.store).Quotas.Create(t.Context(), r.admin, q); err != nil {
+	if err := quota.New(r.store, nil).Quotas.Create(t.Context(), r.admin, q); err != nil {
 		t.Fatal(err)
 	}
 	return q
@@ -37,7 +37,7 @@ func (r *rig) limit(t tester, group, env models.ID, kind models.QuotaKind, most 
 func (r *rig) used(t tester, q *models.Quota) int64 {
 	t.Helper()
 	r.sums(t)
-	row, err := quota.New(r.store).Quotas.Find(t.Context(), r.admin, q.ID.String())
+	row, err := quota.New(r.store, nil).Quotas.Find(t.Context(), r.admin, q.ID.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +462,7 @@ func (m *economy) cancelJob() {
 
 // limits makes, changes or removes a quota.
 func (m *economy) limits() {
-	table, ctx := &quota.New(m.store).Quotas, m.t.Context()
+	table, ctx := &quota.New(m.store, nil).Quotas, m.t.Context()
 	kind := rapid.SampledFrom(models.QuotaKinds).Draw(m.t, "kind")
 	most := fmt.Sprint(rapid.IntRange(0, 40).Draw(m.t, "limit") * map[models.QuotaKind]int{
 		models.QuotaServers: 1, models.QuotaCPU: 2, models.QuotaMemory: 2048, models.QuotaDisk: 100, models.QuotaMoney: 30,

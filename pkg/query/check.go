@@ -40,9 +40,9 @@ func ReadCatalogue(tx *store.Tx) (Catalogue, error) {
 	return c, store.Fault(rows.Err())
 }
 
-// Prepare tells the schemas' relations which indexes the database has for them.
+// prepare tells the schemas' relations which indexes the database has for them.
 // Without it everything works, and large lists are slower than they could be.
-func Prepare(tx *store.Tx, schemas []*Schema) error {
+func prepare(tx *store.Tx, schemas []*Schema) error {
 	if tx.Dialect() != store.Postgres {
 		return nil // SQLite has no use for it
 	}
@@ -68,10 +68,8 @@ func Prepare(tx *store.Tx, schemas []*Schema) error {
 	}
 	for _, s := range schemas {
 		for i := range s.Hops {
-			h := &s.Hops[i]
-			column, simple := simpleJoin(h.Join)
-			if simple && !h.Many {
-				h.covers = covers[s.Table+"."+column]
+			if h := &s.Hops[i]; h.Column != "" {
+				h.covers = covers[s.Table+"."+h.Column]
 			}
 		}
 	}
@@ -81,7 +79,7 @@ func Prepare(tx *store.Tx, schemas []*Schema) error {
 // Check finds mistakes in declarations, those that relations lead to included,
 // so that they show at the start and not when somebody filters.
 func Check(schemas []*Schema, columns Catalogue) error {
-	k := checker{columns: columns, seen: map[*Schema]bool{}}
+	k := checker{columns: columns, seen: map[*Schema]bool{}, wellFormed: wellFormedName}
 	names := map[string]bool{}
 	for _, s := range schemas {
 		if s != nil && names[s.Name] {
@@ -99,6 +97,15 @@ type checker struct {
 	columns Catalogue
 	seen    map[*Schema]bool
 	errs    []error
+
+	wellFormed func(name string) bool
+}
+
+// add takes down what is wrong with a schema, if anything is.
+func (k *checker) add(s *Schema, err error) {
+	if err != nil {
+		k.wrong(s, "%v", err)
+	}
 }
 
 func (k *checker) wrong(s *Schema, format string, args ...any) {
@@ -156,14 +163,14 @@ func (k *checker) schema(s *Schema) {
 var secretWords = []string{"password", "token", "secret", "key", "hash"}
 
 func (k *checker) field(s *Schema, f *Field, table map[string]bool) {
-	if !wellFormedName(f.Name) {
+	if !k.wellFormed(f.Name) {
 		k.wrong(s, "the field name %q is not in small letters, digits and single hyphens", f.Name)
 	}
 	if f.Name == idName && f.Column != "id" {
 		k.wrong(s, "the field id is the column %q", f.Column)
 	}
 	null, ok := table[f.Column]
-	if !ok || !wellFormedColumn(f.Column) {
+	if !ok || !wellFormedWord(f.Column) {
 		k.wrong(s, "the field %s: the table %s has no column %q", f.Name, s.Table, f.Column)
 	}
 	for _, word := range strings.FieldsFunc(f.Name+"_"+f.Column, func(r rune) bool { return r == '-' || r == '_' }) {
@@ -209,15 +216,15 @@ func (k *checker) field(s *Schema, f *Field, table map[string]bool) {
 }
 
 func (k *checker) hop(s *Schema, h *Hop) {
-	if !wellFormedName(h.Name) || h.Name == idName {
+	if !k.wellFormed(h.Name) || h.Name == idName {
 		k.wrong(s, "the relation name %q is not in small letters, digits and single hyphens", h.Name)
 	}
 	if !strings.Contains(h.Join, "{from}") || !strings.Contains(h.Join, "{to}") {
 		k.wrong(s, "the relation %s: the join %q lacks {from} or {to}", h.Name, h.Join)
 	}
-	if column, ok := simpleJoin(h.Join); ok {
-		if _, has := k.columns[s.Table][column]; !has {
-			k.wrong(s, "the relation %s: the table %s has no column %q", h.Name, s.Table, column)
+	if h.Column != "" {
+		if _, has := k.columns[s.Table][h.Column]; !has || !wellFormedWord(h.Column) {
+			k.wrong(s, "the relation %s: the table %s has no column %q", h.Name, s.Table, h.Column)
 		}
 	}
 	if h.Target == nil {
@@ -229,10 +236,11 @@ func (k *checker) hop(s *Schema, h *Hop) {
 
 // wellFormedName reports whether callers can write the name in a path.
 func wellFormedName(name string) bool {
-	return name != "" && name == fold(name) && !strings.Contains("-"+name+"-", "--") && wellFormedColumn(strings.ReplaceAll(name, "-", "_"))
+	return name != "" && name == fold(name) && !strings.Contains("-"+name+"-", "--") && wellFormedWord(strings.ReplaceAll(name, "-", "_"))
 }
 
-func wellFormedColumn(name string) bool {
+// wellFormedWord reports whether the name is one of the domain, as columns are.
+func wellFormedWord(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
 			return false

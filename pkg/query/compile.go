@@ -22,15 +22,15 @@ const Root = "t0"
 
 // Filter gives the condition of a query, the caller's visibility included, with
 // the columns qualified by Root.
-func Filter(tx *store.Tx, s *Schema, a access.Actor, q Query) access.Where {
-	return newCompiler(tx, a).filter(s, q.Filter)
+func Filter(tx *store.Tx, e *Entity, a access.Actor, q Query) access.Where {
+	return newCompiler(tx, a).filter(e, q.Filter)
 }
 
 // Apply narrows db to the rows that the query asks for and the caller sees. It
 // neither sorts nor pages: List does.
-func Apply(tx *store.Tx, db *gorm.DB, s *Schema, a access.Actor, q Query) *gorm.DB {
-	db = db.Table(s.Table + " AS " + Root)
-	if w := Filter(tx, s, a, q); !w.IsAll() {
+func Apply(tx *store.Tx, db *gorm.DB, e *Entity, a access.Actor, q Query) *gorm.DB {
+	db = db.Table(e.Table + " AS " + Root)
+	if w := Filter(tx, e, a, q); !w.IsAll() {
 		db = db.Where(clause.Expr{SQL: w.SQL, Vars: w.Args})
 	}
 	return db
@@ -66,15 +66,15 @@ func (c *compiler) alias() string {
 	return "t" + strconv.Itoa(c.aliases)
 }
 
-func (c *compiler) visible(s *Schema, alias string) access.Where {
-	if s.denied(c.actor) {
+func (c *compiler) visible(e *Entity, alias string) access.Where {
+	if e.HiddenFrom(c.actor) {
 		return access.None
 	}
-	return access.Visible(s.Table, c.actor, alias)
+	return access.Visible(e.Table, c.actor, alias)
 }
 
-func (c *compiler) filter(s *Schema, terms []Term) access.Where {
-	visible := c.visible(s, Root)
+func (c *compiler) filter(e *Entity, terms []Term) access.Where {
+	visible := c.visible(e, Root)
 	if isNone(visible) {
 		return access.None
 	}
@@ -154,11 +154,8 @@ func (c *compiler) all(alias string, terms []pending) access.Where {
 
 // exists is the condition that a visible row behind the relation meets the terms.
 func (c *compiler) exists(h *Hop, from string, terms []pending) access.Where {
-	column, simple := "", false
-	if !h.Many {
-		column, simple = simpleJoin(h.Join)
-	}
-	if simple && !slices.ContainsFunc(terms, func(p pending) bool {
+	column := h.Column
+	if column != "" && !slices.ContainsFunc(terms, func(p pending) bool {
 		return len(p.hops) > 0 || p.term.Any != nil || !p.term.Field.isID() || p.term.byNumber() || p.overRelation()
 	}) {
 		parts := make([]access.Where, len(terms))
@@ -168,12 +165,12 @@ func (c *compiler) exists(h *Hop, from string, terms []pending) access.Where {
 		return access.And(parts...)
 	}
 	to := c.alias()
-	visible := c.visible(h.Target, to)
+	visible := c.visible(h.Target.Entity, to)
 	if isNone(visible) {
 		return access.None
 	}
 	inner := access.And(c.all(to, terms), visible)
-	if simple && h.Target.Small {
+	if column != "" && h.Target.Small {
 		sub := access.Where{
 			SQL:  fmt.Sprintf("SELECT %s.id FROM %s %s%s", to, h.Target.Table, to, whereClause(inner)),
 			Args: inner.Args,
@@ -202,7 +199,7 @@ func (c *compiler) among(column string, sub access.Where) access.Where {
 }
 
 func existing(h *Hop, from, to string, inner access.Where) access.Where {
-	w := access.And(access.Where{SQL: joinOn(h, from, to)}, inner)
+	w := access.And(access.Where{SQL: h.On(to, from)}, inner)
 	// LIMIT 1 is what EXISTS means. It keeps SQLite 3.51 from joining instead, when
 	// its OFFSET counts a row as often as there are rows behind it.
 	return access.Where{SQL: fmt.Sprintf("EXISTS (SELECT 1 FROM %s %s WHERE %s LIMIT 1)", h.Target.Table, to, w.SQL), Args: w.Args}
@@ -212,7 +209,7 @@ func existing(h *Hop, from, to string, inner access.Where) access.Where {
 // whose field is not null.
 func (c *compiler) chain(hops []*Hop, from string, t *Term) access.Where {
 	h, to := hops[0], c.alias()
-	visible := c.visible(h.Target, to)
+	visible := c.visible(h.Target.Entity, to)
 	if isNone(visible) {
 		return access.None
 	}
@@ -229,16 +226,6 @@ func (c *compiler) chain(hops []*Hop, from string, t *Term) access.Where {
 		return access.None
 	}
 	return existing(h, from, to, access.And(inner, visible))
-}
-
-func joinOn(h *Hop, from, to string) string {
-	return strings.NewReplacer("{to}", to, "{from}", from).Replace(h.Join)
-}
-
-// simpleJoin gives the column of "{to}.id = {from}.column".
-func simpleJoin(join string) (column string, ok bool) {
-	column, ok = strings.CutPrefix(join, "{to}.id = {from}.")
-	return column, ok && wellFormedColumn(column)
 }
 
 func whereClause(w access.Where) string {
@@ -292,7 +279,7 @@ func (c *compiler) ownRef(alias string, refs []RefValue) access.Where {
 // to, as far as the caller sees them.
 func (c *compiler) ref(column string, target *Schema, refs []RefValue) access.Where {
 	to := c.alias()
-	visible := c.visible(target, to)
+	visible := c.visible(target.Entity, to)
 	if isNone(visible) {
 		return access.None
 	}
@@ -376,7 +363,7 @@ func (c *compiler) compare(column string, t *Term) access.Where {
 // it there is none.
 func (c *compiler) refNull(column string, target *Schema, null bool) access.Where {
 	to := c.alias()
-	visible := c.visible(target, to)
+	visible := c.visible(target.Entity, to)
 	switch {
 	case isNone(visible) && null:
 		return access.All
@@ -648,31 +635,31 @@ type sortKey struct {
 }
 
 // order gives the sort keys, ending with the id, and the joins that they need.
-func (c *compiler) order(s *Schema, keys []Key, flip bool) (list []sortKey, joins access.Where) {
+func (c *compiler) order(keys []Key, flip bool) (list []sortKey, joins access.Where) {
 	type way struct {
 		from string
 		hop  *Hop
 	}
 	aliases := map[way]string{}
 	var b builder
-	for _, k := range append(slices.Clone(keys), Key{Field: s.ID()}) {
-		alias, at := Root, s
+	for _, k := range append(slices.Clone(keys), Key{Field: ownID}) {
+		alias := Root
 		for _, h := range k.Hops {
 			to, ok := aliases[way{alias, h}]
 			if !ok {
 				to = c.alias()
 				aliases[way{alias, h}] = to
-				on := access.And(access.Where{SQL: joinOn(h, alias, to)}, c.visible(h.Target, to))
+				on := access.And(access.Where{SQL: h.On(to, alias)}, c.visible(h.Target.Entity, to))
 				b.text(" LEFT JOIN " + h.Target.Table + " " + to + " ON ").add(on)
 			}
-			alias, at = to, h.Target
+			alias = to
 		}
 		f := k.Field
 		sk := sortKey{
 			expr: access.Where{SQL: alias + "." + f.Column},
 			kind: f.Kind,
 			desc: k.Desc != flip,
-			null: at != s || len(k.Hops) > 0 || f.Kind == Time || f.Kind == Ref && !f.isID(),
+			null: len(k.Hops) > 0 || f.Kind == Time || f.Kind == Ref && !f.isID(),
 			id:   f.isID() && len(k.Hops) == 0,
 		}
 		if f.Scope != nil {

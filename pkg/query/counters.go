@@ -24,11 +24,11 @@ var countersOf = map[string]counters{
 // total gives an expression for the number of the rows that meet the condition and
 // that the actor sees, and false when the counters do not know it: when it depends
 // on anything but their columns.
-func (k counters) total(s *Schema, a access.Actor, asked access.Where) (access.Where, bool) {
-	if k.table == "" || s.denied(a) || !about(asked.SQL, k.columns) {
+func (k counters) total(e *Entity, a access.Actor, asked access.Where) (access.Where, bool) {
+	if k.table == "" || e.HiddenFrom(a) || !about(asked.SQL, k.columns) {
 		return access.None, false
 	}
-	groups, owner, ok := access.Shares(s.Table, a)
+	groups, owner, ok := access.Shares(e.Table, a)
 	if !ok {
 		return access.None, false
 	}
@@ -41,7 +41,7 @@ func (k counters) total(s *Schema, a access.Actor, asked access.Where) (access.W
 	if owner != 0 {
 		// The caller's own are few, and found by index: those that are not among the
 		// groups' are added.
-		b.text(" + (SELECT count(*) FROM " + s.Table + " " + Root).where(access.And(asked, elsewhere(owner, groups))).text(")")
+		b.text(" + (SELECT count(*) FROM " + e.Table + " " + Root).where(access.And(asked, elsewhere(owner, groups))).text(")")
 	}
 	return b.build(), true
 }

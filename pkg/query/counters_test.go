@@ -49,7 +49,7 @@ func TestTotalsAreExact(t *testing.T) {
 					continue // not everybody may ask everything
 				}
 				for what, base := range bases {
-					want, err := query.Count(f.store.Read(ctx), f.schemas.servers, a, q, query.Base(base))
+					want, err := query.Count(f.store.Read(ctx), f.schemas.servers.Entity, a, q, query.Base(base))
 					if err != nil {
 						t.Fatalf("%s: %v", filter, err)
 					}
@@ -58,7 +58,7 @@ func TestTotalsAreExact(t *testing.T) {
 					}
 					for _, page := range []int{1, 2, 99} {
 						q.Page, q.Size = page, 2
-						p, err := query.List[models.Server](f.store.Read(ctx), f.schemas.servers, a, q, query.Base(base))
+						p, err := query.List[models.Server](f.store.Read(ctx), f.schemas.servers.Entity, a, q, query.Base(base))
 						if err != nil {
 							t.Fatalf("%s: %v", filter, err)
 						}

@@ -18,10 +18,10 @@ import (
 // to, and the values of the sort keys in the row that it stands on. It is no
 // secret and no right: whoever forges one chooses where to begin reading.
 
-// stampOf tells lists apart: the resource, the filter and the order.
-func stampOf(s *Schema, q Query) string {
+// stampOf tells lists apart: the name of the resource, the filter and the order.
+func stampOf(name string, q Query) string {
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%s\n", s.Name) // a hash never fails
+	_, _ = fmt.Fprintf(h, "%s\n", name) // a hash never fails
 	for _, k := range q.Order {
 		_, _ = fmt.Fprintf(h, "%s %t\n", k.name(), k.Desc)
 	}
@@ -75,7 +75,7 @@ func marshal(list []any) ([]byte, error) {
 }
 
 // decodeCursor reads a cursor and checks that it belongs to the query.
-func decodeCursor(name, text string, s *Schema, a access.Actor, q Query) ([]keyValue, error) {
+func decodeCursor(name, text, resource string, a access.Actor, q Query) ([]keyValue, error) {
 	garbage := func() ([]keyValue, error) {
 		return nil, fault.InvalidField(name, "is no cursor of ours: take it from a next or prev link")
 	}
@@ -99,11 +99,11 @@ func decodeCursor(name, text string, s *Schema, a access.Actor, q Query) ([]keyV
 	if !ok {
 		return garbage()
 	}
-	if stamp != stampOf(s, q) {
+	if stamp != stampOf(resource, q) {
 		return nil, fault.InvalidField(name, "belongs to a list with another filter or order")
 	}
 	// What may be NULL does not depend on the database: the compiler needs none.
-	keys, _ := (&compiler{actor: a}).order(s, q.Order, false)
+	keys, _ := (&compiler{actor: a}).order(q.Order, false)
 	if len(list) != len(keys)+1 {
 		return garbage()
 	}

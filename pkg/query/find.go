@@ -18,23 +18,23 @@ import (
 // numeric id, global id, uuid (with or without hyphens), or href, whose last
 // segment is one of these. What it refers to need not exist.
 func ParseRef(s *Schema, text string) (RefValue, error) {
-	ref, reason := parseRef(s, text)
+	ref, reason := parseRef(s.Name, s.Plural, s.Prefix, text)
 	if reason != "" {
 		return RefValue{}, fault.Invalidf("%s", strings.ToUpper(reason[:1])+reason[1:]+".")
 	}
 	return ref, nil
 }
 
-func parseRef(s *Schema, text string) (ref RefValue, reason string) {
+func parseRef(name, plural, prefix, text string) (ref RefValue, reason string) {
 	if !validText(text) || len(text) > 2*maxValue {
 		return ref, fmt.Sprintf("%s is no id", quote(strings.ToValidUTF8(text, "�")))
 	}
 	last := text
 	if strings.ContainsRune(text, '/') {
 		var of string
-		if last, of = lastSegments(text); digits(last) && of != "" && of != s.Plural && of != s.Name {
+		if last, of = lastSegments(text); digits(last) && of != "" && of != plural && of != name {
 			// The number alone would quietly mean another kind of row.
-			return ref, fmt.Sprintf("%s is not the address of one of the %s", quote(text), s.Plural)
+			return ref, fmt.Sprintf("%s is not the address of one of the %s", quote(text), plural)
 		}
 	}
 	switch {
@@ -43,15 +43,15 @@ func parseRef(s *Schema, text string) (ref RefValue, reason string) {
 		if err == nil && n > 0 {
 			return RefValue{Kind: ByID, ID: models.ID(n)}, ""
 		}
-	case isUUID(last) && s.Prefix != "": // without a prefix there are numbers alone
+	case isUUID(last) && prefix != "": // without a prefix there are numbers alone
 		return RefValue{Kind: ByUUID, Text: dashed(last)}, ""
 	default:
-		if prefix, rest, ok := strings.Cut(last, "-"); ok && rest != "" && prefix != "" && alphanumeric(prefix) && alphanumeric(rest) {
-			if s.Prefix != "" && strings.EqualFold(prefix, s.Prefix) {
-				return RefValue{Kind: ByGlobalID, Text: s.Prefix + "-" + rest}, ""
+		if begin, rest, ok := strings.Cut(last, "-"); ok && rest != "" && begin != "" && alphanumeric(begin) && alphanumeric(rest) {
+			if prefix != "" && strings.EqualFold(begin, prefix) {
+				return RefValue{Kind: ByGlobalID, Text: prefix + "-" + rest}, ""
 			}
-			if s.Prefix != "" {
-				return ref, fmt.Sprintf("%s is not the id of one of the %s: theirs begin with %s-", quote(text), s.Plural, s.Prefix)
+			if prefix != "" {
+				return ref, fmt.Sprintf("%s is not the id of one of the %s: theirs begin with %s-", quote(text), plural, prefix)
 			}
 		}
 	}
@@ -119,21 +119,21 @@ func alphanumeric(s string) bool {
 
 // Find gives the one row that the reference means, if the actor sees it. Absent,
 // hidden and malformed are the same NotFound.
-func Find[T any](tx *store.Tx, s *Schema, a access.Actor, ref string, opts ...ListOption) (*T, error) {
-	v, reason := parseRef(s, ref)
-	if reason != "" || s.denied(a) {
+func Find[T any](tx *store.Tx, e *Entity, a access.Actor, ref string, opts ...ListOption) (*T, error) {
+	v, reason := parseRef(e.Name, e.Plural, e.Prefix, ref)
+	if reason != "" || e.HiddenFrom(a) {
 		return nil, notFound()
 	}
-	return FindRef[T](tx, s, a, v, opts...)
+	return FindRef[T](tx, e, a, v, opts...)
 }
 
 // FindRef is Find with a reference that has been read.
-func FindRef[T any](tx *store.Tx, s *Schema, a access.Actor, ref RefValue, opts ...ListOption) (*T, error) {
+func FindRef[T any](tx *store.Tx, e *Entity, a access.Actor, ref RefValue, opts ...ListOption) (*T, error) {
 	c := newCompiler(tx, a)
 	o := options(opts)
-	where := access.And(c.ownRef(Root, []RefValue{ref}), c.visible(s, Root), o.base)
+	where := access.And(c.ownRef(Root, []RefValue{ref}), c.visible(e, Root), o.base)
 	var b builder
-	b.text("SELECT ").text(o.columnList()).text(" FROM ").text(s.Table).text(" " + Root)
+	b.text("SELECT ").text(o.columnList()).text(" FROM ").text(e.Table).text(" " + Root)
 	b.where(where).text(" LIMIT 1")
 	o.lock(&b, tx)
 	rows, _, err := scan[T](tx, b, nil, nil)
@@ -148,7 +148,7 @@ func FindRef[T any](tx *store.Tx, s *Schema, a access.Actor, ref RefValue, opts 
 
 // Load gives the visible ones among the rows with these ids, in one query, by
 // id: what a page's attributes over one relation need.
-func Load[T any](tx *store.Tx, s *Schema, a access.Actor, ids IDs, opts ...ListOption) (map[models.ID]*T, error) {
+func Load[T any](tx *store.Tx, e *Entity, a access.Actor, ids IDs, opts ...ListOption) (map[models.ID]*T, error) {
 	found := make(map[models.ID]*T, len(ids))
 	if len(ids) == 0 {
 		return found, nil
@@ -156,8 +156,8 @@ func Load[T any](tx *store.Tx, s *Schema, a access.Actor, ids IDs, opts ...ListO
 	c := newCompiler(tx, a)
 	o := options(opts)
 	var b builder
-	b.text("SELECT ").text(o.columnList()).text(", " + Root + ".id AS qk0 FROM ").text(s.Table).text(" " + Root)
-	b.where(access.And(ByIDs(tx, Root+".id", ids), c.visible(s, Root), o.base))
+	b.text("SELECT ").text(o.columnList()).text(", " + Root + ".id AS qk0 FROM ").text(e.Table).text(" " + Root)
+	b.where(access.And(ByIDs(tx, Root+".id", ids), c.visible(e, Root), o.base))
 	rows, keys, err := scan[T](tx, b, []Kind{Int}, nil)
 	if err != nil {
 		return nil, err
@@ -172,14 +172,14 @@ func notFound() error { return fault.NotFoundf("Not found.") }
 
 // Scalar gives the value of an SQL expression over Root for the one row that the
 // reference means, if the actor sees it. The error is NotFound otherwise.
-func Scalar(tx *store.Tx, s *Schema, a access.Actor, ref RefValue, expression string) (string, error) {
-	if s.denied(a) {
+func Scalar(tx *store.Tx, e *Entity, a access.Actor, ref RefValue, expression string) (string, error) {
+	if e.HiddenFrom(a) {
 		return "", notFound()
 	}
 	c := newCompiler(tx, a)
 	var b builder
-	b.text("SELECT ").text(expression).text(" FROM ").text(s.Table).text(" " + Root)
-	b.where(access.And(c.ownRef(Root, []RefValue{ref}), c.visible(s, Root))).text(" LIMIT 1")
+	b.text("SELECT ").text(expression).text(" FROM ").text(e.Table).text(" " + Root)
+	b.where(access.And(c.ownRef(Root, []RefValue{ref}), c.visible(e, Root))).text(" LIMIT 1")
 	var value sql.NullString
 	err := tx.Raw(b.sql.String(), b.args...).Row().Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -23,7 +23,8 @@ type schemas struct{ servers, groups, users, environments, handlers, jobs *query
 func declare() schemas {
 	d := schemas{&query.Schema{}, &query.Schema{}, &query.Schema{}, &query.Schema{}, &query.Schema{}, &query.Schema{}}
 	*d.servers = query.Schema{
-		Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR",
+		Entity: &query.Entity{Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR"},
+		Name:   "server", Plural: "servers",
 		Fields: []query.Field{
 			{Name: "hostname", Column: "hostname", Kind: query.Text, Sort: true},
 			{Name: "status", Column: "status", Kind: query.Enum, Enum: codes(models.ServerStatuses), Sort: true},
@@ -43,27 +44,29 @@ func declare() schemas {
 			}},
 		},
 		Hops: []query.Hop{
-			{Name: "owner", Target: d.users, Join: "{to}.id = {from}.owner_id"},
-			{Name: "group", Target: d.groups, Join: "{to}.id = {from}.group_id"},
-			{Name: "environment", Target: d.environments, Join: "{to}.id = {from}.environment_id"},
-			{Name: "resource-handler", Target: d.handlers, Join: "{to}.id = {from}.handler_id"},
+			{Name: "owner", Target: d.users, Join: "{to}.id = {from}.owner_id", Column: "owner_id"},
+			{Name: "group", Target: d.groups, Join: "{to}.id = {from}.group_id", Column: "group_id"},
+			{Name: "environment", Target: d.environments, Join: "{to}.id = {from}.environment_id", Column: "environment_id"},
+			{Name: "resource-handler", Target: d.handlers, Join: "{to}.id = {from}.handler_id", Column: "handler_id"},
 			{Name: "jobs", Target: d.jobs, Many: true, Join: "{to}.server_id = {from}.id"},
 		},
 	}
 	*d.groups = query.Schema{
-		Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP", Small: true,
+		Entity: &query.Entity{Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP", Small: true},
+		Name:   "group", Plural: "groups",
 		Fields: []query.Field{
 			{Name: "name", Column: "name", Kind: query.Text, Sort: true},
 			{Name: "date", Column: "type", Kind: query.Text}, // called like a lookup
 			{Name: "auto-approval", Column: "auto_approval", Kind: query.Bool, Sort: true},
 		},
 		Hops: []query.Hop{
-			{Name: "parent", Target: d.groups, Join: "{to}.id = {from}.parent_id"},
+			{Name: "parent", Target: d.groups, Join: "{to}.id = {from}.parent_id", Column: "parent_id"},
 			{Name: "servers", Target: d.servers, Many: true, Join: "{to}.group_id = {from}.id"},
 		},
 	}
 	*d.users = query.Schema{
-		Name: "user", Plural: "users", Table: "users", Prefix: "USR",
+		Entity: &query.Entity{Name: "user", Plural: "users", Table: "users", Prefix: "USR"},
+		Name:   "user", Plural: "users",
 		Fields: []query.Field{
 			{Name: "username", Column: "username", Kind: query.Text, Sort: true},
 			{Name: "first-name", Column: "first_name", Kind: query.Text, Sort: true},
@@ -78,25 +81,27 @@ func declare() schemas {
 		Hops: []query.Hop{{Name: "servers", Target: d.servers, Many: true, Join: "{to}.owner_id = {from}.id"}},
 	}
 	*d.environments = query.Schema{
-		Name: "environment", Plural: "environments", Table: "environments", Prefix: "ENV", Small: true,
+		Entity: &query.Entity{Name: "environment", Plural: "environments", Table: "environments", Prefix: "ENV", Small: true},
+		Name:   "environment", Plural: "environments",
 		Fields: []query.Field{{Name: "name", Column: "name", Kind: query.Text, Sort: true}},
-		Hops:   []query.Hop{{Name: "group", Target: d.groups, Join: "{to}.id = {from}.group_id"}},
+		Hops:   []query.Hop{{Name: "group", Target: d.groups, Join: "{to}.id = {from}.group_id", Column: "group_id"}},
 	}
 	*d.handlers = query.Schema{
-		Name: "resource-handler", Plural: "resource-handlers", Table: "resource_handlers", Prefix: "RH",
+		Entity: &query.Entity{Name: "resource-handler", Plural: "resource-handlers", Table: "resource_handlers", Prefix: "RH", Hidden: func(a access.Actor) bool { return !a.SuperAdmin }},
+		Name:   "resource-handler", Plural: "resource-handlers",
 		Fields: []query.Field{{Name: "name", Column: "name", Kind: query.Text}},
-		Deny:   func(a access.Actor) bool { return !a.SuperAdmin },
 	}
 	*d.jobs = query.Schema{
-		Name: "job", Plural: "jobs", Table: "jobs", Prefix: "JOB",
+		Entity: &query.Entity{Name: "job", Plural: "jobs", Table: "jobs", Prefix: "JOB"},
+		Name:   "job", Plural: "jobs",
 		Fields: []query.Field{
 			{Name: "type", Column: "type", Kind: query.Enum, Enum: codes(models.JobTypes), Codes: map[string]string{"deploy blueprint": "deploy_blueprint"}},
 			{Name: "status", Column: "status", Kind: query.Enum, Enum: codes(models.JobStatuses)},
 			{Name: "start-date", Column: "started_at", Kind: query.Time},
 		},
 		Hops: []query.Hop{
-			{Name: "owner", Target: d.users, Join: "{to}.id = {from}.owner_id"},
-			{Name: "server", Target: d.servers, Join: "{to}.id = {from}.server_id"},
+			{Name: "owner", Target: d.users, Join: "{to}.id = {from}.owner_id", Column: "owner_id"},
+			{Name: "server", Target: d.servers, Join: "{to}.id = {from}.server_id", Column: "server_id"},
 		},
 	}
 	return d
@@ -272,7 +277,7 @@ func ids[T any](t interface {
 ) []models.ID {
 	t.Helper()
 	q.Size = 100
-	p, err := query.List[T](f.store.Read(ctx), s, a, q)
+	p, err := query.List[T](f.store.Read(ctx), s.Entity, a, q)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -292,7 +297,7 @@ func (f *fixture) hosts(t *testing.T, a access.Actor, raw string) []string {
 	t.Helper()
 	q := f.parse(t, f.schemas.servers, a, raw)
 	q.Size = 100
-	p, err := query.List[models.Server](f.store.Read(t.Context()), f.schemas.servers, a, q)
+	p, err := query.List[models.Server](f.store.Read(t.Context()), f.schemas.servers.Entity, a, q)
 	if err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}

@@ -448,13 +448,13 @@ func TestOrderAndPages(t *testing.T) {
 			var pages [][]models.ID
 			at := q
 			for at.Page = 1; ; at.Page++ {
-				byCursor, err := query.List[models.Server](f.store.Read(ctx), s, a, at, opts...)
+				byCursor, err := query.List[models.Server](f.store.Read(ctx), s.Entity, a, at, opts...)
 				if err != nil {
 					t.Fatal(err)
 				}
 				numbered := at
 				numbered.After = ""
-				byNumber, err := query.List[models.Server](f.store.Read(ctx), s, a, numbered, opts...)
+				byNumber, err := query.List[models.Server](f.store.Read(ctx), s.Entity, a, numbered, opts...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -478,7 +478,7 @@ func TestOrderAndPages(t *testing.T) {
 				t.Fatalf("%s: the pages hold %v, the list %v", raw, pages, whole)
 			}
 			for i := len(pages) - 2; i >= 0; i-- {
-				p, err := query.List[models.Server](f.store.Read(ctx), s, a, at, opts...)
+				p, err := query.List[models.Server](f.store.Read(ctx), s.Entity, a, at, opts...)
 				if err != nil {
 					t.Fatal(err)
 				}

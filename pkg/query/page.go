@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/store"
@@ -26,6 +27,9 @@ type listOptions struct {
 func Base(w access.Where) ListOption {
 	return func(o *listOptions) { o.base = access.And(o.base, w) }
 }
+
+// Among narrows the list to the rows with these ids.
+func Among(ids []models.ID) ListOption { return Base(access.In(Root+".id", ids)) }
 
 // Columns limits what is read to these columns of the schema's table.
 func Columns(columns ...string) ListOption {
@@ -70,7 +74,7 @@ func (o *listOptions) lock(b *builder, tx *store.Tx) {
 //
 // T is a gorm model of the schema's table, or a struct with a part of its
 // columns. Fields of columns that may be NULL are pointers or scanners.
-func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListOption) (Page[T], error) {
+func List[T any](tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (Page[T], error) {
 	o := options(opts)
 	p := Page[T]{Number: max(q.Page, 1), Size: q.Size}
 	if p.Size < 1 {
@@ -80,7 +84,7 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	if c.postgres {
 		c.resolve = &resolver{tx: tx}
 	}
-	visible, asked := c.visible(s, Root), access.None
+	visible, asked := c.visible(e, Root), access.None
 	if !isNone(visible) {
 		asked = access.And(o.base, c.all(Root, pendings(q.Filter)))
 	}
@@ -88,7 +92,7 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	if c.resolve != nil && c.resolve.err != nil {
 		return p, c.resolve.err
 	}
-	total, counts := countersOf[s.Table].total(s, a, asked)
+	total, counts := countersOf[e.Table].total(e, a, asked)
 
 	var cursor []keyValue
 	name, text, back := "after", q.After, false
@@ -97,7 +101,7 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	}
 	if text != "" {
 		var err error
-		if cursor, err = decodeCursor(name, text, s, a, q); err != nil {
+		if cursor, err = decodeCursor(name, text, q.name(e), a, q); err != nil {
 			return p, err
 		}
 	}
@@ -106,7 +110,7 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 		offset = (p.Number - 1) * p.Size
 	}
 
-	keys, joins := c.order(s, q.Order, back)
+	keys, joins := c.order(q.Order, back)
 	kinds := make([]Kind, len(keys))
 	for i, k := range keys {
 		kinds[i] = k.kind
@@ -126,12 +130,12 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 		case counts && a.SeesAll():
 			along = total
 		case where.SQL == n.where().SQL:
-			along = access.Where{SQL: fmt.Sprintf("(SELECT count(*) FROM %s %s WHERE %s)", s.Table, Root, n.where().SQL)}
+			along = access.Where{SQL: fmt.Sprintf("(SELECT count(*) FROM %s %s WHERE %s)", e.Table, Root, n.where().SQL)}
 		}
 		counted = !along.IsAll()
-		c.picked(&b, s, &o, keys, access.And(after, where), limit, offset, along)
+		c.picked(&b, e, &o, keys, access.And(after, where), limit, offset, along)
 	} else {
-		c.selected(&b, s, &o, keys, access.All, joins, access.And(after, where))
+		c.selected(&b, e, &o, keys, access.All, joins, access.And(after, where))
 		c.orderBy(&b, keys)
 		b.text(fmt.Sprintf(" LIMIT %d", limit))
 		if offset > 0 {
@@ -166,7 +170,7 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	}
 	p.Rows = rows
 	if n := len(rows); n > 0 {
-		stamp := stampOf(s, q)
+		stamp := stampOf(q.name(e), q)
 		if more || back {
 			p.Next = encodeCursor(stamp, kinds, values[n-1])
 		}
@@ -183,18 +187,18 @@ func List[T any](tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListO
 	case counts:
 		p.Total, err = number(tx, access.Where{SQL: "SELECT " + total.SQL, Args: total.Args})
 	default:
-		p.Total, err = count(tx, s, where)
+		p.Total, err = count(tx, e, where)
 	}
 	return p, err
 }
 
 // selected is the statement up to its order.
-func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKey, more, joins, where access.Where) {
+func (c *compiler) selected(b *builder, e *Entity, o *listOptions, keys []sortKey, more, joins, where access.Where) {
 	b.text("SELECT ").text(o.columnList())
 	for i, k := range keys {
 		b.text(", ").add(k.expr).text(fmt.Sprintf(" AS qk%d", i))
 	}
-	b.add(more).text(" FROM " + s.Table + " " + Root).add(joins).where(where)
+	b.add(more).text(" FROM " + e.Table + " " + Root).add(joins).where(where)
 }
 
 // picked is the statement for rows of a few known values of an indexed column, in
@@ -203,7 +207,7 @@ func (c *compiler) selected(b *builder, s *Schema, o *listOptions, keys []sortKe
 // index has all columns that are asked for, that is all; otherwise the ids come out
 // of it, mostly by the index alone, and then those rows are read and no others.
 // The total is a further column.
-func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total access.Where) {
+func (c *compiler) picked(b *builder, e *Entity, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total access.Where) {
 	desc, more := "", access.All
 	if keys[0].desc {
 		desc = " DESC"
@@ -215,7 +219,7 @@ func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey,
 	if covered {
 		b.text("SELECT m.*").add(more).text(" FROM (")
 	} else {
-		c.selected(b, s, o, keys, more, access.All, access.All)
+		c.selected(b, e, o, keys, more, access.All, access.All)
 		b.text(" WHERE " + Root + ".id = ANY (ARRAY(")
 	}
 	for i, id := range c.narrow.ids {
@@ -225,9 +229,9 @@ func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey,
 		each := access.And(access.Where{SQL: Root + "." + c.narrow.column + " = " + id.String()}, where)
 		b.text("(")
 		if covered {
-			c.selected(b, s, o, keys, access.All, access.All, each)
+			c.selected(b, e, o, keys, access.All, access.All, each)
 		} else {
-			b.text(fmt.Sprintf("SELECT %s.id AS qk0 FROM %s %s", Root, s.Table, Root)).where(each)
+			b.text(fmt.Sprintf("SELECT %s.id AS qk0 FROM %s %s", Root, e.Table, Root)).where(each)
 		}
 		b.text(fmt.Sprintf(" ORDER BY %s.id%s LIMIT %d)", Root, desc, offset+limit))
 	}
@@ -241,14 +245,14 @@ func (c *compiler) picked(b *builder, s *Schema, o *listOptions, keys []sortKey,
 }
 
 // Count tells how many rows the query asks for and the actor sees.
-func Count(tx *store.Tx, s *Schema, a access.Actor, q Query, opts ...ListOption) (int64, error) {
+func Count(tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (int64, error) {
 	o := options(opts)
-	return count(tx, s, access.And(o.base, newCompiler(tx, a).filter(s, q.Filter)))
+	return count(tx, e, access.And(o.base, newCompiler(tx, a).filter(e, q.Filter)))
 }
 
-func count(tx *store.Tx, s *Schema, where access.Where) (int64, error) {
+func count(tx *store.Tx, e *Entity, where access.Where) (int64, error) {
 	var b builder
-	b.text("SELECT count(*) FROM " + s.Table + " " + Root).where(where)
+	b.text("SELECT count(*) FROM " + e.Table + " " + Root).where(where)
 	return number(tx, b.build())
 }
 

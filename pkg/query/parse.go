@@ -41,7 +41,7 @@ var ownParameters = []string{"filter", "attributes", "order", "page", "page_size
 // url.Values drops what holds a raw semicolon. Whatever is wrong is Invalid and
 // names the parameter.
 func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, error) {
-	q := Query{Page: 1, Size: opt.DefaultSize, Extra: url.Values{}}
+	q := Query{Page: 1, Size: opt.DefaultSize, Extra: url.Values{}, collection: s.Name}
 	if q.Size == 0 {
 		q.Size = defaultSize
 	}
@@ -79,7 +79,7 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 	}
 	for _, name := range []string{"after", "before"} {
 		if text := given[name]; text != "" {
-			if _, err := decodeCursor(name, text, s, a, q); err != nil {
+			if _, err := decodeCursor(name, text, s.Name, a, q); err != nil {
 				return Query{}, err
 			}
 		}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -85,6 +86,9 @@ func (t *Term) byNumber() bool {
 	return false
 }
 
+// ownID is the id as the last key of every order.
+var ownID = &Field{Name: idName, Column: "id", Kind: Ref, Sort: true}
+
 // ID gives the field that every schema has without declaring it.
 func (s *Schema) ID() *Field {
 	return &Field{Name: idName, Column: "id", Kind: Ref, Target: s, Sort: true}
@@ -101,7 +105,7 @@ func (s *Schema) Field(name string, a access.Actor) *Field {
 		if f.Name != name {
 			continue
 		}
-		if f.Scope != nil && isNone(f.Scope(a, Root)) || f.Target != nil && f.Target.denied(a) {
+		if f.Scope != nil && isNone(f.Scope(a, Root)) || f.Target != nil && f.Target.HiddenFrom(a) {
 			return nil
 		}
 		return f
@@ -112,7 +116,7 @@ func (s *Schema) Field(name string, a access.Actor) *Field {
 // Hop gives the relation as the actor knows it, nil when there is none.
 func (s *Schema) Hop(name string, a access.Actor) *Hop {
 	for i := range s.Hops {
-		if h := &s.Hops[i]; h.Name == name && !h.Target.denied(a) {
+		if h := &s.Hops[i]; h.Name == name && !h.Target.HiddenFrom(a) {
 			return h
 		}
 	}
@@ -136,8 +140,6 @@ func (s *Schema) Known(a access.Actor) ([]*Field, []*Hop) {
 	}
 	return fields, hops
 }
-
-func (s *Schema) denied(a access.Actor) bool { return s.Deny != nil && s.Deny(a) }
 
 func isNone(w access.Where) bool { return w.SQL == access.None.SQL }
 
@@ -177,6 +179,8 @@ type Query struct {
 	// LinkParams is the part of the query string that leads to the other pages of the
 	// same list: filter, attributes and order, as the caller sent them.
 	LinkParams string
+
+	collection string // the name under which a face has asked, which its cursors belong to
 }
 
 // Eq is the condition that the field at the dotted path has the value, in the
@@ -226,4 +230,34 @@ func invalid(pointer, detail, format string, args ...any) *fault.Error {
 	e := fault.InvalidField(pointer, format, args...)
 	e.Detail = detail
 	return e
+}
+
+// name returns the name under which a list has been asked for: the face's, or else the
+// entity's own.
+func (q *Query) name(e *Entity) string {
+	if q.collection != "" {
+		return q.collection
+	}
+	return e.Name
+}
+
+// String returns what the kind is called.
+func (k Kind) String() string {
+	switch k {
+	case Text:
+		return "a text"
+	case Int:
+		return "a number"
+	case Bool:
+		return "a boolean"
+	case Enum:
+		return "an enumeration"
+	case Time:
+		return "an instant"
+	case Date:
+		return "a day"
+	case Ref:
+		return "a reference"
+	}
+	return fmt.Sprintf("of the kind %d", int(k))
 }

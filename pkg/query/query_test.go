@@ -154,7 +154,7 @@ func TestScopedFields(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		all := []string{"alice", "bob", "carol", "dave"}
 		list := func(a access.Actor, raw string) []string {
-			p, err := query.List[models.User](f.store.Read(t.Context()), f.schemas.users, a, f.parse(t, f.schemas.users, a, raw))
+			p, err := query.List[models.User](f.store.Read(t.Context()), f.schemas.users.Entity, a, f.parse(t, f.schemas.users, a, raw))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -407,7 +407,7 @@ func TestQueriesByHand(t *testing.T) {
 			return term
 		}
 		count := func(a access.Actor, terms ...query.Term) int64 {
-			n, err := query.Count(f.store.Read(t.Context()), s, a, query.Query{Filter: terms})
+			n, err := query.Count(f.store.Read(t.Context()), s.Entity, a, query.Query{Filter: terms})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -431,7 +431,7 @@ func TestQueriesByHand(t *testing.T) {
 		// Neither is a condition that every row meets.
 		dev := must(query.Cond(s, "environment.name", query.StartsWith, "Dev"))
 		all := must(query.Cond(s, "hostname", query.Contains, ""))
-		p, err := query.List[models.Server](f.store.Read(t.Context()), s, f.carol, query.Query{Filter: []query.Term{query.AnyOf(dev, all)}, Size: 100})
+		p, err := query.List[models.Server](f.store.Read(t.Context()), s.Entity, f.carol, query.Query{Filter: []query.Term{query.AnyOf(dev, all)}, Size: 100})
 		if err != nil || len(p.Rows) != len(f.servers) {
 			t.Errorf("%d of %d in Dev, or anywhere: %v", len(p.Rows), len(f.servers), err)
 		}
@@ -440,7 +440,7 @@ func TestQueriesByHand(t *testing.T) {
 			for _, v := range []string{"Dev East", "Dev", "Größe", "East", "prod", ""} {
 				for who, a := range f.actors() {
 					term := must(query.Cond(s, "environment.name", l, v))
-					p, err := query.List[models.Server](f.store.Read(t.Context()), s, a, query.Query{Filter: []query.Term{term}, Size: 100})
+					p, err := query.List[models.Server](f.store.Read(t.Context()), s.Entity, a, query.Query{Filter: []query.Term{term}, Size: 100})
 					if n := count(a, term); err != nil || int64(len(p.Rows)) != n {
 						t.Errorf("%s %q as %s: %d rows of %d: %v", l, v, who, len(p.Rows), n, err)
 					}
@@ -465,7 +465,7 @@ func TestHandMadeTermsKeepTheRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		for a, none := range map[*access.Actor]bool{&f.alice: true, &f.carol: false} {
-			n, err := query.Count(f.store.Read(t.Context()), s, *a, query.Query{Filter: []query.Term{term}})
+			n, err := query.Count(f.store.Read(t.Context()), s.Entity, *a, query.Query{Filter: []query.Term{term}})
 			if err != nil || (n == 0) != none {
 				t.Errorf("%d rows for %s, %v", n, a.Username, err)
 			}
@@ -475,13 +475,13 @@ func TestHandMadeTermsKeepTheRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		for a, none := range map[*access.Actor]bool{&f.alice: true, &f.dave: true, &f.carol: false} {
-			n, err := query.Count(f.store.Read(t.Context()), s, *a, query.Query{Filter: []query.Term{term}})
+			n, err := query.Count(f.store.Read(t.Context()), s.Entity, *a, query.Query{Filter: []query.Term{term}})
 			if err != nil || (n == 0) != none {
 				t.Errorf("%d rows for %s, %v", n, a.Username, err)
 			}
 		}
 		var n int64
-		if err := query.Apply(f.store.Read(t.Context()), f.store.Read(t.Context()).DB, s, f.carol, query.Query{Filter: []query.Term{term}}).Count(&n).Error; err != nil || int(n) != len(f.servers) {
+		if err := query.Apply(f.store.Read(t.Context()), f.store.Read(t.Context()).DB, s.Entity, f.carol, query.Query{Filter: []query.Term{term}}).Count(&n).Error; err != nil || int(n) != len(f.servers) {
 			t.Errorf("applied: %d, %v", n, err)
 		}
 	})
@@ -491,7 +491,7 @@ func TestListReadsWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
 		tx := f.store.Read(t.Context())
-		p, err := query.List[models.Server](tx, f.schemas.servers, f.carol, query.Query{Size: 2},
+		p, err := query.List[models.Server](tx, f.schemas.servers.Entity, f.carol, query.Query{Size: 2},
 			query.Columns("id", "hostname", "labels"), query.Base(access.Where{SQL: query.Root + ".group_id = ?", Args: []any{int64(f.groups[1].ID)}}))
 		if err != nil {
 			t.Fatal(err)
@@ -508,11 +508,11 @@ func TestListReadsWhatIsAskedFor(t *testing.T) {
 		if int(p.Total) != total {
 			t.Errorf("a total of %d, want %d", p.Total, total)
 		}
-		if p, err = query.List[models.Server](tx, f.schemas.servers, f.carol, query.Query{Size: 2}, query.Total(77)); err != nil || p.Total != 77 {
+		if p, err = query.List[models.Server](tx, f.schemas.servers.Entity, f.carol, query.Query{Size: 2}, query.Total(77)); err != nil || p.Total != 77 {
 			t.Errorf("a total of %d, %v", p.Total, err)
 		}
 		// Whole rows come back as they were written.
-		whole, err := query.Find[models.Server](tx, f.schemas.servers, f.carol, f.servers[1].GlobalID)
+		whole, err := query.Find[models.Server](tx, f.schemas.servers.Entity, f.carol, f.servers[1].GlobalID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -524,18 +524,18 @@ func TestListReadsWhatIsAskedFor(t *testing.T) {
 			t.Error(diff)
 		}
 		// Past the end there is nothing, and the total is still right.
-		p, err = query.List[models.Server](tx, f.schemas.servers, f.carol, query.Query{Page: 1000, Size: 10})
+		p, err = query.List[models.Server](tx, f.schemas.servers.Entity, f.carol, query.Query{Page: 1000, Size: 10})
 		if err != nil || len(p.Rows) != 0 || int(p.Total) != len(f.servers) || p.Next != "" {
 			t.Errorf("%+v, %v", p, err)
 		}
-		loaded, err := query.Load[models.Group](tx, f.schemas.groups, f.alice, query.IDs{f.groups[0].ID, f.groups[1].ID, f.groups[2].ID}, query.Columns("id", "name"))
+		loaded, err := query.Load[models.Group](tx, f.schemas.groups.Entity, f.alice, query.IDs{f.groups[0].ID, f.groups[1].ID, f.groups[2].ID}, query.Columns("id", "name"))
 		if err != nil || len(loaded) != 2 || loaded[f.groups[0].ID].Name != "Acme" {
 			t.Errorf("loaded %v, %v", loaded, err)
 		}
 		err = f.store.InTx(t.Context(), func(tx *store.Tx) error {
-			_, err := query.Find[models.Server](tx, f.schemas.servers, f.carol, "1", query.ForUpdate())
+			_, err := query.Find[models.Server](tx, f.schemas.servers.Entity, f.carol, "1", query.ForUpdate())
 			if err == nil {
-				_, err = query.List[models.Server](tx, f.schemas.servers, f.carol, f.parse(t, f.schemas.servers, f.carol, "order=group.name"), query.ForUpdate())
+				_, err = query.List[models.Server](tx, f.schemas.servers.Entity, f.carol, f.parse(t, f.schemas.servers, f.carol, "order=group.name"), query.ForUpdate())
 			}
 			return err
 		})
@@ -555,7 +555,7 @@ func TestCursorsWhileRowsAreAdded(t *testing.T) {
 			q.Size = 4
 			seen := map[models.ID]bool{}
 			for n := 0; ; n++ {
-				p, err := query.List[models.Server](f.store.Read(t.Context()), s, f.carol, q)
+				p, err := query.List[models.Server](f.store.Read(t.Context()), s.Entity, f.carol, q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -592,7 +592,7 @@ func TestCursorsOfOtherLists(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.schemas.servers
-		p, err := query.List[models.Server](f.store.Read(t.Context()), s, f.carol, f.parse(t, s, f.carol, "order=hostname&filter=cpu-cnt.lt:5"))
+		p, err := query.List[models.Server](f.store.Read(t.Context()), s.Entity, f.carol, f.parse(t, s, f.carol, "order=hostname&filter=cpu-cnt.lt:5"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -615,7 +615,7 @@ func TestCursorsOfOtherLists(t *testing.T) {
 		}
 		q := f.parse(t, s, f.carol, "order=-hostname")
 		q.After = p.Next
-		_, err = query.List[models.Server](f.store.Read(t.Context()), s, f.carol, q)
+		_, err = query.List[models.Server](f.store.Read(t.Context()), s.Entity, f.carol, q)
 		_ = faultOf(t, err, "after")
 	})
 }
@@ -627,19 +627,19 @@ func TestFind(t *testing.T) {
 		acme, globex := f.groups[0], f.groups[2]
 		id := acme.ID.String()
 		for _, ref := range []string{id, acme.GlobalID, strings.ToLower(acme.GlobalID[:3]) + acme.GlobalID[3:], acme.UUID, strings.ReplaceAll(strings.ToUpper(acme.UUID), "-", ""), "/api/v2/groups/" + id, "/api/v2/groups/" + id + "/", "https://cb.example.com:8443/api/v2/groups/" + id + "?x=1", "/api/projects/" + acme.UUID + "/", "/api/v2/groups/" + acme.GlobalID} {
-			g, err := query.Find[models.Group](tx, f.schemas.groups, f.alice, ref)
+			g, err := query.Find[models.Group](tx, f.schemas.groups.Entity, f.alice, ref)
 			if err != nil || g.ID != acme.ID {
 				t.Errorf("%s: %v, %v", ref, g, err)
 			}
 		}
 		for _, ref := range []string{globex.ID.String(), globex.GlobalID, globex.UUID, "/api/v2/groups/" + globex.ID.String(), "999", "GRP-nosuch", "SVR-x", f.servers[0].GlobalID, "", "0", "-1", "x", "99999999999999999999", "/", "\x00", "\xff", "/api/v2/users/" + id, "1 OR 1=1"} {
-			_, err := query.Find[models.Group](tx, f.schemas.groups, f.alice, ref)
+			_, err := query.Find[models.Group](tx, f.schemas.groups.Entity, f.alice, ref)
 			var e *fault.Error
 			if !errors.As(err, &e) || e.Code != fault.NotFound || e.Message != "Not found." {
 				t.Errorf("%q: %v", ref, err)
 			}
 		}
-		if _, err := query.Find[models.ResourceHandler](tx, f.handlers, f.dave, "1"); !fault.Is(err, fault.NotFound) {
+		if _, err := query.Find[models.ResourceHandler](tx, f.handlers.Entity, f.dave, "1"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("a denied resource: %v", err)
 		}
 		if _, err := query.ParseRef(f.schemas.groups, "SVR-x"); !fault.Is(err, fault.Invalid) {
@@ -673,7 +673,7 @@ func TestCheck(t *testing.T) {
 			"has a scale":                  func(d schemas) { d.servers.Fields[0].Scale = 3 },
 			"they do not mean the same":    func(d schemas) { d.servers.Fields[0].Name = "group" },
 			"jobs is declared twice":       func(d schemas) { d.servers.Hops[1].Name = "jobs" },
-			"has no column \"owner_idea\"": func(d schemas) { d.servers.Hops[0].Join = "{to}.id = {from}.owner_idea" },
+			"has no column \"owner_idea\"": func(d schemas) { d.servers.Hops[0].Column = "owner_idea" },
 		} {
 			d := declare()
 			breakIt(d)
@@ -717,7 +717,7 @@ func FuzzCursor(f *testing.F) {
 	}
 	q.Size = 3
 	for range 5 {
-		p, err := query.List[models.Server](fx.store.Read(f.Context()), fx.schemas.servers, fx.carol, q)
+		p, err := query.List[models.Server](fx.store.Read(f.Context()), fx.schemas.servers.Entity, fx.carol, q)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -728,7 +728,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add(`["x",1]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		q.After = encode(text)
-		p, err := query.List[models.Server](fx.store.Read(ctx), fx.schemas.servers, fx.carol, q)
+		p, err := query.List[models.Server](fx.store.Read(ctx), fx.schemas.servers.Entity, fx.carol, q)
 		if err != nil && !fault.Is(err, fault.Invalid) {
 			t.Fatalf("%q: %v", text, err)
 		}

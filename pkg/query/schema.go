@@ -6,6 +6,7 @@ package query
 
 import (
 	"context"
+	"strings"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
@@ -45,32 +46,35 @@ type Hop struct {
 	Name   string
 	Target *Schema
 	Many   bool
-	// Join is the condition that ties the target's alias to the source's, e.g.
-	// for a to-one: "{to}.id = {from}.owner_id"; for a to-many through a table it
-	// may hold a subselect. {from} and {to} are replaced by the aliases.
-	Join string
+	Join   string // ties the target's alias {to} to the source's {from}
+	Column string // of a to-one: holds the target's id, and makes the whole join
 
-	covers []string // of a simple to-one: the columns of an index that begins with the column and the id
+	covers []string // of a to-one: the columns of an index that begins with the column and the id
 }
 
-// Schema is what can be asked of one resource.
+// On returns the condition that ties the alias to, of the target, to the alias from.
+func (h *Hop) On(to, from string) string {
+	if h.Column != "" {
+		return to + ".id = " + from + "." + h.Column
+	}
+	return strings.NewReplacer("{to}", to, "{from}", from).Replace(h.Join)
+}
+
+// ByID reports whether the join asks for nothing of the source but its id.
+func (h *Hop) ByID() bool { return byID(h.Join) }
+
+// Schema is what can be asked of an entity, under the names of the domain or, as
+// Model.Translate makes it, under those of a face.
 type Schema struct {
+	*Entity
 	Name   string // "server": may lead a path
 	Plural string // "servers": the collection, and what messages say
-	Table  string // visibility is access.Visible(Table, …)
-	Prefix string // of global ids: "SVR"; "" when rows are known by their number alone
 	Fields []Field
 	Hops   []Hop
-	// Small says that the table stays at a few thousand rows (groups, environments,
-	// handlers): a to-one hop into it is then resolved to ids first, which lets
-	// PostgreSQL count and page by index instead of joining.
-	Small bool
 	// Names visits the rows that the actor sees, with what their column name holds,
 	// from memory; nil when nothing keeps them there. It is as right as the store's
 	// signals are.
 	Names func(ctx context.Context, a access.Actor, visit func(id models.ID, name string)) error
-	// Deny hides the whole resource from callers (nil: nobody).
-	Deny func(a access.Actor) bool
 }
 
 // Page is what List gives: the rows of one page and how many there are in all.

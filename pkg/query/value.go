@@ -119,7 +119,7 @@ func (v *Value) parse(f *Field, l Lookup, text string) (reason, detail string) {
 		if (&Term{Field: f, Lookup: l}).byNumber() {
 			return v.parseInt(text, 1)
 		}
-		ref, reason := parseRef(f.Target, text)
+		ref, reason := parseRef(f.Target.Name, f.Target.Plural, f.Target.Prefix, text)
 		v.Ref = ref
 		return reason, ""
 	}

@@ -5,6 +5,7 @@
 package quota
 
 import (
+	"context"
 	"fmt"
 
 	"halcyon/models"
@@ -18,13 +19,21 @@ import (
 // Service serves the quotas.
 type Service struct {
 	Quotas crud.Table[models.Quota, *models.Quota]
+
+	groups Groups
+}
+
+// Groups knows the tree of groups.
+type Groups interface {
+	// Ancestry returns the group and the groups above it.
+	Ancestry(ctx context.Context, group models.ID) ([]models.ID, error)
 }
 
 // New makes the service.
-func New(s *store.Store) *Service {
+func New(s *store.Store, groups Groups) *Service {
 	admin := func(a access.Actor, _ *models.Quota) error { return CanEdit(a) }
-	return &Service{Quotas: crud.Table[models.Quota, *models.Quota]{
-		Store: s, Object: models.ObjectQuota, Schema: &query.Schema{Name: "quota", Plural: "quotas", Table: "quotas", Prefix: "QUO"},
+	return &Service{groups: groups, Quotas: crud.Table[models.Quota, *models.Quota]{
+		Store: s, Object: models.ObjectQuota, Entity: Quotas,
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin, Locks: true,
 		Validate: valid,
 		Write: func(tx *store.Tx, q *models.Quota) error {
@@ -34,6 +43,13 @@ func New(s *store.Store) *Service {
 			return recount(tx, q) // servers were there before
 		},
 	}}
+}
+
+// OfGroup returns the option that narrows a list of quotas to those that hold for a
+// group: its own, and those of the groups above it.
+func (s *Service) OfGroup(ctx context.Context, group models.ID) (query.ListOption, error) {
+	up, err := s.groups.Ancestry(ctx, group)
+	return query.Base(access.In(query.Root+".group_id", up)), err
 }
 
 // CanEdit is the guard of every change to the quotas.

@@ -542,18 +542,10 @@ func (d *Cache) Group(ctx context.Context, id models.ID) (*models.Group, error) 
 	return &c, nil
 }
 
-// ManagedBy reports whether the actor may see what only those who manage a user's
-// groups see: the actor's own, and that of members of the groups that they manage.
-func (d *Cache) ManagedBy(a access.Actor, user models.ID) bool {
-	if a.SeesAll() || a.ID == user {
-		return true
-	}
+// SeesEmail reports whether the actor may know the user's e-mail address: see
+// access.SeesEmail.
+func (d *Cache) SeesEmail(a access.Actor, u *models.User) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	for _, m := range d.grants[user] {
-		if _, ok := slices.BinarySearch(a.With(access.MemberManage), m.GroupID); ok {
-			return true
-		}
-	}
-	return false
+	return access.SeesEmail(a, u.ID, d.grants[u.ID])
 }

@@ -253,7 +253,7 @@ func TestVisibilityAgrees(t *testing.T) {
 
 // Who may see the e-mail address of a user is said twice as well: ManagedBy in
 // memory, and by the grants in the database.
-func TestManagedBy(t *testing.T) {
+func TestSeesEmail(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		x := newSite(t, s, 7)
@@ -267,7 +267,7 @@ func TestManagedBy(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := a.SeesAll() || user == other || n > 0
-				if got := x.dir.ManagedBy(a, other); got != want {
+				if got := x.dir.SeesEmail(a, &models.User{Row: models.Row{ID: other}}); got != want {
 					t.Errorf("user %s of %s: %v instead of %v", user, other, got, want)
 				}
 			}

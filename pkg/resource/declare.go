@@ -22,11 +22,10 @@ import (
 
 // Resource declares the resource whose rows are T.
 type Resource[T any] struct {
-	Name   string // "server": leads paths in filters
-	Plural string // "servers": the collection's path and the key of its embedded items
-	Noun   string // "Servers", as in "List of Servers"
-	Table  string
-	Prefix string // of global ids
+	Name   string        // "server": leads paths in filters
+	Plural string        // "servers": the collection's path and the key of its embedded items
+	Noun   string        // "Servers", as in "List of Servers"
+	Entity *query.Entity // whose rows they are
 	Doc    string
 	Path   string // below the base, when it is not Plural: "resources/service"
 	Slash  bool   // the item's canonical href ends in a slash
@@ -50,7 +49,7 @@ type Resource[T any] struct {
 	OfferedBy string        // plural of the resource that they are rows of; it and the number name their relations
 
 	Find func(ctx context.Context, a access.Actor, ref string) (*T, error)
-	List func(ctx context.Context, a access.Actor, s *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[T], error)
+	List func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[T], error)
 
 	// What administrators may do. A nil function means that nobody can.
 	New       func() *T // what Create starts from; nil: new(T)
@@ -79,10 +78,6 @@ type Resource[T any] struct {
 	// given its address; nil for nothing. The first goes before all others when it
 	// has no key.
 	Templates func(ctx context.Context, a access.Actor, row *T, self string) ([]hal.Template, error)
-
-	CacheRule *CacheRule // what its documents are made from; nil: they are always shown anew
-
-	Hidden func(a access.Actor) bool // callers for whom the whole collection is empty and unlinked
 
 	// Fill reads what the fields that are Filled show, for all rows of a list at once.
 	// Find gives rows that have it.
@@ -124,7 +119,7 @@ type Field[T any] struct {
 	Doc      string
 	Values   []string          // of an enum
 	codes    map[string]string // further spellings of an enum's values
-	Column   string            // that filters and order= use; "" for none
+	Column   string            // the field of the entity that filters and order= use; "" for none
 	Reads    []string          // columns that Value needs, when not just Column
 	Value    func(*T) hal.Value
 	listed   bool
@@ -137,7 +132,6 @@ type Field[T any] struct {
 	fallback string
 	scale    int64
 	only     hal.Shapes
-	scope    func(a access.Actor, alias string) access.Where
 	see      func(a access.Actor, row *T) bool
 	set      func(n *jsonbody.Value, r *Refs) func(*T)
 	input    Input
@@ -147,7 +141,7 @@ type Field[T any] struct {
 	json     schema.Object // of what is shown; nil when nobody has said
 }
 
-// On names the column behind the field: it can be filtered and sorted by.
+// On names the field of the entity: it can be filtered and sorted by.
 func (f Field[T]) On(column string) Field[T] {
 	f.Column = column
 	f.Reads = append(f.Reads, column)
@@ -189,12 +183,9 @@ func (f Field[T]) Scaled(scale int64) Field[T] { f.scale = scale; return f }
 // Codes gives an enum further spellings (lower case) that filters accept.
 func (f Field[T]) Codes(codes map[string]string) Field[T] { f.codes = codes; return f }
 
-// SeenBy limits who sees the field: see decides for a row at hand, scope in SQL.
-// They must agree.
-func (f Field[T]) SeenBy(see func(access.Actor, *T) bool, scope func(access.Actor, string) access.Where) Field[T] {
-	f.see, f.scope = see, scope
-	return f
-}
+// SeenBy limits who sees the field of a row at hand. Who may ask by it is for the
+// entity to say; the two agree.
+func (f Field[T]) SeenBy(see func(access.Actor, *T) bool) Field[T] { f.see = see; return f }
 
 // Set makes the field editable: read takes the value out of the body, complaining
 // where it is wrong, and gives what then changes the row.
@@ -428,8 +419,7 @@ type Relation[T any] struct {
 	Doc       string
 	To        string // plural of the target; "" when Link says where it goes
 	Many      bool
-	Column    string // to-one: that holds the target's id
-	Join      string // to-many: ties {to} to {from}
+	Of        string // the relation of the entity
 	ID        func(*T) models.ID
 	Link      func(base string, row *T) (hal.Link, bool)
 	optional  bool
@@ -443,15 +433,16 @@ type Relation[T any] struct {
 	known     func(a access.Actor, row *T) ([]any, bool)
 }
 
-// One declares a relation to one row of another resource.
-func One[T any](rel, to, column string, id func(*T) models.ID, doc string) Relation[T] {
-	return Relation[T]{Rel: rel, To: to, Column: column, ID: id, Doc: doc}
+// One declares a relation to one row of another resource: the relation of that name
+// of the entity.
+func One[T any](rel, to, relation string, id func(*T) models.ID, doc string) Relation[T] {
+	return Relation[T]{Rel: rel, To: to, Of: relation, ID: id, Doc: doc}
 }
 
-// Many declares a relation to the rows that join ties to this one: a condition
-// over {to} and {from}.
-func Many[T any](rel, to, join, doc string) Relation[T] {
-	return Relation[T]{Rel: rel, To: to, Many: true, Join: join, Doc: doc}
+// Many declares a relation to several rows of another resource: the relation of that
+// name of the entity.
+func Many[T any](rel, to, relation, doc string) Relation[T] {
+	return Relation[T]{Rel: rel, To: to, Many: true, Of: relation, Doc: doc}
 }
 
 // Path declares a link to a place of its own.
@@ -559,7 +550,11 @@ type Sub[T any] struct {
 	Of    string // plural of the resource that it lists
 	Title func(*T) string
 	Doc   string
-	Can   func(a access.Actor, row *T) error                                      // who may list it; nil: who sees the item
-	Paged bool                                                                    // its title says the page: Title gives the noun
-	Where func(ctx context.Context, a access.Actor, row *T) (access.Where, error) // over query.Root
+	Can   func(a access.Actor, row *T) error // who may list it; nil: who sees the item
+	Paged bool                               // its title says the page: Title gives the noun
+
+	Relation string // of the entity, to many
+	// Rows narrows the list to a part that no relation describes, given the id of the
+	// item. It takes the place of Relation.
+	Rows func(ctx context.Context, id models.ID) (query.ListOption, error)
 }

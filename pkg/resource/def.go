@@ -20,18 +20,19 @@ import (
 // Def is a declaration with its row type forgotten, so that one piece of code
 // serves all of them. Rows travel as any and are always pointers to that type.
 type Def struct {
-	Name, Plural, Noun, Table, Prefix, Doc string
-	Slash                                  bool
-	Once                                   bool              // see Resource
-	Headings                               []string          // what a person's table has, in this order; none: what is Listed
-	Shown                                  []query.Attribute // of the headings, those that are not Listed
-	Display                                *DisplayDef       // what its page shows besides; nil for nothing
-	Schema                                 *query.Schema
-	Fields                                 []*FieldDef
-	Relations                              []*RelationDef
-	Actions                                []*ActionDef
-	Subs                                   []*SubDef
-	Batch                                  []BatchAction
+	Name, Plural, Noun, Doc string
+	Entity                  *query.Entity
+	Slash                   bool
+	Once                    bool              // see Resource
+	Headings                []string          // what a person's table has, in this order; none: what is Listed
+	Shown                   []query.Attribute // of the headings, those that are not Listed
+	Display                 *DisplayDef       // what its page shows besides; nil for nothing
+	Schema                  *query.Schema
+	Fields                  []*FieldDef
+	Relations               []*RelationDef
+	Actions                 []*ActionDef
+	Subs                    []*SubDef
+	Batch                   []BatchAction
 
 	Find    func(ctx context.Context, a access.Actor, ref string) (any, error)
 	List    func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
@@ -48,8 +49,6 @@ type Def struct {
 	CanCreate func(a access.Actor) error
 	CanUpdate func(a access.Actor, row any) error
 	CanDelete func(a access.Actor, row any) error
-	Hidden    func(a access.Actor) bool
-	Validity  *CacheRule
 
 	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
 	DeleteResults Results
@@ -70,7 +69,7 @@ type Def struct {
 	titleFrom  []string
 	fill       func(ctx context.Context, rows []any) error
 	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
-	tied       func(tx *store.Tx, tie query.Relation, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
+	tied       func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
@@ -116,7 +115,7 @@ type FieldDef struct {
 	reads                  []string
 	value                  func(row any) hal.Value
 	see                    func(a access.Actor, row any) bool
-	scope                  func(a access.Actor, alias string) access.Where
+	scope                  func(a access.Actor, alias string) access.Where // of the entity's field
 	codes                  map[string]string
 	scale                  int64
 	set                    func(n *jsonbody.Value, r *Refs) func(row any)
@@ -132,7 +131,10 @@ type FieldDef struct {
 type RelationDef struct {
 	Rel, Alias, Group, Doc, To string
 	Many                       bool
-	Column, Join               string
+	Of                         string     // relation of the entity
+	own                        *query.Hop // that relation
+	ofID                       string     // the condition that ties t to the row of a bound id; "" when the id is not enough
+	ofRow                      string     // the condition that ties t to the row query.Root
 	Editable, Required         bool
 	optional, hidden           bool
 	id                         func(row any) models.ID
@@ -164,7 +166,8 @@ type SubDef struct {
 	Paged                     bool
 	Title                     func(row any) string
 	Can                       func(a access.Actor, row any) error // nil for who sees the item
-	Where                     func(ctx context.Context, a access.Actor, row any) (access.Where, error)
+	Rows                      func(ctx context.Context, row any) (query.ListOption, error)
+	relation                  string // of the entity
 	target                    *Def
 }
 
@@ -175,13 +178,11 @@ func Define[T any](r Resource[T]) *Def {
 		path = r.Plural
 	}
 	d := &Def{
-		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Table: r.Table, Prefix: r.Prefix, Doc: r.Doc,
-		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, Hidden: r.Hidden, Validity: r.CacheRule, PostBody: r.PostBody, DeleteResults: r.DeleteResults, CreateDryRun: r.CreateDryRun, OfferBody: r.OfferBody, OfferedBy: r.OfferedBy,
-		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
-		title: func(row any) string { return r.Title(row.(*T)) },
-		Schema: &query.Schema{
-			Name: r.Name, Plural: r.Plural, Table: r.Table, Prefix: r.Prefix, Deny: r.Hidden,
-		},
+		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Entity: r.Entity, Doc: r.Doc,
+		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, PostBody: r.PostBody, DeleteResults: r.DeleteResults, CreateDryRun: r.CreateDryRun, OfferBody: r.OfferBody, OfferedBy: r.OfferedBy,
+		key:    func(row any) *models.Row { return r.Key(row.(*T)) },
+		title:  func(row any) string { return r.Title(row.(*T)) },
+		Schema: &query.Schema{Entity: r.Entity, Name: r.Name, Plural: r.Plural},
 	}
 	for _, f := range r.Fields {
 		d.Fields = append(d.Fields, defineField(f))
@@ -199,13 +200,17 @@ func Define[T any](r Resource[T]) *Def {
 		d.Batch = append(d.Batch, b)
 	}
 	for _, x := range r.Subs {
-		s := &SubDef{Path: x.Path, Rel: x.Rel, Alias: x.Alias, Of: x.Of, Doc: x.Doc, Paged: x.Paged}
+		s := &SubDef{Path: x.Path, Rel: x.Rel, Alias: x.Alias, Of: x.Of, Doc: x.Doc, Paged: x.Paged, relation: x.Relation}
 		s.Title = func(row any) string { return x.Title(row.(*T)) }
 		if x.Can != nil {
 			s.Can = func(a access.Actor, row any) error { return x.Can(a, row.(*T)) }
 		}
-		s.Where = func(ctx context.Context, a access.Actor, row any) (access.Where, error) {
-			return x.Where(ctx, a, row.(*T))
+		s.Rows = func(ctx context.Context, row any) (query.ListOption, error) {
+			id := d.key(row).ID
+			if x.Rows != nil {
+				return x.Rows(ctx, id)
+			}
+			return query.Related(r.Entity, x.Relation, id), nil
 		}
 		d.Subs = append(d.Subs, s)
 	}
@@ -223,7 +228,7 @@ func Define[T any](r Resource[T]) *Def {
 		}
 	}
 	d.load = func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error) {
-		from := r.Table + " t"
+		from := r.Entity.Table + " t"
 		if joins != "" {
 			from += " " + joins
 		}
@@ -240,8 +245,8 @@ func Define[T any](r Resource[T]) *Def {
 	if r.Fill != nil {
 		d.fill = fillAny(r.Fill)
 	}
-	d.tied = func(tx *store.Tx, tie query.Relation, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
-		rows, from, err := query.LoadRelated[T](tx, tie, ids, columns, most)
+	d.tied = func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
+		rows, from, err := query.LoadRelated[T](tx, of, h, a, ids, columns, most)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -259,7 +264,7 @@ func Define[T any](r Resource[T]) *Def {
 		return row, nil
 	}
 	d.List = func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error) {
-		p, err := r.List(ctx, a, d.Schema, q, opts...)
+		p, err := r.List(ctx, a, q, opts...)
 		if err != nil {
 			return Rows{}, err
 		}
@@ -407,7 +412,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, scope: f.scope, codes: f.codes, scale: f.scale, json: f.json,
+		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, codes: f.codes, scale: f.scale, json: f.json,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -438,7 +443,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 func defineRelation[T any](r Relation[T]) *RelationDef {
 	d := &RelationDef{
 		Rel: r.Rel, Alias: r.Alias, Group: r.Group, Doc: r.Doc, To: r.To, Many: r.Many,
-		Column: r.Column, Join: r.Join, Required: r.required, Editable: r.set != nil,
+		Of: r.Of, Required: r.required, Editable: r.set != nil,
 		optional: r.optional, hidden: r.hidden, extra: r.extra, extraFrom: r.extraFrom, limit: r.limit,
 	}
 	if r.guard != nil {
@@ -499,6 +504,10 @@ func (d *Def) Href(id models.ID) string {
 	}
 	return string(b)
 }
+
+// Hidden reports whether the whole collection is hidden from the actor: empty, and
+// not linked.
+func (d *Def) Hidden(a access.Actor) bool { return d.Entity.HiddenFrom(a) }
 
 // Path gives the canonical URL of the collection.
 func (d *Def) Path() string { return d.path }

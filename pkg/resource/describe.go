@@ -2,7 +2,6 @@ package resource
 
 import (
 	"slices"
-	"strings"
 
 	"halcyon/hal"
 	"halcyon/pkg/query"
@@ -119,7 +118,7 @@ func (d *Def) Filter(f *FieldDef) *query.Field {
 	if f.Column == "" {
 		return nil
 	}
-	name := strings.ReplaceAll(f.Name, "_", "-")
+	name := queryName(f.Name)
 	i := slices.IndexFunc(d.Schema.Fields, func(x query.Field) bool { return x.Name == name })
 	if i < 0 {
 		return nil

@@ -87,12 +87,12 @@ func (r *Registry) Display(ctx context.Context, a access.Actor, d *Def, row any,
 		if !d.opens(a, row, l.Rel) {
 			continue
 		}
-		t, where := d.behind(l.Rel)
-		w, err := where(ctx, a, row)
+		t, rows := d.behind(l.Rel)
+		narrow, err := rows(ctx, row)
 		if err != nil {
 			return err
 		}
-		docs, _, err := r.Listed(ctx, a, t, l.Query, w)
+		docs, _, err := r.Listed(ctx, a, t, l.Query, narrow)
 		if err != nil {
 			return err
 		}
@@ -118,38 +118,35 @@ func (d *Def) opens(a access.Actor, row any, rel string) bool {
 	return true
 }
 
-type whereFunc func(ctx context.Context, a access.Actor, row any) (access.Where, error)
-
-// behind gives what a to-many relation or a sub-collection lists, nil when there is no
+// behind returns what a to-many relation or a sub-collection lists, nil when there is no
 // such, and which of it.
-func (d *Def) behind(rel string) (*Def, whereFunc) {
+func (d *Def) behind(rel string) (*Def, func(ctx context.Context, row any) (query.ListOption, error)) {
 	for _, s := range d.Subs {
 		if s.Rel == rel {
-			return s.target, s.Where
+			return s.target, s.Rows
 		}
 	}
 	x := d.relation(rel)
-	if x == nil || !x.Many || x.target == nil || strings.Count(x.Join, "{from}") != strings.Count(x.Join, "{from}.id") {
+	if x == nil || !x.Many || x.target == nil {
 		return nil, nil
 	}
-	return x.target, func(_ context.Context, _ access.Actor, row any) (access.Where, error) {
-		return access.Where{SQL: strings.NewReplacer("{to}", query.Root, "{from}.id", d.key(row).ID.String()).Replace(x.Join)}, nil
+	return x.target, func(_ context.Context, row any) (query.ListOption, error) {
+		return query.Related(d.Entity, x.Of, d.key(row).ID), nil
 	}
 }
 
-// Listed gives the short documents of a list as a query string asks for it, narrowed
-// by w, and how many there are in all. What the actor may not ask for is left out;
+// Listed returns the short documents of a list as a query string asks for it, narrowed
+// by the options, and how many there are in all. What the actor may not ask for is left out;
 // whoever the whole collection is hidden from gets nothing.
-func (r *Registry) Listed(ctx context.Context, a access.Actor, d *Def, raw string, w access.Where) ([]hal.Document, int64, error) {
-	if d.Hidden != nil && d.Hidden(a) {
+func (r *Registry) Listed(ctx context.Context, a access.Actor, d *Def, raw string, narrow ...query.ListOption) ([]hal.Document, int64, error) {
+	if d.Hidden(a) {
 		return nil, 0, nil
 	}
 	q, err := query.Parse(raw, d.Schema, a, query.Options{Attribute: func(path []string) bool { return d.Attribute(a, path) }})
 	if err != nil {
 		return nil, 0, fmt.Errorf("list %s: %w", d.Plural, err)
 	}
-	opts := append([]query.ListOption{query.Base(w)}, d.ListOptions(q)...)
-	rows, err := d.List(ctx, a, q, opts...)
+	rows, err := d.List(ctx, a, q, append(narrow, d.ListOptions(q)...)...)
 	if err != nil {
 		return nil, 0, err
 	}

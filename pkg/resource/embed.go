@@ -62,7 +62,7 @@ func (d *Def) Embeddable(a access.Actor) []string {
 }
 
 func (rel *RelationDef) embeddable(a access.Actor) bool {
-	return rel.target != nil && !rel.hidden && (rel.target.Hidden == nil || !rel.target.Hidden(a))
+	return rel.target != nil && !rel.hidden && !rel.target.Hidden(a)
 }
 
 // Columns gives the columns that the rows need for it.
@@ -70,7 +70,7 @@ func (e Embed) Columns() []string {
 	var columns []string
 	for _, rel := range e {
 		if !rel.Many {
-			columns = append(columns, rel.Column)
+			columns = append(columns, rel.own.Column)
 		}
 	}
 	return columns
@@ -114,8 +114,7 @@ func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *Re
 			ids[i] = d.key(row).ID
 		}
 		slices.Sort(ids)
-		tie := query.Relation{From: d.Table, To: t.Table, Join: rel.Join, Visible: access.Visible(t.Table, a, "t")}
-		targets, from, err := t.tied(tx, tie, slices.Compact(ids), columns, embedLimit)
+		targets, from, err := t.tied(tx, d.Entity, rel.own, a, slices.Compact(ids), columns, embedLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +133,7 @@ func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *Re
 		return found, nil
 	}
 	slices.Sort(ids)
-	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Table, a, "t"))
+	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Entity.Table, a, "t"))
 	targets, err := t.load(tx, qualify(columns), w, "")
 	if err != nil {
 		return nil, err

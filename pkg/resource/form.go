@@ -217,7 +217,7 @@ func (r *Registry) Options(ctx context.Context, a access.Actor, plural string, i
 	defer titles.Release()
 	var list []hal.Option
 	for _, id := range ids {
-		if title, ok := titles.Title(a, r.byKey[plural].Table, id); ok && len(list) < manyOptions {
+		if title, ok := titles.Title(a, r.byKey[plural].Entity.Table, id); ok && len(list) < manyOptions {
 			list = append(list, hal.Option{Prompt: title, Value: id.String()})
 		}
 	}

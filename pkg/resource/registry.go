@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,7 @@ const relatedLimit = 1000
 type Registry struct {
 	base  string
 	store *store.Store
+	model *query.Model
 	dir   *refdata.Cache
 	defs  []*Def
 	byKey map[string]*Def
@@ -32,8 +34,8 @@ type Registry struct {
 // NewRegistry ties declarations together and checks them. The base is the path
 // that all hrefs begin with, such as "/api/v2". A bad declaration is an error
 // here, before the first request.
-func NewRegistry(base string, s *store.Store, dir *refdata.Cache, defs ...*Def) (*Registry, error) {
-	r := &Registry{base: base, store: s, dir: dir, defs: defs, byKey: map[string]*Def{}}
+func NewRegistry(base string, s *store.Store, m *query.Model, dir *refdata.Cache, defs ...*Def) (*Registry, error) {
+	r := &Registry{base: base, store: s, model: m, dir: dir, defs: defs, byKey: map[string]*Def{}}
 	for _, d := range defs {
 		if r.byKey[d.Plural] != nil {
 			return nil, fmt.Errorf("declaration: %s is there twice", d.Plural)
@@ -55,27 +57,56 @@ func NewRegistry(base string, s *store.Store, dir *refdata.Cache, defs ...*Def) 
 			return nil, err
 		}
 	}
-	schemas := make([]*query.Schema, 0, len(defs))
-	for _, d := range defs {
-		d.schema()
-		if d.Schema.Small {
-			d.Schema.Names = func(ctx context.Context, a access.Actor, visit func(models.ID, string)) error {
-				return dir.Names(ctx, a, d.Table, visit)
-			}
-		}
-		schemas = append(schemas, d.Schema)
-	}
-	columns, err := query.ReadCatalogue(s.Read(context.Background()))
-	if err != nil {
-		return nil, err
-	}
-	if err := query.Check(schemas, columns); err != nil {
-		return nil, err
-	}
-	if err := query.Prepare(s.Read(context.Background()), schemas); err != nil {
+	if err := r.translate(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// translate finds the fields and relations of the entities that the declarations name.
+func (r *Registry) translate() error {
+	schemas := make([]*query.Schema, len(r.defs))
+	for i, d := range r.defs {
+		schemas[i] = d.Schema
+		if err := r.model.Translate(d.Schema, d.Entity, d.names()); err != nil {
+			return err
+		}
+		for _, f := range d.Fields {
+			if own := d.Filter(f); own != nil {
+				f.scope = own.Scope
+			}
+		}
+		for _, rel := range d.Relations {
+			if rel.target != nil {
+				rel.tie(r.model.Hop(d.Entity, rel.Of))
+			}
+		}
+		for _, s := range d.Subs {
+			if err := s.check(r.model, d); err != nil {
+				return err
+			}
+		}
+	}
+	return r.model.Check(schemas)
+}
+
+// tie prepares the conditions of the relation.
+func (rel *RelationDef) tie(own *query.Hop) {
+	rel.own, rel.ofRow = own, "("+own.On("t", query.Root)+")"
+	if own.ByID() {
+		rel.ofID = strings.ReplaceAll(own.On("t", "{from}"), "{from}.id", "?")
+	}
+}
+
+// check finds a sub-collection of what no relation of the entity leads to.
+func (s *SubDef) check(m *query.Model, d *Def) error {
+	if s.relation == "" {
+		return nil
+	}
+	if own := m.Hop(d.Entity, s.relation); own == nil || !own.Many || own.Target.Entity != s.target.Entity {
+		return fmt.Errorf("declaration: %s: %s lists the relation %s, which does not lead to many %s", d.Plural, s.Path, s.relation, s.Of)
+	}
+	return nil
 }
 
 // Base gives the path that all hrefs begin with.
@@ -87,32 +118,27 @@ func (r *Registry) Defs() []*Def { return r.defs }
 // Def gives the declaration of a collection, nil when there is none.
 func (r *Registry) Def(plural string) *Def { return r.byKey[plural] }
 
-// schema makes what can be asked of the resource from its declaration.
-func (d *Def) schema() {
-	// What the directory keeps is small, but for users.
-	d.Schema.Small = refdata.Keeps(d.Table) && d.Table != refdata.Users
+// names are the declaration's words for what can be asked of the entity.
+func (d *Def) names() query.Names {
+	n := query.Names{Name: d.Name, Plural: d.Plural}
 	for _, f := range d.Fields {
 		if f.Column == "" || f.Name == "id" {
 			continue // every schema has id by itself
 		}
-		d.Schema.Fields = append(d.Schema.Fields, query.Field{
-			Name: strings.ReplaceAll(f.Name, "_", "-"), Column: f.Column, Kind: f.Kind, Enum: f.Values, Codes: f.codes,
-			Scale: f.scale, Sort: true, Scope: f.scope,
-		})
+		n.Fields = append(n.Fields, query.FieldName{Name: queryName(f.Name), Of: f.Column, Kind: f.Kind, Enum: f.Values, Codes: f.codes, Scale: f.scale})
 	}
 	for _, rel := range d.Relations {
-		if rel.target == nil {
-			continue
+		if rel.target != nil {
+			n.Relations = append(n.Relations, query.RelationName{
+				Name: strings.TrimPrefix(rel.Rel, "cb:"), Of: rel.Of, Many: rel.Many, Target: rel.target.Schema,
+			})
 		}
-		join := "(" + rel.Join + ")"
-		if !rel.Many {
-			join = "{to}.id = {from}." + rel.Column
-		}
-		d.Schema.Hops = append(d.Schema.Hops, query.Hop{
-			Name: strings.TrimPrefix(rel.Rel, "cb:"), Target: rel.target.Schema, Many: rel.Many, Join: join,
-		})
 	}
+	return n
 }
+
+// queryName is the name of a member as queries have it.
+func queryName(member string) string { return strings.ReplaceAll(member, "_", "-") }
 
 // Refs resolves what a body calls other resources by, within what the caller sees.
 type Refs struct {
@@ -140,7 +166,7 @@ func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	if i := strings.Index(text, r.reg.base+"/"); i >= 0 {
 		path := strings.TrimSuffix(text[i+len(r.reg.base)+1:], "/")
 		slash := strings.LastIndexByte(path, '/')
-		if slash < 0 || r.reg.base+"/"+path[:slash+1] != target.path && !target.alsoAt(path[:slash]) {
+		if slash < 0 || r.reg.base+"/"+path[:slash+1] != target.path && !r.reg.alsoAt(target, r.reg.base+"/"+path[:slash+1]) {
 			n.Complain("%q is no href of %s", text, target.Plural)
 			return 0
 		}
@@ -149,7 +175,7 @@ func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	if id, ok := r.kept(target, text); ok {
 		return id
 	}
-	row, err := query.Find[struct{ ID models.ID }](r.reg.store.Read(r.ctx), target.Schema, r.actor, text, query.Columns("id"))
+	row, err := query.Find[struct{ ID models.ID }](r.reg.store.Read(r.ctx), target.Entity, r.actor, text, query.Columns("id"))
 	if err != nil {
 		if ids := r.named(target, text); len(ids) == 1 {
 			return ids[0]
@@ -188,7 +214,7 @@ func (r *Refs) named(target *Def, name string) (ids []models.ID) {
 // its look-ups. What is not found there is asked of the database.
 func (r *Refs) kept(target *Def, text string) (models.ID, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 || text != models.ID(n).String() || !refdata.Keeps(target.Table) || target.Hidden != nil && target.Hidden(r.actor) {
+	if err != nil || n < 1 || text != models.ID(n).String() || !refdata.Keeps(target.Entity.Table) || target.Hidden(r.actor) {
 		return 0, false
 	}
 	titles, err := r.reg.dir.Titles(r.ctx)
@@ -196,20 +222,13 @@ func (r *Refs) kept(target *Def, text string) (models.ID, bool) {
 		return 0, false
 	}
 	defer titles.Release()
-	_, ok := titles.Title(r.actor, target.Table, models.ID(n))
+	_, ok := titles.Title(r.actor, target.Entity.Table, models.ID(n))
 	return models.ID(n), ok
 }
 
-// alsoAt reports whether the collection answers at a further path: services and
-// resources are one.
-func (d *Def) alsoAt(path string) bool {
-	switch d.Plural {
-	case "services":
-		return path == "resources/service"
-	case "resources":
-		return path == "services"
-	}
-	return false
+// alsoAt reports whether the path is that of another collection of the same rows.
+func (r *Registry) alsoAt(target *Def, path string) bool {
+	return slices.ContainsFunc(r.defs, func(d *Def) bool { return d.Entity == target.Entity && d.path == path })
 }
 
 // To gives the id of a row of the named collection, like ID.

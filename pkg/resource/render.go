@@ -201,22 +201,19 @@ func (rel *RelationDef) form() hal.Rel {
 
 // related reads the rows that a to-many relation ties to one row.
 func (d *Def) related(tx *store.Tx, a access.Actor, from *Def, rel *RelationDef, id models.ID) ([]any, error) {
-	visible := access.Visible(d.Table, a, "t")
+	visible := access.Visible(d.Entity.Table, a, "t")
 	columns := qualify(append(d.minimal(), rel.extraFrom...))
 	// Ids are bound, not written out: a statement of its own for every row would
 	// have to be planned for every row.
-	own := strings.Count(rel.Join, "{from}.id")
-	join := strings.NewReplacer("{to}", "t", "{from}.id", "?", "{from}", "f").Replace(rel.Join)
-	if own == strings.Count(rel.Join, "{from}") {
-		args := make([]any, own)
+	if n := strings.Count(rel.ofID, "?"); rel.ofID != "" {
+		args := make([]any, n)
 		for i := range args {
 			args[i] = int64(id)
 		}
-		return d.load(tx, columns, access.And(access.Where{SQL: join, Args: args}, visible), "")
+		return d.load(tx, columns, access.And(access.Where{SQL: rel.ofID, Args: args}, visible), "")
 	}
-	join = strings.NewReplacer("{to}", "t", "{from}", "f").Replace(rel.Join)
 	w := access.And(access.Where{SQL: "f.id = ?", Args: []any{int64(id)}}, visible)
-	return d.load(tx, columns, w, "JOIN "+from.Table+" f ON "+join)
+	return d.load(tx, columns, w, "JOIN "+from.Entity.Table+" f ON "+rel.own.On("t", "f"))
 }
 
 // minimal gives the columns that a link to a row needs.
@@ -261,10 +258,10 @@ func (r *Registry) resolver(ctx context.Context, a access.Actor) *resolver {
 }
 
 func (v *resolver) want(d *Def, id models.ID) {
-	if id == 0 || d.Hidden != nil && d.Hidden(v.actor) {
+	if id == 0 || d.Hidden(v.actor) {
 		return
 	}
-	if refdata.Keeps(d.Table) {
+	if refdata.Keeps(d.Entity.Table) {
 		v.kept = true
 		return
 	}
@@ -283,7 +280,7 @@ func (v *resolver) fetch() error {
 		x := &v.wanted[i]
 		slices.Sort(x.ids)
 		tx := v.reg.store.Read(v.ctx)
-		w := access.And(query.ByIDs(tx, "t.id", slices.Compact(x.ids)), access.Visible(x.def.Table, v.actor, "t"))
+		w := access.And(query.ByIDs(tx, "t.id", slices.Compact(x.ids)), access.Visible(x.def.Entity.Table, v.actor, "t"))
 		rows, err := x.def.load(tx, qualify(x.def.minimal()), w, "")
 		if err != nil {
 			return err
@@ -312,13 +309,13 @@ func (v *resolver) release() {
 
 // link gives the link to a row that was wanted, if the actor sees it.
 func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
-	if id == 0 || d.Hidden != nil && d.Hidden(v.actor) {
+	if id == 0 || d.Hidden(v.actor) {
 		return hal.Link{}, false
 	}
 	title, ok := "", false
-	if refdata.Keeps(d.Table) {
+	if refdata.Keeps(d.Entity.Table) {
 		if v.held {
-			title, ok = v.titles.Title(v.actor, d.Table, id)
+			title, ok = v.titles.Title(v.actor, d.Entity.Table, id)
 		}
 	} else if i := slices.IndexFunc(v.wanted, func(w wanted) bool { return w.def == d }); i >= 0 {
 		title, ok = v.wanted[i].titles[id]
@@ -352,8 +349,8 @@ func (d *Def) Columns(q query.Query) []string {
 			if len(f.reads) == 0 {
 				return nil // it reads who knows what: everything
 			}
-		} else if rel := d.relation(at.Path[0]); rel != nil && rel.Column != "" {
-			cols = append(cols, rel.Column)
+		} else if rel := d.relation(at.Path[0]); rel != nil && rel.own.Column != "" {
+			cols = append(cols, rel.own.Column)
 		}
 	}
 	slices.Sort(cols)
@@ -367,7 +364,7 @@ func (d *Def) Attribute(a access.Actor, path []string) bool {
 		return !f.hidden && f.fetch == nil && (f.scope == nil || f.scope(a, query.Root).SQL != access.None.SQL)
 	}
 	rel := d.relation(path[0])
-	if rel == nil || rel.target == nil || rel.Many || rel.target.Hidden != nil && rel.target.Hidden(a) {
+	if rel == nil || rel.target == nil || rel.Many || rel.target.Hidden(a) {
 		return false
 	}
 	return len(path) == 1 || rel.target.Attribute(a, path[1:])
@@ -556,12 +553,12 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 			}
 		}
 	}
-	if len(ids) == 0 || t.Hidden != nil && t.Hidden(a) {
+	if len(ids) == 0 || t.Hidden(a) {
 		return values, nil
 	}
 	slices.Sort(ids)
 	tx := r.store.Read(ctx)
-	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Table, a, "t"))
+	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Entity.Table, a, "t"))
 	found, err := t.load(tx, qualify(t.Columns(query.Query{Attributes: []query.Attribute{{Path: path[1:]}}})), w, "")
 	if err != nil {
 		return nil, err

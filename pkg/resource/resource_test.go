@@ -45,6 +45,32 @@ type kiosk struct {
 	fills    atomic.Int64
 }
 
+// The entities of the kiosk.
+var (
+	groups = &query.Entity{Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP", Row: new(group), Small: true}
+	sizes  = &query.Entity{
+		Name: "size", Plural: "sizes", Table: "sizes", Prefix: "SIZ", Row: new(size), Small: true,
+		Scopes: []query.Scope{{Rows: access.PlaceRows, Fields: []string{"description"}}},
+	}
+	orders = &query.Entity{
+		Name: "order", Plural: "orders", Table: "orders", Prefix: "ORD", Row: new(order),
+		Relations: []query.Relative{query.One("group", "group"), query.Many("sizes", "size", "{to}.id <= {from}.id")},
+	}
+	services = &query.Entity{
+		Name: "service", Plural: "services", Table: "services", Prefix: "SVC", Row: new(service),
+		Relations: []query.Relative{query.One("order", "order")},
+	}
+)
+
+func newModel(t *testing.T, s *store.Store, dir *refdata.Cache) *query.Model {
+	t.Helper()
+	m, err := query.NewModel(s.Read(t.Context()), dir.Names, groups, sizes, orders, services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // ada may do everything, vera sees everything, and otto sees what is his own.
 var (
 	ada  = access.NewActor(&models.User{Row: models.Row{ID: 1}, Username: "ada", SuperAdmin: true}, "", nil)
@@ -55,15 +81,16 @@ var (
 func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	t.Helper()
 	x := &kiosk{t: t, store: s}
-	x.groups = table[group](s, "groups", "GRP")
+	x.groups = table[group](s, groups)
 	x.groups.Validate = func(_ *store.Tx, g *group) error { return g.Validate() }
-	x.sizes = table[size](s, "sizes", "SIZ")
+	x.sizes = table[size](s, sizes)
 	x.sizes.Validate = func(_ *store.Tx, z *size) error { return z.Validate() }
-	x.orders = table[order](s, "orders", "ORD")
+	x.orders = table[order](s, orders)
 	x.orders.Validate = func(*store.Tx, *order) error { return nil }
-	x.services = table[service](s, "services", "SVC")
+	x.services = table[service](s, services)
 	var err error
-	x.reg, err = resource.NewRegistry("/api/test", s, refdata.New(s),
+	dir := refdata.New(s)
+	x.reg, err = resource.NewRegistry("/api/test", s, newModel(t, s, dir), dir,
 		resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(x.declareOrders()), resource.Define(x.declareServices()))
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +101,10 @@ func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	return x
 }
 
-func table[T any, P crud.Row[T]](s *store.Store, name, prefix string) crud.Table[T, P] {
+func table[T any, P crud.Row[T]](s *store.Store, e *query.Entity) crud.Table[T, P] {
 	admin := func(a access.Actor, _ P) error { return crud.Admin("do this")(a) }
 	return crud.Table[T, P]{
-		Store: s, Object: name, Schema: &query.Schema{Name: strings.TrimSuffix(name, "s"), Plural: name, Table: name, Prefix: prefix},
+		Store: s, Entity: e, Object: e.Plural,
 		CanCreate: admin, CanUpdate: admin, CanDelete: admin,
 	}
 }
@@ -97,7 +124,7 @@ func (x *kiosk) insert(row models.Keyed) models.ID {
 func (x *kiosk) declareGroups() resource.Resource[group] {
 	key := func(g *group) *models.Row { return &g.Row }
 	return resource.Resource[group]{
-		Name: "group", Plural: "groups", Noun: "Groups", Table: "groups", Prefix: "GRP", Doc: "A group.",
+		Name: "group", Plural: "groups", Noun: "Groups", Entity: groups, Doc: "A group.",
 		Key: key, Title: func(g *group) string { return g.Name }, TitleFrom: []string{"name"},
 		Fields: []resource.Field[group]{
 			resource.Text("name", func(g *group) string { return g.Name }, "Name.").On("name").Listed(),
@@ -110,7 +137,7 @@ func (x *kiosk) declareGroups() resource.Resource[group] {
 func (x *kiosk) declareSizes() resource.Resource[size] {
 	key := func(z *size) *models.Row { return &z.Row }
 	return resource.Resource[size]{
-		Name: "perf-type", Plural: "perf-types", Noun: "Perf Types", Table: "sizes", Prefix: "SIZ", Doc: "A size.",
+		Name: "perf-type", Plural: "perf-types", Noun: "Perf Types", Entity: sizes, Doc: "A size.",
 		Key: key, Title: func(z *size) string { return z.Name }, TitleFrom: []string{"name"}, Slash: true,
 		Fields: append([]resource.Field[size]{
 			resource.Text("name", func(z *size) string { return z.Name }, "Name.").On("name").Listed().Required().
@@ -122,12 +149,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 			resource.Rate("rate", func(z *size) models.Money { return z.Rate }, "Price.").On("rate").
 				SetMoney(func(z *size, v models.Money) { z.Rate = v }),
 			resource.Text("note", func(z *size) string { return z.Description }, "For administrators.").On("description").
-				SeenBy(func(a access.Actor, _ *size) bool { return a.SeesAll() }, func(a access.Actor, _ string) access.Where {
-					if a.SeesAll() {
-						return access.All
-					}
-					return access.None
-				}),
+				SeenBy(func(a access.Actor, _ *size) bool { return a.SeesAll() }),
 			resource.Value("never", func(*size) hal.Value { return hal.Null() }, "Left out when there is none.").OmitEmpty(),
 			resource.WriteOnly[size]("secret", "Never shown.").Set(func(n *jsonbody.Value, _ *resource.Refs) func(*size) {
 				v := n.String()
@@ -152,7 +174,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 		},
 		Subs: []resource.Sub[size]{{
 			Path: "orders", Rel: "cb:orders", Of: "orders", Doc: "Orders.", Title: func(z *size) string { return "Orders Of " + z.Name },
-			Where: func(context.Context, access.Actor, *size) (access.Where, error) { return access.All, nil },
+			Rows: func(context.Context, models.ID) (query.ListOption, error) { return query.Base(access.All), nil },
 		}},
 		List: x.sizes.List, Find: x.sizes.Find, New: func() *size { return &size{MemoryMB: 512} },
 		CanCreate: crud.Admin("do this"), Create: x.sizes.Create,
@@ -191,7 +213,7 @@ func (x *kiosk) countOrders(ctx context.Context, _ access.Actor, z *size) (hal.V
 func (x *kiosk) declareOrders() resource.Resource[order] {
 	key := func(o *order) *models.Row { return &o.Row }
 	return resource.Resource[order]{
-		Name: "order", Plural: "orders", Noun: "Orders", Table: "orders", Prefix: "ORD", Doc: "An order.",
+		Name: "order", Plural: "orders", Noun: "Orders", Entity: orders, Doc: "An order.",
 		Key: key, Title: func(o *order) string { return "Order id " + o.ID.String() },
 		Fields: []resource.Field[order]{
 			resource.ID(key),
@@ -199,9 +221,9 @@ func (x *kiosk) declareOrders() resource.Resource[order] {
 			resource.Time("submitted", func(o *order) *time.Time { return o.SubmittedAt }, "When it was submitted.").On("submitted_at"),
 		},
 		Relations: []resource.Relation[order]{
-			resource.One("group", "groups", "group_id", func(o *order) models.ID { return o.GroupID }, "Group.").
+			resource.One("group", "groups", "group", func(o *order) models.ID { return o.GroupID }, "Group.").
 				Set(func(o *order, id models.ID) { o.GroupID = id }).Required(),
-			resource.Many[order]("sizes", "perf-types", "{to}.id <= {from}.id", "Sizes."),
+			resource.Many[order]("sizes", "perf-types", "sizes", "Sizes."),
 			resource.Path("alternate", func(base string, o *order) (hal.Link, bool) {
 				return hal.Link{Href: base + "/elsewhere"}, o.Name != ""
 			}, "Elsewhere."),
@@ -226,11 +248,11 @@ func (x *kiosk) declareOrders() resource.Resource[order] {
 func (x *kiosk) declareServices() resource.Resource[service] {
 	key := func(v *service) *models.Row { return &v.Row }
 	return resource.Resource[service]{
-		Name: "service", Plural: "services", Noun: "Services", Table: "services", Prefix: "SVC", Doc: "A service.",
+		Name: "service", Plural: "services", Noun: "Services", Entity: services, Doc: "A service.",
 		Key: key, Title: func(v *service) string { return v.Name }, TitleFrom: []string{"name"},
 		Fields: []resource.Field[service]{resource.ID(key)},
 		Relations: []resource.Relation[service]{
-			resource.One("order", "orders", "order_id", func(v *service) models.ID { return v.OrderID }, "Order."),
+			resource.One("order", "orders", "order", func(v *service) models.ID { return v.OrderID }, "Order."),
 		},
 		List: x.services.List, Find: x.services.Find,
 	}
@@ -552,6 +574,7 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	s := storetest.SQLite(t)
 	x := newKiosk(t, s)
 	dir := refdata.New(s)
+	model := newModel(t, s, dir)
 	for says, spoil := range map[string]func(r *resource.Resource[order]){
 		"needs name, noun and doc": func(r *resource.Resource[order]) { r.Doc = "" },
 		"field name has no doc":    func(r *resource.Resource[order]) { r.Fields[1].Doc = "" },
@@ -574,7 +597,15 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 		"is no list of it": func(r *resource.Resource[order]) {
 			r.Display = &resource.Display[order]{Lists: []resource.Listing{{Rel: "boats"}}}
 		},
-		"nothing fills it":  func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
+		"nothing fills it":                 func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].Filled() },
+		"no relation of orders to as many": func(r *resource.Resource[order]) { r.Relations[0].Of = "sizes" },
+		"leads to other rows":              func(r *resource.Resource[order]) { r.Relations[0].To = "perf-types" },
+		"submitted is a text": func(r *resource.Resource[order]) {
+			r.Fields[2] = resource.Text("submitted", func(o *order) string { return o.Name }, "X.").On("submitted_at")
+		},
+		"lists the relation group": func(r *resource.Resource[order]) {
+			r.Subs = []resource.Sub[order]{{Path: "x", Of: "groups", Relation: "group"}}
+		},
 		"nocolumn":          func(r *resource.Resource[order]) { r.Fields[1] = r.Fields[1].On("nocolumn") },
 		"column nothing is": func(r *resource.Resource[order]) { r.Columns = []string{"id", "group", "nothing"} },
 		"column sizes is":   func(r *resource.Resource[order]) { r.Columns = []string{"sizes"} },
@@ -582,7 +613,7 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	} {
 		r := x.declareOrders()
 		spoil(&r)
-		_, err := resource.NewRegistry("/api/test", s, dir, resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(r))
+		_, err := resource.NewRegistry("/api/test", s, model, dir, resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(r))
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
 		}

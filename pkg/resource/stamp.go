@@ -10,28 +10,11 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
-	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 
-// CacheRule says what the document of a row is made from, so that it can be known
-// to be the same without making it. A resource without one is always shown anew.
-//
-// The row itself counts by its version, and what its relations lead to by ids and
-// versions. Tables whose every change is announced by Tx.Signal need no mention;
-// the caller has to hold the count of announcements against the one of then.
-type CacheRule struct {
-	Announced bool     // so is every change of the row, and of all that it links to
-	Also      []string // further SQL values over {row}, of which the document is made
-	// Never names rows, over {row}, whose document depends on more: on the clock,
-	// or on rows that no relation leads to.
-	Never string
-}
-
-// announced are the tables whose every change is announced.
-func announced(table string) bool {
-	return refdata.Keeps(table) || table == refdata.Memberships || table == "ip_pools"
-}
+// announced reports whether every change of the entity's rows is announced.
+func announced(e *query.Entity) bool { return e.Cache != nil && e.Cache.Announced }
 
 // Live reports whether other replicas' changes are being heard.
 func (r *Registry) Live() bool { return r.store.SignalsLive() }
@@ -47,7 +30,7 @@ func (r *Registry) OnChange(fn func(topic, key string)) { r.store.OnSignal(fn) }
 // nothing else. The error is NotFound when the actor sees no such row. The text is
 // "" for a row whose document cannot be known in this way.
 func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref string) (string, error) {
-	if d.Validity.Announced {
+	if d.Entity.Cache.Complete() {
 		return "announced", nil
 	}
 	v, err := query.ParseRef(d.Schema, ref)
@@ -56,7 +39,7 @@ func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref 
 	}
 	tx := r.store.Read(ctx)
 	list := d.stamped(tx, a)
-	stamp, err := query.Scalar(tx, d.Schema, a, v, strings.Join(list, " || ' ' || "))
+	stamp, err := query.Scalar(tx, d.Entity, a, v, strings.Join(list, " || ' ' || "))
 	if err != nil || strings.HasPrefix(stamp, "never") {
 		return "", err
 	}
@@ -66,19 +49,19 @@ func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref 
 // stamped gives the SQL values that make the stamp of a row.
 func (d *Def) stamped(tx *store.Tx, a access.Actor) []string {
 	const row = query.Root
-	list := make([]string, 0, 2+len(d.Relations)+len(d.Validity.Also))
-	if d.Validity.Never != "" {
-		list = append(list, "CASE WHEN "+strings.ReplaceAll(d.Validity.Never, "{row}", row)+" THEN 'never' ELSE 'row' END")
+	list := make([]string, 0, 2+len(d.Relations)+len(d.Entity.Cache.Also))
+	if d.Entity.Cache.Never != "" {
+		list = append(list, "CASE WHEN "+strings.ReplaceAll(d.Entity.Cache.Never, "{row}", row)+" THEN 'never' ELSE 'row' END")
 	}
 	list = append(list, text(row+".version"))
-	for _, x := range d.Validity.Also {
+	for _, x := range d.Entity.Cache.Also {
 		list = append(list, text(strings.ReplaceAll(x, "{row}", row)))
 	}
 	for _, rel := range d.Relations {
-		if rel.target == nil || rel.hidden || !rel.Many && announced(rel.target.Table) || rel.target.Hidden != nil && rel.target.Hidden(a) {
+		if rel.target == nil || rel.hidden || !rel.Many && announced(rel.target.Entity) || rel.target.Hidden(a) {
 			continue
 		}
-		list = append(list, rel.stamp(tx, a, row))
+		list = append(list, rel.stamp(tx, a))
 	}
 	return list
 }
@@ -86,32 +69,28 @@ func (d *Def) stamped(tx *store.Tx, a access.Actor) []string {
 func text(value string) string { return "coalesce(CAST((" + value + ") AS text), '-')" }
 
 // stamp gives ids and versions of what the relation leads to.
-func (rel *RelationDef) stamp(tx *store.Tx, a access.Actor, row string) string {
-	join := "t.id = " + row + "." + rel.Column
-	if rel.Many {
-		join = strings.NewReplacer("{to}", "t", "{from}", row).Replace(rel.Join)
-	}
-	where := "(" + join + ")"
+func (rel *RelationDef) stamp(tx *store.Tx, a access.Actor) string {
+	where := rel.ofRow
 	// Visibility has no bound values: ids of groups and users are written out.
-	if w := access.Visible(rel.target.Table, a, "t"); !w.IsAll() {
+	if w := access.Visible(rel.target.Entity.Table, a, "t"); !w.IsAll() {
 		where += " AND (" + w.SQL + ")"
 	}
 	one := "CAST(t.id AS text) || ':' || CAST(t.version AS text)"
 	if !rel.Many {
-		return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", one, rel.target.Table, where))
+		return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", one, rel.target.Entity.Table, where))
 	}
 	list := "string_agg(" + one + ", ',' ORDER BY t.id)"
 	if tx.Dialect() == store.SQLite {
 		list = "group_concat(" + one + ", ',' ORDER BY t.id)"
 	}
-	return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", list, rel.target.Table, where))
+	return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", list, rel.target.Entity.Table, where))
 }
 
 // WithPrecondition gives a context whose first transaction locks the row and has check
 // look at its version, before anything else.
 func (r *Registry) WithPrecondition(ctx context.Context, d *Def, id models.ID, check func(version int64) error) context.Context {
 	return store.WithPrecondition(ctx, func(tx *store.Tx) error {
-		row, err := store.First[struct{ Version int64 }](tx.ForUpdate().Table(d.Table).Select("version").Where("id = ?", id))
+		row, err := store.First[struct{ Version int64 }](tx.ForUpdate().Table(d.Entity.Table).Select("version").Where("id = ?", id))
 		if err != nil {
 			return err
 		}

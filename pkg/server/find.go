@@ -10,14 +10,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-var (
-	servers  = &query.Schema{Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR"}
-	services = &query.Schema{Name: "service", Plural: "services", Table: "services", Prefix: "RSC"}
-)
-
 // List gives a page of the servers that the actor sees.
-func (s *Service) List(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Server], error) {
-	return query.List[models.Server](s.store.Read(ctx), sch, a, q, opts...)
+func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Server], error) {
+	return query.List[models.Server](s.store.Read(ctx), Servers, a, q, opts...)
 }
 
 // Find gives a server.
@@ -27,12 +22,12 @@ func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models
 
 // FindTx is Find in the caller's transaction.
 func FindTx(tx *store.Tx, a access.Actor, ref string) (*models.Server, error) {
-	return query.Find[models.Server](tx, servers, a, ref)
+	return query.Find[models.Server](tx, Servers, a, ref)
 }
 
 // ListServices gives a page of the deployed blueprints that the actor sees.
-func (s *Service) ListServices(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Service], error) {
-	return query.List[models.Service](s.store.Read(ctx), sch, a, q, opts...)
+func (s *Service) ListServices(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Service], error) {
+	return query.List[models.Service](s.store.Read(ctx), Services, a, q, opts...)
 }
 
 // FindService gives a deployed blueprint.
@@ -42,7 +37,7 @@ func (s *Service) FindService(ctx context.Context, a access.Actor, ref string) (
 
 // ServiceTx is FindService in the caller's transaction.
 func ServiceTx(tx *store.Tx, a access.Actor, ref string) (*models.Service, error) {
-	svc, err := query.Find[models.Service](tx, services, a, ref)
+	svc, err := query.Find[models.Service](tx, Services, a, ref)
 	if err != nil {
 		return nil, err
 	}

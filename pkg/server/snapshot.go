@@ -25,11 +25,9 @@ const (
 	ActionRemoveSnapshot = "remove_snapshot"
 )
 
-var snapshotSchema = &query.Schema{Name: "snapshot", Plural: "snapshots", Table: "snapshots", Prefix: "SNP"}
-
 // ListSnapshots gives a page of the snapshots of the servers that the actor sees.
-func (s *Service) ListSnapshots(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.Snapshot], error) {
-	return query.List[models.Snapshot](s.store.Read(ctx), sch, a, q, opts...)
+func (s *Service) ListSnapshots(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Snapshot], error) {
+	return query.List[models.Snapshot](s.store.Read(ctx), Snapshots, a, q, opts...)
 }
 
 // FindSnapshot gives a snapshot with its server.
@@ -38,7 +36,7 @@ func (s *Service) FindSnapshot(ctx context.Context, a access.Actor, ref string) 
 }
 
 func findSnapshot(tx *store.Tx, a access.Actor, ref string) (*models.Snapshot, error) {
-	sn, err := query.Find[models.Snapshot](tx, snapshotSchema, a, ref)
+	sn, err := query.Find[models.Snapshot](tx, Snapshots, a, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -14,15 +14,13 @@ import (
 	"halcyon/pkg/store"
 )
 
-var deliveries = &query.Schema{Name: "webhook-delivery", Plural: "webhook-deliveries", Table: Deliveries, Prefix: "WHD"}
-
 // messageID gives what is sent an id.
 func messageID() string { return "msg_" + uuid.NewString() }
 
 // ListDeliveries gives a page of the deliveries of the webhooks that the actor sees.
-func (s *Service) ListDeliveries(ctx context.Context, a access.Actor, sch *query.Schema, q query.Query, opts ...query.ListOption) (query.Page[models.WebhookDelivery], error) {
+func (s *Service) ListDeliveries(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.WebhookDelivery], error) {
 	tx := s.store.Read(ctx)
-	p, err := query.List[models.WebhookDelivery](tx, sch, a, q, opts...)
+	p, err := query.List[models.WebhookDelivery](tx, Deliveries, a, q, opts...)
 	if err != nil {
 		return p, err
 	}
@@ -35,7 +33,7 @@ func (s *Service) FindDelivery(ctx context.Context, a access.Actor, ref string) 
 }
 
 func findDelivery(tx *store.Tx, a access.Actor, ref string, opts ...query.ListOption) (*models.WebhookDelivery, error) {
-	d, err := query.Find[models.WebhookDelivery](tx, deliveries, a, ref, opts...)
+	d, err := query.Find[models.WebhookDelivery](tx, Deliveries, a, ref, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +89,7 @@ func (s *Service) Replay(ctx context.Context, a access.Actor, ref string) (*mode
 		if err != nil {
 			return err
 		}
-		if d, err = query.Find[models.WebhookDelivery](tx, deliveries, a, ref, query.ForUpdate()); err != nil {
+		if d, err = query.Find[models.WebhookDelivery](tx, Deliveries, a, ref, query.ForUpdate()); err != nil {
 			return err
 		}
 		d.Webhook = w
@@ -116,7 +114,7 @@ func again(tx *store.Tx, d *models.WebhookDelivery) error {
 	}
 	due := tx.Now
 	d.Tries, d.DueAt, d.EndedAt, d.LeaseToken = 0, &due, nil, ""
-	tx.Signal(Deliveries, 0)
+	tx.Signal(deliveriesTable, 0)
 	return store.Save(tx, d, "status", "tries", "due_at", "ended_at", "lease_token")
 }
 
@@ -130,7 +128,7 @@ func (s *Service) ReplayFailed(ctx context.Context, a access.Actor, ref string, 
 		if since != nil {
 			statement, args = statement+" AND created_at >= ?", append(args, *since)
 		}
-		tx.Signal(Deliveries, 0)
+		tx.Signal(deliveriesTable, 0)
 		return store.Fault(tx.Exec(statement, args...).Error)
 	})
 }

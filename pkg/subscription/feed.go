@@ -66,7 +66,7 @@ func (x *Sender) feedTx(tx *store.Tx) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := tx.AllocateIDs(store.Count{Table: Deliveries, Rows: len(list)}); err != nil {
+	if err := tx.AllocateIDs(store.Count{Table: deliveriesTable, Rows: len(list)}); err != nil {
 		return false, err
 	}
 	for _, d := range list {

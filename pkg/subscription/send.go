@@ -78,7 +78,7 @@ func (s *Service) Sender() *Sender {
 	}
 	s.store.OnSignal(func(topic, _ string) {
 		switch topic {
-		case Deliveries:
+		case deliveriesTable:
 			wake(x.due)
 		case Events:
 			wake(x.news)
@@ -450,7 +450,7 @@ func disable(tx *store.Tx, w *models.Webhook, reason string) error {
 	if err := giveUp(tx, w.ID); err != nil {
 		return err
 	}
-	tx.Signal(Webhooks, w.ID)
+	tx.Signal(webhooksTable, w.ID)
 	return history.Add(tx, access.System("webhooks"), models.ObjectWebhook, w.ID, "disabled", reason, nil, nil)
 }
 

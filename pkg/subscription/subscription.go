@@ -89,12 +89,6 @@ func (p Policy) orDefault() Policy {
 	return p
 }
 
-// The tables, as signals name them.
-const (
-	Webhooks   = "webhooks"
-	Deliveries = "webhook_deliveries"
-)
-
 // Service serves webhooks and their deliveries.
 type Service struct {
 	Webhooks crud.Table[models.Webhook, *models.Webhook]
@@ -121,7 +115,7 @@ func New(c Config) *Service {
 	}
 	s.Webhooks = crud.Table[models.Webhook, *models.Webhook]{
 		Store: c.Store, Object: models.ObjectWebhook,
-		Schema:    &query.Schema{Name: "webhook", Plural: "webhooks", Table: Webhooks, Prefix: "WHK"},
+		Entity:    Webhooks,
 		CanCreate: func(a access.Actor, _ *models.Webhook) error { return CanCreate(a) },
 		CanUpdate: CanEdit, CanDelete: CanEdit,
 		Validate: s.valid,
@@ -238,7 +232,7 @@ func (s *Service) change(ctx context.Context, a access.Actor, ref string, can fu
 	var w *models.Webhook
 	err := s.store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
-		if w, err = query.Find[models.Webhook](tx, s.Webhooks.Schema, a, ref, query.ForUpdate()); err != nil {
+		if w, err = query.Find[models.Webhook](tx, Webhooks, a, ref, query.ForUpdate()); err != nil {
 			return err
 		}
 		if err := can(a, w); err != nil {
@@ -250,7 +244,7 @@ func (s *Service) change(ctx context.Context, a access.Actor, ref string, can fu
 		if err := store.Save(tx, w); err != nil {
 			return err
 		}
-		tx.Signal(Webhooks, w.ID)
+		tx.Signal(webhooksTable, w.ID)
 		return history.Add(tx, a, models.ObjectWebhook, w.ID, event, message, nil, nil)
 	})
 	if err != nil {
@@ -355,6 +349,6 @@ func queue(tx *store.Tx, d *models.WebhookDelivery) error {
 	if err := store.Insert(tx, d); err != nil {
 		return err
 	}
-	tx.Signal(Deliveries, 0)
+	tx.Signal(deliveriesTable, 0)
 	return nil
 }

@@ -34,7 +34,7 @@ type Service struct {
 func New(s *store.Store, dir *refdata.Cache, hash func(ctx context.Context, password string) (string, error)) *Service {
 	t := &Service{store: s, dir: dir, hash: hash}
 	t.Users = crud.Table[models.User, *models.User]{
-		Store: s, Object: models.ObjectUser, Schema: &query.Schema{Name: "user", Plural: "users", Table: "users", Prefix: "USR"},
+		Store: s, Object: models.ObjectUser, Entity: Users,
 		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
 		CanUpdate: CanUpdateUser, CanDelete: CanDeleteUser,
 		Validate: func(_ *store.Tx, u *models.User) error { return u.Validate() },
@@ -42,7 +42,7 @@ func New(s *store.Store, dir *refdata.Cache, hash func(ctx context.Context, pass
 		InUse:    "The user has orders, servers or history. Make the user inactive instead.",
 	}
 	t.Groups = crud.Table[models.Group, *models.Group]{
-		Store: s, Object: models.ObjectGroup, Schema: &query.Schema{Name: "group", Plural: "groups", Table: "groups", Prefix: "GRP"},
+		Store: s, Object: models.ObjectGroup, Entity: Groups,
 		CanCreate: CanCreateGroup, CanUpdate: CanUpdateGroup, CanDelete: CanDeleteGroup,
 		Validate: t.validGroup,
 		Load: func(tx *store.Tx, g *models.Group) error {
@@ -53,14 +53,14 @@ func New(s *store.Store, dir *refdata.Cache, hash func(ctx context.Context, pass
 		InUse: "The group has groups, environments, orders or servers, perhaps in history only. To take it out of use, remove its members instead.",
 	}
 	t.Roles = crud.Table[models.Role, *models.Role]{
-		Store: s, Object: models.ObjectRole, Schema: &query.Schema{Name: "role", Plural: "roles", Table: "roles", Prefix: "ROL"},
+		Store: s, Object: models.ObjectRole, Entity: Roles,
 		CanCreate: func(a access.Actor, _ *models.Role) error { return CanCreateRole(a) },
 		CanUpdate: CanUpdateRole, CanDelete: CanUpdateRole,
 		Validate: func(_ *store.Tx, r *models.Role) error { return validRole(r) },
 		InUse:    "The role is still granted to somebody.",
 	}
 	t.Memberships = crud.Table[models.Membership, *models.Membership]{
-		Store: s, Object: models.ObjectMembership, Schema: &query.Schema{Name: "membership", Plural: "memberships", Table: "memberships", Prefix: "MEM"},
+		Store: s, Object: models.ObjectMembership, Entity: Memberships,
 		CanCreate: CanManageMembership, CanUpdate: CanManageMembership, CanDelete: CanManageMembership,
 		Validate: validMembership,
 	}
@@ -279,18 +279,19 @@ func (t *Service) mayGrant(ctx context.Context, a access.Actor, m *models.Member
 	return nil
 }
 
-// OrderableGroups gives the condition for the groups in which a user may order.
-func (t *Service) OrderableGroups(ctx context.Context, user models.ID) (access.Where, error) {
+// OrderableGroups returns the option that narrows a list of groups to those in which a
+// user may order. The error is NotFound when there is no such user.
+func (t *Service) OrderableGroups(ctx context.Context, user models.ID) (query.ListOption, error) {
 	r, err := t.dir.Rights(ctx, user)
 	if err != nil {
-		return access.None, err
+		return nil, err
 	}
 	u, err := t.dir.UserByID(ctx, user)
 	if err != nil {
-		return access.None, err
+		return nil, err
 	}
 	if u.SuperAdmin {
-		return access.All, nil
+		return query.Base(access.All), nil
 	}
-	return access.In(query.Root+".id", r.By[access.OrderSubmit]), nil
+	return query.Among(r.By[access.OrderSubmit]), nil
 }

@@ -30,6 +30,7 @@ import (
 	"halcyon/pkg/provider/pool"
 	"halcyon/pkg/provider/simulated"
 	"halcyon/pkg/provider/vsphere"
+	"halcyon/pkg/query"
 	"halcyon/pkg/quota"
 	"halcyon/pkg/refdata"
 	"halcyon/pkg/resource"
@@ -56,6 +57,7 @@ type App struct {
 	Events  *event.Service
 	Actions *action.Service
 	Quotas  *quota.Service
+	Model   *query.Model // what faces can ask the services for
 
 	Engine *job.Engine          // nil when this process runs no work
 	Sender *subscription.Sender // of webhooks; nil as well then
@@ -141,7 +143,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 	a.Orders.Use(a.Actions)
 	a.history = history.New(a.Store)
 	a.idempotency = idempotency.New(a.Store, a.box.Seal, a.box.Open)
-	a.Quotas = quota.New(a.Store)
+	a.Quotas = quota.New(a.Store, a.Refdata)
 	a.subscriptions = subscription.New(subscription.Config{
 		Store: a.Store, Directory: a.Refdata, Caller: webhook.NewPrivate(c.WebhookAllow), Seal: a.box.Seal, Open: a.box.Open,
 		Policy: c.Webhooks, Log: c.Log,
@@ -160,12 +162,16 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 	if err != nil {
 		return err
 	}
+	a.Model, err = query.NewModel(a.Store.Read(ctx), a.Refdata.Names, entities()...)
+	if err != nil {
+		return err
+	}
 	a.Face, err = v2.New(v2.Services{
 		Directory: a.Refdata, Auth: a.Auth, Tenancy: a.Tenancy, Catalog: a.Catalog,
 		Orders: a.Orders, Jobs: a.jobs, Servers: a.Servers, History: a.history, Events: a.Events, Quotas: a.Quotas, Actions: a.Actions,
 		Idempotency: a.idempotency, Subscriptions: a.subscriptions,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
-			return resource.NewRegistry(base, a.Store, a.Refdata, defs...)
+			return resource.NewRegistry(base, a.Store, a.Model, a.Refdata, defs...)
 		},
 	}, v2.Config{Prefer: c.Prefer, Log: c.Log, Audit: c.Audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Address: c.address(), Seal: a.box.Seal, Open: a.box.Open})
 	if err != nil {

@@ -26,7 +26,7 @@ func TestReplicasKeepToTheQuota(t *testing.T) {
 			s := storetest.Open(t, url)
 			most := "10"
 			limit := &models.Quota{GroupID: 4, Kind: models.QuotaServers, NewLimit: &most} // Acme, with both groups below
-			if err := quota.New(s).Quotas.Create(context.Background(), access.System("test"), limit); err != nil {
+			if err := quota.New(s, nil).Quotas.Create(context.Background(), access.System("test"), limit); err != nil {
 				t.Fatal(err)
 			}
 			replicas := []string{startReplica(t, url, dir), startReplica(t, url, dir)}
