@@ -7,6 +7,7 @@ import (
 
 	"halcyon/hal"
 	"halcyon/handlers/halserver"
+	"halcyon/handlers/signin"
 	"halcyon/pkg/auth"
 )
 
@@ -19,7 +20,7 @@ func (f *Face) tokenAuth(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cred, err := credentials(c, n)
+	cred, err := signin.Credentials(c, n)
 	if err != nil {
 		return err
 	}

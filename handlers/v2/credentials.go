@@ -174,3 +174,8 @@ func (f *Face) userCredentials() []resource.Sub[models.User] {
 		},
 	}
 }
+
+// changePasswordBody is what the action reads.
+func changePasswordBody() schema.Object {
+	return schema.Struct(schema.M("old-password", schema.String()), schema.M("password", schema.String()))
+}

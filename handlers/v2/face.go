@@ -6,12 +6,14 @@ package v2
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
 	"halcyon/handlers/halserver"
+	"halcyon/handlers/signin"
 	"halcyon/pkg/access"
 	"halcyon/pkg/action"
 	"halcyon/pkg/auth"
@@ -34,6 +36,15 @@ import (
 
 // Base is the path that all hrefs of the face begin with.
 const Base = "/api/v2"
+
+// Private is the path below which the rest of an address is a secret.
+const Private = Base + signin.ResetPath
+
+// ResetLink returns the address of the page on which a password is set, on the server
+// with the public URL.
+func ResetLink(public, secret string) string {
+	return strings.TrimSuffix(public, "/") + Private + "/" + secret
+}
 
 // Services are what the face translates to.
 type Services struct {
@@ -83,6 +94,7 @@ type Face struct {
 	cfg     Config
 	reg     *resource.Registry
 	hal     *halserver.Server
+	pages   *signin.Pages
 	once    web.Once
 	samples samplesZip
 	signOff atomic.Uint64 // counts what may have ended sessions
@@ -131,7 +143,10 @@ func New(s Services, c Config) (*Face, error) {
 	}
 	f.hal = halserver.New(halserver.Config{
 		Registry: f.reg, Prefer: c.Prefer, Log: c.Log, Pages: c.Pages, Audit: c.Audit, Private: []string{Private},
-		Docs: f.documentation(), SignIn: f.signInPage, Unshown: unshown, Follow: s.Orders.Work,
+		Docs: f.documentation(), SignIn: func(c echo.Context, p *hal.Problem) error { return f.pages.Page(c, p) }, Unshown: unshown, Follow: s.Orders.Work,
+	})
+	f.pages = signin.New(signin.Config{
+		Base: Base, HAL: f.hal, Auth: s.Auth, Cookie: c.Cookie, Now: f.reg.Now, Seal: c.Seal, Open: c.Open, User: f.signedIn,
 	})
 	f.once = web.Once{Answers: s.Idempotency, WriteFault: f.hal.WriteFault}
 	f.reg.OnChange(f.signedOff)
@@ -167,23 +182,20 @@ var public = map[string]bool{
 	Base + "/api-token-refresh": true,
 	Base + "/api-token-verify":  true,
 	samplesPath:                 true,
-	signInPath:                  true,
-	resetPath:                   true,
-	resetLinkPath:               true,
 	openAPIPath:                 true,
 	Base + "/openapi.yaml":      true,
 }
 
-func isPublic(path string) bool {
-	return public[path] || hasPrefix(path, Base+"/docs") || hasPrefix(path, resetPath)
+func (f *Face) isPublic(path string) bool {
+	return public[path] || hasPrefix(path, Base+"/docs") || f.pages.Public(path)
 }
 
 // Authenticate implements web.Face: the Authorization header says who calls, and
 // without one the cookie of a browser's session.
 func (f *Face) Authenticate(c echo.Context) error {
 	r := c.Request()
-	if isPublic(r.URL.Path) {
-		if r.URL.Path == signInPath || hasPrefix(r.URL.Path, resetPath) {
+	if f.isPublic(r.URL.Path) {
+		if f.pages.Public(r.URL.Path) {
 			return f.cfg.Origin.Check(r) // nobody is signed in, as whoever, by another site
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"halcyon/handlers/halserver"
+	"halcyon/handlers/signin"
 	"halcyon/models"
 	"halcyon/pkg/apidoc"
 	"halcyon/pkg/resource"
@@ -15,7 +16,7 @@ import (
 
 // Tags of operations that belong to no resource.
 const (
-	tagSession = "session"
+	tagSession = signin.Tag
 	tagDocs    = "docs"
 )
 
@@ -35,7 +36,7 @@ func (f *Face) documentation() halserver.Documentation {
 			),
 		},
 		Guide: apidoc.Guide(f.cfg.Address), Rels: rootRels, Problems: ownProblems,
-		Routes: f.Routes, Public: isPublic, Operations: f.describeOthers, Schemas: f.handMadeSchemas, Params: eventParameters(),
+		Routes: f.Routes, Public: f.isPublic, Operations: f.describeOthers, Schemas: f.handMadeSchemas, Params: eventParameters(),
 	}
 }
 
@@ -90,7 +91,7 @@ func (f *Face) describeOthers(known apidoc.Operations) {
 	})
 	zip := known.AddGet(samplesPath, "readSamples", tagDocs, "Download the sample client", rootRels["api-samples"], []apidoc.Media{{Type: apidoc.TypeZip, Schema: apidoc.Binary()}})
 	zip.Answers[0].Headers = append(zip.Answers[0].Headers, "Content-Disposition")
-	f.describeSignIn(known)
+	f.pages.Describe(known, apidoc.ItemDocument(f.reg.Def("users")))
 	f.describeCarts(known)
 	describeEvents(known)
 	known.AddGet(Base+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", apidoc.OtherDocument("SampleOrder"))
@@ -169,7 +170,7 @@ func (f *Face) handMadeSchemas() schema.Object {
 		"Order"+apidoc.Patch, apidoc.Lenient(schema.Struct(cartMembers()[:3]...)),
 		"Order"+apidoc.Replacement, replacedOrder(orders),
 	)
-	list = append(list, signInSchemas()...)
+	list = append(list, signin.Schemas()...)
 	for _, kind := range models.ItemKinds {
 		name := itemName(kind)
 		members := append(slices.Clone(itemMembers(kind)), schema.M("rate", resource.RateJSON()), templates)

@@ -19,13 +19,7 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodPost, Base+"/api-token-auth", "anybody", f.tokenAuth)
 	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", f.tokenRefresh)
 	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", f.tokenVerify)
-	add(http.MethodGet, signInPath, "anybody", f.signInForm)
-	add(http.MethodPost, signInPath, "anybody", f.signIn)
-	add(http.MethodGet, resetPath, "anybody", f.resetForm)
-	add(http.MethodPost, resetPath, "anybody", f.askReset)
-	add(http.MethodGet, resetLinkPath, "who has the link", f.resetLinkForm)
-	add(http.MethodPost, resetLinkPath, "who has the link", f.resetPassword)
-	add(http.MethodPost, Base+"/user/actions/sign-out", "signed in", f.signOut)
+	table = append(table, f.pages.Routes()...)
 	add(http.MethodGet, Base, "signed in", f.root)
 	add(http.MethodGet, "/api", "signed in", f.root)
 	add(http.MethodGet, "/", "signed in", f.root)
@@ -59,7 +53,7 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodGet, Base+"/resource-handlers/:id/"+templatesPath, "who sees the handler", f.templates)
 	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.hal.Collection(f.reg.Def("resources")))
 	for i := range table {
-		if table[i].Method == http.MethodPost && !public[table[i].Path] {
+		if table[i].Method == http.MethodPost && !f.isPublic(table[i].Path) {
 			table[i].Handle = f.once.Handle(table[i].Handle)
 		}
 	}

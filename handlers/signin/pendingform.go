@@ -1,4 +1,4 @@
-package v2
+package signin
 
 import (
 	"encoding/json"
@@ -37,7 +37,7 @@ type pendingForm struct {
 
 // keepUnsent seals the form that the request is, "" when it is none, too long, or
 // nobody's: it belongs to whose session it was sent with.
-func (f *Face) keepUnsent(c echo.Context) string {
+func (s *Pages) keepUnsent(c echo.Context) string {
 	r, from := c.Request(), web.FormPage(c)
 	if from == "" {
 		return ""
@@ -50,17 +50,17 @@ func (f *Face) keepUnsent(c echo.Context) string {
 	if err != nil {
 		return ""
 	}
-	user, err := f.Auth.FormerUser(r.Context(), f.cfg.Cookie.Read(r))
+	user, err := s.cfg.Auth.FormerUser(r.Context(), s.cfg.Cookie.Read(r))
 	if err != nil {
 		return ""
 	}
 	text, err := json.Marshal(pendingForm{
-		User: user, At: f.reg.Now(), Method: r.Method, Target: r.URL.EscapedPath(), Page: from, Values: view.Harmless(values),
+		User: user, At: s.cfg.Now(), Method: r.Method, Target: r.URL.EscapedPath(), Page: from, Values: view.Harmless(values),
 	})
 	if err != nil {
 		return ""
 	}
-	sealed, err := f.cfg.Seal(string(text))
+	sealed, err := s.cfg.Seal(string(text))
 	if err != nil {
 		return ""
 	}
@@ -69,16 +69,16 @@ func (f *Face) keepUnsent(c echo.Context) string {
 
 // unsentBy gives the form that was kept, and the page that it was on, when it is the
 // caller's: nil otherwise.
-func (f *Face) unsentBy(a access.Actor, sealed string) (*view.Sent, string) {
+func (s *Pages) unsentBy(a access.Actor, sealed string) (*view.Sent, string) {
 	if sealed == "" {
 		return nil, ""
 	}
-	text, err := f.cfg.Open(sealed)
+	text, err := s.cfg.Open(sealed)
 	if err != nil {
 		return nil, ""
 	}
 	var u pendingForm
-	if json.Unmarshal([]byte(text), &u) != nil || u.User == 0 || u.User != a.ID || f.reg.Now().Sub(u.At) > unsentLife || u.Method == http.MethodGet {
+	if json.Unmarshal([]byte(text), &u) != nil || u.User == 0 || u.User != a.ID || s.cfg.Now().Sub(u.At) > unsentLife || u.Method == http.MethodGet {
 		return nil, ""
 	}
 	return &view.Sent{Method: u.Method, Target: u.Target, Values: u.Values, Notice: unsentNotice}, u.Page
