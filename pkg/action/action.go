@@ -53,14 +53,14 @@ type Service struct {
 	Rules                crud.Table[models.Rule, *models.Rule]
 	Applications         crud.Table[models.Application, *models.Application]
 
-	store      *store.Store
-	dir        *refdata.Cache
-	jobs       *job.Service
-	orders     Orderer
-	sender     Sender
-	seal, open func(string) (string, error)
-	conditions *conditions
-	defined    *defined
+	store       *store.Store
+	dir         *refdata.Cache
+	jobs        *job.Service
+	orders      Orderer
+	sender      Sender
+	seal, open  func(string) (string, error)
+	conditions  *conditions
+	definitions *definitionCache
 }
 
 // New makes the service. From here on jobs of the type action also run what is
@@ -68,7 +68,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, dir: c.Directory, jobs: c.Jobs, sender: c.Sender, seal: c.Seal, open: c.Open,
-		conditions: newConditions(), defined: newDefined(c.Store),
+		conditions: newConditions(), definitions: newDefinitionCache(c.Store),
 	}
 	s.Actions = table[models.Action](c.Store, Actions)
 	s.Actions.Validate = s.validAction
@@ -96,7 +96,7 @@ func New(c Config) *Service {
 	s.Applications.Validate = s.validApplication
 	s.Applications.Load = loadApplication
 	s.Applications.Write = writeApplication
-	c.Jobs.Register(models.JobAction, run{Service: s, inner: c.Jobs.Kind(models.JobAction)})
+	c.Jobs.Register(models.JobAction, jobKind{Service: s, inner: c.Jobs.Kind(models.JobAction)})
 	return s
 }
 
@@ -132,7 +132,7 @@ func (s *Service) validAction(tx *store.Tx, x *models.Action) error {
 	if x.ID == 0 {
 		return nil
 	}
-	return stillFits(tx, x)
+	return checkUses(tx, x)
 }
 
 func (s *Service) sealAction(x *models.Action) error {
@@ -172,8 +172,8 @@ func (s *Service) sealAction(x *models.Action) error {
 	return nil
 }
 
-// stillFits refuses a change of an action that makes no sense where it is attached.
-func stillFits(tx *store.Tx, x *models.Action) error {
+// checkUses refuses a change of an action that makes no sense where it is attached.
+func checkUses(tx *store.Tx, x *models.Action) error {
 	var triggers []models.Trigger
 	err := tx.Raw(`SELECT trigger_point FROM rules WHERE action_id = ?
 		UNION SELECT trigger_point FROM orchestration_actions WHERE action_id = ? ORDER BY 1`, x.ID, x.ID).Scan(&triggers).Error
@@ -197,8 +197,8 @@ func stillFits(tx *store.Tx, x *models.Action) error {
 	return store.Fault(err)
 }
 
-// attached reads the action that something is attached to.
-func attached(tx *store.Tx, id models.ID) (*models.Action, error) {
+// lockAction reads the action that something is attached to.
+func lockAction(tx *store.Tx, id models.ID) (*models.Action, error) {
 	x, err := store.First[models.Action](tx.ForUpdate().Where("id = ?", id))
 	if fault.Is(err, fault.NotFound) {
 		return nil, fault.InvalidField("/action", "does not exist")
@@ -217,7 +217,7 @@ func (s *Service) validOffer(tx *store.Tx, name string, action models.ID, condit
 	if slices.Contains(linkMembers, name) {
 		return fault.InvalidField("/name", "%q is the name of a member of links", name)
 	}
-	x, err := attached(tx, action)
+	x, err := lockAction(tx, action)
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (s *Service) validHook(tx *store.Tx, name string, action models.ID, t model
 	if err := models.ValidName(name); err != nil {
 		return err
 	}
-	x, err := attached(tx, action)
+	x, err := lockAction(tx, action)
 	if err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ func (s *Service) validApplication(tx *store.Tx, x *models.Application) error {
 	if err := models.ValidName(x.Name); err != nil {
 		return err
 	}
-	act, err := attached(tx, x.ActionID)
+	act, err := lockAction(tx, x.ActionID)
 	if err != nil {
 		return err
 	}
@@ -277,8 +277,8 @@ func writeApplication(tx *store.Tx, x *models.Application) error {
 	return nil
 }
 
-// headersOf opens what a webhook sends with every call.
-func (s *Service) headersOf(x *models.Action) (headers map[string]string, secret string, err error) {
+// openHeaders opens what a webhook sends with every call.
+func (s *Service) openHeaders(x *models.Action) (headers map[string]string, secret string, err error) {
 	raw, err := s.open(x.Headers)
 	if err != nil {
 		return nil, "", fmt.Errorf("headers of action %s: %w", x.ID, err)

@@ -49,9 +49,9 @@ func TestBuiltIns(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := r.CanRunOnServer(t.Context(), r.alice, offer.ID, sv)
-		wants(t, err, fault.Conflict, "The server is off already. Current power status of server is POWEROFF")
+		wantFault(t, err, fault.Conflict, "The server is off already. Current power status of server is POWEROFF")
 		_, refused := r.RunOnServer(t.Context(), r.alice, sv.ID.String(), offer.ID, nil)
-		wants(t, refused, fault.Conflict, fault.From(err).Message)
+		wantFault(t, refused, fault.Conflict, fault.From(err).Message)
 		if _, err := r.RunOnServer(t.Context(), r.bob, sv.ID.String(), offer.ID, nil); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("an approver: %v", err)
 		}
@@ -74,7 +74,7 @@ func TestDecommission(t *testing.T) {
 		}
 		// A second one waits for nobody.
 		_, err = r.RunOnServer(t.Context(), r.alice, sv.ID.String(), offer.ID, nil)
-		wants(t, err, fault.Conflict, "Job id "+out.Job.String()+" (Run Action) is still at work on this server.")
+		wantFault(t, err, fault.Conflict, "Job id "+out.Job.String()+" (Run Action) is still at work on this server.")
 		r.work(t)
 		if j := r.job(t, out.Job); j.Status != models.JobSuccess || !strings.Contains(j.Output, "removes the server") {
 			t.Errorf("%s: %s %s", j.Status, j.Output, j.Errors)
@@ -87,7 +87,7 @@ func TestDecommission(t *testing.T) {
 
 // Whoever sees an action on a server may run it, and the other way round: also one
 // that ends in an order, which not everybody may make.
-func TestApprovalNeedsWhoMayOrder(t *testing.T) {
+func TestApprovalRequiresOrderPermission(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
@@ -112,7 +112,7 @@ func TestApprovalNeedsWhoMayOrder(t *testing.T) {
 			t.Errorf("her own server: %v", err)
 		}
 		err = r.CanRunOnServer(t.Context(), vera, approved, sv)
-		wants(t, err, fault.Forbidden, "You may not order for this group.")
+		wantFault(t, err, fault.Forbidden, "You may not order for this group.")
 		// She owns a server, and so sees what is offered on servers, but nothing on services.
 		sees := func(a access.Actor, table string) (n int64) {
 			if err := s.Read(t.Context()).Table(table + " t").Where(where(access.Visible(table, a, "t"))).Count(&n).Error; err != nil {
@@ -138,7 +138,7 @@ func where(w access.Where) string {
 
 // Nobody is called while a transaction is open: SQLite has one writer, and a
 // receiver that asks us something meanwhile gets its answer.
-func TestConsultedOutsideOfTransactions(t *testing.T) {
+func TestWebhooksOutsideTransactions(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
@@ -178,7 +178,7 @@ func TestConsultedOutsideOfTransactions(t *testing.T) {
 
 // A hook that runs before a job and fails has the job fail, and a retry of both
 // brings the order to its end.
-func TestBeforeFailsAndIsRetried(t *testing.T) {
+func TestFailedPreHookIsRetried(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
@@ -223,7 +223,7 @@ func TestBeforeFailsAndIsRetried(t *testing.T) {
 
 // A message about a submission that cannot be delivered, and its retry, change
 // nothing about an order that waits for approval.
-func TestNewsOfPendingOrder(t *testing.T) {
+func TestFailedNoticeOfPendingOrder(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
@@ -268,7 +268,7 @@ func TestHooksCostNoStatement(t *testing.T) {
 				t.Fatal("no signals are heard")
 			}
 		}
-		n := counting(t, s)
+		n := countStatements(t, s)
 		one := func() int64 {
 			before := n.Load()
 			if _, err := r.create(t, bar); err != nil {

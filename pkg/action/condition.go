@@ -54,8 +54,8 @@ var variables = [scopes][]string{
 	scopeServiceAction: {"service", "group", "user"},
 }
 
-// kinds are the types of the variables.
-var kinds = map[string]string{
+// variableTypes are the types of the variables.
+var variableTypes = map[string]string{
 	"order": "action.OrderFacts", "item": "action.ItemFacts", "server": "action.ServerFacts", "service": "action.ServiceFacts",
 	"group": "action.GroupFacts", "environment": "action.EnvironmentFacts", "user": "action.UserFacts",
 }
@@ -65,22 +65,22 @@ var kinds = map[string]string{
 type conditions struct {
 	envs [scopes]func() (*cel.Env, error)
 
-	programs *cache.Cache[source, cel.Program]
+	programs *cache.Cache[programKey, cel.Program]
 	compiled atomic.Int64 // how often something was compiled
 }
 
-// source is what a program is compiled from: the text is its own version.
-type source struct {
+// programKey is what a program is compiled from: the text is its own version.
+type programKey struct {
 	scope scope
 	text  string
 }
 
-// keptPrograms is how many programs are kept. Conditions are few, but each text that
+// maxPrograms is how many programs are kept. Conditions are few, but each text that
 // an administrator tries out is one more.
-const keptPrograms = 1024
+const maxPrograms = 1024
 
 func newConditions() *conditions {
-	c := &conditions{programs: cache.New[source, cel.Program](keptPrograms)}
+	c := &conditions{programs: cache.New[programKey, cel.Program](maxPrograms)}
 	for sc := range scopes {
 		c.envs[sc] = sync.OnceValues(func() (*cel.Env, error) { return newEnv(sc) })
 	}
@@ -96,7 +96,7 @@ func newEnv(sc scope) (*cel.Env, error) {
 		cel.ParserRecursionLimit(64),
 	}
 	for _, name := range variables[sc] {
-		opts = append(opts, cel.Variable(name, cel.ObjectType(kinds[name])))
+		opts = append(opts, cel.Variable(name, cel.ObjectType(variableTypes[name])))
 	}
 	return cel.NewEnv(opts...)
 }
@@ -113,7 +113,7 @@ func (c *conditions) check(sc scope, text string) error {
 
 // program returns the compiled form of a text.
 func (c *conditions) program(sc scope, text string) (cel.Program, error) {
-	at := source{sc, text}
+	at := programKey{sc, text}
 	if p, ok := c.programs.Get(at, time.Time{}); ok {
 		return p, nil
 	}
@@ -128,7 +128,7 @@ func (c *conditions) compile(sc scope, text string) (cel.Program, error) {
 	c.compiled.Add(1)
 	ast, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
-		return nil, complaint(sc, issues)
+		return nil, compileError(sc, issues)
 	}
 	if !ast.OutputType().IsExactType(types.BoolType) {
 		return nil, fault.InvalidField("/condition", "is %s, not true or false", ast.OutputType())
@@ -136,8 +136,8 @@ func (c *conditions) compile(sc scope, text string) (cel.Program, error) {
 	return env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxConditionCost), cel.InterruptCheckFrequency(64))
 }
 
-// complaint says where a text does not compile, and why.
-func complaint(sc scope, issues *cel.Issues) error {
+// compileError says where a text does not compile, and why.
+func compileError(sc scope, issues *cel.Issues) error {
 	first := issues.Errors()[0]
 	message := strings.Join(strings.Fields(first.Message), " ")
 	if len(message) > 300 {

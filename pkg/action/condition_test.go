@@ -140,12 +140,12 @@ func TestConditionsAreCompiledOnce(t *testing.T) {
 		t.Errorf("another text: %v, compiled %d times", err, c.compiled.Load())
 	}
 	// What people try out does not pile up.
-	for i := range keptPrograms + 10 {
+	for i := range maxPrograms + 10 {
 		if err := c.check(scopeOrder, "order.rate > "+time.Duration(i).String()[:1]+strings.Repeat(" ", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := c.programs.Len(); n > keptPrograms {
+	if n := c.programs.Len(); n > maxPrograms {
 		t.Errorf("%d programs are kept", n)
 	}
 }

@@ -58,7 +58,7 @@ func messageID() string { return "msg_" + uuid.NewString() }
 
 // send calls the action's receiver once.
 func (s *Service) send(ctx context.Context, x *models.Action, id string, body []byte, timeout time.Duration) (status, message string, err error) {
-	headers, secret, err := s.headersOf(x)
+	headers, secret, err := s.openHeaders(x)
 	if err != nil {
 		return "", "", err
 	}

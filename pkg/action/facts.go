@@ -107,25 +107,25 @@ func (f *Facts) activation(sc scope) map[string]any {
 	for _, name := range variables[sc] {
 		switch name {
 		case "order":
-			vars[name] = value(f.Order)
+			vars[name] = orZero(f.Order)
 		case "item":
-			vars[name] = value(f.Item)
+			vars[name] = orZero(f.Item)
 		case "server":
-			vars[name] = value(f.Server)
+			vars[name] = orZero(f.Server)
 		case "service":
-			vars[name] = value(f.Service)
+			vars[name] = orZero(f.Service)
 		case "group":
-			vars[name] = value(f.Group)
+			vars[name] = orZero(f.Group)
 		case "environment":
-			vars[name] = value(f.Environment)
+			vars[name] = orZero(f.Environment)
 		case "user":
-			vars[name] = value(f.User)
+			vars[name] = orZero(f.User)
 		}
 	}
 	return vars
 }
 
-func value[T any](p *T) *T {
+func orZero[T any](p *T) *T {
 	if p == nil {
 		return new(T)
 	}
@@ -146,15 +146,15 @@ func parameters(lists ...[]models.Param) map[string]string {
 	return out
 }
 
-// names looks titles up in the directory, without a query.
-type names struct {
+// factReader looks titles up in the directory, without a query.
+type factReader struct {
 	ctx context.Context
 	dir *refdata.Cache
 }
 
-var everything = access.System("halcyon")
+var system = access.System("halcyon")
 
-func (n names) of(table string, id models.ID) string {
+func (n factReader) title(table string, id models.ID) string {
 	if id == 0 {
 		return ""
 	}
@@ -163,11 +163,11 @@ func (n names) of(table string, id models.ID) string {
 		return "" // whatever needs the database next says so
 	}
 	defer titles.Release()
-	name, _ := titles.Title(everything, table, id)
+	name, _ := titles.Title(system, table, id)
 	return name
 }
 
-func (n names) group(id models.ID) *GroupFacts {
+func (n factReader) group(id models.ID) *GroupFacts {
 	g, err := n.dir.Group(n.ctx, id)
 	if err != nil {
 		return nil
@@ -175,14 +175,14 @@ func (n names) group(id models.ID) *GroupFacts {
 	return &GroupFacts{ID: g.ID.String(), Name: g.Name, Type: g.Type}
 }
 
-func (n names) environment(id models.ID) *EnvironmentFacts {
+func (n factReader) environment(id models.ID) *EnvironmentFacts {
 	if id == 0 {
 		return nil
 	}
-	return &EnvironmentFacts{ID: id.String(), Name: n.of(refdata.Environment, id)}
+	return &EnvironmentFacts{ID: id.String(), Name: n.title(refdata.Environment, id)}
 }
 
-func (n names) user(id models.ID) *UserFacts {
+func (n factReader) user(id models.ID) *UserFacts {
 	u, err := n.dir.UserByID(n.ctx, id)
 	if err != nil {
 		return nil
@@ -190,7 +190,7 @@ func (n names) user(id models.ID) *UserFacts {
 	return &UserFacts{ID: u.ID.String(), Username: u.Username, Email: u.Email}
 }
 
-func (n names) order(o *models.Order, p *order.Plan) *OrderFacts {
+func (n factReader) order(o *models.Order, p *order.Plan) *OrderFacts {
 	f := &OrderFacts{
 		ID: o.ID.String(), Name: o.Name, Status: string(o.Status), Summary: o.Summary, Rate: amount(o.Rate),
 		Environments: []string{}, Items: []ItemFacts{},
@@ -229,11 +229,11 @@ func (n names) order(o *models.Order, p *order.Plan) *OrderFacts {
 	return f
 }
 
-func (n names) item(it *models.OrderItem) *ItemFacts {
+func (n factReader) item(it *models.OrderItem) *ItemFacts {
 	f := &ItemFacts{Kind: string(it.Kind), Rate: amount(it.Rate), Parameters: map[string]string{}, Applications: []string{}}
 	switch it.Kind {
 	case models.ItemDeploy:
-		f.Name, f.Blueprint = it.Deploy.Name, n.of(refdata.Blueprints, it.Deploy.BlueprintID)
+		f.Name, f.Blueprint = it.Deploy.Name, n.title(refdata.Blueprints, it.Deploy.BlueprintID)
 		lists := [][]models.Param{it.Deploy.Parameters}
 		for _, arg := range it.Deploy.Arguments {
 			lists = append(lists, arg.Parameters)
@@ -253,20 +253,20 @@ func (n names) item(it *models.OrderItem) *ItemFacts {
 	return f
 }
 
-func (n names) server(sv *models.Server) *ServerFacts {
+func (n factReader) server(sv *models.Server) *ServerFacts {
 	return &ServerFacts{
 		ID: sv.ID.String(), Hostname: sv.Hostname, Status: string(sv.Status), PowerStatus: string(sv.PowerStatus), IP: sv.IP,
 		CPUs: int64(sv.CPUs), MemoryMB: int64(sv.MemoryMB), DiskGB: int64(sv.DiskGB),
-		OSFamily: sv.OSFamily, OSBuild: n.of(refdata.OSBuilds, sv.OSBuildID), Size: n.of(refdata.Sizes, sv.SizeID), Tier: sv.Tier,
+		OSFamily: sv.OSFamily, OSBuild: n.title(refdata.OSBuilds, sv.OSBuildID), Size: n.title(refdata.Sizes, sv.SizeID), Tier: sv.Tier,
 		Rate: amount(sv.Rate), ExpiresOn: sv.ExpiresOn,
 		Labels: append([]string{}, sv.Labels...), Parameters: parameters(sv.Parameters),
 	}
 }
 
-func (n names) service(svc *models.Service) *ServiceFacts {
+func (n factReader) service(svc *models.Service) *ServiceFacts {
 	return &ServiceFacts{
 		ID: svc.ID.String(), Name: svc.Name, Status: string(svc.Status),
-		Blueprint: n.of(refdata.Blueprints, svc.BlueprintID), Parameters: parameters(svc.Parameters),
+		Blueprint: n.title(refdata.Blueprints, svc.BlueprintID), Parameters: parameters(svc.Parameters),
 	}
 }
 
@@ -279,7 +279,7 @@ func (s *Service) factsOf(ctx context.Context, tx *store.Tx, j *models.Job) (*Fa
 		}
 		return f, nil
 	}
-	n := names{ctx, s.dir}
+	n := factReader{ctx, s.dir}
 	f := &Facts{Group: n.group(j.GroupID), User: n.user(j.OwnerID)}
 	if j.OrderID != 0 {
 		o, err := store.First[models.Order](tx.Where("id = ?", j.OrderID))

@@ -23,31 +23,31 @@ var _ order.Hooks = (*Service)(nil)
 
 // Consults implements order.Hooks.
 func (s *Service) Consults(ctx context.Context) (bool, error) {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return false, err
 	}
-	return is.consults, nil
+	return defs.hasApprovalWebhooks, nil
 }
 
 // Decide implements order.Hooks.
 func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *order.Plan, c *order.ExternalApproval) (order.Verdict, error) {
 	v := order.Verdict{}
-	m := moment{at: t, facts: func() (*Facts, error) {
+	m := triggerEvent{trigger: t, facts: func() (*Facts, error) {
 		f := s.orderFacts(tx, o, p)
 		if o.CreatedAt.Equal(tx.Now) {
 			f.Order.ID = "" // it may get another one when it has been agreed to
 		}
 		return f, nil
 	}}
-	err := s.each(tx, m, func(h hook, f *Facts) error {
+	err := s.forEachHook(tx, m, func(h hook, f *Facts) error {
 		if h.action.Kind == models.ActionWebhook {
-			return s.consult(tx, c, t, h, f)
+			return s.askWebhook(tx, c, t, h, f)
 		}
 		switch h.action.BuiltIn {
 		case models.BuiltInRefuse:
 			message, _ := models.ParamValue(h.action.Settings, "message")
-			return fault.Conflictf("%s (%s)", message, title(h.by))
+			return fault.Conflictf("%s (%s)", message, displayName(h.by))
 		case models.BuiltInRequireApproval:
 			if v.Approval == order.ByPolicy { // the first that holds decides
 				v = order.Verdict{Approval: order.Required, By: h.by.Name}
@@ -64,24 +64,24 @@ func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *mode
 	return v, err
 }
 
-// moment is a trigger point that has been reached.
-type moment struct {
-	at    models.Trigger
-	facts func() (*Facts, error) // made when there are any hooks
+// triggerEvent is a trigger point that has been reached.
+type triggerEvent struct {
+	trigger models.Trigger
+	facts   func() (*Facts, error) // made when there are any hooks
 	// undecided is told of a condition that cannot be decided; nil is for refusing
 	// with a Conflict.
 	undecided func(message string) error
 }
 
-// each calls do with the hooks of a trigger point whose conditions hold, in their
+// forEachHook calls do with the hooks of a trigger point whose conditions hold, in their
 // order.
-func (s *Service) each(tx *store.Tx, m moment, do func(h hook, f *Facts) error) error {
+func (s *Service) forEachHook(tx *store.Tx, m triggerEvent, do func(h hook, f *Facts) error) error {
 	ctx := tx.Statement.Context
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return err
 	}
-	list := is.hooks[m.at]
+	list := defs.hooks[m.trigger]
 	if len(list) == 0 {
 		return nil
 	}
@@ -90,11 +90,11 @@ func (s *Service) each(tx *store.Tx, m moment, do func(h hook, f *Facts) error) 
 		return err
 	}
 	for _, h := range list {
-		ok, err := s.conditions.holds(ctx, scopeOf(m.at), h.condition, f)
+		ok, err := s.conditions.holds(ctx, scopeOf(m.trigger), h.condition, f)
 		var undecided *undecidedError
 		switch {
 		case errors.As(err, &undecided):
-			message := title(h.by) + ": " + undecided.reason + "."
+			message := displayName(h.by) + ": " + undecided.reason + "."
 			if m.undecided == nil {
 				return fault.New(fault.Conflict, "%s", message)
 			}
@@ -109,54 +109,54 @@ func (s *Service) each(tx *store.Tx, m moment, do func(h hook, f *Facts) error) 
 	return nil
 }
 
-// noted gives what happens with conditions that cannot be decided after the fact: a
+// recordFailure gives what happens with conditions that cannot be decided after the fact: a
 // line of history, since what has happened is not undone for them.
-func noted(tx *store.Tx, object string, id models.ID) func(message string) error {
+func recordFailure(tx *store.Tx, object string, id models.ID) func(message string) error {
 	return func(message string) error {
-		return history.Add(tx, everything, object, id, "hook failed", message, nil, nil)
+		return history.Add(tx, system, object, id, "hook failed", message, nil, nil)
 	}
 }
 
-// title names what has an action run, for people.
-func title(by models.Named) string {
+// displayName names what has an action run, for people.
+func displayName(by models.Named) string {
 	kind := strings.ReplaceAll(by.Kind, "-", " ")
 	return strings.ToUpper(kind[:1]) + kind[1:] + " '" + by.Name + "'"
 }
 
 // orderFacts gives what is known of an order.
 func (s *Service) orderFacts(tx *store.Tx, o *models.Order, p *order.Plan) *Facts {
-	n := names{tx.Statement.Context, s.dir}
+	n := factReader{tx.Statement.Context, s.dir}
 	return &Facts{Order: n.order(o, p), Group: n.group(o.GroupID), User: n.user(o.OwnerID)}
 }
 
-// consultTime is how long those who have to agree to an order may take: whoever
+// approvalTimeout is how long those who have to agree to an order may take: whoever
 // submits it waits.
-const consultTime = 5 * time.Second
+const approvalTimeout = 5 * time.Second
 
-// consult asks a webhook to agree.
-func (s *Service) consult(tx *store.Tx, c *order.ExternalApproval, t models.Trigger, h hook, f *Facts) error {
+// askWebhook asks a webhook to agree.
+func (s *Service) askWebhook(tx *store.Tx, c *order.ExternalApproval, t models.Trigger, h hook, f *Facts) error {
 	body, err := payload(string(t), tx.Now, h.action, h.by, nil, nil, f)
 	if err != nil {
 		return err
 	}
 	key := fmt.Sprintf("%s %s %s v%d, action v%d", t, h.by.Kind, h.by.ID, h.version, h.action.Version)
 	return c.Ask(order.Call{Key: key, Send: func(ctx context.Context) error {
-		timeout := min(time.Duration(h.action.Timeout)*time.Second, consultTime)
+		timeout := min(time.Duration(h.action.Timeout)*time.Second, approvalTimeout)
 		_, _, err := s.send(ctx, h.action, messageID(), body, timeout)
 		if err == nil {
 			return nil
 		}
-		return fault.Wrap(fault.Conflict, err, "%s did not agree. %s", title(h.by), fault.From(err).Message)
+		return fault.Wrap(fault.Conflict, err, "%s did not agree. %s", displayName(h.by), fault.From(err).Message)
 	}})
 }
 
 // Follow implements order.Hooks.
 func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *models.Order, p *order.Plan) error {
-	m := moment{
-		at: t, facts: func() (*Facts, error) { return s.orderFacts(tx, o, p), nil },
-		undecided: noted(tx, models.ObjectOrder, o.ID),
+	m := triggerEvent{
+		trigger: t, facts: func() (*Facts, error) { return s.orderFacts(tx, o, p), nil },
+		undecided: recordFailure(tx, models.ObjectOrder, o.ID),
 	}
-	return s.each(tx, m, func(h hook, f *Facts) error {
+	return s.forEachHook(tx, m, func(h hook, f *Facts) error {
 		// The order goes on while the job waits: it tells what is the case now.
 		known, err := json.Marshal(f)
 		if err != nil {
@@ -184,8 +184,8 @@ func (s *Service) insert(tx *store.Tx, t models.Trigger, h hook, spec job.Spec) 
 // server's own job for the last.
 func (s *Service) Before(tx *store.Tx, t models.Trigger, w order.Work, spec job.Spec) (models.ID, error) {
 	last := models.ID(0)
-	m := moment{at: t, facts: func() (*Facts, error) { return s.workFacts(tx, w) }}
-	err := s.each(tx, m, func(h hook, _ *Facts) error {
+	m := triggerEvent{trigger: t, facts: func() (*Facts, error) { return s.workFacts(tx, w) }}
+	err := s.forEachHook(tx, m, func(h hook, _ *Facts) error {
 		before := spec
 		before.PrerequisiteID = last
 		j, err := s.insert(tx, t, h, before)
@@ -199,7 +199,7 @@ func (s *Service) Before(tx *store.Tx, t models.Trigger, w order.Work, spec job.
 }
 
 func (s *Service) workFacts(tx *store.Tx, w order.Work) (*Facts, error) {
-	n := names{tx.Statement.Context, s.dir}
+	n := factReader{tx.Statement.Context, s.dir}
 	f := &Facts{
 		Order: n.order(w.Order, nil), Item: n.item(w.Item), Server: n.server(w.Server),
 		Group: n.group(w.Order.GroupID), Environment: n.environment(w.Server.EnvironmentID), User: n.user(w.Order.OwnerID),
@@ -217,8 +217,8 @@ func (s *Service) workFacts(tx *store.Tx, w order.Work) (*Facts, error) {
 	return f, nil
 }
 
-// after are the trigger points behind jobs that went well.
-var after = map[models.JobType]models.Trigger{
+// triggerAfter are the trigger points behind jobs that went well.
+var triggerAfter = map[models.JobType]models.Trigger{
 	models.JobProvision: models.PostProvision,
 	models.JobDecom:     models.PostDecom,
 	models.JobModify:    models.PostModify,
@@ -228,7 +228,7 @@ var after = map[models.JobType]models.Trigger{
 // are put on it, and what comes after the job begins. One does not wait for the
 // other.
 func (s *Service) Ended(tx *store.Tx, j *models.Job) error {
-	t, ok := after[j.Type]
+	t, ok := triggerAfter[j.Type]
 	if !ok || j.Status != models.JobSuccess {
 		return nil
 	}
@@ -241,11 +241,11 @@ func (s *Service) Ended(tx *store.Tx, j *models.Job) error {
 			return err
 		}
 	}
-	m := moment{
-		at: t, facts: func() (*Facts, error) { return s.factsOf(tx.Statement.Context, tx, j) },
-		undecided: noted(tx, models.ObjectServer, j.ServerID),
+	m := triggerEvent{
+		trigger: t, facts: func() (*Facts, error) { return s.factsOf(tx.Statement.Context, tx, j) },
+		undecided: recordFailure(tx, models.ObjectServer, j.ServerID),
 	}
-	return s.each(tx, m, func(h hook, _ *Facts) error {
+	return s.forEachHook(tx, m, func(h hook, _ *Facts) error {
 		_, err := s.insert(tx, t, h, spec)
 		return err
 	})
@@ -256,7 +256,7 @@ func (s *Service) install(tx *store.Tx, t models.Trigger, j *models.Job, spec jo
 	for _, id := range j.Args.Applications {
 		app, err := store.First[models.Application](tx.Where("id = ?", id))
 		if fault.Is(err, fault.NotFound) {
-			if err := history.Add(tx, everything, models.ObjectServer, j.ServerID, "application missing", "Application id "+id.String()+" was deleted meanwhile.", nil, nil); err != nil {
+			if err := history.Add(tx, system, models.ObjectServer, j.ServerID, "application missing", "Application id "+id.String()+" was deleted meanwhile.", nil, nil); err != nil {
 				return err
 			}
 			continue
@@ -290,7 +290,7 @@ func (s *Service) FitApplications(tx *store.Tx, refs []string, build *models.OSB
 	wrong = map[int]string{}
 	seen := map[models.ID]bool{}
 	for i, ref := range refs {
-		switch app := named(all, ref); {
+		switch app := findApplication(all, ref); {
 		case app == nil:
 			wrong[i] = fmt.Sprintf("%q does not exist", ref)
 		case build != nil && !app.Fits(build):
@@ -310,15 +310,15 @@ func (s *Service) FitApplications(tx *store.Tx, refs []string, build *models.OSB
 	return ids, wrong, known, nil
 }
 
-// named finds an application by any form of id, or by its name.
-func named(all []models.Application, ref string) *models.Application {
-	for _, is := range []func(x *models.Application) bool{
+// findApplication finds an application by any form of id, or by its name.
+func findApplication(all []models.Application, ref string) *models.Application {
+	for _, matches := range []func(x *models.Application) bool{
 		func(x *models.Application) bool { return x.ID.String() == ref || x.GlobalID == ref || x.UUID == ref },
 		func(x *models.Application) bool { return x.Name == ref },
 		func(x *models.Application) bool { return strings.EqualFold(x.Name, ref) },
 	} {
 		for i := range all {
-			if is(&all[i]) {
+			if matches(&all[i]) {
 				return &all[i]
 			}
 		}

@@ -9,22 +9,22 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// given checks what the caller says against the action's inputs and gives its
+// parseInputs checks what the caller says against the action's inputs and gives its
 // canonical form, with the defaults of what was not said.
-func given(x *models.Action, said []models.Param, now time.Time) ([]models.Param, error) {
+func parseInputs(x *models.Action, params []models.Param, now time.Time) ([]models.Param, error) {
 	var bad []fault.Field
 	out := []models.Param{}
-	complain := func(name, reason string) {
+	addFault := func(name, reason string) {
 		bad = append(bad, fault.Field{Pointer: "/parameters/" + name, Reason: reason})
 	}
 	known := make([]string, len(x.Inputs))
 	for i, in := range x.Inputs {
 		known[i] = in.Name
 	}
-	for _, p := range said {
+	for _, p := range params {
 		i := slices.IndexFunc(x.Inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(p.Name) })
 		if i < 0 {
-			complain(p.Name, "is no parameter that is known here")
+			addFault(p.Name, "is no parameter that is known here")
 			continue
 		}
 		if p.Value == "" {
@@ -32,20 +32,20 @@ func given(x *models.Action, said []models.Param, now time.Time) ([]models.Param
 		}
 		v, err := x.Inputs[i].Parse(p.Value, now)
 		if err != nil {
-			complain(p.Name, err.Error())
+			addFault(p.Name, err.Error())
 			continue
 		}
 		out = append(out, models.Param{Name: x.Inputs[i].Name, Value: v})
 	}
 	for _, in := range x.Inputs {
-		if v, _ := models.ParamValue(said, in.Name); v != "" {
+		if v, _ := models.ParamValue(params, in.Name); v != "" {
 			continue
 		}
 		switch {
 		case in.Default != "":
 			out = append(out, models.Param{Name: in.Name, Value: in.Default})
 		case in.Required:
-			complain(in.Name, "is required")
+			addFault(in.Name, "is required")
 		}
 	}
 	if err := fault.InvalidFields(bad); err != nil {

@@ -37,20 +37,20 @@ type Outcome struct {
 // OnServers gives what is offered on servers, whether or not it can be run on a
 // certain one: that is CanRunOnServer's to say.
 func (s *Service) OnServers(ctx context.Context) ([]Offer, error) {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return offers(is.servers), nil
+	return offers(defs.servers), nil
 }
 
 // OnServices gives what is offered on services, as OnServers does.
 func (s *Service) OnServices(ctx context.Context) ([]Offer, error) {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return offers(is.services), nil
+	return offers(defs.services), nil
 }
 
 func offers(list []offer) []Offer {
@@ -74,11 +74,11 @@ func find(list []offer, id models.ID) (*offer, error) {
 
 // CanRunOnServer guards the run of a server action.
 func (s *Service) CanRunOnServer(ctx context.Context, a access.Actor, id models.ID, sv *models.Server) error {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return err
 	}
-	x, err := find(is.servers, id)
+	x, err := find(defs.servers, id)
 	if err != nil {
 		return err
 	}
@@ -102,9 +102,9 @@ func (s *Service) canRunOnServer(ctx context.Context, a access.Actor, x *offer, 
 	if x.condition == "" {
 		return nil
 	}
-	n := names{ctx, s.dir}
+	n := factReader{ctx, s.dir}
 	f := &Facts{Server: n.server(sv), Group: n.group(sv.GroupID), Environment: n.environment(sv.EnvironmentID), User: n.user(a.ID)}
-	return s.meant(ctx, x, scopeServerAction, f, sv.Hostname)
+	return s.checkCondition(ctx, x, scopeServerAction, f, sv.Hostname)
 }
 
 // builtInGuards are the guards of the servers' own actions.
@@ -129,28 +129,28 @@ func (s *Service) canOrder(a access.Actor, x *offer, group models.ID) error {
 	return order.CanOrderFor(a, group)
 }
 
-// meant is a Conflict unless the offer's condition holds.
-func (s *Service) meant(ctx context.Context, x *offer, sc scope, f *Facts, on string) error {
+// checkCondition is a Conflict unless the offer's condition holds.
+func (s *Service) checkCondition(ctx context.Context, x *offer, sc scope, f *Facts, target string) error {
 	ok, err := s.conditions.holds(ctx, sc, x.condition, f)
 	var undecided *undecidedError
 	switch {
 	case errors.As(err, &undecided):
-		return fault.Conflictf("%s: %s.", title(x.by), undecided.reason)
+		return fault.Conflictf("%s: %s.", displayName(x.by), undecided.reason)
 	case err != nil:
 		return err
 	case !ok:
-		return fault.Conflictf("%s is not meant for %s as it is.", x.by.Name, on)
+		return fault.Conflictf("%s is not meant for %s as it is.", x.by.Name, target)
 	}
 	return nil
 }
 
 // CanRunOnService guards the run of a service action.
 func (s *Service) CanRunOnService(ctx context.Context, a access.Actor, id models.ID, svc *models.Service) error {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return err
 	}
-	x, err := find(is.services, id)
+	x, err := find(defs.services, id)
 	if err != nil {
 		return err
 	}
@@ -167,18 +167,18 @@ func (s *Service) canRunOnService(ctx context.Context, a access.Actor, x *offer,
 	if x.condition == "" {
 		return nil
 	}
-	n := names{ctx, s.dir}
-	return s.meant(ctx, x, scopeServiceAction, &Facts{Service: n.service(svc), Group: n.group(svc.GroupID), User: n.user(a.ID)}, svc.Name)
+	n := factReader{ctx, s.dir}
+	return s.checkCondition(ctx, x, scopeServiceAction, &Facts{Service: n.service(svc), Group: n.group(svc.GroupID), User: n.user(a.ID)}, svc.Name)
 }
 
 // RunOnServer runs a server action, by an order if it requires approval. Bad
 // parameters are a 400 that names them and those that are known.
 func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, id models.ID, params []models.Param) (Outcome, error) {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	x, err := find(is.servers, id)
+	x, err := find(defs.servers, id)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -189,7 +189,7 @@ func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, i
 	if err := s.canRunOnServer(ctx, a, x, sv); err != nil {
 		return Outcome{}, err
 	}
-	if params, err = given(x.action, params, s.store.Now()); err != nil {
+	if params, err = parseInputs(x.action, params, s.store.Now()); err != nil {
 		return Outcome{}, err
 	}
 	if x.approval {
@@ -216,11 +216,11 @@ func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, i
 // RunOnService runs a service action, as RunOnServer does. A built-in action works
 // on each server of the service.
 func (s *Service) RunOnService(ctx context.Context, a access.Actor, ref string, id models.ID, params []models.Param) (Outcome, error) {
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	x, err := find(is.services, id)
+	x, err := find(defs.services, id)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -231,7 +231,7 @@ func (s *Service) RunOnService(ctx context.Context, a access.Actor, ref string, 
 	if err := s.canRunOnService(ctx, a, x, svc); err != nil {
 		return Outcome{}, err
 	}
-	if params, err = given(x.action, params, s.store.Now()); err != nil {
+	if params, err = parseInputs(x.action, params, s.store.Now()); err != nil {
 		return Outcome{}, err
 	}
 	if x.approval {
@@ -295,13 +295,13 @@ func (s *Service) start(tx *store.Tx, a access.Actor, x *offer, spec job.Spec, s
 // Offered implements order.Hooks.
 func (s *Service) Offered(tx *store.Tx, a access.Actor, it *models.ActionItem, sv *models.Server, svc *models.Service) (bool, error) {
 	ctx := tx.Statement.Context
-	is, err := s.defined.get(ctx)
+	defs, err := s.definitions.get(ctx)
 	if err != nil {
 		return false, err
 	}
-	list := is.servers
+	list := defs.servers
 	if svc != nil {
-		list = is.services
+		list = defs.services
 	}
 	x, err := find(list, it.ActionID)
 	if err != nil {
@@ -315,7 +315,7 @@ func (s *Service) Offered(tx *store.Tx, a access.Actor, it *models.ActionItem, s
 	if err != nil {
 		return false, err
 	}
-	params, err := given(x.action, it.Parameters, tx.Now)
+	params, err := parseInputs(x.action, it.Parameters, tx.Now)
 	if err != nil {
 		return false, err
 	}
@@ -325,19 +325,19 @@ func (s *Service) Offered(tx *store.Tx, a access.Actor, it *models.ActionItem, s
 
 // Run implements order.Hooks.
 func (s *Service) Run(tx *store.Tx, o *models.Order, it *models.OrderItem) error {
-	is, err := s.defined.get(tx.Statement.Context)
+	defs, err := s.definitions.get(tx.Statement.Context)
 	if err != nil {
 		return err
 	}
 	d := it.Action
 	spec := job.Spec{OrderID: o.ID, OrderItemID: it.ID, OwnerID: o.OwnerID, GroupID: o.GroupID, ServiceID: d.ServiceID}
-	list := is.services
+	list := defs.services
 	var sv *models.Server
 	if d.ServerID != 0 {
 		if sv, err = store.First[models.Server](tx.ForUpdate().Where("id = ?", d.ServerID)); err != nil {
 			return err
 		}
-		list = is.servers
+		list = defs.servers
 	}
 	x, err := find(list, d.ActionID)
 	if err != nil {

@@ -264,16 +264,16 @@ func (r *rig) order(t *testing.T, id models.ID) *models.Order {
 	return o
 }
 
-// wants fails the test unless err carries the code and these words.
-func wants(t *testing.T, err error, code fault.Code, message string) {
+// wantFault fails the test unless err carries the code and these words.
+func wantFault(t *testing.T, err error, code fault.Code, message string) {
 	t.Helper()
 	if !fault.Is(err, code) || fault.From(err).Message != message {
 		t.Errorf("%v, want %s: %s", err, code, message)
 	}
 }
 
-// counting counts the statements on a store from now on.
-func counting(t *testing.T, s *store.Store) *atomic.Int64 {
+// countStatements counts the statements on a store from now on.
+func countStatements(t *testing.T, s *store.Store) *atomic.Int64 {
 	t.Helper()
 	n := new(atomic.Int64)
 	count := func(*gorm.DB) { n.Add(1) }

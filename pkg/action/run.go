@@ -20,15 +20,15 @@ import (
 	"halcyon/pkg/store"
 )
 
-// run is what jobs of the type action do: those that run what is defined here, and,
+// jobKind is what jobs of the type action do: those that run what is defined here, and,
 // through inner, those of the servers' own actions.
-type run struct {
+type jobKind struct {
 	*Service
 	inner job.Kind
 }
 
-// machineActions are the built-in actions that are also servers' own.
-var machineActions = map[models.BuiltIn]string{
+// serverActions are the built-in actions that are also servers' own.
+var serverActions = map[models.BuiltIn]string{
 	models.BuiltInPowerOn:  server.ActionPowerOn,
 	models.BuiltInPowerOff: server.ActionPowerOff,
 	models.BuiltInReboot:   server.ActionReboot,
@@ -37,7 +37,7 @@ var machineActions = map[models.BuiltIn]string{
 }
 
 // Steps implements job.Kind.
-func (k run) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.Step, error) {
+func (k jobKind) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.Step, error) {
 	r := j.Args.Run
 	if r == nil {
 		return k.inner.Steps(ctx, read, j)
@@ -75,7 +75,7 @@ func (k run) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.St
 			return nil, err
 		}
 		if j.ServerID == 0 {
-			list = scoped(list, targets[i].ID)
+			list = perServer(list, targets[i].ID)
 		}
 		steps = append(steps, list...)
 	}
@@ -91,10 +91,10 @@ func targetsOf(read *store.Tx, j *models.Job) ([]models.Server, error) {
 	return store.Find[models.Server](read.Where("service_id = ? AND status = ?", j.ServiceID, models.ServerActive).Order("id"))
 }
 
-// scoped gives steps on one server of several memos and names of their own.
-func scoped(list []job.Step, id models.ID) []job.Step {
+// perServer gives steps on one server of several memos and names of their own.
+func perServer(list []job.Step, id models.ID) []job.Step {
 	prefix := "server " + id.String() + " "
-	within := func(memo provider.Memo, do func(own provider.Memo)) {
+	withOwnMemo := func(memo provider.Memo, do func(own provider.Memo)) {
 		own := provider.Memo{}
 		for k, v := range memo {
 			if key, ok := strings.CutPrefix(k, prefix); ok {
@@ -112,13 +112,13 @@ func scoped(list []job.Step, id models.ID) []job.Step {
 		out[i] = job.Step{Step: provider.Step{Name: step.Name + "-" + id.String(), Title: step.Title}}
 		if step.Run != nil {
 			out[i].Run = func(ctx context.Context, memo provider.Memo) (wait time.Duration, err error) {
-				within(memo, func(own provider.Memo) { wait, err = step.Run(ctx, own) })
+				withOwnMemo(memo, func(own provider.Memo) { wait, err = step.Run(ctx, own) })
 				return wait, err
 			}
 		}
 		if step.Apply != nil {
 			out[i].Apply = func(tx *store.Tx, j *models.Job, memo provider.Memo) (err error) {
-				within(memo, func(own provider.Memo) { err = step.Apply(tx, j, own) })
+				withOwnMemo(memo, func(own provider.Memo) { err = step.Apply(tx, j, own) })
 				return err
 			}
 		}
@@ -127,8 +127,8 @@ func scoped(list []job.Step, id models.ID) []job.Step {
 }
 
 // builtIn gives the steps of a built-in action on one server.
-func (k run) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *models.Action, sv *models.Server) ([]job.Step, error) {
-	if action, ok := machineActions[x.BuiltIn]; ok {
+func (k jobKind) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *models.Action, sv *models.Server) ([]job.Step, error) {
+	if action, ok := serverActions[x.BuiltIn]; ok {
 		own := *j
 		own.Action, own.ServerID, own.Args = action, sv.ID, models.JobArgs{}
 		if action == server.ActionSnapshot {
@@ -145,7 +145,7 @@ func (k run) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *mode
 	case models.BuiltInDecommission:
 		return []job.Step{k.decommission(j, sv)}, nil
 	case models.BuiltInAddLabel, models.BuiltInAddNote, models.BuiltInSetParameter, models.BuiltInSetExpiration:
-		return []job.Step{k.write(x, sv)}, nil
+		return []job.Step{k.updateServer(x, sv)}, nil
 	case models.BuiltInRefuse, models.BuiltInRequireApproval, models.BuiltInApprove, models.BuiltInPowerOn, models.BuiltInPowerOff,
 		models.BuiltInReboot, models.BuiltInRefresh, models.BuiltInSnapshot:
 	}
@@ -153,7 +153,7 @@ func (k run) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *mode
 }
 
 // setting gives what a built-in action is told: by who runs it, if they were asked.
-func (k run) setting(x *models.Action, j *models.Job, name string) string {
+func (k jobKind) setting(x *models.Action, j *models.Job, name string) string {
 	if v, ok := models.ParamValue(j.Args.Run.Params, name); ok {
 		return v
 	}
@@ -161,8 +161,8 @@ func (k run) setting(x *models.Action, j *models.Job, name string) string {
 	return v
 }
 
-// write is the step that changes what we know of a server.
-func (k run) write(x *models.Action, sv *models.Server) job.Step {
+// updateServer is the step that changes what we know of a server.
+func (k jobKind) updateServer(x *models.Action, sv *models.Server) job.Step {
 	return job.Step{
 		Step: provider.Step{Name: string(x.BuiltIn), Title: x.Name + " on " + sv.Hostname},
 		Apply: func(tx *store.Tx, j *models.Job, _ provider.Memo) error {
@@ -209,7 +209,7 @@ func (k run) write(x *models.Action, sv *models.Server) job.Step {
 			if err := store.Save(tx, row); err != nil {
 				return err
 			}
-			return history.Add(tx, everything, models.ObjectServer, row.ID, "changed", title(j.Args.Run.By)+", job id "+j.ID.String(), before, after)
+			return history.Add(tx, system, models.ObjectServer, row.ID, "changed", displayName(j.Args.Run.By)+", job id "+j.ID.String(), before, after)
 		},
 	}
 }
@@ -230,7 +230,7 @@ const memoOrder = "order"
 // decommission is the step that orders the removal of a server, on behalf of the
 // job's owner. The order's name has it found again when a process died after it
 // was made.
-func (k run) decommission(j *models.Job, sv *models.Server) job.Step {
+func (k jobKind) decommission(j *models.Job, sv *models.Server) job.Step {
 	return job.Step{Step: provider.Step{
 		Name: "decommission", Title: "Ordering the removal of " + sv.Hostname,
 		Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
@@ -238,12 +238,12 @@ func (k run) decommission(j *models.Job, sv *models.Server) job.Step {
 				return 0, nil
 			}
 			name := fmt.Sprintf("Removal of %s by job id %s", sv.Hostname, j.ID)
-			made, err := store.Find[models.Order](k.store.Read(ctx).Where("owner_id = ? AND name = ?", j.OwnerID, name).Order("id").Limit(1))
+			existing, err := store.Find[models.Order](k.store.Read(ctx).Where("owner_id = ? AND name = ?", j.OwnerID, name).Order("id").Limit(1))
 			if err != nil {
 				return 0, err
 			}
-			if len(made) > 0 {
-				memo[memoOrder] = made[0].ID.String()
+			if len(existing) > 0 {
+				memo[memoOrder] = existing[0].ID.String()
 				return 0, nil
 			}
 			a, err := k.actor(ctx, j.OwnerID)
@@ -278,7 +278,7 @@ func (s *Service) actor(ctx context.Context, id models.ID) (access.Actor, error)
 
 // Cleanup implements job.Kind. What a webhook or a built-in action has done stays
 // done.
-func (k run) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
+func (k jobKind) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
 	if j.Args.Run == nil {
 		return k.inner.Cleanup(ctx, read, j, memo)
 	}
@@ -286,7 +286,7 @@ func (k run) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo pr
 }
 
 // Started implements job.Kind.
-func (k run) Started(tx *store.Tx, j *models.Job) error {
+func (k jobKind) Started(tx *store.Tx, j *models.Job) error {
 	r := j.Args.Run
 	if r == nil || r.Trigger == "" && j.ServerID != 0 {
 		return k.inner.Started(tx, j) // the server has to be there
@@ -295,12 +295,12 @@ func (k run) Started(tx *store.Tx, j *models.Job) error {
 }
 
 // Succeeded implements job.Kind.
-func (k run) Succeeded(tx *store.Tx, j *models.Job, memo provider.Memo) error {
+func (k jobKind) Succeeded(tx *store.Tx, j *models.Job, memo provider.Memo) error {
 	r := j.Args.Run
 	if r == nil {
 		return k.inner.Succeeded(tx, j, memo)
 	}
-	lines := []string{title(r.By) + " ran " + j.Action + "."}
+	lines := []string{displayName(r.By) + " ran " + j.Action + "."}
 	if r.By.Kind == models.ByApplication {
 		lines[0] = r.By.Name + " is installed."
 	}
@@ -316,27 +316,27 @@ func (k run) Succeeded(tx *store.Tx, j *models.Job, memo provider.Memo) error {
 		lines = append(lines, memo[memoMessage])
 	}
 	j.Output = strings.Join(lines, "\n")
-	return k.tell(tx, j, "ran", "Job id "+j.ID.String())
+	return k.recordEnd(tx, j, "ran", "Job id "+j.ID.String())
 }
 
 // Failed implements job.Kind.
-func (k run) Failed(tx *store.Tx, j *models.Job, memo provider.Memo, reason string) error {
+func (k jobKind) Failed(tx *store.Tx, j *models.Job, memo provider.Memo, reason string) error {
 	if j.Args.Run == nil {
 		return k.inner.Failed(tx, j, memo, reason)
 	}
-	return k.tell(tx, j, "failed", reason)
+	return k.recordEnd(tx, j, "failed", reason)
 }
 
 // Canceled implements job.Kind.
-func (k run) Canceled(tx *store.Tx, j *models.Job, memo provider.Memo) error {
+func (k jobKind) Canceled(tx *store.Tx, j *models.Job, memo provider.Memo) error {
 	if j.Args.Run == nil {
 		return k.inner.Canceled(tx, j, memo)
 	}
-	return k.tell(tx, j, "canceled", "Job id "+j.ID.String())
+	return k.recordEnd(tx, j, "canceled", "Job id "+j.ID.String())
 }
 
-// tell writes into the history of what the job was about how it ended.
-func (k run) tell(tx *store.Tx, j *models.Job, how, message string) error {
+// recordEnd writes into the history of what the job was about how it ended.
+func (k jobKind) recordEnd(tx *store.Tx, j *models.Job, how, message string) error {
 	object, id := models.ObjectOrder, j.OrderID
 	switch {
 	case j.ServerID != 0:
@@ -345,12 +345,12 @@ func (k run) tell(tx *store.Tx, j *models.Job, how, message string) error {
 		object, id = models.ObjectService, j.ServiceID
 	}
 	r := j.Args.Run
-	return history.Add(tx, everything, object, id, strings.ReplaceAll(r.By.Kind, "-", " ")+" "+how, r.By.Name+": "+message, nil, nil)
+	return history.Add(tx, system, object, id, strings.ReplaceAll(r.By.Kind, "-", " ")+" "+how, r.By.Name+": "+message, nil, nil)
 }
 
 // Retryable implements job.Retryable: what somebody asked for needs the server as
 // it was.
-func (k run) Retryable(tx *store.Tx, j *models.Job) error {
+func (k jobKind) Retryable(tx *store.Tx, j *models.Job) error {
 	r := j.Args.Run
 	if r == nil {
 		if inner, ok := k.inner.(job.Retryable); ok {
@@ -369,7 +369,7 @@ func (k run) Retryable(tx *store.Tx, j *models.Job) error {
 }
 
 // Retried implements job.Kind.
-func (k run) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
+func (k jobKind) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	if j.Args.Run == nil {
 		return k.inner.Retried(tx, j)
 	}

@@ -39,7 +39,7 @@ const (
 	// are there to be named in the complaint.
 	maxEntries = 64
 
-	ratioFree = 1 << 20
+	ratioExempt = 1 << 20
 )
 
 // Manifest is a row on its way out.
@@ -56,9 +56,9 @@ type manifest struct {
 	Content any    `json:"content"`
 }
 
-// written is the time that all files of all bundles have, the first that a zip can
+// modTime is the time that all files of all bundles have, the first that a zip can
 // tell: the same row makes the same bytes.
-var written = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
+var modTime = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // Write gives the zip of a row.
 func Write(m Manifest) ([]byte, error) {
@@ -71,7 +71,7 @@ func Write(m Manifest) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
-	h := &zip.FileHeader{Name: ManifestName, Method: zip.Deflate, Modified: written}
+	h := &zip.FileHeader{Name: ManifestName, Method: zip.Deflate, Modified: modTime}
 	h.SetMode(0o644)
 	w, err := z.CreateHeader(h)
 	if err != nil {
@@ -96,7 +96,7 @@ func Read(data []byte, kind string) (*jsonbody.Value, error) {
 	}
 	n, err := jsonbody.Parse(text)
 	if err != nil {
-		return nil, inManifest(err)
+		return nil, manifestFault(err)
 	}
 	version, of, content := n.Field("schema-version"), n.Field("kind"), n.Field("content")
 	if v := version.Int(); version.Present() && v != Version {
@@ -115,13 +115,13 @@ func Read(data []byte, kind string) (*jsonbody.Value, error) {
 	}
 	n.Done()
 	if err := n.Faults().Err(); err != nil {
-		return nil, inManifest(err)
+		return nil, manifestFault(err)
 	}
 	return content, nil
 }
 
-// inManifest says of a fault of a JSON text which text it was.
-func inManifest(err error) error {
+// manifestFault says of a fault of a JSON text which text it was.
+func manifestFault(err error) error {
 	e := *fault.From(err)
 	e.Message = ManifestName + ": " + e.Message
 	return &e
@@ -153,7 +153,7 @@ func unpack(data []byte) ([]byte, error) {
 	if found == nil {
 		return nil, fault.Invalidf("The zip has no file %s.", ManifestName)
 	}
-	return content(found, len(data))
+	return readEntry(found, len(data))
 }
 
 // checkEntry refuses every entry that is not the manifest, plain and readable.
@@ -196,20 +196,20 @@ func checkName(name string) error {
 	return nil
 }
 
-// content reads a file out of a zip of so many bytes, and counts what comes.
-func content(f *zip.File, zipped int) ([]byte, error) {
+// readEntry reads a file out of a zip of so many bytes, and counts what comes.
+func readEntry(f *zip.File, zipped int) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "The zip's file %s cannot be read.", f.Name)
 	}
 	defer r.Close()
 	packed := min(f.CompressedSize64, uint64(zipped)) //nolint:gosec // a length is not negative
-	most := min(max(packed*MaxRatio, ratioFree), MaxUnpacked)
-	data, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	limit := min(max(packed*MaxRatio, ratioExempt), MaxUnpacked)
+	data, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	switch {
-	case uint64(len(data)) > most && most < MaxUnpacked:
+	case uint64(len(data)) > limit && limit < MaxUnpacked:
 		return nil, fault.Invalidf("The zip's file %s comes to more than %d times its packed size.", f.Name, MaxRatio)
-	case uint64(len(data)) > most:
+	case uint64(len(data)) > limit:
 		return nil, fault.Invalidf("The zip's file %s comes to more than %d bytes.", f.Name, MaxUnpacked)
 	case err != nil:
 		return nil, fault.Wrap(fault.Invalid, err, "The zip's file %s is damaged.", f.Name)

@@ -208,15 +208,15 @@ func (d *Demo) History(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	right := rocky.Templates[0].Template
-	template := func(name string) error {
+	original := rocky.Templates[0].Template
+	setTemplate := func(name string) error {
 		_, err := d.Catalog.OSBuilds.Update(ctx, access.System("demo"), "2", func(o *models.OSBuild) error {
 			o.Templates[0].Template = name
 			return nil
 		})
 		return err
 	}
-	if err := template("rocky-9-missing"); err != nil {
+	if err := setTemplate("rocky-9-missing"); err != nil {
 		return err
 	}
 	failing, err := d.Orders.Create(ctx, requestor, server(foo, simple, 2, "small"))
@@ -224,14 +224,14 @@ func (d *Demo) History(ctx context.Context) error {
 		return err
 	}
 	for _, o := range []*models.Order{first, failing} {
-		if err := d.ended(ctx, requestor, o.ID); err != nil {
+		if err := d.waitUntilEnded(ctx, requestor, o.ID); err != nil {
 			return err
 		}
 	}
-	return template(right)
+	return setTemplate(original)
 }
 
-func (d *Demo) ended(ctx context.Context, a access.Actor, id models.ID) error {
+func (d *Demo) waitUntilEnded(ctx context.Context, a access.Actor, id models.ID) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -255,9 +255,9 @@ func (d *Demo) actor(ctx context.Context, id models.ID) (access.Actor, error) {
 	return d.Directory.Actor(ctx, u, "")
 }
 
-// Moved tells an installation that its vCenter has another address since the
+// UpdateVCenter tells an installation that its vCenter has another address since the
 // last start.
-func (d *Demo) Moved(ctx context.Context, vc VCenter) error {
+func (d *Demo) UpdateVCenter(ctx context.Context, vc VCenter) error {
 	_, err := d.Catalog.Handlers.Update(ctx, access.System("demo"), "1", func(h *models.ResourceHandler) error {
 		h.URL, h.Username, h.NewPassword = vc.URL, vc.Username, vc.Password
 		return nil

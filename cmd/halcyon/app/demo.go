@@ -25,7 +25,7 @@ func (a *App) Fill(ctx context.Context, vc demo.VCenter) error {
 		return err
 	}
 	if !empty {
-		return d.Moved(ctx, vc)
+		return d.UpdateVCenter(ctx, vc)
 	}
 	if err := d.Seed(ctx, vc); err != nil {
 		return err

@@ -429,7 +429,7 @@ func (p *player) move(to string) error {
 	d := &demo.Demo{Catalog: p.cloud.app.Catalog}
 	vc := p.cloud.vc
 	vc.URL = to
-	return d.Moved(context.Background(), vc)
+	return d.UpdateVCenter(context.Background(), vc)
 }
 
 // unzip shows the files of the zip that the last answer was.

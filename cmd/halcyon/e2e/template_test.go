@@ -19,7 +19,7 @@ func TestTemplatesOfASilentBackEnd(t *testing.T) {
 		c.stopWorkers(t)
 		vc := c.vc
 		vc.URL = "http://127.0.0.1:1/sdk"
-		if err := (&demo.Demo{Catalog: c.app.Catalog}).Moved(context.Background(), vc); err != nil {
+		if err := (&demo.Demo{Catalog: c.app.Catalog}).UpdateVCenter(context.Background(), vc); err != nil {
 			t.Fatal(err)
 		}
 		before := c.fingerprint(t)

@@ -13,19 +13,19 @@ import (
 	"halcyon/pkg/store"
 )
 
-// defined keeps what is enabled in memory: orders ask for it all the time, and mostly
+// definitionCache keeps what is enabled in memory: orders ask for it all the time, and mostly
 // there is nothing.
-type defined struct {
+type definitionCache struct {
 	store *store.Store
 	cache *cache.Cache[struct{}, *definitions] // of one entry
 }
 
 // definitions are what is enabled at one time. They are never changed.
 type definitions struct {
-	hooks    map[models.Trigger][]hook
-	consults bool // a webhook may have to agree to an order
-	servers  []offer
-	services []offer
+	hooks               map[models.Trigger][]hook
+	hasApprovalWebhooks bool // a webhook may have to agree to an order
+	servers             []offer
+	services            []offer
 }
 
 // hook is something that happens at a trigger point.
@@ -46,32 +46,32 @@ type offer struct {
 	action    *models.Action
 }
 
-func newDefined(s *store.Store) *defined {
-	return &defined{store: s, cache: cache.OfTables[struct{}](1, cache.Tables[*definitions]{
+func newDefinitionCache(s *store.Store) *definitionCache {
+	return &definitionCache{store: s, cache: cache.OfTables[struct{}](1, cache.Tables[*definitions]{
 		Store:  s,
 		Topics: []string{"actions", "server_actions", "service_actions", "orchestration_actions", "rules"},
 	})}
 }
 
 // get returns what is enabled.
-func (d *defined) get(ctx context.Context) (*definitions, error) {
-	if is, ok := d.cache.Get(struct{}{}, time.Time{}); ok {
-		return is, nil
+func (d *definitionCache) get(ctx context.Context) (*definitions, error) {
+	if defs, ok := d.cache.Get(struct{}{}, time.Time{}); ok {
+		return defs, nil
 	}
-	is, err := d.cache.Load(struct{}{}, func() (*definitions, error) {
-		return read(d.store.ReadOutsideTx(ctx)) // transactions ask as well
+	defs, err := d.cache.Load(struct{}{}, func() (*definitions, error) {
+		return loadDefinitions(d.store.ReadOutsideTx(ctx)) // transactions ask as well
 	})
-	return is, store.Fault(err)
+	return defs, store.Fault(err)
 }
 
-func read(tx *store.Tx) (*definitions, error) {
-	is := &definitions{hooks: map[models.Trigger][]hook{}}
+func loadDefinitions(tx *store.Tx) (*definitions, error) {
+	defs := &definitions{hooks: map[models.Trigger][]hook{}}
 	actions, err := store.Find[models.Action](tx.DB)
 	if err != nil {
 		return nil, err
 	}
 	if len(actions) == 0 {
-		return is, nil
+		return defs, nil
 	}
 	byID := make(map[models.ID]*models.Action, len(actions))
 	for i := range actions {
@@ -83,43 +83,43 @@ func read(tx *store.Tx) (*definitions, error) {
 		return nil, err
 	}
 	for _, x := range servers {
-		is.servers = append(is.servers, offer{models.Named{Kind: models.ByServerAction, ID: x.ID, Name: x.Name}, x.Description, x.Condition, x.RequiresApproval, byID[x.ActionID]})
+		defs.servers = append(defs.servers, offer{models.Named{Kind: models.ByServerAction, ID: x.ID, Name: x.Name}, x.Description, x.Condition, x.RequiresApproval, byID[x.ActionID]})
 	}
 	services, err := store.Find[models.ServiceAction](on)
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range services {
-		is.services = append(is.services, offer{models.Named{Kind: models.ByServiceAction, ID: x.ID, Name: x.Name}, x.Description, x.Condition, x.RequiresApproval, byID[x.ActionID]})
+		defs.services = append(defs.services, offer{models.Named{Kind: models.ByServiceAction, ID: x.ID, Name: x.Name}, x.Description, x.Condition, x.RequiresApproval, byID[x.ActionID]})
 	}
 	rules, err := store.Find[models.Rule](on)
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range rules {
-		is.add(x.Trigger, hook{models.Named{Kind: models.ByRule, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
+		defs.add(x.Trigger, hook{models.Named{Kind: models.ByRule, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
 	}
 	orchestration, err := store.Find[models.OrchestrationAction](on)
 	if err != nil {
 		return nil, err
 	}
 	for _, x := range orchestration {
-		is.add(x.Trigger, hook{models.Named{Kind: models.ByOrchestrationAction, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
+		defs.add(x.Trigger, hook{models.Named{Kind: models.ByOrchestrationAction, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
 	}
-	for _, list := range is.hooks {
+	for _, list := range defs.hooks {
 		// Rules come before orchestration actions of the same priority, and the older
 		// before the younger.
 		slices.SortStableFunc(list, func(x, y hook) int { return cmp.Compare(x.priority, y.priority) })
 	}
-	return is, nil
+	return defs, nil
 }
 
-func (is *definitions) add(t models.Trigger, h hook) {
+func (defs *definitions) add(t models.Trigger, h hook) {
 	if h.action == nil {
 		return // it was attached while we read: the signal of that has us read again
 	}
-	is.hooks[t] = append(is.hooks[t], h)
+	defs.hooks[t] = append(defs.hooks[t], h)
 	if t.OfOrder() && t.Before() && h.action.Kind == models.ActionWebhook {
-		is.consults = true
+		defs.hasApprovalWebhooks = true
 	}
 }
