@@ -129,11 +129,11 @@ func (a *Action) Validate() error {
 	for _, in := range a.Inputs {
 		key := InputKey(in.Name)
 		if key == "" || seen[key] {
-			return fault.InvalidField("/inputs", "%q is empty or there twice", in.Name)
+			return fault.InvalidField(fault.Member("inputs"), "%q is empty or there twice", in.Name)
 		}
 		seen[key] = true
 		if in.Type == InputOSBuild || in.Type == InputSize {
-			return fault.InvalidField("/inputs", "%s: type %q is only for blueprints", in.Name, in.Type)
+			return fault.InvalidField(fault.Member("inputs"), "%s: type %q is only for blueprints", in.Name, in.Type)
 		}
 		if err := in.Validate(); err != nil {
 			return err
@@ -145,49 +145,49 @@ func (a *Action) Validate() error {
 	case ActionBuiltIn:
 		return a.validBuiltIn()
 	}
-	return fault.InvalidField("/type", "is none of webhook, built-in")
+	return fault.InvalidField(fault.Member("type"), "is none of webhook, built-in")
 }
 
 func (a *Action) validWebhook() error {
 	if a.BuiltIn != "" || len(a.Settings) > 0 {
-		return fault.InvalidField("/built-in", "is for actions of the type built-in")
+		return fault.InvalidField(fault.Member("built-in"), "is for actions of the type built-in")
 	}
 	if a.URL == "" {
-		return fault.InvalidField("/url", "is required")
+		return fault.InvalidField(fault.Member("url"), "is required")
 	}
 	if a.Timeout < 1 || a.Timeout > MaxActionTimeout {
-		return fault.InvalidField("/timeout", "is not between 1 and %d seconds", MaxActionTimeout)
+		return fault.InvalidField(fault.Member("timeout"), "is not between 1 and %d seconds", MaxActionTimeout)
 	}
 	return nil
 }
 
 func (a *Action) validBuiltIn() error {
 	if a.URL != "" || a.NewSecret != nil && *a.NewSecret != "" || len(a.NewHeaders) > 0 || a.Secret != "" || len(a.HeaderNames) > 0 {
-		return fault.InvalidField("/url", "is for actions of the type webhook, as are headers and secret")
+		return fault.InvalidField(fault.Member("url"), "is for actions of the type webhook, as are headers and secret")
 	}
 	if !slices.Contains(BuiltIns, a.BuiltIn) {
 		list := make([]string, len(BuiltIns))
 		for i, b := range BuiltIns {
 			list[i] = string(b)
 		}
-		return fault.InvalidField("/built-in", "%q is none of %s", a.BuiltIn, strings.Join(list, ", "))
+		return fault.InvalidField(fault.Member("built-in"), "%q is none of %s", a.BuiltIn, strings.Join(list, ", "))
 	}
 	known, required := a.BuiltIn.Settings()
 	for _, p := range a.Settings {
 		if !slices.Contains(known, InputKey(p.Name)) {
-			return fault.InvalidField("/settings/"+p.Name, "is no setting of %s, which has %s", a.BuiltIn, or(strings.Join(known, ", "), "none"))
+			return fault.InvalidField(fault.Member("settings").Member(p.Name), "is no setting of %s, which has %s", a.BuiltIn, or(strings.Join(known, ", "), "none"))
 		}
 	}
 	for _, name := range required {
 		asked := slices.ContainsFunc(a.Inputs, func(in Input) bool { return InputKey(in.Name) == name })
 		if v, _ := ParamValue(a.Settings, name); v == "" && !asked {
-			return fault.InvalidField("/settings/"+name, "is required by %s, unless there is an input of that name", a.BuiltIn)
+			return fault.InvalidField(fault.Member("settings").Member(name), "is required by %s, unless there is an input of that name", a.BuiltIn)
 		}
 	}
 	if days, has := ParamValue(a.Settings, "days"); has {
 		in := Input{Name: "days", Type: InputInteger, Minimum: new(int64(1)), Maximum: new(int64(3660))}
 		if _, err := in.Parse(days, a.CreatedAt); err != nil {
-			return fault.InvalidField("/settings/days", "%s", err)
+			return fault.InvalidField(fault.Member("settings").Member("days"), "%s", err)
 		}
 	}
 	return nil
@@ -238,7 +238,7 @@ func (t Trigger) Allows(a *Action) error {
 		for i, x := range Triggers {
 			list[i] = string(x)
 		}
-		return fault.InvalidField("/trigger", "%q is none of %s", t, strings.Join(list, ", "))
+		return fault.InvalidField(fault.Member("trigger"), "%q is none of %s", t, strings.Join(list, ", "))
 	}
 	if a.Kind == ActionWebhook {
 		return nil
@@ -258,11 +258,11 @@ func (t Trigger) Allows(a *Action) error {
 		ok = !b.Decides()
 	}
 	if !ok {
-		return fault.InvalidField("/action", "%s, which does %s, cannot run at %s", a.Name, a.BuiltIn, t)
+		return fault.InvalidField(fault.Member("action"), "%s, which does %s, cannot run at %s", a.Name, a.BuiltIn, t)
 	}
 	for _, in := range a.Inputs {
 		if in.Required && in.Default == "" {
-			return fault.InvalidField("/action", "%s asks for %s, and nobody is asked at a trigger point", a.Name, in.Name)
+			return fault.InvalidField(fault.Member("action"), "%s asks for %s, and nobody is asked at a trigger point", a.Name, in.Name)
 		}
 	}
 	return nil
@@ -386,17 +386,17 @@ var ownHeaders = []string{"host", "content-length", "content-type", "transfer-en
 // ValidHeaders is a 400 unless all can be sent with a webhook.
 func ValidHeaders(h map[string]string) error {
 	if len(h) > 16 {
-		return fault.InvalidField("/headers", "are more than 16")
+		return fault.InvalidField(fault.Member("headers"), "are more than 16")
 	}
 	for name, value := range h {
 		lower := strings.ToLower(name)
 		switch {
 		case !headerName.MatchString(name):
-			return fault.InvalidField("/headers", "%q is no name of a header", name)
+			return fault.InvalidField(fault.Member("headers"), "%q is no name of a header", name)
 		case slices.Contains(ownHeaders, lower) || strings.HasPrefix(lower, "webhook-"):
-			return fault.InvalidField("/headers/"+name, "is set by the request itself")
+			return fault.InvalidField(fault.Member("headers").Member(name), "is set by the request itself")
 		case len(value) > 4096 || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-			return fault.InvalidField("/headers/"+name, "has control characters or more than 4096 bytes")
+			return fault.InvalidField(fault.Member("headers").Member(name), "has control characters or more than 4096 bytes")
 		}
 	}
 	return nil

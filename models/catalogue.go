@@ -53,13 +53,13 @@ func (h *ResourceHandler) Validate() error {
 		}
 		u, err := url.Parse(at)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return fault.InvalidField("/url", "is no address of a vCenter, such as https://vcenter.example/sdk")
+			return fault.InvalidField(fault.Member("url"), "is no address of a vCenter, such as https://vcenter.example/sdk")
 		}
 		return nil
 	case HandlerSimulated:
 		return nil
 	}
-	return fault.InvalidField("/type", "is none of vsphere, simulated")
+	return fault.InvalidField(fault.Member("type"), "is none of vsphere, simulated")
 }
 
 // Environment is a place in a resource handler that groups may order into.
@@ -103,7 +103,7 @@ func (e *Environment) Validate() error {
 		rate Money
 	}{{"cpu-rate", e.CPURate}, {"mem-rate", e.MemRate}, {"disk-rate", e.DiskRate}} {
 		if r.rate < 0 {
-			bad = append(bad, fault.Field{Pointer: "/" + r.name, Reason: "is negative"})
+			bad = append(bad, fault.Field{Path: fault.Member(r.name), Reason: "is negative"})
 		}
 	}
 	return fault.InvalidFields(bad)
@@ -214,16 +214,16 @@ func (s *Size) Validate() error {
 	}
 	var bad []fault.Field
 	if s.CPUs < 1 || s.CPUs > MaxCPUs {
-		bad = append(bad, fault.Field{Pointer: "/cpu-cnt", Reason: fmt.Sprintf("is not between 1 and %d", MaxCPUs)})
+		bad = append(bad, fault.Field{Path: fault.Member("cpu-cnt"), Reason: fmt.Sprintf("is not between 1 and %d", MaxCPUs)})
 	}
 	if s.MemoryMB < 64 || s.MemoryMB > 64<<20 {
-		bad = append(bad, fault.Field{Pointer: "/mem-size", Reason: "is not between 64 MB and 64 TB"})
+		bad = append(bad, fault.Field{Path: fault.Member("mem-size"), Reason: "is not between 64 MB and 64 TB"})
 	}
 	if s.GPUs < 0 {
-		bad = append(bad, fault.Field{Pointer: "/gpu-cnt", Reason: "is negative"})
+		bad = append(bad, fault.Field{Path: fault.Member("gpu-cnt"), Reason: "is negative"})
 	}
 	if s.Rate < 0 {
-		bad = append(bad, fault.Field{Pointer: "/rate", Reason: "is negative"})
+		bad = append(bad, fault.Field{Path: fault.Member("rate"), Reason: "is negative"})
 	}
 	return fault.InvalidFields(bad)
 }
@@ -266,13 +266,13 @@ func (b *Blueprint) Validate() error {
 	switch b.State {
 	case BlueprintDraft, BlueprintActive, BlueprintPaused, BlueprintArchived:
 	default:
-		return fault.InvalidField("/state", "is none of Draft, Active, Paused, Archived")
+		return fault.InvalidField(fault.Member("state"), "is none of Draft, Active, Paused, Archived")
 	}
 	seen := map[string]bool{}
 	for _, in := range b.Inputs {
 		key := InputKey(in.Name)
 		if key == "" || seen[key] {
-			return fault.InvalidField("/inputs", "%q is empty or there twice", in.Name)
+			return fault.InvalidField(fault.Member("inputs"), "%q is empty or there twice", in.Name)
 		}
 		seen[key] = true
 		if err := in.Validate(); err != nil {

@@ -76,13 +76,13 @@ func ValidName(name string) error { return validName(name) }
 func validName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
-		return fault.InvalidField("/name", "may not be blank")
+		return fault.InvalidField(fault.Member("name"), "may not be blank")
 	case utf8.RuneCountInString(name) > MaxName:
-		return fault.InvalidField("/name", "has more than %d characters", MaxName)
+		return fault.InvalidField(fault.Member("name"), "has more than %d characters", MaxName)
 	}
 	for _, r := range name {
 		if r < ' ' || r == 0x7f {
-			return fault.InvalidField("/name", "may not hold control characters")
+			return fault.InvalidField(fault.Member("name"), "may not hold control characters")
 		}
 	}
 	return nil

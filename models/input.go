@@ -63,15 +63,15 @@ func (in *Input) Validate() error {
 	switch in.Type {
 	case InputText, InputInteger, InputBoolean, InputDate, InputMemory, InputOSBuild, InputSize:
 	default:
-		return fault.InvalidField("/inputs", "%s: type %q is none of text, integer, boolean, date, memory, os-build, size", in.Name, in.Type)
+		return fault.InvalidField(fault.Member("inputs"), "%s: type %q is none of text, integer, boolean, date, memory, os-build, size", in.Name, in.Type)
 	}
 	if in.Pattern != "" {
 		if _, err := regexp.Compile(in.Pattern); err != nil {
-			return fault.InvalidField("/inputs", "%s: the pattern does not compile: %v", in.Name, err)
+			return fault.InvalidField(fault.Member("inputs"), "%s: the pattern does not compile: %v", in.Name, err)
 		}
 	}
 	if in.Minimum != nil && in.Maximum != nil && *in.Minimum > *in.Maximum {
-		return fault.InvalidField("/inputs", "%s: the minimum %d is more than the maximum %d", in.Name, *in.Minimum, *in.Maximum)
+		return fault.InvalidField(fault.Member("inputs"), "%s: the minimum %d is more than the maximum %d", in.Name, *in.Minimum, *in.Maximum)
 	}
 	return nil
 }

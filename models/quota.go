@@ -90,19 +90,19 @@ func (q *Quota) Validate() error {
 		n, err := q.Kind.Parse(*q.NewLimit)
 		switch {
 		case err != nil:
-			bad = append(bad, fault.Field{Pointer: "/limit", Reason: err.Error()})
+			bad = append(bad, fault.Field{Path: fault.Member("limit"), Reason: err.Error()})
 		case n < 0:
-			bad = append(bad, fault.Field{Pointer: "/limit", Reason: "is negative"})
+			bad = append(bad, fault.Field{Path: fault.Member("limit"), Reason: "is negative"})
 		case n > maxQuota:
-			bad = append(bad, fault.Field{Pointer: "/limit", Reason: "is too large"})
+			bad = append(bad, fault.Field{Path: fault.Member("limit"), Reason: "is too large"})
 		default:
 			q.Limit, q.NewLimit = n, nil
 		}
 	default:
-		bad = append(bad, fault.Field{Pointer: "/kind", Reason: fmt.Sprintf("%q is none of servers, cpu, memory, disk, money", q.Kind)})
+		bad = append(bad, fault.Field{Path: fault.Member("kind"), Reason: fmt.Sprintf("%q is none of servers, cpu, memory, disk, money", q.Kind)})
 	}
 	if q.GroupID == 0 && q.EnvironmentID == 0 {
-		bad = append(bad, fault.Field{Pointer: "/group", Reason: "is required, unless environment is given"})
+		bad = append(bad, fault.Field{Path: fault.Member("group"), Reason: "is required, unless environment is given"})
 	}
 	return fault.InvalidFields(bad)
 }

@@ -77,10 +77,10 @@ func (APIToken) TableName() string { return "api_tokens" }
 func (t *APIToken) Validate() error {
 	var bad []fault.Field
 	if strings.TrimSpace(t.Name) == "" || utf8.RuneCountInString(t.Name) > MaxTokenName {
-		bad = append(bad, fault.Field{Pointer: "/name", Reason: "needs 1 to 100 characters"})
+		bad = append(bad, fault.Field{Path: fault.Member("name"), Reason: "needs 1 to 100 characters"})
 	}
 	if t.Scope != ScopeRead && t.Scope != ScopeWrite {
-		bad = append(bad, fault.Field{Pointer: "/scope", Reason: "is neither read nor write"})
+		bad = append(bad, fault.Field{Path: fault.Member("scope"), Reason: "is neither read nor write"})
 	}
 	return fault.InvalidFields(bad)
 }

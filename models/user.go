@@ -42,10 +42,10 @@ func (u *User) FullName() string {
 func (u *User) Validate() error {
 	var bad []fault.Field
 	if u.Username == "" || strings.ContainsAny(u.Username, " :@/\t\r\n") || utf8.RuneCountInString(u.Username) > MaxUsername {
-		bad = append(bad, fault.Field{Pointer: "/username", Reason: "needs 1 to 150 characters without spaces, colons, slashes or @"})
+		bad = append(bad, fault.Field{Path: fault.Member("username"), Reason: "needs 1 to 150 characters without spaces, colons, slashes or @"})
 	}
 	if u.Email != "" && !strings.Contains(u.Email, "@") {
-		bad = append(bad, fault.Field{Pointer: "/email", Reason: "is no e-mail address"})
+		bad = append(bad, fault.Field{Path: fault.Member("email"), Reason: "is no e-mail address"})
 	}
 	return fault.InvalidFields(bad)
 }

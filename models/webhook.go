@@ -48,11 +48,11 @@ func (w *Webhook) Validate() error {
 		return err
 	}
 	if len(w.Types) == 0 {
-		return fault.InvalidField("/event-types", "is required; * stands for all")
+		return fault.InvalidField(fault.Member("event-types"), "is required; * stands for all")
 	}
 	for i, p := range w.Types {
 		if slices.Contains(w.Types[:i], p) {
-			return fault.InvalidField("/event-types", "%q is there twice", p)
+			return fault.InvalidField(fault.Member("event-types"), "%q is there twice", p)
 		}
 	}
 	return nil

@@ -53,5 +53,5 @@ func (f *Face) Authenticate(echo.Context) error { return nil }
 
 // WriteFault implements web.Face.
 func (f *Face) WriteFault(c echo.Context, err error) error {
-	return c.String(web.Status(err), fault.From(err).Message+"\n")
+	return c.String(web.Status(err), fault.Message(err)+"\n")
 }

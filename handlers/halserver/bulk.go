@@ -210,13 +210,13 @@ func (s *Server) failure(c echo.Context, d *resource.Def, it pick, err error) ha
 	}
 	props = append(props,
 		hal.Prop{Name: "status", Value: hal.Int(int64(status))},
-		hal.Prop{Name: "error", Value: hal.String(e.Message)},
+		hal.Prop{Name: "error", Value: hal.String(e.Text(s.cfg.Names))},
 		hal.Prop{Name: "type", Value: hal.String(s.base + "/docs/problems/" + problemType(err))},
 	)
 	if len(e.Fields) > 0 {
 		list := make([]hal.Value, len(e.Fields))
 		for i, x := range e.Fields {
-			list[i] = hal.Object([]hal.Prop{{Name: "pointer", Value: hal.String(x.Pointer)}, {Name: "reason", Value: hal.String(x.Reason)}})
+			list[i] = hal.Object([]hal.Prop{{Name: "pointer", Value: hal.String(s.cfg.Names.Pointer(x.Path))}, {Name: "reason", Value: hal.String(x.Text(s.cfg.Names))}})
 		}
 		props = append(props, hal.Prop{Name: "errors", Value: hal.List(list)})
 	}

@@ -170,7 +170,7 @@ func replaceExisting(c echo.Context) (bool, error) {
 			continue
 		}
 		if given {
-			return false, fault.InvalidField(name, "is there twice")
+			return false, fault.InvalidField(fault.Argument(name), "is there twice")
 		}
 		given = true
 		switch strings.ToLower(value) {
@@ -178,7 +178,7 @@ func replaceExisting(c echo.Context) (bool, error) {
 			replace = true
 		case "", "0", "false":
 		default:
-			return false, fault.InvalidField(name, "is neither 1 nor 0")
+			return false, fault.InvalidField(fault.Argument(name), "is neither 1 nor 0")
 		}
 	}
 	return replace, nil
@@ -225,10 +225,10 @@ func field(form *multipart.Reader) ([]byte, error) {
 			return nil, fault.Wrap(fault.Invalid, err, "The form is cut off, or its boundary is not the one that its Content-Type names.")
 		}
 		if name := p.FormName(); name != "file" {
-			return nil, fault.InvalidField("file", "is the one field that is known here, and not %.64q", strings.ToValidUTF8(name, "?"))
+			return nil, fault.InvalidField(fault.Argument("file"), "is the one field that is known here, and not %.64q", strings.ToValidUTF8(name, "?"))
 		}
 		if found {
-			return nil, fault.InvalidField("file", "is there twice")
+			return nil, fault.InvalidField(fault.Argument("file"), "is there twice")
 		}
 		found = true
 		if file, err = io.ReadAll(p); err != nil {
@@ -236,7 +236,7 @@ func field(form *multipart.Reader) ([]byte, error) {
 		}
 	}
 	if !found {
-		return nil, fault.InvalidField("file", "is missing: the form has no such field, or another boundary than its Content-Type names")
+		return nil, fault.InvalidField(fault.Argument("file"), "is missing: the form has no such field, or another boundary than its Content-Type names")
 	}
 	return file, nil
 }

@@ -86,12 +86,12 @@ func readTags(h http.Header, name string) (t tags, given bool, err error) {
 	for rest = strings.TrimLeft(rest, ", \t"); rest != ""; rest = strings.TrimLeft(rest, ", \t") {
 		tag, after, ok := cutTag(strings.TrimPrefix(rest, "W/"))
 		if rest = strings.TrimLeft(after, " \t"); !ok || rest != "" && rest[0] != ',' {
-			return t, true, fault.InvalidField(name, "is neither * nor a list of entity tags in quotes")
+			return t, true, fault.InvalidField(fault.Argument(name), "is neither * nor a list of entity tags in quotes")
 		}
 		t.list = append(t.list, strings.TrimSuffix(tag, gzipped))
 	}
 	if len(t.list) == 0 {
-		return t, true, fault.InvalidField(name, "is empty")
+		return t, true, fault.InvalidField(fault.Argument(name), "is empty")
 	}
 	return t, true, nil
 }

@@ -97,18 +97,18 @@ func takeDryRun(c echo.Context) (on bool, err error) {
 			continue
 		}
 		if given {
-			return false, fault.InvalidField(dryRun, "is there twice")
+			return false, fault.InvalidField(fault.Argument(dryRun), "is there twice")
 		}
 		given = true
 		if value, err = url.QueryUnescape(value); err != nil {
-			return false, fault.InvalidField(dryRun, "cannot be read")
+			return false, fault.InvalidField(fault.Argument(dryRun), "cannot be read")
 		}
 		switch strings.ToLower(value) {
 		case "1", "true":
 			on = true
 		case "0", "false":
 		default:
-			return false, fault.InvalidField(dryRun, "is none of 1, true, 0, false")
+			return false, fault.InvalidField(fault.Argument(dryRun), "is none of 1, true, 0, false")
 		}
 	}
 	if given {

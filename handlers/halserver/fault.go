@@ -72,9 +72,10 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 	case http.StatusServiceUnavailable:
 		h.Set(echo.HeaderRetryAfter, "5")
 	}
+	text := e.Text(s.cfg.Names)
 	p := hal.Problem{
 		Type: s.base + "/docs/problems/" + problemType(err), Title: titles[e.Code], Status: status,
-		Detail: e.Message, Error: e.Message,
+		Detail: text, Error: text,
 		// Not the query: it may hold what does not belong into an answer.
 		Instance: web.Redact(c.Request().URL.EscapedPath(), s.cfg.Private),
 	}
@@ -82,7 +83,7 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 		p.Detail = strings.TrimSuffix(p.Detail, ".") + ". " + e.Detail
 	}
 	for _, x := range e.Fields {
-		p.Errors = append(p.Errors, hal.FieldError{Pointer: x.Pointer, Reason: x.Reason})
+		p.Errors = append(p.Errors, hal.FieldError{Pointer: s.cfg.Names.Pointer(x.Path), Reason: x.Text(s.cfg.Names)})
 	}
 	if s.Representation(c) == hal.AsHTML {
 		return s.faultPage(c, &p)

@@ -96,7 +96,7 @@ func OnlyQuery(c echo.Context, known ...string) error {
 		if len(name) > 64 {
 			name = name[:64]
 		}
-		return fault.InvalidField(strings.ToValidUTF8(name, "?"), "is no query parameter that is known here")
+		return fault.InvalidField(fault.Argument(strings.ToValidUTF8(name, "?")), "is no query parameter that is known here")
 	}
 	return nil
 }

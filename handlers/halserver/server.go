@@ -29,6 +29,7 @@ type Config struct {
 	Pages    view.Writer // for browsers; nil: they get HAL
 	Private  []string    // paths below which the rest of an address is a secret
 	Docs     Documentation
+	Names    Names // of the places that errors are about
 
 	// SignIn answers a browser that has no session, and that is refused for it.
 	SignIn func(c echo.Context, p *hal.Problem) error

@@ -161,10 +161,10 @@ func eventQuery(raw string) (chosen map[string]string, rest string, err error) {
 		}
 		value, err := url.QueryUnescape(text)
 		if err != nil || value == "" || len(value) > 512 {
-			return nil, "", fault.InvalidField(name, "cannot be read")
+			return nil, "", fault.InvalidField(fault.Argument(name), "cannot be read")
 		}
 		if _, twice := chosen[name]; twice {
-			return nil, "", fault.InvalidField(name, "is there more than once")
+			return nil, "", fault.InvalidField(fault.Argument(name), "is there more than once")
 		}
 		chosen[name] = value
 	}
@@ -191,7 +191,7 @@ func (f *Face) eventFilter(c echo.Context, chosen map[string]string) (event.Filt
 		for name := range strings.SplitSeq(text, ",") {
 			object := objectOf(name)
 			if object == "" {
-				return filter, fault.InvalidField(paramResource, "%q is none of orders, jobs, servers, services", strings.ToValidUTF8(name, "?"))
+				return filter, fault.InvalidField(fault.Argument(paramResource), "%q is none of orders, jobs, servers, services", strings.ToValidUTF8(name, "?"))
 			}
 			filter.Objects = append(filter.Objects, object)
 		}
@@ -199,7 +199,7 @@ func (f *Face) eventFilter(c echo.Context, chosen map[string]string) (event.Filt
 	if text, ok := chosen[paramType]; ok {
 		for pattern := range strings.SplitSeq(text, ",") {
 			if !event.Known(pattern) {
-				return filter, fault.InvalidField(paramType, "%q is no type of event; there are order.*, job.*, server.*, service.* and those that the documentation lists", strings.ToValidUTF8(pattern, "?"))
+				return filter, fault.InvalidField(fault.Argument(paramType), "%q is no type of event; there are order.*, job.*, server.*, service.* and those that the documentation lists", strings.ToValidUTF8(pattern, "?"))
 			}
 			filter.Types = append(filter.Types, pattern)
 		}
@@ -229,7 +229,7 @@ func objectOf(plural string) string {
 // aboutOf finds the object that a reference means: an href, or an id that tells the
 // kind. What the caller does not see is as if it were not there.
 func (f *Face) aboutOf(c echo.Context, text string) (event.About, error) {
-	none := fault.InvalidField(paramAbout, "%q is neither the href nor the global id of an order, a job, a server or a service that you see", strings.ToValidUTF8(text, "?"))
+	none := fault.InvalidField(fault.Argument(paramAbout), "%q is neither the href nor the global id of an order, a job, a server or a service that you see", strings.ToValidUTF8(text, "?"))
 	for _, object := range event.Objects {
 		d := f.reg.Def(objectPlurals[object])
 		if !refersTo(d, text) {

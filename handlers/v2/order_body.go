@@ -14,13 +14,8 @@ import (
 // This file reads the bodies of orders and their items as the seed has them, and
 // writes them back. What they ask for is checked by the order service.
 
-const buildItem = "build-item-"
-
 // maxName is how many characters the names of orders and services may have.
 const maxName = models.MaxName
-
-// itemPlural are the kinds of item as members of "items".
-func itemMember(k models.ItemKind) string { return string(k) + "-items" }
 
 func readDraft(n *jsonbody.Value, refs *resource.Refs) (order.Draft, error) {
 	d := order.Draft{
@@ -129,7 +124,7 @@ func readDeploy(n *jsonbody.Value, refs *resource.Refs, d models.DeployItem) *mo
 		d.EnvironmentID = refs.To(x, "environments")
 	}
 	d.Parameters = readParams(n.Field("resource-parameters", "parameters"), d.Parameters)
-	d.Arguments = readArguments(n.Field("blueprint-items-arguments"), refs, d.Arguments)
+	d.Arguments = readArguments(n.Field(itemArguments), refs, d.Arguments)
 	return &d
 }
 
@@ -270,10 +265,17 @@ func readProv(n *jsonbody.Value, refs *resource.Refs, d models.ProvItem) *models
 	if x := n.Field("applications"); x.Given() {
 		d.Applications = nil
 		for _, ref := range x.List() {
-			d.Applications = append(d.Applications, ref.Ref())
+			d.Applications = append(d.Applications, idOf(ref.Ref()))
 		}
 	}
 	return &d
+}
+
+// idOf returns the last segment of an href, which is an id, and any other reference as
+// it is.
+func idOf(ref string) string {
+	ref = strings.TrimRight(ref, "/")
+	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
 func readMod(n *jsonbody.Value, refs *resource.Refs, d models.ModItem) *models.ModItem {
@@ -356,7 +358,7 @@ func deployProps(d *models.DeployItem) []hal.Prop {
 	}
 	props := []hal.Prop{
 		{Name: "blueprint", Value: href("blueprints", d.BlueprintID)},
-		{Name: "blueprint-items-arguments", Value: hal.Object(args)},
+		{Name: itemArguments, Value: hal.Object(args)},
 		{Name: "resource-name", Value: hal.String(d.Name)},
 		{Name: "service-name", Value: hal.String(d.Name)},
 	}

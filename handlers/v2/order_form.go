@@ -97,7 +97,7 @@ func (f *Face) byForm(ctx context.Context, a access.Actor, ref string, n *jsonbo
 		return e
 	}
 	if err := take(d); err != nil {
-		return flatten(err, func(pointer string) string { return formPointer(b, n, pointer) })
+		return moved(err, inOrderForm(b, n))
 	}
 	return nil
 }
@@ -160,64 +160,6 @@ func formNames(b *models.Blueprint) []string {
 		names = append(names, inputMember(&b.Inputs[i]))
 	}
 	return append(names, "recipient", "name", "submit-now", "cart")
-}
-
-// formPointer turns a place in the order that the form made into one in the form.
-func formPointer(b *models.Blueprint, n *jsonbody.Value, pointer string) string {
-	rest, ok := strings.CutPrefix(pointer, "/items/deploy-items/0/")
-	if !ok {
-		return pointer
-	}
-	param := func(name string) string {
-		if in, has := b.Input(name); has {
-			return "/" + inputMember(in)
-		}
-		return "/" + name
-	}
-	if name, ok := strings.CutPrefix(rest, "resource-parameters/"); ok {
-		return param(name)
-	}
-	if rest == "blueprint" { // it is open to groups: the group was chosen wrongly
-		return "/group"
-	}
-	for i := range b.Items {
-		it := &b.Items[i]
-		what, ok := strings.CutPrefix(rest, "blueprint-items-arguments/"+buildItem+it.Name+"/")
-		if !ok {
-			continue
-		}
-		if name, ok := strings.CutPrefix(what, "parameters/"); ok {
-			return param(name)
-		}
-		what = strings.TrimPrefix(what, "attributes/")
-		if what == "environment" && !n.At(it.Name+".environment").Present() {
-			return "/environment"
-		}
-		if what != "environment" && !asksItself(b, what) {
-			return "/" + tierMembers(b, it, what)[0]
-		}
-		return "/" + it.Name + "." + what
-	}
-	return pointer
-}
-
-// flatten moves what an error says to other places of the body, and says it once
-// for each.
-func flatten(err error, to func(pointer string) string) error {
-	e := fault.From(err)
-	if e.Code != fault.Invalid || len(e.Fields) == 0 {
-		return err
-	}
-	var fields []fault.Field
-	for _, x := range e.Fields {
-		x.Pointer = to(x.Pointer)
-		if !slices.Contains(fields, x) {
-			fields = append(fields, x)
-		}
-	}
-	flat := fault.From(fault.InvalidFields(fields))
-	flat.Detail, flat.Cause = e.Detail, e.Cause
-	return flat
 }
 
 // offer is what a form for a blueprint lets choose from. The first group and its

@@ -128,7 +128,7 @@ func orderProblems(o *models.Order) hal.Value {
 	}
 	list := make([]hal.Value, len(o.Problems))
 	for i, p := range o.Problems {
-		list[i] = hal.Object([]hal.Prop{{Name: "pointer", Value: hal.String(p.Pointer)}, {Name: "reason", Value: hal.String(p.Reason)}})
+		list[i] = hal.Object([]hal.Prop{{Name: "pointer", Value: hal.String(names.Pointer(p.Path))}, {Name: "reason", Value: hal.String(p.Text(names))}})
 	}
 	return hal.List(list)
 }
@@ -242,7 +242,8 @@ func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n 
 		if err := n.Faults().Err(); err != nil {
 			return nil, err
 		}
-		return f.Orders.AddItem(ctx, a, ref, it)
+		o, err := f.Orders.AddItem(ctx, a, ref, it)
+		return o, moved(err, inItem(kind))
 	}
 }
 
@@ -286,7 +287,8 @@ func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) mode
 			}
 			return nil
 		})
-		return f.Orders.ChangeItem(ctx, a, ref, kind, position, func(models.OrderItem) (models.OrderItem, error) { return it, nil })
+		o, err = f.Orders.ChangeItem(ctx, a, ref, kind, position, func(models.OrderItem) (models.OrderItem, error) { return it, nil })
+		return o, moved(err, inItem(kind))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"halcyon/hal"
 	"halcyon/models"
@@ -43,13 +42,7 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 	}
 	o, err := f.Orders.Modify(ctx, a, s, params, disk)
 	if err != nil {
-		return none, flatten(err, func(pointer string) string {
-			pointer = strings.TrimPrefix(pointer, "/items/mod-items/0")
-			if !n.At("parameters").Present() {
-				pointer = strings.Replace(pointer, "/parameters/", "/", 1)
-			}
-			return pointer
-		})
+		return none, moved(err, inModification(n))
 	}
 	return resource.Result[models.Server]{Order: o.ID}, nil
 }

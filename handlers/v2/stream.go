@@ -117,7 +117,7 @@ func (w *follower) write() error {
 			err = w.guard.check(ctx)
 		}
 		if err != nil {
-			_ = w.to.Write([]byte(": " + fault.From(err).Message + "\n\n"))
+			_ = w.to.Write([]byte(": " + fault.From(err).Text(names) + "\n\n"))
 			return err
 		}
 		if due := w.due.Swap(false); len(list) == 0 && !due {

@@ -88,7 +88,7 @@ func New(c Config) *Service {
 	s.Rules = table[models.Rule](c.Store, Rules)
 	s.Rules.Validate = func(tx *store.Tx, x *models.Rule) error {
 		if strings.TrimSpace(x.Condition) == "" {
-			return fault.InvalidField("/condition", "is required; true always holds")
+			return fault.InvalidField(fault.Member("condition"), "is required; true always holds")
 		}
 		return s.validHook(tx, x.Name, x.ActionID, x.Trigger, x.Condition)
 	}
@@ -182,7 +182,7 @@ func checkUses(tx *store.Tx, x *models.Action) error {
 	}
 	for _, t := range triggers {
 		if err := t.Allows(x); err != nil {
-			return fault.Wrap(fault.Conflict, err, "It is attached at %s: %s.", t, fault.From(err).Message)
+			return fault.Wrap(fault.Conflict, err, "It is attached at %s: %s.", t, fault.Message(err))
 		}
 	}
 	if x.Kind == models.ActionWebhook || !x.BuiltIn.Decides() {
@@ -201,7 +201,7 @@ func checkUses(tx *store.Tx, x *models.Action) error {
 func lockAction(tx *store.Tx, id models.ID) (*models.Action, error) {
 	x, err := store.First[models.Action](tx.ForUpdate().Where("id = ?", id))
 	if fault.Is(err, fault.NotFound) {
-		return nil, fault.InvalidField("/action", "does not exist")
+		return nil, fault.InvalidField(fault.Member("action"), "does not exist")
 	}
 	return x, err
 }
@@ -215,14 +215,14 @@ func (s *Service) validOffer(tx *store.Tx, name string, action models.ID, condit
 		return err
 	}
 	if slices.Contains(linkMembers, name) {
-		return fault.InvalidField("/name", "%q is the name of a member of links", name)
+		return fault.InvalidField(fault.Member("name"), "%q is the name of a member of links", name)
 	}
 	x, err := lockAction(tx, action)
 	if err != nil {
 		return err
 	}
 	if x.Kind == models.ActionBuiltIn && x.BuiltIn.Decides() {
-		return fault.InvalidField("/action", "%s, which does %s, is for orders", x.Name, x.BuiltIn)
+		return fault.InvalidField(fault.Member("action"), "%s, which does %s, is for orders", x.Name, x.BuiltIn)
 	}
 	if condition == "" {
 		return nil

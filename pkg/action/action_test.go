@@ -51,7 +51,7 @@ func TestBuiltIns(t *testing.T) {
 		err := r.CanRunOnServer(t.Context(), r.alice, offer.ID, sv)
 		wantFault(t, err, fault.Conflict, "The server is off already. Current power status of server is POWEROFF")
 		_, refused := r.RunOnServer(t.Context(), r.alice, sv.ID.String(), offer.ID, nil)
-		wantFault(t, refused, fault.Conflict, fault.From(err).Message)
+		wantFault(t, refused, fault.Conflict, fault.Message(err))
 		if _, err := r.RunOnServer(t.Context(), r.bob, sv.ID.String(), offer.ID, nil); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("an approver: %v", err)
 		}

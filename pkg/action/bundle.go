@@ -61,7 +61,7 @@ func (s *Service) Import(ctx context.Context, a access.Actor, n *jsonbody.Value,
 	})
 	if fault.Is(err, fault.Invalid) {
 		// What is wrong with the row is told by its place in the row.
-		n.Faults().AddErr(n.Pointer(), err)
+		n.Faults().AddErr(n.Path(), err)
 		err = n.Faults().Err()
 	}
 	return x, replaced, err

@@ -105,7 +105,7 @@ func newEnv(sc scope) (*cel.Env, error) {
 // message, when that does not work.
 func (c *conditions) check(sc scope, text string) error {
 	if len(text) > maxConditionText {
-		return fault.InvalidField("/condition", "has more than %d bytes", maxConditionText)
+		return fault.InvalidField(fault.Member("condition"), "has more than %d bytes", maxConditionText)
 	}
 	_, err := c.program(sc, text)
 	return err
@@ -131,7 +131,7 @@ func (c *conditions) compile(sc scope, text string) (cel.Program, error) {
 		return nil, compileError(sc, issues)
 	}
 	if !ast.OutputType().IsExactType(types.BoolType) {
-		return nil, fault.InvalidField("/condition", "is %s, not true or false", ast.OutputType())
+		return nil, fault.InvalidField(fault.Member("condition"), "is %s, not true or false", ast.OutputType())
 	}
 	return env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxConditionCost), cel.InterruptCheckFrequency(64))
 }
@@ -147,7 +147,7 @@ func compileError(sc scope, issues *cel.Issues) error {
 	if loc := first.Location; loc != nil && loc.Line() > 0 {
 		at = fmt.Sprintf("does not compile at line %d, column %d", loc.Line(), loc.Column()+1)
 	}
-	err := fault.InvalidField("/condition", "%s: %s", at, message)
+	err := fault.InvalidField(fault.Member("condition"), "%s: %s", at, message)
 	err.Detail = "Variables: " + strings.Join(variables[sc], ", ") + "."
 	return err
 }
@@ -166,7 +166,7 @@ func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts)
 	p, err := c.program(sc, text)
 	if err != nil {
 		if fault.Is(err, fault.Invalid) { // it was written by a version that knew more variables
-			return false, &undecidedError{fault.From(err).Message}
+			return false, &undecidedError{fault.Message(err)}
 		}
 		return false, err
 	}

@@ -74,8 +74,8 @@ func TestConditionsThatDoNotCompile(t *testing.T) {
 			t.Fatalf("%.40s: %v", text, err)
 		}
 		f := fault.From(err).Fields[0]
-		if f.Pointer != "/condition" || !strings.HasPrefix(f.Reason, reason) {
-			t.Errorf("%.40s: %s %s", text, f.Pointer, f.Reason)
+		if f.Path.String() != "condition" || !strings.HasPrefix(f.Reason, reason) {
+			t.Errorf("%.40s: %s %s", text, f.Path, f.Reason)
 		}
 	}
 	if n := c.programs.Len(); n != 0 {

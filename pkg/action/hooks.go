@@ -146,7 +146,7 @@ func (s *Service) askWebhook(tx *store.Tx, c *order.ExternalApproval, t models.T
 		if err == nil {
 			return nil
 		}
-		return fault.Wrap(fault.Conflict, err, "%s did not agree. %s", displayName(h.by), fault.From(err).Message)
+		return fault.Wrap(fault.Conflict, err, "%s did not agree. %s", displayName(h.by), fault.Message(err))
 	}})
 }
 

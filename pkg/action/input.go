@@ -15,7 +15,7 @@ func parseInputs(x *models.Action, params []models.Param, now time.Time) ([]mode
 	var bad []fault.Field
 	out := []models.Param{}
 	addFault := func(name, reason string) {
-		bad = append(bad, fault.Field{Pointer: "/parameters/" + name, Reason: reason})
+		bad = append(bad, fault.Field{Path: fault.Parameter(name), Reason: reason})
 	}
 	known := make([]string, len(x.Inputs))
 	for i, in := range x.Inputs {

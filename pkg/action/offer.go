@@ -305,7 +305,7 @@ func (s *Service) Offered(tx *store.Tx, a access.Actor, it *models.ActionItem, s
 	}
 	x, err := find(list, it.ActionID)
 	if err != nil {
-		return false, fault.InvalidField("/action", "is offered no more")
+		return false, fault.InvalidField(fault.Member("action"), "is offered no more")
 	}
 	if svc != nil {
 		err = s.canRunOnService(ctx, a, x, svc)

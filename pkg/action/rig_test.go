@@ -267,7 +267,7 @@ func (r *rig) order(t *testing.T, id models.ID) *models.Order {
 // wantFault fails the test unless err carries the code and these words.
 func wantFault(t *testing.T, err error, code fault.Code, message string) {
 	t.Helper()
-	if !fault.Is(err, code) || fault.From(err).Message != message {
+	if !fault.Is(err, code) || fault.Message(err) != message {
 		t.Errorf("%v, want %s: %s", err, code, message)
 	}
 }

@@ -180,9 +180,9 @@ func checkLastDay(day, today, last string) error {
 	case day == "":
 		return nil
 	case day < today:
-		return fault.InvalidField("/expires", "is in the past")
+		return fault.InvalidField(fault.Member("expires"), "is in the past")
 	case last != "" && day > last:
-		return fault.InvalidField("/expires", "is later than %s, the last day that is allowed", last)
+		return fault.InvalidField(fault.Member("expires"), "is later than %s, the last day that is allowed", last)
 	}
 	return nil
 }

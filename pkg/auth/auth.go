@@ -439,7 +439,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		return Tokens{}, fmt.Errorf("find user %s: %w", a.UUID, err)
 	}
 	if len(old) > MaxPassword {
-		return Tokens{}, fault.InvalidField("/old-password", "is not the present password")
+		return Tokens{}, fault.InvalidField(fault.Member("old-password"), "is not the present password")
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey(u.Username, changing), now: s.store.Now}
 	if err := g.allow(); err != nil {
@@ -450,7 +450,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		return Tokens{}, err
 	}
 	if !ok {
-		return Tokens{}, fault.InvalidField("/old-password", "is not the present password")
+		return Tokens{}, fault.InvalidField(fault.Member("old-password"), "is not the present password")
 	}
 	hash, err := s.hasher.Hash(ctx, new)
 	if err != nil {

@@ -210,7 +210,7 @@ func (w *world) refused(header, message string) {
 		w.t.Errorf("%.60s: %v, %v", header, a, err)
 		return
 	}
-	if got := fault.From(err).Message; message != "" && got != message {
+	if got := fault.Message(err); message != "" && got != message {
 		w.t.Errorf("%.60s: the message is %q, want %q", header, got, message)
 	}
 }
@@ -540,7 +540,7 @@ func TestRefresh(t *testing.T) {
 			}
 		}
 		w.clock.turn(2 * time.Minute)
-		if _, err := w.Refresh(ctx, first.Access); fault.From(err).Message != msgExpired {
+		if _, err := w.Refresh(ctx, first.Access); fault.Message(err) != msgExpired {
 			t.Errorf("an expired token: %v", err)
 		}
 		if _, err := w.Verify(ctx, first.Refresh); !fault.Is(err, fault.Unauthenticated) {
@@ -560,10 +560,10 @@ func TestRefresh(t *testing.T) {
 		}
 		w.clock.turn(noon.Add(DefaultWindow).Sub(w.clock.Now()))
 		w.accepted("Bearer "+tok.Access, "alice")
-		if _, err := w.Refresh(ctx, tok.Access); fault.From(err).Message != msgRefresh {
+		if _, err := w.Refresh(ctx, tok.Access); fault.Message(err) != msgRefresh {
 			t.Errorf("after seven days: %v", err)
 		}
-		if _, err := w.Refresh(ctx, first.Refresh); fault.From(err).Message != msgExpired {
+		if _, err := w.Refresh(ctx, first.Refresh); fault.Message(err) != msgExpired {
 			t.Errorf("after seven days: %v", err)
 		}
 	})

@@ -90,13 +90,13 @@ func NewHasher(now func() time.Time) *Hasher {
 func CheckPassword(plain string) error {
 	switch {
 	case !utf8.ValidString(plain):
-		return fault.InvalidField("/password", "is no UTF-8 text")
+		return fault.InvalidField(fault.Member("password"), "is no UTF-8 text")
 	case strings.TrimSpace(plain) == "":
-		return fault.InvalidField("/password", "may not be blank")
+		return fault.InvalidField(fault.Member("password"), "may not be blank")
 	case utf8.RuneCountInString(plain) < MinPassword:
-		return fault.InvalidField("/password", "needs at least %d characters", MinPassword)
+		return fault.InvalidField(fault.Member("password"), "needs at least %d characters", MinPassword)
 	case len(plain) > MaxPassword:
-		return fault.InvalidField("/password", "is longer than %d bytes", MaxPassword)
+		return fault.InvalidField(fault.Member("password"), "is longer than %d bytes", MaxPassword)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (s *Service) AskReset(ctx context.Context, account, source string) error {
 	}
 	account = strings.TrimSpace(account)
 	if account == "" || len(account) > resetAccount {
-		return fault.InvalidField("/username", "needs 1 to %d characters", resetAccount)
+		return fault.InvalidField(fault.Member("username"), "needs 1 to %d characters", resetAccount)
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey("", source+"\x00reset"), now: s.store.Now}
 	if err := g.allow(); err != nil {

@@ -186,7 +186,7 @@ func endsByItself(t *testing.T, listening bool) {
 			t.Errorf("%+v, %v", p, err)
 		}
 		w.clock.turn(DefaultIdle)
-		if err := w.kept(used); fault.From(err).Message != errSessionEnded.Message {
+		if err := w.kept(used); fault.Message(err) != errSessionEnded.Message {
 			t.Error(err)
 		}
 		again := w.browser("alice", "wonderland")
@@ -277,7 +277,7 @@ func TestSignInEndsTheSessionBefore(t *testing.T) {
 		}
 		w.enters(after, "alice")
 		for _, who := range []string{"eve", "nopass", "nobody", ""} {
-			if _, _, err := w.OpenSession(context.Background(), Credentials{Username: who, Password: "disabled"}, ""); !fault.Is(err, fault.Unauthenticated) || fault.From(err).Message != msgSignIn {
+			if _, _, err := w.OpenSession(context.Background(), Credentials{Username: who, Password: "disabled"}, ""); !fault.Is(err, fault.Unauthenticated) || fault.Message(err) != msgSignIn {
 				t.Errorf("%s: %v", who, err)
 			}
 		}

@@ -370,7 +370,7 @@ func TestForgedTokens(t *testing.T) {
 			case early[name]:
 				want = msgEarly
 			}
-			if got := fault.From(err).Message; got != want {
+			if got := fault.Message(err); got != want {
 				t.Errorf("%s: the message is %q, want %q (%v)", name, got, want, err)
 			}
 		}
@@ -449,7 +449,7 @@ func TestIssueAndVerify(t *testing.T) {
 			t.Errorf("before its end: %v", err)
 		}
 		c.turn(time.Second)
-		if _, err := m.Verify(token); fault.From(err).Message != msgExpired {
+		if _, err := m.Verify(token); fault.Message(err) != msgExpired {
 			t.Errorf("remembered past its end: %v", err)
 		}
 	}

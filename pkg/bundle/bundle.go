@@ -120,10 +120,11 @@ func Read(data []byte, kind string) (*jsonbody.Value, error) {
 	return content, nil
 }
 
-// manifestFault says of a fault of a JSON text which text it was.
+// manifestFault returns the fault with the name of the file in front: the names of its
+// members are the same through every face.
 func manifestFault(err error) error {
 	e := *fault.From(err)
-	e.Message = ManifestName + ": " + e.Message
+	e.Message = ManifestName + ": " + fault.Message(err)
 	return &e
 }
 

@@ -37,8 +37,8 @@ func TestWhatIsWrittenCanBeRead(t *testing.T) {
 		if got := n.Field("name").Text(); got != name {
 			t.Errorf("%.40q came back as %.40q", name, got)
 		}
-		if got := n.Field("litres"); got.Int() != 3 || got.Pointer() != "/content/litres" {
-			t.Errorf("litres are %d, at %s", got.Int(), got.Pointer())
+		if got := n.Field("litres"); got.Int() != 3 || got.Path().String() != "content.litres" {
+			t.Errorf("litres are %d, at %s", got.Int(), got.Path())
 		}
 		n.Done()
 		if err := n.Faults().Err(); err != nil {
@@ -163,8 +163,8 @@ func FuzzRead(f *testing.F) {
 			t.Fatal("neither content nor an error")
 		case err != nil && !fault.Is(err, fault.Invalid):
 			t.Fatalf("not the caller's mistake: %v", err)
-		case err != nil && strings.ContainsAny(fault.From(err).Message, "\x00\n\r"):
-			t.Fatalf("control characters in the message %q", fault.From(err).Message)
+		case err != nil && strings.ContainsAny(fault.Message(err), "\x00\n\r"):
+			t.Fatalf("control characters in the message %q", fault.Message(err))
 		}
 	})
 }

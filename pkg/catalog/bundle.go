@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,15 +77,14 @@ func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref strin
 	return bundle.Manifest{Kind: models.ObjectBlueprint, Name: b.Name, Content: file}, nil
 }
 
-// buildName gives the name of the OS build that an input's value names by an id or
-// an href, which mean nothing elsewhere. What names none stays as it is: nobody
-// could order with it here either.
+// buildName returns the name of the OS build that a value of an input refers to, since
+// ids mean nothing elsewhere. A value that refers to none stays as it is: no order can
+// be made with it here either.
 func (c *Service) buildName(tx *store.Tx, a access.Actor, ref string) string {
 	if ref == "" {
 		return ""
 	}
-	ref = strings.TrimRight(ref, "/")
-	build, err := query.Find[models.OSBuild](tx, OSBuilds, a, ref[strings.LastIndexByte(ref, '/')+1:])
+	build, err := query.Find[models.OSBuild](tx, OSBuilds, a, ref)
 	if err != nil {
 		return ref
 	}
@@ -143,14 +141,14 @@ func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *jsonbo
 	})
 	if fault.Is(err, fault.Invalid) {
 		// What is wrong with the row is told by its place in the row.
-		n.Faults().AddErr(n.Pointer(), err)
+		n.Faults().AddErr(n.Path(), err)
 		err = n.Faults().Err()
 	}
 	return b, replaced, err
 }
 
-// finder finds what a file refers to by name, complains of what is not here, and
-// keeps the first error. Pointers are relative to the row's own.
+// finder finds what a file refers to by name, adds a fault for what is not here, and
+// keeps the first error. Paths are relative to the row.
 type finder struct {
 	tx    *store.Tx
 	bad   jsonbody.Faults
@@ -161,46 +159,46 @@ type finder struct {
 // blueprint makes the row what the file says.
 func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
 	b.Name, b.Description, b.State = file.Name, file.Description, file.State
-	b.GroupID = f.group(file.Group, "/group")
+	b.GroupID = f.group(file.Group, fault.Member("group"))
 	b.GroupIDs, b.Items, b.Inputs = nil, nil, nil
 	for i, way := range file.Groups {
-		b.GroupIDs = append(b.GroupIDs, f.group(way, fmt.Sprintf("/groups/%d", i)))
+		b.GroupIDs = append(b.GroupIDs, f.group(way, fault.Member("groups").Entry(i)))
 	}
 	for i, it := range file.BuildItems {
-		at := fmt.Sprintf("/build-items/%d", i)
+		at := fault.Member("build-items").Entry(i)
 		b.Items = append(b.Items, models.BlueprintItem{
 			Name: it.Name, Type: it.Type, Quantity: it.Quantity, Hostname: it.Hostname,
-			OSBuildID: f.named("os_builds", "OS build", it.OSBuild, at+"/os-build"),
-			SizeID:    f.named("sizes", "perf type", it.Size, at+"/perf-type"),
+			OSBuildID: f.named("os_builds", "OS build", it.OSBuild, at.Member("os-build")),
+			SizeID:    f.named("sizes", "perf type", it.Size, at.Member("perf-type")),
 		})
 	}
 	for i, in := range file.Inputs {
-		b.Inputs = append(b.Inputs, f.input(in, fmt.Sprintf("/inputs/%d", i)))
+		b.Inputs = append(b.Inputs, f.input(in, fault.Member("inputs").Entry(i)))
 	}
 }
 
 // input turns the names of OS builds among an input's values into ids, and makes
 // sure that the sizes among them are here.
-func (f *finder) input(in models.Input, at string) models.Input {
-	find := func(name, at string) string { return name }
+func (f *finder) input(in models.Input, at fault.Path) models.Input {
+	find := func(name string, _ fault.Path) string { return name }
 	switch in.Type { //nolint:exhaustive // the others refer to nothing
 	case models.InputOSBuild:
-		find = func(name, at string) string { return f.named("os_builds", "OS build", name, at).String() }
+		find = func(name string, at fault.Path) string { return f.named("os_builds", "OS build", name, at).String() }
 	case models.InputSize:
-		find = func(name, at string) string { f.named("sizes", "perf type", name, at); return name }
+		find = func(name string, at fault.Path) string { f.named("sizes", "perf type", name, at); return name }
 	}
 	if in.Default != "" {
-		in.Default = find(in.Default, at+"/default")
+		in.Default = find(in.Default, at.Member("default"))
 	}
 	in.Options = slices.Clone(in.Options)
 	for i, o := range in.Options {
-		in.Options[i] = find(o, fmt.Sprintf("%s/options/%d", at, i))
+		in.Options[i] = find(o, at.Member("options").Entry(i))
 	}
 	return in
 }
 
 // named gives the id of the row of that name, 0 for no name.
-func (f *finder) named(table, kind, name, at string) models.ID {
+func (f *finder) named(table, kind, name string, at fault.Path) models.ID {
 	if name == "" {
 		return 0
 	}
@@ -212,7 +210,7 @@ func (f *finder) named(table, kind, name, at string) models.ID {
 }
 
 // group gives the id of the group to which the names lead, 0 for no names.
-func (f *finder) group(way []string, at string) models.ID {
+func (f *finder) group(way []string, at fault.Path) models.ID {
 	var id models.ID
 	for _, name := range way {
 		below, ok := f.ids("groups", "coalesce(parent_id, 0)")[place{id, name}]

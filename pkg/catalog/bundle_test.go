@@ -157,10 +157,10 @@ func TestImportNamesWhatIsMissing(t *testing.T) {
 		n, err := bundle.Read(data, "blueprint")
 		x.must(err)
 		_, _, err = other.ImportBlueprint(ctx, system, n, false)
-		blames(t, "strange names", err, "/content/group", "/content/groups/0",
-			"/content/build-items/0/os-build", "/content/build-items/0/perf-type",
-			"/content/inputs/0/default", "/content/inputs/0/options/0", "/content/inputs/0/options/1", "/content/inputs/0/options/2",
-			"/content/inputs/1/options/1")
+		blames(t, "strange names", err, "content.group", "content.groups.0",
+			"content.build-items.0.os-build", "content.build-items.0.perf-type",
+			"content.inputs.0.default", "content.inputs.0.options.0", "content.inputs.0.options.1", "content.inputs.0.options.2",
+			"content.inputs.1.options.1")
 		var rows int64
 		other.must(other.store.Read(ctx).Model(&models.Blueprint{}).Count(&rows).Error)
 		if rows != 0 {

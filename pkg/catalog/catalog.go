@@ -245,28 +245,28 @@ func validBlueprint(b *models.Blueprint) error {
 	seen := map[string]bool{}
 	for i := range b.Items {
 		it := &b.Items[i]
-		at := fmt.Sprintf("/build-items/%d", i)
+		at := fault.Member("build-items").Entry(i)
 		if strings.TrimSpace(it.Name) == "" || seen[it.Name] {
-			bad = append(bad, fault.Field{Pointer: at + "/name", Reason: fmt.Sprintf("%q is empty or there twice", it.Name)})
+			bad = append(bad, fault.Field{Path: at.Member("name"), Reason: fmt.Sprintf("%q is empty or there twice", it.Name)})
 		}
 		seen[it.Name] = true
 		if strings.ContainsFunc(it.Name, unicode.IsControl) {
-			bad = append(bad, fault.Field{Pointer: at + "/name", Reason: "may not hold control characters"})
+			bad = append(bad, fault.Field{Path: at.Member("name"), Reason: "may not hold control characters"})
 		}
 		if it.Type != models.BlueprintItemServer {
-			bad = append(bad, fault.Field{Pointer: at + "/type", Reason: fmt.Sprintf("%q is not server", it.Type)})
+			bad = append(bad, fault.Field{Path: at.Member("type"), Reason: fmt.Sprintf("%q is not server", it.Type)})
 		}
 		if it.Quantity < 1 || it.Quantity > MaxQuantity {
-			bad = append(bad, fault.Field{Pointer: at + "/quantity", Reason: fmt.Sprintf("%d is not between 1 and %d", it.Quantity, MaxQuantity)})
+			bad = append(bad, fault.Field{Path: at.Member("quantity"), Reason: fmt.Sprintf("%d is not between 1 and %d", it.Quantity, MaxQuantity)})
 		}
 	}
 	for i := range b.Inputs {
 		if strings.ContainsFunc(b.Inputs[i].Name, unicode.IsControl) {
-			bad = append(bad, fault.Field{Pointer: fmt.Sprintf("/inputs/%d/name", i), Reason: "may not hold control characters"})
+			bad = append(bad, fault.Field{Path: fault.Member("inputs").Entry(i).Member("name"), Reason: "may not hold control characters"})
 		}
 	}
 	if len(b.Items) == 0 && b.State == models.BlueprintActive {
-		bad = append(bad, fault.Field{Pointer: "/build-items", Reason: "is empty: there would be nothing to deploy"})
+		bad = append(bad, fault.Field{Path: fault.Member("build-items"), Reason: "is empty: there would be nothing to deploy"})
 	}
 	return fault.InvalidFields(bad)
 }
@@ -276,37 +276,39 @@ const MaxQuantity = 100
 
 func validPool(p *models.IPPool) error {
 	var bad []fault.Field
-	complain := func(pointer, reason string) { bad = append(bad, fault.Field{Pointer: pointer, Reason: reason}) }
+	complain := func(at fault.Path, format string, args ...any) {
+		bad = append(bad, fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
+	}
 	if strings.TrimSpace(p.Name) == "" {
-		complain("/name", "may not be blank")
+		complain(fault.Member("name"), "may not be blank")
 	}
 	if strings.TrimSpace(p.Network) == "" {
-		complain("/network", "may not be blank")
+		complain(fault.Member("network"), "may not be blank")
 	}
 	first, err := netip.ParseAddr(p.FirstIP)
 	if err != nil {
-		complain("/first-ip", fmt.Sprintf("%q is no IP address", p.FirstIP))
+		complain(fault.Member("first-ip"), "%q is no IP address", p.FirstIP)
 	}
 	last, err := netip.ParseAddr(p.LastIP)
 	if err != nil {
-		complain("/last-ip", fmt.Sprintf("%q is no IP address", p.LastIP))
+		complain(fault.Member("last-ip"), "%q is no IP address", p.LastIP)
 	}
 	if first.IsValid() && last.IsValid() {
 		if first.Is4() != last.Is4() || last.Less(first) {
-			complain("/last-ip", "comes before first-ip, or is of the other family")
+			complain(fault.Member("last-ip"), "comes before first-ip, or is of the other family")
 		}
 		if p.Prefix < 1 || p.Prefix > first.BitLen() {
-			complain("/prefix", fmt.Sprintf("%d is not between 1 and %d", p.Prefix, first.BitLen()))
+			complain(fault.Member("prefix"), "%d is not between 1 and %d", p.Prefix, first.BitLen())
 		}
 	}
 	if p.Gateway != "" {
 		if _, err := netip.ParseAddr(p.Gateway); err != nil {
-			complain("/gateway", fmt.Sprintf("%q is no IP address", p.Gateway))
+			complain(fault.Member("gateway"), "%q is no IP address", p.Gateway)
 		}
 	}
 	for i, d := range p.DNS {
 		if _, err := netip.ParseAddr(d); err != nil {
-			complain(fmt.Sprintf("/dns/%d", i), fmt.Sprintf("%q is no IP address", d))
+			complain(fault.Member("dns").Entry(i), "%q is no IP address", d)
 		}
 	}
 	return fault.InvalidFields(bad)

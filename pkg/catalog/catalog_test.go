@@ -67,14 +67,14 @@ func TestValidBlueprint(t *testing.T) {
 			b      models.Blueprint
 			blamed []string
 		}{
-			"no name":         {models.Blueprint{Items: []models.BlueprintItem{server("A")}}, []string{"/name"}},
-			"nothing":         {models.Blueprint{Name: "B"}, []string{"/build-items"}},
-			"a blank item":    {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server(" ")}}, []string{"/build-items/0/name"}},
-			"two of one name": {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A"), server("A")}}, []string{"/build-items/1/name"}},
-			"another type":    {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A", func(it *models.BlueprintItem) { it.Type = "boat" })}}, []string{"/build-items/0/type"}},
-			"none of it":      {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A", func(it *models.BlueprintItem) { it.Quantity = 0 })}}, []string{"/build-items/0/quantity"}},
-			"too many":        {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A", func(it *models.BlueprintItem) { it.Quantity = catalog.MaxQuantity + 1 })}}, []string{"/build-items/0/quantity"}},
-			"odd characters":  {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A\x1b")}, Inputs: []models.Input{{Name: "i\x00", Type: models.InputText}}}, []string{"/build-items/0/name", "/inputs/0/name"}},
+			"no name":         {models.Blueprint{Items: []models.BlueprintItem{server("A")}}, []string{"name"}},
+			"nothing":         {models.Blueprint{Name: "B"}, []string{"build-items"}},
+			"a blank item":    {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server(" ")}}, []string{"build-items.0.name"}},
+			"two of one name": {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A"), server("A")}}, []string{"build-items.1.name"}},
+			"another type":    {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A", func(it *models.BlueprintItem) { it.Type = "boat" })}}, []string{"build-items.0.type"}},
+			"none of it":      {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A", func(it *models.BlueprintItem) { it.Quantity = 0 })}}, []string{"build-items.0.quantity"}},
+			"too many":        {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A", func(it *models.BlueprintItem) { it.Quantity = catalog.MaxQuantity + 1 })}}, []string{"build-items.0.quantity"}},
+			"odd characters":  {models.Blueprint{Name: "B", Items: []models.BlueprintItem{server("A\x1b")}, Inputs: []models.Input{{Name: "i\x00", Type: models.InputText}}}, []string{"build-items.0.name", "inputs.0.name"}},
 		} {
 			c.b.State = models.BlueprintActive
 			blames(t, what, x.Blueprints.Create(ctx, system, &c.b), c.blamed...)
@@ -97,16 +97,16 @@ func TestValidPool(t *testing.T) {
 			change func(*models.IPPool)
 			blamed string
 		}{
-			"no name":              {func(p *models.IPPool) { p.Name = " " }, "/name"},
-			"no network":           {func(p *models.IPPool) { p.Network = "" }, "/network"},
-			"no first address":     {func(p *models.IPPool) { p.FirstIP = "10.0.0" }, "/first-ip"},
-			"no last address":      {func(p *models.IPPool) { p.LastIP = "ten" }, "/last-ip"},
-			"the wrong way round":  {func(p *models.IPPool) { p.LastIP = "10.0.0.0" }, "/last-ip"},
-			"two families":         {func(p *models.IPPool) { p.LastIP = "fe80::1" }, "/last-ip"},
-			"a prefix too long":    {func(p *models.IPPool) { p.Prefix = 33 }, "/prefix"},
-			"no prefix":            {func(p *models.IPPool) { p.Prefix = 0 }, "/prefix"},
-			"a gateway by name":    {func(p *models.IPPool) { p.Gateway = "router" }, "/gateway"},
-			"a name server's name": {func(p *models.IPPool) { p.DNS = []string{"10.0.0.1", "dns"} }, "/dns/1"},
+			"no name":              {func(p *models.IPPool) { p.Name = " " }, "name"},
+			"no network":           {func(p *models.IPPool) { p.Network = "" }, "network"},
+			"no first address":     {func(p *models.IPPool) { p.FirstIP = "10.0.0" }, "first-ip"},
+			"no last address":      {func(p *models.IPPool) { p.LastIP = "ten" }, "last-ip"},
+			"the wrong way round":  {func(p *models.IPPool) { p.LastIP = "10.0.0.0" }, "last-ip"},
+			"two families":         {func(p *models.IPPool) { p.LastIP = "fe80::1" }, "last-ip"},
+			"a prefix too long":    {func(p *models.IPPool) { p.Prefix = 33 }, "prefix"},
+			"no prefix":            {func(p *models.IPPool) { p.Prefix = 0 }, "prefix"},
+			"a gateway by name":    {func(p *models.IPPool) { p.Gateway = "router" }, "gateway"},
+			"a name server's name": {func(p *models.IPPool) { p.DNS = []string{"10.0.0.1", "dns"} }, "dns.1"},
 		} {
 			p := good()
 			c.change(&p)
@@ -251,13 +251,13 @@ func TestImportTemplate(t *testing.T) {
 		_, _, err = try(x.first, catalog.TemplateImport{Template: known[1], OSBuildID: x.debian})
 		wants(t, "into one that has another", err, fault.Conflict)
 		_, _, err = try(x.first, catalog.TemplateImport{Template: "cp-m"})
-		blames(t, "one that there is not", err, "/template")
+		blames(t, "one that there is not", err, "template")
 		_, _, err = try(x.first, catalog.TemplateImport{})
-		blames(t, "none", err, "/template")
+		blames(t, "none", err, "template")
 		_, _, err = try(x.first, catalog.TemplateImport{Template: known[1], OSBuildID: x.rocky, Name: "N", OSFamily: "f"})
-		blames(t, "new and there", err, "/name", "/os-family")
+		blames(t, "new and there", err, "name", "os-family")
 		_, _, err = try(x.first, catalog.TemplateImport{Template: known[1], OSBuildID: 999})
-		blames(t, "into one that there is not", err, "/os-build")
+		blames(t, "into one that there is not", err, "os-build")
 		_, _, err = try(x.first, catalog.TemplateImport{Template: known[1], Name: "Rocky"})
 		wants(t, "under a name that is taken", err, fault.Conflict)
 		_, _, err = x.ImportTemplate(ctx, viewer, x.first.ID.String(), catalog.TemplateImport{Template: known[1]})

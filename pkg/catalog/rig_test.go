@@ -125,14 +125,14 @@ func wants(t *testing.T, what string, err error, code fault.Code) {
 }
 
 // blames holds a 400 against the places that it must name.
-func blames(t *testing.T, what string, err error, pointers ...string) {
+func blames(t *testing.T, what string, err error, paths ...string) {
 	t.Helper()
 	wants(t, what, err, fault.Invalid)
 	var got []string
 	for _, f := range fault.From(err).Fields {
-		got = append(got, f.Pointer)
+		got = append(got, f.Path.String())
 	}
-	if !slices.Equal(got, pointers) {
-		t.Errorf("%s: blamed is %q instead of %q", what, got, pointers)
+	if !slices.Equal(got, paths) {
+		t.Errorf("%s: blamed is %q instead of %q", what, got, paths)
 	}
 }

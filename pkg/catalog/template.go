@@ -69,7 +69,7 @@ func (c *Service) discover(ctx context.Context, handler models.ID) ([]provider.T
 	inv, err := p.Discover(ctx)
 	if fault.Is(err, fault.Invalid) {
 		// What is wrong is how the handler is set up, and not what the caller said.
-		err = fault.Wrap(fault.Unavailable, err, "%s", fault.From(err).Message)
+		err = fault.Wrap(fault.Unavailable, err, "%s", fault.Message(err))
 	}
 	if err != nil {
 		return nil, err
@@ -126,13 +126,13 @@ func (c *Service) ImportTemplate(ctx context.Context, a access.Actor, ref string
 func (in *TemplateImport) check() error {
 	var bad []fault.Field
 	if in.Template == "" {
-		bad = append(bad, fault.Field{Pointer: "/template", Reason: "is required"})
+		bad = append(bad, fault.Field{Path: fault.Member("template"), Reason: "is required"})
 	}
 	if in.OSBuildID != 0 && in.Name != "" {
-		bad = append(bad, fault.Field{Pointer: "/name", Reason: "is for a new OS build, and os-build names one that is there"})
+		bad = append(bad, fault.Field{Path: fault.Member("name"), Reason: "is for a new OS build, and os-build names one that is there"})
 	}
 	if in.OSBuildID != 0 && in.OSFamily != "" {
-		bad = append(bad, fault.Field{Pointer: "/os-family", Reason: "is for a new OS build, and os-build names one that is there"})
+		bad = append(bad, fault.Field{Path: fault.Member("os-family"), Reason: "is for a new OS build, and os-build names one that is there"})
 	}
 	return fault.InvalidFields(bad)
 }
@@ -143,7 +143,7 @@ func unknownTemplate(h *models.ResourceHandler, name string, found []provider.Te
 	for _, t := range found {
 		names = append(names, t.Name)
 	}
-	e := fault.InvalidField("/template", "%s has no template %s", h.Name, shown(name))
+	e := fault.InvalidField(fault.Member("template"), "%s has no template %s", h.Name, shown(name))
 	switch {
 	case len(names) == 0:
 		e.Detail = "It has none at all."
@@ -173,7 +173,7 @@ func notImported(tx *store.Tx, h *models.ResourceHandler, template string) error
 func (c *Service) extend(tx *store.Tx, a access.Actor, h *models.ResourceHandler, in TemplateImport) (*models.OSBuild, error) {
 	o, err := c.OSBuilds.FindTx(tx, a, in.OSBuildID.String())
 	if fault.Is(err, fault.NotFound) {
-		return nil, fault.InvalidField("/os-build", "does not exist")
+		return nil, fault.InvalidField(fault.Member("os-build"), "does not exist")
 	}
 	if err != nil {
 		return nil, err

@@ -197,7 +197,7 @@ func TestDelete(t *testing.T) {
 		}
 		x.refused("in use", fault.Conflict, func() error {
 			err := x.Delete(ctx, admin, used.ID.String())
-			if fault.From(err).Message != "It still has environments." {
+			if fault.Message(err) != "It still has environments." {
 				t.Errorf("in use: %v", err)
 			}
 			return err

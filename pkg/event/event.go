@@ -142,5 +142,5 @@ func numbers(row scanner) (last, pruned models.ID, err error) {
 
 // errNumber is for a number that no event has been given.
 func errNumber(field, text string) error {
-	return fault.InvalidField(field, "%q is not the number of an event that has happened", text)
+	return fault.InvalidField(fault.Argument(field), "%q is not the number of an event that has happened", text)
 }

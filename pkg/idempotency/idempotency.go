@@ -79,14 +79,14 @@ func New(s *store.Store, seal, open func(string) (string, error)) *Service {
 // and spaces are one.
 func CheckKey(key string) error {
 	if key == "" {
-		return fault.InvalidField("Idempotency-Key", "is empty")
+		return fault.InvalidField(fault.Argument("Idempotency-Key"), "is empty")
 	}
 	if len(key) > MaxKey {
-		return fault.InvalidField("Idempotency-Key", "has %d characters, at most %d are allowed", len(key), MaxKey)
+		return fault.InvalidField(fault.Argument("Idempotency-Key"), "has %d characters, at most %d are allowed", len(key), MaxKey)
 	}
 	for i := range len(key) {
 		if key[i] < ' ' || key[i] > '~' {
-			return fault.InvalidField("Idempotency-Key", "holds a character that is not printable ASCII, at %d", i+1)
+			return fault.InvalidField(fault.Argument("Idempotency-Key"), "holds a character that is not printable ASCII, at %d", i+1)
 		}
 	}
 	return nil

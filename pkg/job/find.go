@@ -71,7 +71,7 @@ func (s *Service) spent(tx *store.Tx, j *models.Job) error {
 	}
 	err := k.Retryable(tx, j)
 	if fault.Is(err, fault.Conflict) {
-		j.Spent = fault.From(err).Message
+		j.Spent = fault.Message(err)
 		return nil
 	}
 	return err

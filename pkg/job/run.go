@@ -887,7 +887,7 @@ func (e *Engine) reason(ctx context.Context, id models.ID, err error) string {
 	var f *fault.Error
 	switch {
 	case errors.As(err, &f) && f.Code != fault.Internal:
-		return f.Message
+		return f.Text(fault.Plain)
 	case errors.Is(err, context.DeadlineExceeded):
 		return "There was no answer in time."
 	case errors.Is(err, context.Canceled):

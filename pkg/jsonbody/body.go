@@ -1,6 +1,5 @@
-// Package jsonbody reads request bodies into a tree that remembers where each value
-// stood, so that every complaint can name its culprit by JSON pointer, and all of
-// them can be told at once.
+// Package jsonbody reads request bodies into a tree of values that know their path, so
+// that a request is answered with all that is wrong with it, each with its place.
 package jsonbody
 
 import (
@@ -26,37 +25,49 @@ const maxDepth = 32
 // Faults collects what is wrong with a body.
 type Faults struct{ list []fault.Field }
 
-// Add notes one culprit.
-func (f *Faults) Add(pointer, format string, args ...any) {
-	f.list = append(f.list, fault.Field{Pointer: pointer, Reason: fmt.Sprintf(format, args...)})
+// Add adds a fault at a path.
+func (f *Faults) Add(at fault.Path, format string, args ...any) {
+	f.list = append(f.list, fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
 }
 
-// AddErr notes what err says of the value at pointer. Fields that err names
-// itself are taken to be relative to pointer.
-func (f *Faults) AddErr(pointer string, err error) {
+// AddErr adds what err says of the value at a path. The fields of err are taken to be
+// relative to that path.
+func (f *Faults) AddErr(at fault.Path, err error) {
 	if err == nil {
 		return
 	}
 	e := fault.From(err)
 	if len(e.Fields) == 0 {
-		f.Add(pointer, "%s", strings.TrimSuffix(e.Message, "."))
+		f.Add(at, "%s", strings.TrimSuffix(e.Message, "."))
 		return
 	}
 	for _, x := range e.Fields {
-		f.Add(pointer+x.Pointer, "%s", x.Reason)
+		x.Path = at.Join(x.Path)
+		f.list = append(f.list, x)
 	}
 }
 
-// Err is nil when nothing is wrong, and names every culprit otherwise.
+// Err returns nil when nothing is wrong, and an Invalid error with every fault
+// otherwise.
 func (f *Faults) Err() error { return fault.InvalidFields(f.list) }
 
 // Value is a value of a body, or the place where one could have stood.
 type Value struct {
 	value   any // nil, bool, json.Number, string, []any, *object
 	present bool
-	pointer string
+	parent  *Value        // nil for the body itself
+	at      fault.Segment // below parent
 	faults  *Faults
 	used    map[string]bool
+}
+
+// below returns the place of a member or an entry of n, without a value.
+func (n *Value) below(at fault.Segment) *Value {
+	return &Value{parent: n, at: at, faults: n.faults}
+}
+
+func (n *Value) member(name string) *Value {
+	return n.below(fault.Segment{Kind: fault.KindMember, Name: name})
 }
 
 type object struct {
@@ -64,7 +75,8 @@ type object struct {
 	values map[string]any
 }
 
-// Parse reads a JSON body, which has to be an object. An empty one is {}.
+// Parse returns a JSON body, which has to be an object; an empty body is {}. The error
+// is Invalid for anything else.
 func Parse(data []byte) (*Value, error) {
 	f := &Faults{}
 	root := &Value{value: &object{values: map[string]any{}}, present: true, faults: f}
@@ -76,7 +88,8 @@ func Parse(data []byte) (*Value, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	v, err := read(dec, "", 0)
+	r := reader{dec: dec}
+	v, err := r.read()
 	if err != nil {
 		return nil, err
 	}
@@ -123,17 +136,17 @@ func FormValues(data []byte) (url.Values, error) {
 	return values, nil
 }
 
-// Form gives the values of a form as an object of strings. A name that is there
-// several times has them all, as an array.
+// Form returns the values of a form as an object of strings. A name with several
+// values has an array of them.
 func Form(values url.Values) (*Value, error) {
 	o := &object{values: map[string]any{}}
 	for k, list := range values {
 		for _, text := range append([]string{k}, list...) {
 			if !utf8.ValidString(text) {
-				return nil, fault.InvalidField("/"+escape(strings.ToValidUTF8(k, "?")), "is not UTF-8")
+				return nil, fault.InvalidField(fault.Member(strings.ToValidUTF8(k, "?")), "is not UTF-8")
 			}
 			if strings.ContainsRune(text, 0) {
-				return nil, fault.InvalidField("/"+escape(strings.ReplaceAll(k, "\x00", "?")), "holds a NUL character")
+				return nil, fault.InvalidField(fault.Member(strings.ReplaceAll(k, "\x00", "?")), "holds a NUL character")
 			}
 		}
 		o.keys = append(o.keys, k)
@@ -150,58 +163,43 @@ func Form(values url.Values) (*Value, error) {
 	return &Value{value: o, present: true, faults: &Faults{}}, nil
 }
 
-func read(dec *json.Decoder, at string, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fault.InvalidField(at, "is nested deeper than %d levels", maxDepth)
+// reader reads one JSON value. Its path is that of the value that is being read.
+type reader struct {
+	dec  *json.Decoder
+	path fault.Path
+	base int // segments that the path began with
+}
+
+// invalid returns a fault at the value that is being read.
+func (r *reader) invalid(format string, args ...any) error {
+	return fault.InvalidField(slices.Clone(r.path), format, args...)
+}
+
+// within reads a value one step further down.
+func (r *reader) within(at fault.Segment) (any, error) {
+	r.path = append(r.path, at)
+	v, err := r.read()
+	r.path = r.path[:len(r.path)-1]
+	return v, err
+}
+
+func (r *reader) read() (any, error) {
+	if len(r.path)-r.base > maxDepth {
+		return nil, r.invalid("is nested deeper than %d levels", maxDepth)
 	}
-	t, err := dec.Token()
+	t, err := r.dec.Token()
 	if err != nil {
-		return nil, malformed(dec, err)
+		return nil, malformed(r.dec, err)
 	}
 	switch t := t.(type) {
 	case json.Delim:
 		if t == '{' {
-			o := &object{values: map[string]any{}}
-			for dec.More() {
-				k, err := dec.Token()
-				if err != nil {
-					return nil, malformed(dec, err)
-				}
-				key, ok := k.(string)
-				if !ok {
-					return nil, malformed(dec, nil)
-				}
-				place := at + "/" + escape(key)
-				v, err := read(dec, place, depth+1)
-				if err != nil {
-					return nil, err
-				}
-				if _, twice := o.values[key]; twice {
-					return nil, fault.InvalidField(place, "is there twice")
-				}
-				o.keys = append(o.keys, key)
-				o.values[key] = v
-			}
-			if _, err := dec.Token(); err != nil {
-				return nil, malformed(dec, err)
-			}
-			return o, nil
+			return r.object()
 		}
-		list := []any{}
-		for dec.More() {
-			v, err := read(dec, at+"/"+strconv.Itoa(len(list)), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		if _, err := dec.Token(); err != nil {
-			return nil, malformed(dec, err)
-		}
-		return list, nil
+		return r.list()
 	case string:
 		if strings.ContainsRune(t, 0) {
-			return nil, fault.InvalidField(at, "holds a NUL character")
+			return nil, r.invalid("holds a NUL character")
 		}
 		return t, nil
 	default:
@@ -209,15 +207,55 @@ func read(dec *json.Decoder, at string, depth int) (any, error) {
 	}
 }
 
+func (r *reader) object() (any, error) {
+	o := &object{values: map[string]any{}}
+	for r.dec.More() {
+		k, err := r.dec.Token()
+		if err != nil {
+			return nil, malformed(r.dec, err)
+		}
+		key, ok := k.(string)
+		if !ok {
+			return nil, malformed(r.dec, nil)
+		}
+		at := fault.Segment{Kind: fault.KindMember, Name: key}
+		v, err := r.within(at)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := o.values[key]; twice {
+			r.path = append(r.path, at)
+			return nil, r.invalid("is there twice")
+		}
+		o.keys = append(o.keys, key)
+		o.values[key] = v
+	}
+	if _, err := r.dec.Token(); err != nil {
+		return nil, malformed(r.dec, err)
+	}
+	return o, nil
+}
+
+func (r *reader) list() (any, error) {
+	list := []any{}
+	for r.dec.More() {
+		v, err := r.within(fault.Segment{Kind: fault.KindEntry, Index: len(list)})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	if _, err := r.dec.Token(); err != nil {
+		return nil, malformed(r.dec, err)
+	}
+	return list, nil
+}
+
 func malformed(dec *json.Decoder, err error) error {
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.Invalidf("The body is not JSON: it ends too early, at byte %d.", dec.InputOffset())
 	}
 	return fault.Wrap(fault.Invalid, err, "The body is not JSON, at byte %d: %s.", dec.InputOffset(), strings.TrimPrefix(err.Error(), "json: "))
-}
-
-func escape(key string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
 }
 
 func describe(v any) string {
@@ -237,10 +275,21 @@ func describe(v any) string {
 	}
 }
 
-// Pointer says where the value stands.
-func (n *Value) Pointer() string { return n.pointer }
+// Path returns the place of the value in the body: members and entries.
+func (n *Value) Path() fault.Path {
+	depth := 0
+	for v := n; v.parent != nil; v = v.parent {
+		depth++
+	}
+	path := make(fault.Path, depth)
+	for v := n; v.parent != nil; v = v.parent {
+		depth--
+		path[depth] = v.at
+	}
+	return path
+}
 
-// Faults gives the collection of what is wrong with the whole body.
+// Faults returns the faults of the whole body.
 func (n *Value) Faults() *Faults { return n.faults }
 
 // Present reports whether there is a value. null and "" count as absent: clients
@@ -253,12 +302,12 @@ func (n *Value) Present() bool {
 	return !ok || s != ""
 }
 
-// Or gives the value, and the text in its place when there is none.
+// Or returns the value, and the text in its place when there is none.
 func (n *Value) Or(text string) *Value {
 	if text == "" || n.Present() {
 		return n
 	}
-	return &Value{value: text, present: true, pointer: n.pointer, faults: n.faults}
+	return &Value{value: text, present: true, parent: n.parent, at: n.at, faults: n.faults}
 }
 
 // Same reports whether the value is that of a JSON text, the order of members
@@ -266,7 +315,8 @@ func (n *Value) Or(text string) *Value {
 func (n *Value) Same(doc []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
-	v, err := read(dec, "", 0)
+	r := reader{dec: dec}
+	v, err := r.read()
 	return err == nil && same(n.value, v)
 }
 
@@ -295,9 +345,9 @@ func same(a, b any) bool {
 	return a == b
 }
 
-// Copy gives the value as if nobody had looked at it, with complaints of its own.
+// Copy returns the value with no member read yet, and with faults of its own.
 func (n *Value) Copy() *Value {
-	return &Value{value: n.value, present: n.present, pointer: n.pointer, faults: &Faults{}}
+	return &Value{value: n.value, present: n.present, parent: n.parent, at: n.at, faults: &Faults{}}
 }
 
 // Null reports whether the member was written as null.
@@ -306,11 +356,11 @@ func (n *Value) Null() bool { return n.present && n.value == nil }
 // Given reports whether the member was written at all, be it null or "".
 func (n *Value) Given() bool { return n.present }
 
-// Complain notes that something is wrong with this value.
-func (n *Value) Complain(format string, args ...any) { n.faults.Add(n.pointer, format, args...) }
+// Complain adds a fault of this value.
+func (n *Value) Complain(format string, args ...any) { n.faults.Add(n.Path(), format, args...) }
 
-// Field gives a member of an object. Names are tried in turn, - and _ being
-// alike in each. A value that is no object complains and has no members.
+// Field returns a member of an object. Names are tried in turn; - and _ mean the same
+// in each. A value that is not an object adds a fault and has no members.
 func (n *Value) Field(names ...string) *Value {
 	o, ok := n.value.(*object)
 	if !ok {
@@ -318,9 +368,9 @@ func (n *Value) Field(names ...string) *Value {
 			n.Complain("is %s; an object is needed", describe(n.value))
 			n.present = false
 		}
-		return &Value{pointer: n.pointer + "/" + names[0], faults: n.faults}
+		return n.member(names[0])
 	}
-	found := &Value{pointer: n.pointer + "/" + names[0], faults: n.faults}
+	found := n.member(names[0])
 	for _, name := range names {
 		for _, spelling := range []string{name, strings.ReplaceAll(name, "-", "_"), strings.ReplaceAll(name, "_", "-")} {
 			v, ok := o.values[spelling]
@@ -331,11 +381,12 @@ func (n *Value) Field(names ...string) *Value {
 				n.used = map[string]bool{}
 			}
 			n.used[spelling] = true
-			here := &Value{value: v, present: true, pointer: n.pointer + "/" + escape(spelling), faults: n.faults}
+			here := n.member(spelling)
+			here.value, here.present = v, true
 			if found.Present() {
 				// Documents have some members under two names: they may come back so.
 				if here.Present() && !same(here.value, found.value) {
-					here.Complain("says again what %s said", fault.Name(found.pointer))
+					here.Complain("says again what %s said", found.Path())
 				}
 				continue
 			}
@@ -345,7 +396,7 @@ func (n *Value) Field(names ...string) *Value {
 	return found
 }
 
-// Keys gives the names of an object's members, in the order of the body.
+// Keys returns the names of an object's members, in the order of the body.
 func (n *Value) Keys() []string {
 	o, ok := n.value.(*object)
 	if !ok {
@@ -357,9 +408,9 @@ func (n *Value) Keys() []string {
 	return o.keys
 }
 
-// At gives the member with exactly this name.
+// At returns the member with exactly this name.
 func (n *Value) At(key string) *Value {
-	out := &Value{pointer: n.pointer + "/" + escape(key), faults: n.faults}
+	out := n.member(key)
 	if o, ok := n.value.(*object); ok {
 		out.value, out.present = o.values[key], true
 		if n.used == nil {
@@ -370,7 +421,7 @@ func (n *Value) At(key string) *Value {
 	return out
 }
 
-// Done complains of every member that nobody asked for.
+// Done adds a fault for every member that was not read.
 func (n *Value) Done() {
 	o, ok := n.value.(*object)
 	if !ok {
@@ -378,12 +429,12 @@ func (n *Value) Done() {
 	}
 	for _, k := range o.keys {
 		if !n.used[k] {
-			n.faults.Add(n.pointer+"/"+escape(k), "is not known here")
+			n.faults.Add(n.Path().Member(k), "is not known here")
 		}
 	}
 }
 
-// List gives the elements of an array.
+// List returns the entries of an array.
 func (n *Value) List() []*Value {
 	if !n.Present() {
 		return nil
@@ -395,7 +446,8 @@ func (n *Value) List() []*Value {
 	}
 	out := make([]*Value, len(list))
 	for i, v := range list {
-		out[i] = &Value{value: v, present: true, pointer: n.pointer + "/" + strconv.Itoa(i), faults: n.faults}
+		out[i] = n.below(fault.Segment{Kind: fault.KindEntry, Index: i})
+		out[i].value, out[i].present = v, true
 	}
 	return out
 }
@@ -406,7 +458,7 @@ func (n *Value) IsList() bool { _, ok := n.value.([]any); return ok }
 // IsObject reports whether the value is an object.
 func (n *Value) IsObject() bool { _, ok := n.value.(*object); return ok }
 
-// Text gives a string. Numbers and booleans are taken as they are written, since
+// Text returns a string. Numbers and booleans are returned as they are written, since
 // clients send either.
 func (n *Value) Text() string {
 	switch v := n.value.(type) {
@@ -423,7 +475,7 @@ func (n *Value) Text() string {
 	return ""
 }
 
-// String gives a string and complains of anything else.
+// String returns a string, and adds a fault for anything else.
 func (n *Value) String() string {
 	if n.value == nil {
 		return ""
@@ -435,7 +487,7 @@ func (n *Value) String() string {
 	return s
 }
 
-// Int gives a whole number, also one in a string.
+// Int returns a whole number, also one in a string.
 func (n *Value) Int() int64 {
 	if !n.Present() {
 		return 0
@@ -457,7 +509,7 @@ func (n *Value) Int() int64 {
 	return i
 }
 
-// IntFrom gives a whole number that is not less than a limit.
+// IntFrom returns a whole number, and adds a fault when it is less than a limit.
 func (n *Value) IntFrom(least int64) int64 {
 	before := len(n.faults.list)
 	v := n.Int()
@@ -467,7 +519,8 @@ func (n *Value) IntFrom(least int64) int64 {
 	return v
 }
 
-// TextUpTo gives a string, as Text does, of at most so many characters.
+// TextUpTo returns a string as Text does, and adds a fault when it has more than so
+// many characters.
 func (n *Value) TextUpTo(most int) string {
 	s := n.Text()
 	if utf8.RuneCountInString(s) > most {
@@ -476,8 +529,8 @@ func (n *Value) TextUpTo(most int) string {
 	return s
 }
 
-// Scalar gives the text of a string, a number or a boolean, and false for all
-// else. It never complains.
+// Scalar returns the text of a string, a number or a boolean, and false for anything
+// else. It adds no fault.
 func (n *Value) Scalar() (string, bool) {
 	switch n.value.(type) {
 	case string, json.Number, bool:
@@ -487,7 +540,7 @@ func (n *Value) Scalar() (string, bool) {
 }
 
 // Unpack reads a string that holds JSON in place: forms have no other way to carry
-// an array or an object. It complains of a string that holds none.
+// an array or an object. It adds a fault for a string that holds no JSON.
 func (n *Value) Unpack() {
 	s, ok := n.value.(string)
 	if !ok || s == "" {
@@ -495,7 +548,9 @@ func (n *Value) Unpack() {
 	}
 	dec := json.NewDecoder(strings.NewReader(s))
 	dec.UseNumber()
-	v, err := read(dec, n.pointer, 1)
+	at := n.Path()
+	r := reader{dec: dec, path: at, base: len(at) - 1} // one level down, as a member is
+	v, err := r.read()
 	if err == nil {
 		if _, end := dec.Token(); !errors.Is(end, io.EOF) {
 			err = fault.Invalidf("It goes on behind its value.")
@@ -513,7 +568,7 @@ func (n *Value) Unpack() {
 	n.value = v
 }
 
-// Bool gives a boolean, also as "true", "False", 1, "0".
+// Bool returns a boolean, also one written as "true", "False", 1, "0".
 func (n *Value) Bool() bool {
 	if !n.Present() {
 		return false
@@ -533,7 +588,7 @@ func (n *Value) Bool() bool {
 	return false
 }
 
-// Money gives an amount of money, from a string or a number.
+// Money returns an amount of money, from a string or a number.
 func (n *Value) Money() models.Money {
 	if !n.Present() {
 		return 0
@@ -545,7 +600,7 @@ func (n *Value) Money() models.Money {
 	return m
 }
 
-// Texts gives an array of strings. A single string is read as a list with commas,
+// Texts returns an array of strings. A single string is read as a list with commas,
 // since that is what forms can carry.
 func (n *Value) Texts() []string {
 	if s, ok := n.value.(string); ok {
@@ -565,8 +620,8 @@ func (n *Value) Texts() []string {
 	return out
 }
 
-// Ref gives what names another resource: an id as string or number, a global id,
-// a uuid, an href, or an object with an href, as links are.
+// Ref returns a reference to another resource: an id as string or number, a global
+// id, a UUID, an href, or the href of an object, as links are.
 func (n *Value) Ref() string {
 	if o, ok := n.value.(*object); ok {
 		if len(o.keys) == 0 {

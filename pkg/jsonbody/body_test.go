@@ -30,11 +30,11 @@ func TestComplaintsNameTheirPlace(t *testing.T) {
 	}
 	n.Done()
 	want := []fault.Field{
-		{Pointer: "/a/b/1", Reason: "is an object; a string is needed"},
-		{Pointer: "/a/c~0~1", Reason: "is not known here"},
-		{Pointer: "/n", Reason: `"twelve" is no whole number`},
-		{Pointer: "/flag", Reason: `"maybe" is neither true nor false`},
-		{Pointer: "/stray", Reason: "is not known here"},
+		{Path: fault.Member("a").Member("b").Entry(1), Reason: "is an object; a string is needed"},
+		{Path: fault.Member("a").Member("c~/"), Reason: "is not known here"},
+		{Path: fault.Member("n"), Reason: `"twelve" is no whole number`},
+		{Path: fault.Member("flag"), Reason: `"maybe" is neither true nor false`},
+		{Path: fault.Member("stray"), Reason: "is not known here"},
 	}
 	if diff := cmp.Diff(want, fault.From(n.Faults().Err()).Fields); diff != "" {
 		t.Error(diff)
@@ -108,7 +108,7 @@ func TestForms(t *testing.T) {
 	}
 	items := n.Field("items")
 	items.Unpack()
-	if list := items.List(); len(list) != 1 || list[0].Field("name").Text() != "a" || list[0].Field("name").Pointer() != "/items/0/name" {
+	if list := items.List(); len(list) != 1 || list[0].Field("name").Text() != "a" || list[0].Field("name").Path().String() != "items.0.name" {
 		t.Errorf("items are %v", list)
 	}
 	for _, name := range []string{"broken", "behind"} {
@@ -120,9 +120,9 @@ func TestForms(t *testing.T) {
 	}
 	var at []string
 	for _, f := range fault.From(n.Faults().Err()).Fields {
-		at = append(at, f.Pointer)
+		at = append(at, f.Path.String())
 	}
-	if !slices.Equal(at, []string{"/broken", "/behind"}) {
+	if !slices.Equal(at, []string{"broken", "behind"}) {
 		t.Errorf("complaints are about %q", at)
 	}
 }

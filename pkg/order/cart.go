@@ -10,9 +10,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-// edit runs fn on the actor's cart and prices it anew. Without a pointer from fn, a
-// cart that is still not fit to be ordered is no error: one thing is mended at a time.
-func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) (pointer pointerFunc, err error)) (*models.Order, error) {
+// edit runs fn on the actor's cart and prices it again. When fn returns no placing, a
+// cart that still cannot be ordered is not an error: people mend one thing at a time.
+func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) (place placing, err error)) (*models.Order, error) {
 	var o *models.Order
 	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		if o, err = lock(tx, a, ref); err != nil {
@@ -21,12 +21,12 @@ func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(
 		if err := CanEdit(a, o); err != nil {
 			return err
 		}
-		pointer, err := fn(tx, o)
+		place, err := fn(tx, o)
 		if err != nil {
 			return err
 		}
-		p, err := s.plan(tx, a, o, pointer)
-		if pointer == nil && fault.Is(err, fault.Invalid) {
+		p, err := s.plan(tx, a, o, place)
+		if place == nil && fault.Is(err, fault.Invalid) {
 			return s.mended(ctx, tx, a, o)
 		}
 		if err != nil {
@@ -42,20 +42,20 @@ func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(
 
 // Edit changes the cart's own members: name, group, recipient.
 func (s *Service) Edit(ctx context.Context, a access.Actor, ref string, apply func(*models.Order) error) (*models.Order, error) {
-	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		if err := apply(o); err != nil {
 			return nil, err
 		}
 		if err := o.Validate(); err != nil {
 			return nil, err
 		}
-		return itemPointer, CanOrderFor(a, o.GroupID)
+		return itemPath, CanOrderFor(a, o.GroupID)
 	})
 }
 
 // AddItem puts an item into the cart.
 func (s *Service) AddItem(ctx context.Context, a access.Actor, ref string, it models.OrderItem) (*models.Order, error) {
-	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		it.OrderID, it.Position = o.ID, 1
 		for _, have := range o.Items {
 			if have.Kind == it.Kind {
@@ -66,13 +66,13 @@ func (s *Service) AddItem(ctx context.Context, a access.Actor, ref string, it mo
 			return nil, err
 		}
 		o.Items = append(o.Items, it)
-		return onlyNew(it.ID), nil
+		return onlyItem(it.ID), nil
 	})
 }
 
 // ChangeItem replaces an item of the cart by what change makes of it.
 func (s *Service) ChangeItem(ctx context.Context, a access.Actor, ref string, kind models.ItemKind, position int, change func(models.OrderItem) (models.OrderItem, error)) (*models.Order, error) {
-	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		i, err := itemAt(o, kind, position)
 		if err != nil {
 			return nil, err
@@ -82,13 +82,13 @@ func (s *Service) ChangeItem(ctx context.Context, a access.Actor, ref string, ki
 			return nil, err
 		}
 		o.Items[i] = changed
-		return onlyNew(changed.ID), nil
+		return onlyItem(changed.ID), nil
 	})
 }
 
 // RemoveItem takes an item out of the cart.
 func (s *Service) RemoveItem(ctx context.Context, a access.Actor, ref string, kind models.ItemKind, position int) (*models.Order, error) {
-	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		i, err := itemAt(o, kind, position)
 		if err != nil {
 			return nil, err

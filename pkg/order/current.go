@@ -20,7 +20,7 @@ func (s *Service) AddToCurrent(ctx context.Context, a access.Actor, d Draft) (*m
 	if err != nil {
 		return nil, err
 	}
-	return s.edit(ctx, a, cart.ID.String(), func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+	return s.edit(ctx, a, cart.ID.String(), func(tx *store.Tx, o *models.Order) (placing, error) {
 		if err := adopt(o, d); err != nil {
 			return nil, err
 		}
@@ -30,7 +30,7 @@ func (s *Service) AddToCurrent(ctx context.Context, a access.Actor, d Draft) (*m
 		if err := CanOrderFor(a, o.GroupID); err != nil {
 			return nil, err
 		}
-		fresh := make(map[models.ID]string, len(d.Items))
+		fresh := make(map[models.ID]fault.Path, len(d.Items))
 		next := map[models.ItemKind]int{}
 		for _, have := range o.Items {
 			next[have.Kind] = max(next[have.Kind], have.Position)
@@ -38,7 +38,7 @@ func (s *Service) AddToCurrent(ctx context.Context, a access.Actor, d Draft) (*m
 		items := slices.Clone(d.Items)
 		number(items)
 		for _, it := range items {
-			at := itemPointer(&it)
+			at := itemPath(&it)
 			next[it.Kind]++
 			it.OrderID, it.Position = o.ID, next[it.Kind]
 			if err := store.Fault(tx.DB.Create(&it).Error); err != nil {
@@ -47,11 +47,11 @@ func (s *Service) AddToCurrent(ctx context.Context, a access.Actor, d Draft) (*m
 			o.Items = append(o.Items, it)
 			fresh[it.ID] = at
 		}
-		return func(it *models.OrderItem) string {
+		return func(it *models.OrderItem) fault.Path {
 			if at, ok := fresh[it.ID]; ok {
 				return at
 			}
-			return "/cart" + itemPointer(it) // it was there before
+			return fault.Member("cart").Join(itemPath(it)) // it was there before
 		}, nil
 	})
 }
@@ -62,12 +62,12 @@ func adopt(o *models.Order, d Draft) error {
 	if o.GroupID == 0 {
 		o.GroupID = d.GroupID
 	} else if d.GroupID != 0 && d.GroupID != o.GroupID {
-		wrong = append(wrong, fault.Field{Pointer: "/group", Reason: "is not the group that your cart is for: submit the cart first, or order this at once"})
+		wrong = append(wrong, fault.Field{Path: fault.Member("group"), Reason: "is not the group that your cart is for: submit the cart first, or order this at once"})
 	}
 	if o.RecipientID == 0 && len(o.Items) == 0 {
 		o.RecipientID = d.RecipientID
 	} else if d.RecipientID != o.RecipientID {
-		wrong = append(wrong, fault.Field{Pointer: "/recipient", Reason: "is not whom your cart is for: submit the cart first, or order this at once"})
+		wrong = append(wrong, fault.Field{Path: fault.Member("recipient"), Reason: "is not whom your cart is for: submit the cart first, or order this at once"})
 	}
 	if o.Name == "" {
 		o.Name = d.Name

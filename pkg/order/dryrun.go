@@ -36,7 +36,7 @@ func (s *Service) DryCreate(ctx context.Context, a access.Actor, d Draft) (*Fore
 		return nil, err
 	}
 	o.CreatedAt, o.UpdatedAt = tx.Now, tx.Now
-	p, err := s.plan(tx, a, o, itemPointer)
+	p, err := s.plan(tx, a, o, itemPath)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) DrySubmit(ctx context.Context, a access.Actor, ref string) (*F
 	if err := CanSubmit(a, o); err != nil {
 		return nil, err
 	}
-	p, err := s.plan(tx, a, o, itemPointer)
+	p, err := s.plan(tx, a, o, itemPath)
 	if err != nil {
 		return nil, err
 	}

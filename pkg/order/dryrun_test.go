@@ -89,7 +89,7 @@ func TestDryRunSaysWhatHappens(t *testing.T) {
 		}
 		compare := func(what string, f *order.Forecast, dry error, o *models.Order, err error) {
 			t.Helper()
-			if fault.CodeOf(dry) != fault.CodeOf(err) || err != nil && fault.From(dry).Message != fault.From(err).Message {
+			if fault.CodeOf(dry) != fault.CodeOf(err) || err != nil && fault.Message(dry) != fault.Message(err) {
 				t.Errorf("%s: %v beforehand, and then %v", what, dry, err)
 				return
 			}

@@ -29,10 +29,10 @@ func CanSubmit(a access.Actor, o *models.Order) error {
 		return err
 	}
 	if len(o.Items) == 0 {
-		return fault.InvalidField("/items", "is empty: an empty order cannot be submitted")
+		return fault.InvalidField(fault.Member("items"), "is empty: an empty order cannot be submitted")
 	}
 	if o.GroupID == 0 {
-		return fault.InvalidField("/group", "is required before an order is submitted")
+		return fault.InvalidField(fault.Member("group"), "is required before an order is submitted")
 	}
 	if err := CanOrderFor(a, o.GroupID); err != nil {
 		return err

@@ -155,7 +155,7 @@ func (noHooks) Before(*store.Tx, models.Trigger, Work, job.Spec) (models.ID, err
 func (noHooks) Ended(*store.Tx, *models.Job) error { return nil }
 
 func (noHooks) Offered(*store.Tx, access.Actor, *models.ActionItem, *models.Server, *models.Service) (bool, error) {
-	return false, fault.InvalidField("/action", "does not exist")
+	return false, fault.InvalidField(fault.Member("action"), "does not exist")
 }
 
 func (noHooks) Run(*store.Tx, *models.Order, *models.OrderItem) error { return nil }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"halcyon/models"
+	"halcyon/pkg/fault"
 	"halcyon/pkg/store"
 )
 
@@ -14,7 +15,7 @@ import (
 // hostname makes a server's name from what was asked for, or from the build
 // item's template: {name} {item} {order} {n} {owner}. No two servers of an order
 // have the same.
-func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedService, env *models.Environment, n, quantity int, at string) string {
+func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedService, env *models.Environment, n, quantity int, at fault.Path) string {
 	if asked == "" {
 		host := p.madeUp(b, svc, n, quantity, env.Domain)
 		for p.names[strings.ToLower(host)] { // by another item

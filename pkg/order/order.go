@@ -114,7 +114,7 @@ type Draft struct {
 	Items       []models.OrderItem
 	Submit      bool
 
-	pointer pointerFunc // where the items stand in the request, when it is no whole order
+	place placing // the paths of the items, when the request is not about a whole order
 }
 
 // Create makes an order of its own, and submits it at once when the draft says
@@ -170,7 +170,7 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft, c *ExternalAppro
 	if err := history.Add(tx, a, models.ObjectOrder, o.ID, "created", "", nil, nil); err != nil {
 		return nil, err
 	}
-	p, err := s.plan(tx, a, o, d.pointer)
+	p, err := s.plan(tx, a, o, d.place)
 	if err != nil {
 		return nil, err
 	}

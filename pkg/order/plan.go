@@ -78,21 +78,22 @@ type PlannedRun struct {
 	Approval bool // is required, whatever the policy says
 }
 
-// pointerFunc says where in the caller's request an item stands.
-type pointerFunc func(it *models.OrderItem) string
+// placing returns the path to an item from what the caller asks for.
+type placing func(it *models.OrderItem) fault.Path
 
-// itemPointer is an item's place in a whole order.
-func itemPointer(it *models.OrderItem) string {
-	return fmt.Sprintf("/items/%s-items/%d", it.Kind, it.Position-1)
+// itemPath is for requests about a whole order.
+func itemPath(it *models.OrderItem) fault.Path {
+	return fault.Item(string(it.Kind), it.Position-1)
 }
 
-// onlyNew is for requests whose body is one item.
-func onlyNew(id models.ID) pointerFunc {
-	return func(it *models.OrderItem) string {
+// onlyItem is for requests about one item: paths begin at it, and those of the
+// order's other items at the order.
+func onlyItem(id models.ID) placing {
+	return func(it *models.OrderItem) fault.Path {
 		if it.ID == id {
-			return ""
+			return nil
 		}
-		return itemPointer(it)
+		return itemPath(it)
 	}
 }
 
@@ -113,15 +114,15 @@ type planner struct {
 
 // plan checks an order's items and prices them. A cart without a group takes the
 // one of the first server that it changes or removes.
-func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer pointerFunc) (*Plan, error) {
-	if pointer == nil {
-		pointer = itemPointer
+func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, place placing) (*Plan, error) {
+	if place == nil {
+		place = itemPath
 	}
 	p := &planner{Service: s, tx: tx, actor: a, order: o, taken: map[models.ID]bool{}, names: map[string]bool{}, scaled: map[models.ID]bool{}}
 	for i := range o.Items {
 		it := &o.Items[i]
 		it.Rate = 0
-		at := pointer(it)
+		at := place(it)
 		var err error
 		switch it.Kind {
 		case models.ItemDeploy:
@@ -153,12 +154,12 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, pointer po
 	return &p.plan, nil
 }
 
-func (p *planner) complain(at, format string, args ...any) {
-	p.bad = append(p.bad, fault.Field{Pointer: at, Reason: fmt.Sprintf(format, args...)})
+func (p *planner) complain(at fault.Path, format string, args ...any) {
+	p.bad = append(p.bad, fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
 }
 
 // missing turns NotFound into a complaint and lets other errors through.
-func (p *planner) missing(err error, at, format string, args ...any) error {
+func (p *planner) missing(err error, at fault.Path, format string, args ...any) error {
 	if fault.Is(err, fault.NotFound) {
 		p.complain(at, format, args...)
 		return nil
@@ -166,11 +167,11 @@ func (p *planner) missing(err error, at, format string, args ...any) error {
 	return err
 }
 
-func (p *planner) deploy(it *models.OrderItem, at string) error {
+func (p *planner) deploy(it *models.OrderItem, at fault.Path) error {
 	d := it.Deploy
 	bp, err := p.blueprint(d.BlueprintID)
 	if err != nil {
-		return p.missing(err, at+"/blueprint", "cannot be ordered by this group")
+		return p.missing(err, at.Member("blueprint"), "cannot be ordered by this group")
 	}
 	it.BlueprintID = bp.ID
 	if d.Name == "" {
@@ -178,19 +179,15 @@ func (p *planner) deploy(it *models.OrderItem, at string) error {
 	}
 	svc := PlannedService{Item: it, Blueprint: bp, Name: d.Name}
 	before := len(p.bad)
-	svc.Params = p.params(bp.Inputs, d.Parameters, at+"/resource-parameters")
+	svc.Params = p.params(bp.Inputs, d.Parameters, at)
 	svc.wrong = wrong(p.bad[before:])
 	seen := map[string]bool{}
 	for i := range d.Arguments {
 		arg := &d.Arguments[i]
-		place := at + "/blueprint-items-arguments/build-item-" + arg.Item
+		place := at.BuildItem(arg.Item)
 		k := slices.IndexFunc(bp.Items, func(b models.BlueprintItem) bool { return b.Name == arg.Item })
 		if k < 0 {
-			names := make([]string, len(bp.Items))
-			for j, b := range bp.Items {
-				names[j] = "build-item-" + b.Name
-			}
-			p.complain(place, "is no build item of %s, which has %s", bp.Name, strings.Join(names, ", "))
+			p.bad = append(p.bad, noBuildItem(bp, place))
 			continue
 		}
 		seen[arg.Item] = true
@@ -200,8 +197,7 @@ func (p *planner) deploy(it *models.OrderItem, at string) error {
 	}
 	for k := range bp.Items {
 		if b := &bp.Items[k]; !seen[b.Name] {
-			place := at + "/blueprint-items-arguments/build-item-" + b.Name
-			if err := p.tier(&svc, b, &models.BuildItemArgs{Item: b.Name}, place); err != nil {
+			if err := p.tier(&svc, b, &models.BuildItemArgs{Item: b.Name}, at.BuildItem(b.Name)); err != nil {
 				return err
 			}
 		}
@@ -210,14 +206,23 @@ func (p *planner) deploy(it *models.OrderItem, at string) error {
 	return nil
 }
 
+// noBuildItem refuses arguments for a build item that the blueprint does not have.
+func noBuildItem(bp *models.Blueprint, at fault.Path) fault.Field {
+	f := fault.Field{Path: at, Reason: "is no build item of " + bp.Name + ", which has"}
+	for _, b := range bp.Items {
+		f.Instead = append(f.Instead, fault.BuildItem(b.Name).Last())
+	}
+	return f
+}
+
 // tier plans the servers of one build item.
-func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models.BuildItemArgs, at string) error {
+func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models.BuildItemArgs, at fault.Path) error {
 	quantity := arg.Quantity
 	if quantity == 0 {
 		quantity = b.Quantity
 	}
 	before := len(p.bad)
-	given := p.params(svc.Blueprint.Inputs, arg.Parameters, at+"/parameters")
+	given := p.params(svc.Blueprint.Inputs, arg.Parameters, at)
 	bad := append(wrong(p.bad[before:]), svc.wrong...)
 	// What was said for the whole service holds where the build item is silent.
 	for _, x := range svc.Params {
@@ -225,7 +230,7 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 			given = append(given, x)
 		}
 	}
-	given = p.defaults(svc.Blueprint.Inputs, given, bad, at+"/parameters")
+	given = p.defaults(svc.Blueprint.Inputs, given, bad, at)
 	srv := PlannedServer{Item: svc.Item, Tier: b.Name, Params: given}
 	w := want{env: cmp.Or(arg.EnvironmentID, svc.Item.Deploy.EnvironmentID), build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity, wrong: bad}
 	ok, err := p.fit(&srv, w, at)
@@ -239,20 +244,20 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 		if host == "" {
 			host, _ = models.ParamValue(given, models.KeyHostname)
 		}
-		one.Hostname = p.hostname(host, b, svc, srv.Env, n, quantity, at+"/attributes/hostname")
+		one.Hostname = p.hostname(host, b, svc, srv.Env, n, quantity, at.Member("hostname"))
 		svc.Servers = append(svc.Servers, one)
 		svc.Item.Rate += one.Rate.Total()
 	}
 	return nil
 }
 
-func (p *planner) prov(it *models.OrderItem, at string) error {
+func (p *planner) prov(it *models.OrderItem, at fault.Path) error {
 	d := it.Prov
 	for i, name := range d.Preconfigurations {
-		p.complain(fmt.Sprintf("%s/preconfigurations/%d", at, i), "%q does not exist", name)
+		p.complain(at.Member("preconfigurations").Entry(i), "%q does not exist", name)
 	}
 	before := len(p.bad)
-	given := p.params(provInputs, d.Parameters, at+"/parameters")
+	given := p.params(provInputs, d.Parameters, at)
 	bad := wrong(p.bad[before:])
 	srv := PlannedServer{Item: it, Params: given}
 	quantity := max(d.Quantity, 1)
@@ -266,7 +271,7 @@ func (p *planner) prov(it *models.OrderItem, at string) error {
 	for n := 1; n <= quantity; n++ {
 		one := srv
 		one.Key = fmt.Sprintf("prov/%d/%d", it.Position, n)
-		one.Hostname = p.hostname(d.Hostname, &models.BlueprintItem{Name: "server"}, nil, srv.Env, n, quantity, at+"/attributes/hostname")
+		one.Hostname = p.hostname(d.Hostname, &models.BlueprintItem{Name: "server"}, nil, srv.Env, n, quantity, at.Member("hostname"))
 		p.plan.Servers = append(p.plan.Servers, one)
 		it.Rate += one.Rate.Total()
 	}
@@ -299,12 +304,12 @@ func ModInputs() []models.Input { return slices.Clone(modInputs) }
 
 // params checks given values against the declared inputs and gives their
 // canonical form, in the order in which they came.
-func (p *planner) params(inputs []models.Input, given []models.Param, at string) []models.Param {
+func (p *planner) params(inputs []models.Input, given []models.Param, at fault.Path) []models.Param {
 	var out []models.Param
 	for _, x := range given {
 		i := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
 		if i < 0 {
-			p.complain(at+"/"+x.Name, "is no parameter that is known here")
+			p.complain(at.Parameter(x.Name), "is no parameter that is known here")
 			if p.detail == "" {
 				names := make([]string, len(inputs))
 				for j, in := range inputs {
@@ -319,7 +324,7 @@ func (p *planner) params(inputs []models.Input, given []models.Param, at string)
 		}
 		v, err := inputs[i].Parse(x.Value, p.tx.Now)
 		if err != nil {
-			p.complain(at+"/"+x.Name, "%s", err)
+			p.complain(at.Parameter(x.Name), "%s", err)
 			continue
 		}
 		out = append(out, models.Param{Name: inputs[i].Name, Value: v})
@@ -331,14 +336,14 @@ func (p *planner) params(inputs []models.Input, given []models.Param, at string)
 func wrong(bad []fault.Field) []string {
 	keys := make([]string, len(bad))
 	for i, x := range bad {
-		keys[i] = models.InputKey(x.Pointer[strings.LastIndexByte(x.Pointer, '/')+1:])
+		keys[i] = models.InputKey(x.Path.Last().Name)
 	}
 	return keys
 }
 
 // defaults adds the inputs' defaults, and complains of required ones without a
 // value, but for those that had a wrong one.
-func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []string, at string) []models.Param {
+func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []string, at fault.Path) []models.Param {
 	for _, in := range inputs {
 		if _, has := models.ParamValue(given, in.Name); has {
 			continue
@@ -347,7 +352,7 @@ func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []st
 		case in.Default != "":
 			given = append(given, models.Param{Name: in.Name, Value: in.Default})
 		case in.Required && !slices.Contains(bad, models.InputKey(in.Name)):
-			p.complain(at+"/"+in.Name, "is required")
+			p.complain(at.Parameter(in.Name), "is required")
 		}
 	}
 	return given
@@ -369,10 +374,10 @@ func (w *want) missized() bool {
 
 // fit finds environment, OS build, size and price of a planned server. It gives
 // false after a complaint.
-func (p *planner) fit(srv *PlannedServer, w want, at string) (bool, error) {
+func (p *planner) fit(srv *PlannedServer, w want, at fault.Path) (bool, error) {
 	before := len(p.bad)
 	if w.quantity < 0 || w.quantity > catalog.MaxQuantity {
-		p.complain(at+"/attributes/quantity", "%d is not between 1 and %d", w.quantity, catalog.MaxQuantity)
+		p.complain(at.Member("quantity"), "%d is not between 1 and %d", w.quantity, catalog.MaxQuantity)
 	}
 	if err := p.fitEnvironment(srv, w, at); err != nil {
 		return false, err
@@ -387,25 +392,25 @@ func (p *planner) fit(srv *PlannedServer, w want, at string) (bool, error) {
 	return len(p.bad) == before, nil
 }
 
-func (p *planner) fitEnvironment(srv *PlannedServer, w want, at string) error {
+func (p *planner) fitEnvironment(srv *PlannedServer, w want, at fault.Path) error {
 	if w.env == 0 {
-		p.complain(at+"/environment", "is required")
+		p.complain(at.Member("environment"), "is required")
 		return nil
 	}
 	env, err := p.environment(w.env)
 	if err != nil {
-		return p.missing(err, at+"/environment", "cannot be ordered into by this group")
+		return p.missing(err, at.Member("environment"), "cannot be ordered into by this group")
 	}
 	srv.Env = env
 	p.plan.envs = append(p.plan.envs, env)
 	return nil
 }
 
-func (p *planner) fitBuild(srv *PlannedServer, w want, at string) error {
-	id, place := w.build, at+"/os-build"
+func (p *planner) fitBuild(srv *PlannedServer, w want, at fault.Path) error {
+	id, place := w.build, at.Member("os-build")
 	if text, has := models.ParamValue(srv.Params, models.KeyOSBuild); has {
-		place = at + "/parameters/os_build"
-		row, err := p.catalog.OSBuilds.FindTx(p.tx, p.actor, tail(text))
+		place = at.Parameter("os_build")
+		row, err := p.catalog.OSBuilds.FindTx(p.tx, p.actor, text)
 		if err != nil {
 			return p.missing(err, place, "%q does not exist", text)
 		}
@@ -419,7 +424,7 @@ func (p *planner) fitBuild(srv *PlannedServer, w want, at string) error {
 		id = w.defaultBuild
 	}
 	if id == 0 {
-		p.complain(at+"/os-build", "is required")
+		p.complain(at.Member("os-build"), "is required")
 		return nil
 	}
 	build, err := p.catalog.OSBuild(p.tx, id)
@@ -440,7 +445,7 @@ func (p *planner) fitBuild(srv *PlannedServer, w want, at string) error {
 	return nil
 }
 
-func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
+func (p *planner) fitSize(srv *PlannedServer, w want, at fault.Path) error {
 	before := len(p.bad)
 	size, err := p.size(srv.Params, w.defaultSize, at)
 	if err != nil {
@@ -449,7 +454,7 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
 	w.wrong = append(w.wrong, wrong(p.bad[before:])...)
 	if size != nil {
 		if srv.Env != nil && len(srv.Env.SizeIDs) > 0 && !slices.Contains(srv.Env.SizeIDs, size.ID) {
-			p.complain(at+"/parameters/vm-size", "%s is not allowed in %s", size.Name, srv.Env.Name)
+			p.complain(at.Parameter("vm-size"), "%s is not allowed in %s", size.Name, srv.Env.Name)
 			return nil
 		}
 		srv.SizeID, srv.CPUs, srv.MemoryMB = size.ID, size.CPUs, size.MemoryMB
@@ -457,7 +462,7 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
 	cpus, mem := amounts(srv.Params)
 	if size == nil && (cpus == 0 || mem == 0) {
 		if !w.missized() {
-			p.complain(at+"/parameters/vm-size", "is required, unless both cpu-cnt and mem_size are given")
+			p.complain(at.Parameter("vm-size"), "is required, unless both cpu-cnt and mem_size are given")
 		}
 		return nil
 	}
@@ -474,11 +479,11 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at string) error {
 }
 
 // size gives the size that parameters name, or the default one, or nil.
-func (p *planner) size(params []models.Param, fallback models.ID, at string) (*models.Size, error) {
+func (p *planner) size(params []models.Param, fallback models.ID, at fault.Path) (*models.Size, error) {
 	if name, has := models.ParamValue(params, models.KeyVMSize); has {
 		size, err := p.catalog.SizeByName(p.tx, name)
 		if err != nil {
-			return nil, p.missing(err, at+"/parameters/vm-size", "%q is no size", name)
+			return nil, p.missing(err, at.Parameter("vm-size"), "%q is no size", name)
 		}
 		return size, nil
 	}
@@ -524,10 +529,4 @@ func (p *planner) environment(id models.ID) (*models.Environment, error) {
 		return nil, fault.NotFoundf("Not found.")
 	}
 	return env, err
-}
-
-// tail gives the last segment of an href, or the text itself.
-func tail(ref string) string {
-	ref = strings.TrimRight(ref, "/")
-	return ref[strings.LastIndexByte(ref, '/')+1:]
 }

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"fmt"
 	"strings"
 
 	"halcyon/models"
@@ -19,30 +18,30 @@ import (
 func (p *Plan) Environments() []*models.Environment { return p.envs }
 
 // action plans the run of an action on a server or a service.
-func (p *planner) action(it *models.OrderItem, at string) error {
+func (p *planner) action(it *models.OrderItem, at fault.Path) error {
 	d := it.Action
 	var sv *models.Server
 	var svc *models.Service
 	var err error
 	switch {
 	case d.ServerID != 0 && d.ServiceID != 0:
-		p.complain(at+"/service", "is not for an action on a server")
+		p.complain(at.Member("service"), "is not for an action on a server")
 		return nil
 	case d.ServerID != 0:
-		if sv, err = p.server(d.ServerID, 0, at+"/server", server.CanRun); err != nil || sv == nil {
+		if sv, err = p.server(d.ServerID, 0, at.Member("server"), server.CanRun); err != nil || sv == nil {
 			return err
 		}
 		env, err := store.First[models.Environment](p.tx.Where("id = ?", sv.EnvironmentID))
 		if err != nil {
-			return p.missing(err, at+"/server", "is in no environment")
+			return p.missing(err, at.Member("server"), "is in no environment")
 		}
 		p.plan.envs = append(p.plan.envs, env)
 	case d.ServiceID != 0:
-		if svc, err = p.service(d.ServiceID, at+"/service", server.CanRunService); err != nil || svc == nil {
+		if svc, err = p.service(d.ServiceID, at.Member("service"), server.CanRunService); err != nil || svc == nil {
 			return err
 		}
 	default:
-		p.complain(at+"/server", "is required, unless a service is given")
+		p.complain(at.Member("server"), "is required, unless a service is given")
 		return nil
 	}
 	asks, err := p.hooks.Offered(p.tx, p.actor, d, sv, svc)
@@ -51,14 +50,15 @@ func (p *planner) action(it *models.OrderItem, at string) error {
 		switch f.Code {
 		case fault.Invalid:
 			for _, x := range f.Fields {
-				p.complain(at+x.Pointer, "%s", x.Reason)
+				x.Path = at.Join(x.Path)
+				p.bad = append(p.bad, x)
 			}
 			if p.detail == "" {
 				p.detail = f.Detail
 			}
 			return nil
 		case fault.Conflict:
-			p.complain(at+"/action", "%s", strings.TrimSuffix(f.Message, "."))
+			p.complain(at.Member("action"), "%s", strings.TrimSuffix(fault.Message(err), "."))
 			return nil
 		case fault.Unauthenticated, fault.Forbidden, fault.NotFound, fault.Precondition, fault.Limited, fault.Unavailable, fault.Internal:
 		}
@@ -75,7 +75,7 @@ func (p *planner) action(it *models.OrderItem, at string) error {
 }
 
 // service gives a service that an item wants something done with.
-func (p *planner) service(id models.ID, at string, can func(access.Actor, *models.Service) error) (*models.Service, error) {
+func (p *planner) service(id models.ID, at fault.Path, can func(access.Actor, *models.Service) error) (*models.Service, error) {
 	svc, err := query.Find[models.Service](p.tx, server.Services, p.actor, id.String())
 	if err != nil {
 		return nil, p.missing(err, at, "does not exist")
@@ -94,33 +94,29 @@ func (p *planner) service(id models.ID, at string, can func(access.Actor, *model
 		if fault.Is(err, fault.Forbidden) {
 			return nil, err
 		}
-		p.complain(at, "%s", strings.TrimSuffix(fault.From(err).Message, "."))
+		p.complain(at, "%s", strings.TrimSuffix(fault.Message(err), "."))
 		return nil, nil
 	}
 	return svc, nil
 }
 
 // applications resolves what a prov item calls applications.
-func (p *planner) applications(d *models.ProvItem, build *models.OSBuild, at string) ([]models.ID, error) {
+func (p *planner) applications(d *models.ProvItem, build *models.OSBuild, at fault.Path) ([]models.ID, error) {
 	if len(d.Applications) == 0 {
 		return nil, nil
 	}
 	const most = 32
 	if len(d.Applications) > most {
-		p.complain(at+"/applications", "are more than %d", most)
+		p.complain(at.Member("applications"), "are more than %d", most)
 		return nil, nil
 	}
-	refs := make([]string, len(d.Applications))
-	for i, ref := range d.Applications {
-		refs[i] = tail(ref)
-	}
-	ids, wrong, known, err := p.hooks.FitApplications(p.tx, refs, build)
+	ids, wrong, known, err := p.hooks.FitApplications(p.tx, d.Applications, build)
 	if err != nil {
 		return nil, err
 	}
 	for i := range d.Applications {
 		if reason := wrong[i]; reason != "" {
-			p.complain(fmt.Sprintf("%s/applications/%d", at, i), "%s", reason)
+			p.complain(at.Member("applications").Entry(i), "%s", reason)
 		}
 	}
 	if len(wrong) > 0 {

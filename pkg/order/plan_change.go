@@ -1,7 +1,6 @@
 package order
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ import (
 // This file plans what an order does to servers that exist: changes and removals.
 
 // server gives a server that an item wants to change or remove.
-func (p *planner) server(id models.ID, env models.ID, at string, can func(access.Actor, *models.Server) error) (*models.Server, error) {
+func (p *planner) server(id models.ID, env models.ID, at fault.Path, can func(access.Actor, *models.Server) error) (*models.Server, error) {
 	sv, err := query.Find[models.Server](p.tx, server.Servers, p.actor, id.String())
 	if err != nil {
 		return nil, p.missing(err, at, "does not exist")
@@ -41,7 +40,7 @@ func (p *planner) server(id models.ID, env models.ID, at string, can func(access
 			if fault.Is(err, fault.Forbidden) {
 				return nil, err
 			}
-			p.complain(at, "%s", strings.TrimSuffix(fault.From(err).Message, "."))
+			p.complain(at, "%s", strings.TrimSuffix(fault.Message(err), "."))
 			return nil, nil
 		}
 		p.taken[id] = true
@@ -50,14 +49,14 @@ func (p *planner) server(id models.ID, env models.ID, at string, can func(access
 	return nil, nil
 }
 
-func (p *planner) mod(it *models.OrderItem, at string) error {
+func (p *planner) mod(it *models.OrderItem, at fault.Path) error {
 	d := it.Mod
-	sv, err := p.server(d.ServerID, d.EnvironmentID, at+"/server", server.CanModify)
+	sv, err := p.server(d.ServerID, d.EnvironmentID, at.Member("server"), server.CanModify)
 	if err != nil || sv == nil {
 		return err
 	}
 	before := len(p.bad)
-	given := p.params(modInputs, withoutGB(d.Parameters), at+"/parameters")
+	given := p.params(modInputs, withoutGB(d.Parameters), at)
 	env, err := store.First[models.Environment](p.tx.Where("id = ?", sv.EnvironmentID))
 	if err != nil {
 		return err
@@ -87,7 +86,7 @@ func (p *planner) mod(it *models.OrderItem, at string) error {
 	m.Args.Expires, _ = models.ParamValue(given, models.KeyExpiration)
 	m.delta(d)
 	if len(d.Delta) == 0 && len(p.bad) == before {
-		p.complain(at+"/parameters", "change nothing")
+		p.complain(at.Member("parameters"), "change nothing")
 	}
 	cpus, mem := sv.CPUs, sv.MemoryMB
 	if m.Args.CPUs != 0 {
@@ -127,11 +126,11 @@ func withoutGB(list []models.Param) []models.Param {
 	return list
 }
 
-func (p *planner) modDisk(m *PlannedMod, d *models.ModItem, given []models.Param, at string) error {
+func (p *planner) modDisk(m *PlannedMod, d *models.ModItem, given []models.Param, at fault.Path) error {
 	text, has := models.ParamValue(given, "disk_size")
 	if !has {
 		if _, bad := models.ParamValue(d.Parameters, "disk_size"); d.DiskUUID != "" && !bad {
-			p.complain(at+"/parameters/disk_size", "is required with disk-uuid")
+			p.complain(at.Parameter("disk_size"), "is required with disk-uuid")
 		}
 		return nil
 	}
@@ -144,13 +143,13 @@ func (p *planner) modDisk(m *PlannedMod, d *models.ModItem, given []models.Param
 			continue
 		}
 		if gb <= disk.SizeGB {
-			p.complain(at+"/parameters/disk_size", "%d GB is not more than the disk has, %d GB", gb, disk.SizeGB)
+			p.complain(at.Parameter("disk_size"), "%d GB is not more than the disk has, %d GB", gb, disk.SizeGB)
 			return nil
 		}
 		m.Args.DiskUUID, m.Args.DiskGB = disk.UUID, gb
 		return nil
 	}
-	p.complain(at+"/disk-uuid", "%q is no disk of %s", d.DiskUUID, m.Server.Hostname)
+	p.complain(at.Member("disk-uuid"), "%q is no disk of %s", d.DiskUUID, m.Server.Hostname)
 	return nil
 }
 
@@ -196,13 +195,13 @@ func merged(params, given []models.Param) []models.Param {
 	return out
 }
 
-func (p *planner) decom(it *models.OrderItem, at string) error {
+func (p *planner) decom(it *models.OrderItem, at fault.Path) error {
 	d := it.Decom
 	plan := PlannedDecom{Item: it}
 	if len(d.ServerIDs) == 0 && len(d.ServiceIDs) == 0 {
-		p.complain(at+"/servers", "is required, unless services are given")
+		p.complain(at.Member("servers"), "is required, unless services are given")
 	}
-	add := func(id models.ID, place string) error {
+	add := func(id models.ID, place fault.Path) error {
 		sv, err := p.server(id, d.EnvironmentID, place, server.CanDecom)
 		if err != nil || sv == nil {
 			return err
@@ -217,12 +216,12 @@ func (p *planner) decom(it *models.OrderItem, at string) error {
 		return nil
 	}
 	for i, id := range d.ServerIDs {
-		if err := add(id, fmt.Sprintf("%s/servers/%d", at, i)); err != nil {
+		if err := add(id, at.Member("servers").Entry(i)); err != nil {
 			return err
 		}
 	}
 	for i, id := range d.ServiceIDs {
-		place := fmt.Sprintf("%s/services/%d", at, i)
+		place := at.Member("services").Entry(i)
 		svc, err := query.Find[models.Service](p.tx, server.Services, p.actor, id.String())
 		if err != nil {
 			if err := p.missing(err, place, "does not exist"); err != nil {
@@ -234,7 +233,7 @@ func (p *planner) decom(it *models.OrderItem, at string) error {
 			if fault.Is(err, fault.Forbidden) {
 				return err
 			}
-			p.complain(place, "%s", strings.TrimSuffix(fault.From(err).Message, "."))
+			p.complain(place, "%s", strings.TrimSuffix(fault.Message(err), "."))
 			continue
 		}
 		members, err := store.Find[models.Server](p.tx.Where("service_id = ? AND status <> ?", svc.ID, models.ServerHistorical).Order("id"))

@@ -161,13 +161,12 @@ func TestInvalid(t *testing.T) {
 		if err := r.catalog.Blueprints.Create(t.Context(), r.admin, paused); err != nil {
 			t.Fatal(err)
 		}
-		const (
-			item   = "/items/deploy-items/0"
-			args   = item + "/blueprint-items-arguments/build-item-Server"
-			params = args + "/parameters"
-			prov1  = "/items/prov-items/0"
-			mod1   = "/items/mod-items/0"
-			decom1 = "/items/decom-items/0"
+		var (
+			item   = fault.Item("deploy", 0)
+			args   = item.BuildItem("Server")
+			prov1  = fault.Item("prov", 0)
+			mod1   = fault.Item("mod", 0)
+			decom1 = fault.Item("decom", 0)
 		)
 		with := func(it models.OrderItem, change func(*models.BuildItemArgs)) models.OrderItem {
 			change(&it.Deploy.Arguments[0])
@@ -180,132 +179,132 @@ func TestInvalid(t *testing.T) {
 		}{
 			"no such blueprint": {
 				[]models.OrderItem{{Kind: models.ItemDeploy, Deploy: &models.DeployItem{BlueprintID: 99}}},
-				[]fault.Field{{Pointer: item + "/blueprint", Reason: "cannot be ordered by this group"}},
+				[]fault.Field{{Path: item.Member("blueprint"), Reason: "cannot be ordered by this group"}},
 			},
 			"a blueprint that is paused": {
 				[]models.OrderItem{{Kind: models.ItemDeploy, Deploy: &models.DeployItem{BlueprintID: paused.ID}}},
-				[]fault.Field{{Pointer: item + "/blueprint", Reason: "cannot be ordered by this group"}},
+				[]fault.Field{{Path: item.Member("blueprint"), Reason: "cannot be ordered by this group"}},
 			},
 			"no such build item": {
 				[]models.OrderItem{with(deploy(simple), func(a *models.BuildItemArgs) { a.Item = "Servant" })},
 				[]fault.Field{
-					{Pointer: item + "/blueprint-items-arguments/build-item-Servant", Reason: "is no build item of Custom Server, which has build-item-Server"},
-					{Pointer: args + "/environment", Reason: "is required"},
-					{Pointer: params + "/vm-size", Reason: "is required, unless both cpu-cnt and mem_size are given"},
+					{Path: item.BuildItem("Servant"), Reason: "is no build item of Custom Server, which has", Instead: fault.BuildItem("Server")},
+					{Path: args.Member("environment"), Reason: "is required"},
+					{Path: args.Parameter("vm-size"), Reason: "is required, unless both cpu-cnt and mem_size are given"},
 				},
 			},
 			"nothing said": {
 				[]models.OrderItem{deploy(0)},
 				[]fault.Field{
-					{Pointer: args + "/environment", Reason: "is required"},
-					{Pointer: params + "/vm-size", Reason: "is required, unless both cpu-cnt and mem_size are given"},
+					{Path: args.Member("environment"), Reason: "is required"},
+					{Path: args.Parameter("vm-size"), Reason: "is required, unless both cpu-cnt and mem_size are given"},
 				},
 			},
 			"another tenant's environment": {
 				[]models.OrderItem{deploy(lab, "vm-size", "small")},
-				[]fault.Field{{Pointer: args + "/environment", Reason: "cannot be ordered into by this group"}},
+				[]fault.Field{{Path: args.Member("environment"), Reason: "cannot be ordered into by this group"}},
 			},
 			"an environment without a back end": {
 				[]models.OrderItem{deploy(models.UnassignedID, "vm-size", "small")},
-				[]fault.Field{{Pointer: args + "/environment", Reason: "cannot be ordered into by this group"}},
+				[]fault.Field{{Path: args.Member("environment"), Reason: "cannot be ordered into by this group"}},
 			},
 			"parameters": {
 				[]models.OrderItem{deploy(simple, "colour", "red", "vm-size", "giant", "cpu-cnt", "many", "mem_size", "2 bananas", "sw-stack", "Play", "expiration-date", "2001-01-31")},
 				[]fault.Field{
-					{Pointer: params + "/colour", Reason: "is no parameter that is known here"},
-					{Pointer: params + "/vm-size", Reason: `"giant" is none of small, medium, large`},
-					{Pointer: params + "/cpu-cnt", Reason: `"many" is no whole number`},
-					{Pointer: params + "/mem_size", Reason: `"2 bananas" is no amount of memory such as 2 GB`},
-					{Pointer: params + "/sw-stack", Reason: `"Play" is none of Dev, Test, Prod`},
-					{Pointer: params + "/expiration-date", Reason: "2001-01-31 is in the past"},
+					{Path: args.Parameter("colour"), Reason: "is no parameter that is known here"},
+					{Path: args.Parameter("vm-size"), Reason: `"giant" is none of small, medium, large`},
+					{Path: args.Parameter("cpu-cnt"), Reason: `"many" is no whole number`},
+					{Path: args.Parameter("mem_size"), Reason: `"2 bananas" is no amount of memory such as 2 GB`},
+					{Path: args.Parameter("sw-stack"), Reason: `"Play" is none of Dev, Test, Prod`},
+					{Path: args.Parameter("expiration-date"), Reason: "2001-01-31 is in the past"},
 				},
 			},
 			"too much of it": {
 				[]models.OrderItem{with(deploy(simple, "vm-size", "small", "cpu-cnt", "17", "mem_size", "128 GB"), func(a *models.BuildItemArgs) { a.Quantity = 101 })},
 				[]fault.Field{
-					{Pointer: params + "/cpu-cnt", Reason: "17 is more than 16"},
-					{Pointer: params + "/mem_size", Reason: "128 GB is more than 64 GB"},
-					{Pointer: args + "/attributes/quantity", Reason: "101 is not between 1 and 100"},
+					{Path: args.Parameter("cpu-cnt"), Reason: "17 is more than 16"},
+					{Path: args.Parameter("mem_size"), Reason: "128 GB is more than 64 GB"},
+					{Path: args.Member("quantity"), Reason: "101 is not between 1 and 100"},
 				},
 			},
 			"less than nothing of it": {
 				[]models.OrderItem{prov(simple, -1, "", "vm-size", "small")},
-				[]fault.Field{{Pointer: prov1 + "/attributes/quantity", Reason: "-1 is not between 1 and 100"}},
+				[]fault.Field{{Path: prov1.Member("quantity"), Reason: "-1 is not between 1 and 100"}},
 			},
 			"no such OS build": {
 				[]models.OrderItem{deploy(simple, "vm-size", "small", "os_build", "/api/v2/os-builds/77/")},
-				[]fault.Field{{Pointer: params + "/os_build", Reason: `"/api/v2/os-builds/77/" does not exist`}},
+				[]fault.Field{{Path: args.Parameter("os_build"), Reason: `"/api/v2/os-builds/77/" does not exist`}},
 			},
 			"two OS builds": {
 				[]models.OrderItem{with(deploy(simple, "vm-size", "small", "os_build", "2"), func(a *models.BuildItemArgs) { a.OSBuildID = debian })},
-				[]fault.Field{{Pointer: params + "/os_build", Reason: "is another OS build than os-build names"}},
+				[]fault.Field{{Path: args.Parameter("os_build"), Reason: "is another OS build than os-build names"}},
 			},
 			"an OS build without a template": {
 				[]models.OrderItem{with(deploy(simple, "vm-size", "small"), func(a *models.BuildItemArgs) { a.OSBuildID = bare.ID })},
-				[]fault.Field{{Pointer: args + "/os-build", Reason: "Bare has no template for Simple Environment"}},
+				[]fault.Field{{Path: args.Member("os-build"), Reason: "Bare has no template for Simple Environment"}},
 			},
 			"what the environment does not have": {
 				[]models.OrderItem{deploy(limited.ID, "vm-size", "large", "os_build", "2")},
 				[]fault.Field{
-					{Pointer: params + "/os_build", Reason: "Rocky Linux 9 is not allowed in Limited"},
-					{Pointer: params + "/vm-size", Reason: "large is not allowed in Limited"},
+					{Path: args.Parameter("os_build"), Reason: "Rocky Linux 9 is not allowed in Limited"},
+					{Path: args.Parameter("vm-size"), Reason: "large is not allowed in Limited"},
 				},
 			},
 			"what is not known of servers without a blueprint": {
 				[]models.OrderItem{{Kind: models.ItemProv, Prov: &models.ProvItem{EnvironmentID: simple, Quantity: 1, Applications: []string{"nginx"}, Preconfigurations: []string{"web"}, Parameters: pairs([]string{"vm-size", "huge"})}}},
 				[]fault.Field{
-					{Pointer: prov1 + "/preconfigurations/0", Reason: `"web" does not exist`},
-					{Pointer: prov1 + "/os-build", Reason: "is required"},
-					{Pointer: prov1 + "/parameters/vm-size", Reason: `"huge" is no size`},
-					{Pointer: prov1 + "/applications/0", Reason: `"nginx" does not exist`},
+					{Path: prov1.Member("preconfigurations").Entry(0), Reason: `"web" does not exist`},
+					{Path: prov1.Member("os-build"), Reason: "is required"},
+					{Path: prov1.Parameter("vm-size"), Reason: `"huge" is no size`},
+					{Path: prov1.Member("applications").Entry(0), Reason: `"nginx" does not exist`},
 				},
 			},
 			"a host name": {
 				[]models.OrderItem{prov(simple, 1, "under_score", "vm-size", "small")},
-				[]fault.Field{{Pointer: prov1 + "/attributes/hostname", Reason: `"under_score.demo.example" is no host name`}},
+				[]fault.Field{{Path: prov1.Member("hostname"), Reason: `"under_score.demo.example" is no host name`}},
 			},
 			"no such server": {
 				[]models.OrderItem{mod(999, "mem_size", "2 GB")},
-				[]fault.Field{{Pointer: mod1 + "/server", Reason: "does not exist"}},
+				[]fault.Field{{Path: mod1.Member("server"), Reason: "does not exist"}},
 			},
 			"a server that is not seen": {
 				[]models.OrderItem{mod(strangers.ID, "mem_size", "2 GB"), decom(strangers.ID)},
-				[]fault.Field{{Pointer: mod1 + "/server", Reason: "does not exist"}, {Pointer: decom1 + "/servers/0", Reason: "does not exist"}},
+				[]fault.Field{{Path: mod1.Member("server"), Reason: "does not exist"}, {Path: decom1.Member("servers").Entry(0), Reason: "does not exist"}},
 			},
 			"another group's server": {
 				[]models.OrderItem{mod(theirs.ID, "mem_size", "2 GB"), decom(theirs.ID)},
 				[]fault.Field{
-					{Pointer: mod1 + "/server", Reason: theirs.Hostname + " belongs to another group than the order"},
-					{Pointer: decom1 + "/servers/0", Reason: theirs.Hostname + " belongs to another group than the order"},
+					{Path: mod1.Member("server"), Reason: theirs.Hostname + " belongs to another group than the order"},
+					{Path: decom1.Member("servers").Entry(0), Reason: theirs.Hostname + " belongs to another group than the order"},
 				},
 			},
 			"a server twice": {
 				[]models.OrderItem{mod(mine.ID, "mem_size", "2 GB"), decom(mine.ID)},
-				[]fault.Field{{Pointer: decom1 + "/servers/0", Reason: mine.Hostname + " is in the order twice"}},
+				[]fault.Field{{Path: decom1.Member("servers").Entry(0), Reason: mine.Hostname + " is in the order twice"}},
 			},
 			"a server elsewhere": {
 				[]models.OrderItem{{Kind: models.ItemMod, Mod: &models.ModItem{ServerID: mine.ID, EnvironmentID: advanced}}},
-				[]fault.Field{{Pointer: mod1 + "/server", Reason: mine.Hostname + " is not in this environment"}},
+				[]fault.Field{{Path: mod1.Member("server"), Reason: mine.Hostname + " is not in this environment"}},
 			},
 			"no change": {
 				[]models.OrderItem{mod(mine.ID, "vm-size", "small")},
-				[]fault.Field{{Pointer: mod1 + "/parameters", Reason: "change nothing"}},
+				[]fault.Field{{Path: mod1.Member("parameters"), Reason: "change nothing"}},
 			},
 			"a disk that is not there": {
 				[]models.OrderItem{{Kind: models.ItemMod, Mod: &models.ModItem{ServerID: mine.ID, DiskUUID: "nowhere", Parameters: pairs([]string{"disk_size", "80"})}}},
-				[]fault.Field{{Pointer: mod1 + "/disk-uuid", Reason: `"nowhere" is no disk of ` + mine.Hostname}},
+				[]fault.Field{{Path: mod1.Member("disk-uuid"), Reason: `"nowhere" is no disk of ` + mine.Hostname}},
 			},
 			"nothing to remove": {
 				[]models.OrderItem{decom()},
-				[]fault.Field{{Pointer: decom1 + "/servers", Reason: "is required, unless services are given"}},
+				[]fault.Field{{Path: decom1.Member("servers"), Reason: "is required, unless services are given"}},
 			},
 			"no such service": {
 				[]models.OrderItem{{Kind: models.ItemDecom, Decom: &models.DecomItem{ServiceIDs: []models.ID{999}}}},
-				[]fault.Field{{Pointer: decom1 + "/services/0", Reason: "does not exist"}},
+				[]fault.Field{{Path: decom1.Member("services").Entry(0), Reason: "does not exist"}},
 			},
 			"one of two": {
 				[]models.OrderItem{fresh(good), deploy(lab, "vm-size", "small")},
-				[]fault.Field{{Pointer: strings.Replace(args, "/0/", "/1/", 1) + "/environment", Reason: "cannot be ordered into by this group"}},
+				[]fault.Field{{Path: fault.Item("deploy", 1).BuildItem("Server").Member("environment"), Reason: "cannot be ordered into by this group"}},
 			},
 		} {
 			for _, submit := range []bool{false, true} {
@@ -414,7 +413,7 @@ func TestHostnamesDiffer(t *testing.T) {
 		_, err := r.orders.Create(t.Context(), r.alice, order.Draft{GroupID: foo, Items: []models.OrderItem{
 			prov(simple, 1, "web", "vm-size", "small"), prov(advanced, 1, "WEB.demo.example", "vm-size", "small"),
 		}})
-		if d := cmp.Diff([]fault.Field{{Pointer: "/items/prov-items/1/attributes/hostname", Reason: `"WEB.demo.example" is in the order twice`}}, fields(err)); d != "" {
+		if d := cmp.Diff([]fault.Field{{Path: fault.Item("prov", 1).Member("hostname"), Reason: `"WEB.demo.example" is in the order twice`}}, fields(err)); d != "" {
 			t.Errorf("a name asked for twice (-want +got):\n%s", d)
 		}
 	})
@@ -428,7 +427,7 @@ func TestApproversCannotBeAvoided(t *testing.T) {
 		r := newRig(t, s)
 		ctx := t.Context()
 		sv := r.server(t, r.alice, bar, "small")
-		other := []fault.Field{{Pointer: "/items/mod-items/0/server", Reason: sv.Hostname + " belongs to another group than the order"}}
+		other := []fault.Field{{Path: fault.Item("mod", 0).Member("server"), Reason: sv.Hostname + " belongs to another group than the order"}}
 
 		// Without a group the cart takes the server's.
 		o := r.create(t, r.alice, 0, false, mod(sv.ID, "mem_size", "2 GB"))
@@ -443,7 +442,7 @@ func TestApproversCannotBeAvoided(t *testing.T) {
 		// Nor can the item be put into a cart for another group, which stays as it was.
 		cart := r.create(t, r.alice, foo, false, deploy(simple, "vm-size", "small"))
 		_, err = r.orders.AddItem(ctx, r.alice, cart.ID.String(), mod(sv.ID, "mem_size", "2 GB"))
-		if d := cmp.Diff([]fault.Field{{Pointer: "/server", Reason: other[0].Reason}}, fields(err)); d != "" {
+		if d := cmp.Diff([]fault.Field{{Path: fault.Member("server"), Reason: other[0].Reason}}, fields(err)); d != "" {
 			t.Errorf("put into another group's cart (-want +got):\n%s", d)
 		}
 		if got := r.find(t, cart.ID); len(got.Items) != 1 || got.Rate != money(t, "14.40") {
@@ -481,14 +480,14 @@ func TestWrongIsNotMissing(t *testing.T) {
 		if err := r.catalog.Blueprints.Create(t.Context(), access.System("test"), bp); err != nil {
 			t.Fatal(err)
 		}
-		const at = "/items/deploy-items/0"
+		at := fault.Item("deploy", 0)
 		for name, c := range map[string]struct {
 			all, first []models.Param
 			want       []fault.Field
 		}{
-			"for all":     {all: []models.Param{{Name: "floor", Value: "33"}}, want: []fault.Field{{Pointer: at + "/resource-parameters/floor", Reason: "33 is more than 9"}}},
-			"for one":     {first: []models.Param{{Name: "FLOOR", Value: "x"}}, want: []fault.Field{{Pointer: at + "/blueprint-items-arguments/build-item-A/parameters/FLOOR", Reason: `"x" is no whole number`}, {Pointer: at + "/blueprint-items-arguments/build-item-B/parameters/floor", Reason: "is required"}}},
-			"none at all": {want: []fault.Field{{Pointer: at + "/blueprint-items-arguments/build-item-A/parameters/floor", Reason: "is required"}, {Pointer: at + "/blueprint-items-arguments/build-item-B/parameters/floor", Reason: "is required"}}},
+			"for all":     {all: []models.Param{{Name: "floor", Value: "33"}}, want: []fault.Field{{Path: at.Parameter("floor"), Reason: "33 is more than 9"}}},
+			"for one":     {first: []models.Param{{Name: "FLOOR", Value: "x"}}, want: []fault.Field{{Path: at.BuildItem("A").Parameter("FLOOR"), Reason: `"x" is no whole number`}, {Path: at.BuildItem("B").Parameter("floor"), Reason: "is required"}}},
+			"none at all": {want: []fault.Field{{Path: at.BuildItem("A").Parameter("floor"), Reason: "is required"}, {Path: at.BuildItem("B").Parameter("floor"), Reason: "is required"}}},
 		} {
 			item := models.OrderItem{Kind: models.ItemDeploy, Deploy: &models.DeployItem{
 				BlueprintID: bp.ID, EnvironmentID: simple, Parameters: c.all, Arguments: []models.BuildItemArgs{{Item: "A", Parameters: c.first}},

@@ -36,7 +36,7 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 	if err != nil {
 		return err
 	}
-	p, err := s.plan(tx, planner, copied, itemPointer)
+	p, err := s.plan(tx, planner, copied, itemPath)
 	if err == nil {
 		p.price(copied)
 		err = s.admitted(tx, a, copied, p)
@@ -48,7 +48,7 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 	case f.Code == fault.Internal, f.Code == fault.Unavailable:
 		return err
 	default:
-		o.Problems = []fault.Field{{Reason: strings.TrimSuffix(f.Message, ".")}}
+		o.Problems = []fault.Field{{Reason: strings.TrimSuffix(fault.Message(err), ".")}}
 	}
 	return nil
 }

@@ -39,8 +39,8 @@ func TestProblemsAreKnown(t *testing.T) {
 		}
 		stale := r.read(t, r.alice, cart.ID)
 		if d := cmp.Diff([]fault.Field{
-			{Pointer: "/items/mod-items/0/server", Reason: gone("modified", "'ACTIVE'")},
-			{Pointer: "/items/decom-items/0/servers/0", Reason: gone("deleted", "'ACTIVE' or 'PROVFAILED'")},
+			{Path: fault.Item("mod", 0).Member("server"), Reason: gone("modified", "'ACTIVE'")},
+			{Path: fault.Item("decom", 0).Member("servers").Entry(0), Reason: gone("deleted", "'ACTIVE' or 'PROVFAILED'")},
 		}, stale.Problems); d != "" {
 			t.Errorf("problems (-want +got):\n%s", d)
 		}

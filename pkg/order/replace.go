@@ -11,7 +11,7 @@ import (
 // Replace makes the cart what the draft says: its name, group, recipient and
 // items. Owner and Submit of the draft do not count.
 func (s *Service) Replace(ctx context.Context, a access.Actor, ref string, d Draft) (*models.Order, error) {
-	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (pointerFunc, error) {
+	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		o.Name, o.GroupID, o.RecipientID = d.Name, d.GroupID, d.RecipientID
 		if err := o.Validate(); err != nil {
 			return nil, err
@@ -30,6 +30,6 @@ func (s *Service) Replace(ctx context.Context, a access.Actor, ref string, d Dra
 				return nil, err
 			}
 		}
-		return itemPointer, nil
+		return itemPath, nil
 	})
 }

@@ -319,7 +319,7 @@ func pairs(params []string) []models.Param {
 // wants fails the test unless err carries the code and these words.
 func wants(t tester, err error, code fault.Code, message string) {
 	t.Helper()
-	if !fault.Is(err, code) || fault.From(err).Message != message {
+	if !fault.Is(err, code) || fault.Message(err) != message {
 		t.Errorf("%v, want %s: %s", err, code, message)
 	}
 }

@@ -42,14 +42,14 @@ func (s *Service) Scale(ctx context.Context, a access.Actor, ref string, it mode
 		}
 		it.ServiceID = svc.ID
 		return Draft{
-			GroupID: svc.GroupID, Submit: true, pointer: bare,
+			GroupID: svc.GroupID, Submit: true, place: onlyOne,
 			Items: []models.OrderItem{{Kind: models.ItemScale, Scale: &it}},
 		}, CanScale(a, svc)
 	})
 }
 
-// bare is for requests whose body is the only item.
-func bare(*models.OrderItem) string { return "" }
+// onlyOne is for requests that are about nothing but one item.
+func onlyOne(*models.OrderItem) fault.Path { return nil }
 
 // Tier is a build item of a deployed blueprint, and how many servers it has.
 type Tier struct {
@@ -101,24 +101,24 @@ func tiers(bp *models.Blueprint, living []models.Server) []Tier {
 	return list
 }
 
-func (p *planner) scale(it *models.OrderItem, at string) error {
+func (p *planner) scale(it *models.OrderItem, at fault.Path) error {
 	d := it.Scale
 	svc, err := server.ServiceTx(p.tx, p.actor, d.ServiceID.String())
 	if err != nil {
-		return p.missing(err, at+"/service", "does not exist")
+		return p.missing(err, at.Member("service"), "does not exist")
 	}
 	if p.order.GroupID == 0 {
 		p.order.GroupID = svc.GroupID
 	}
 	if svc.GroupID != p.order.GroupID {
-		p.complain(at+"/service", "%s belongs to another group than the order", svc.Name)
+		p.complain(at.Member("service"), "%s belongs to another group than the order", svc.Name)
 		return nil
 	}
 	if err := CanScale(p.actor, svc); err != nil {
 		if fault.Is(err, fault.Forbidden) {
 			return err
 		}
-		p.complain(at+"/service", "%s", strings.TrimSuffix(fault.From(err).Message, "."))
+		p.complain(at.Member("service"), "%s", strings.TrimSuffix(fault.Message(err), "."))
 		return nil
 	}
 	living, err := members(p.tx, svc.ID)
@@ -126,7 +126,7 @@ func (p *planner) scale(it *models.OrderItem, at string) error {
 		return err
 	}
 	if slices.ContainsFunc(living, func(sv models.Server) bool { return p.taken[sv.ID] }) || p.scaled[svc.ID] {
-		p.complain(at+"/service", "%s is changed by another item of the order", svc.Name)
+		p.complain(at.Member("service"), "%s is changed by another item of the order", svc.Name)
 		return nil
 	}
 	p.scaled[svc.ID] = true
@@ -140,14 +140,14 @@ func (p *planner) scale(it *models.OrderItem, at string) error {
 	}
 	switch {
 	case d.Quantity < 1 || d.Quantity > catalog.MaxQuantity:
-		p.complain(at+"/quantity", "%d is not between 1 and %d", d.Quantity, catalog.MaxQuantity)
+		p.complain(at.Member("quantity"), "%d is not between 1 and %d", d.Quantity, catalog.MaxQuantity)
 	case d.Quantity == len(have):
-		p.complain(at+"/quantity", "changes nothing: %s has %d already", b.Name, d.Quantity)
+		p.complain(at.Member("quantity"), "changes nothing: %s has %d already", b.Name, d.Quantity)
 	case d.Quantity > len(have):
 		d.Delta = delta(b, have, d)
 		return p.more(it, svc, bp, b, have, at)
 	case len(d.Parameters) > 0:
-		p.complain(at+"/parameters", "are for servers to be made, and %d are to be removed", len(have)-d.Quantity)
+		p.complain(at.Member("parameters"), "are for servers to be made, and %d are to be removed", len(have)-d.Quantity)
 	default:
 		d.Delta = delta(b, have, d)
 		return p.fewer(it, svc, have, at)
@@ -161,7 +161,7 @@ func delta(b *models.BlueprintItem, have []models.Server, d *models.ScaleItem) [
 
 // scaledTier gives the build item that is scaled, and its servers: the one that the
 // item names, or the only one that there is. It gives nil after a complaint.
-func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *models.Service, d *models.ScaleItem, at string) (*models.BlueprintItem, []models.Server) {
+func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *models.Service, d *models.ScaleItem, at fault.Path) (*models.BlueprintItem, []models.Server) {
 	all := tiers(bp, living)
 	names := make([]string, len(all))
 	for i, t := range all {
@@ -173,10 +173,10 @@ func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *
 	}
 	switch {
 	case name == "":
-		p.complain(at+"/tier", "is required: %s has %s", svc.Name, strings.Join(names, ", "))
+		p.complain(at.Member("tier"), "is required: %s has %s", svc.Name, strings.Join(names, ", "))
 		return nil, nil
 	case !slices.Contains(names, name):
-		p.complain(at+"/tier", "%q is no tier of %s, which has %s", name, svc.Name, strings.Join(names, ", "))
+		p.complain(at.Member("tier"), "%q is no tier of %s, which has %s", name, svc.Name, strings.Join(names, ", "))
 		return nil, nil
 	}
 	d.Tier = name
@@ -186,7 +186,7 @@ func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *
 
 // more plans new servers of a tier: like the newest that works, but for what the
 // item says otherwise.
-func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blueprint, b *models.BlueprintItem, have []models.Server, at string) error {
+func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blueprint, b *models.BlueprintItem, have []models.Server, at fault.Path) error {
 	d := it.Scale
 	like := &have[len(have)-1]
 	for i := range slices.Backward(have) {
@@ -196,7 +196,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 		}
 	}
 	before := len(p.bad)
-	given := p.params(bp.Inputs, d.Parameters, at+"/parameters")
+	given := p.params(bp.Inputs, d.Parameters, at)
 	bad := wrong(p.bad[before:])
 	w := want{env: like.EnvironmentID, build: like.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: cmp.Or(b.SizeID, like.SizeID), quantity: d.Quantity}
 	if _, other := models.ParamValue(given, models.KeyOSBuild); other {
@@ -214,7 +214,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 			}
 		}
 	}
-	given = p.defaults(bp.Inputs, given, bad, at+"/parameters")
+	given = p.defaults(bp.Inputs, given, bad, at)
 	srv := PlannedServer{Item: it, Tier: b.Name, Params: given}
 	ok, err := p.fit(&srv, w, at)
 	if err != nil || !ok {
@@ -234,7 +234,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 			n++
 		}
 		if !validHostname(one.Hostname) {
-			p.complain(at+"/tier", "%q, made of the other servers' names, is no host name", one.Hostname)
+			p.complain(at.Member("tier"), "%q, made of the other servers' names, is no host name", one.Hostname)
 			return nil
 		}
 		p.names[strings.ToLower(one.Hostname)] = true
@@ -287,7 +287,7 @@ func instance(sv *models.Server) int {
 
 // fewer plans the removal of a tier's servers: of those that never worked, and then
 // of the newest.
-func (p *planner) fewer(it *models.OrderItem, svc *models.Service, have []models.Server, at string) error {
+func (p *planner) fewer(it *models.OrderItem, svc *models.Service, have []models.Server, at fault.Path) error {
 	failed := func(sv models.Server) int {
 		if sv.Status == models.ServerProvFailed {
 			return 0
@@ -299,7 +299,7 @@ func (p *planner) fewer(it *models.OrderItem, svc *models.Service, have []models
 	})
 	plan := PlannedDecom{Item: it, Scaled: svc}
 	for _, sv := range have[:len(have)-it.Scale.Quantity] {
-		row, err := p.server(sv.ID, 0, at+"/service", server.CanDecom)
+		row, err := p.server(sv.ID, 0, at.Member("service"), server.CanDecom)
 		if err != nil || row == nil {
 			return err
 		}

@@ -152,7 +152,7 @@ func (m *life) act(guard func(access.Actor, *models.Order) error, do func(contex
 	case says == nil && (err == nil || fault.Is(err, fault.Invalid)):
 	case says == nil:
 		m.t.Errorf("%s is offered what is refused on order %s: %v", a.Username, id, err)
-	case fault.CodeOf(err) != fault.CodeOf(says) || fault.From(err).Message != fault.From(says).Message:
+	case fault.CodeOf(err) != fault.CodeOf(says) || fault.Message(err) != fault.Message(says):
 		m.t.Errorf("%s on order %s: the guard says %v, the method %v", a.Username, id, says, err)
 	}
 }

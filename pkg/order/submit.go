@@ -75,7 +75,7 @@ func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*mode
 		if err := CanSubmit(a, o); err != nil {
 			return err
 		}
-		p, err := s.plan(tx, a, o, itemPointer)
+		p, err := s.plan(tx, a, o, itemPath)
 		if err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 		}
 		// The catalogue may have changed since the order was submitted. What its
 		// owner may order counts, not what the approver may.
-		p, err := s.plan(tx, owner, o, itemPointer)
+		p, err := s.plan(tx, owner, o, itemPath)
 		if err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 			return err
 		}
 		if len(reason) > maxReason {
-			return fault.InvalidField("/reason", "has more than %d bytes", maxReason)
+			return fault.InvalidField(fault.Member("reason"), "has more than %d bytes", maxReason)
 		}
 		o.DenyReason, o.EndedAt = reason, &tx.Now
 		if err := s.record(tx, a, o, "denied", reason); err != nil {
@@ -361,7 +361,7 @@ func (s *Service) record(tx *store.Tx, a access.Actor, o *models.Order, event, m
 // may be "" when the server has one.
 func (s *Service) Modify(ctx context.Context, a access.Actor, sv *models.Server, params []models.Param, disk string) (*models.Order, error) {
 	return s.Create(ctx, a, Draft{
-		GroupID: sv.GroupID, Submit: true,
+		GroupID: sv.GroupID, Submit: true, place: onlyOne,
 		Items: []models.OrderItem{{Kind: models.ItemMod, Mod: &models.ModItem{EnvironmentID: sv.EnvironmentID, ServerID: sv.ID, Parameters: params, DiskUUID: disk}}},
 	})
 }

@@ -50,7 +50,7 @@ func TestSubmitIsAtomic(t *testing.T) {
 		environment(advanced, globex)
 		before = look() // with the change in history
 		_, err := r.orders.Submit(ctx, r.alice, cart.ID.String())
-		want := []fault.Field{{Pointer: "/items/deploy-items/1/blueprint-items-arguments/build-item-Server/environment", Reason: "cannot be ordered into by this group"}}
+		want := []fault.Field{{Path: fault.Item("deploy", 1).BuildItem("Server").Member("environment"), Reason: "cannot be ordered into by this group"}}
 		if d := cmp.Diff(want, fields(err)); d != "" {
 			t.Errorf("submitted into an environment that is closed (-want +got):\n%s", d)
 		}
@@ -263,7 +263,7 @@ func TestCart(t *testing.T) {
 			it.Deploy.Arguments[0].EnvironmentID = 99
 			return it, nil
 		})
-		if d := cmp.Diff([]fault.Field{{Pointer: "/blueprint-items-arguments/build-item-Server/environment", Reason: "cannot be ordered into by this group"}}, fields(err)); d != "" {
+		if d := cmp.Diff([]fault.Field{{Path: fault.BuildItem("Server").Member("environment"), Reason: "cannot be ordered into by this group"}}, fields(err)); d != "" {
 			t.Errorf("a change that is refused (-want +got):\n%s", d)
 		}
 		_, err = r.orders.RemoveItem(ctx, r.alice, ref, models.ItemMod, 1)

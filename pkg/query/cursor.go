@@ -77,7 +77,7 @@ func marshal(list []any) ([]byte, error) {
 // decodeCursor reads a cursor and checks that it belongs to the query.
 func decodeCursor(name, text, resource string, a access.Actor, q Query) ([]keyValue, error) {
 	garbage := func() ([]keyValue, error) {
-		return nil, fault.InvalidField(name, "is no cursor of ours: take it from a next or prev link")
+		return nil, fault.InvalidField(fault.Argument(name), "is no cursor of ours: take it from a next or prev link")
 	}
 	if len(text) > maxCursor {
 		return garbage()
@@ -100,7 +100,7 @@ func decodeCursor(name, text, resource string, a access.Actor, q Query) ([]keyVa
 		return garbage()
 	}
 	if stamp != stampOf(resource, q) {
-		return nil, fault.InvalidField(name, "belongs to a list with another filter or order")
+		return nil, fault.InvalidField(fault.Argument(name), "belongs to a list with another filter or order")
 	}
 	// What may be NULL does not depend on the database: the compiler needs none.
 	keys, _ := (&compiler{actor: a}).order(q.Order, false)

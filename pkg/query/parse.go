@@ -75,7 +75,7 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 	}
 	q.After, q.Before = given["after"], given["before"]
 	if q.After != "" && q.Before != "" {
-		return Query{}, fault.InvalidField("before", "cannot be combined with after")
+		return Query{}, fault.InvalidField(fault.Argument("before"), "cannot be combined with after")
 	}
 	for _, name := range []string{"after", "before"} {
 		if text := given[name]; text != "" {
@@ -100,7 +100,7 @@ func split(raw string, extra []string, extras url.Values) (map[string]string, er
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
 		if err != nil || !validText(name) {
-			return nil, fault.InvalidField("query", "the parameter %s is not percent-encoded as it should be", quote(strings.ToValidUTF8(rawName, "�")))
+			return nil, fault.InvalidField(fault.Argument("query"), "the parameter %s is not percent-encoded as it should be", quote(strings.ToValidUTF8(rawName, "�")))
 		}
 		own := slices.Contains(ownParameters, name)
 		if !own && !slices.Contains(extra, name) {
@@ -111,14 +111,14 @@ func split(raw string, extra []string, extras url.Values) (map[string]string, er
 		}
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil || !validText(value) {
-			return nil, fault.InvalidField(name, "is not percent-encoded UTF-8 text")
+			return nil, fault.InvalidField(fault.Argument(name), "is not percent-encoded UTF-8 text")
 		}
 		if !own {
 			extras.Add(name, value)
 			continue
 		}
 		if seen[name] && name != "page" && name != "page_size" {
-			return nil, fault.InvalidField(name, "can be given once only")
+			return nil, fault.InvalidField(fault.Argument(name), "can be given once only")
 		}
 		seen[name] = true
 		if value != "" {
@@ -130,14 +130,14 @@ func split(raw string, extra []string, extras url.Values) (map[string]string, er
 
 func positive(name, text string) (int, error) {
 	if !digits(text) {
-		return 0, fault.InvalidField(name, "%s is not a whole number from 1", quote(text))
+		return 0, fault.InvalidField(fault.Argument(name), "%s is not a whole number from 1", quote(text))
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n > 1_000_000_000_000 {
-		return 0, fault.InvalidField(name, "%s is too large", quote(text))
+		return 0, fault.InvalidField(fault.Argument(name), "%s is too large", quote(text))
 	}
 	if n < 1 {
-		return 0, fault.InvalidField(name, "%s is not a whole number from 1", quote(text))
+		return 0, fault.InvalidField(fault.Argument(name), "%s is not a whole number from 1", quote(text))
 	}
 	return n, nil
 }
@@ -148,14 +148,14 @@ func parseFilter(text string, s *Schema, a access.Actor) ([]Term, error) {
 		return nil, nil
 	}
 	if len(text) > maxFilter {
-		return nil, fault.InvalidField("filter", "has %d bytes, at most %d are allowed", len(text), maxFilter)
+		return nil, fault.InvalidField(fault.Argument("filter"), "has %d bytes, at most %d are allowed", len(text), maxFilter)
 	}
 	parts := splitUnescaped(text, ';')
 	if len(parts) > 1 && parts[len(parts)-1] == "" {
 		parts = parts[:len(parts)-1]
 	}
 	if len(parts) > maxTerms {
-		return nil, fault.InvalidField("filter", "has %d terms, at most %d are allowed", len(parts), maxTerms)
+		return nil, fault.InvalidField(fault.Argument("filter"), "has %d terms, at most %d are allowed", len(parts), maxTerms)
 	}
 	terms := make([]Term, len(parts))
 	for i, part := range parts {
@@ -350,11 +350,11 @@ func list(name, text string, most int) ([]string, error) {
 		return nil, nil
 	}
 	if len(text) > maxFilter {
-		return nil, fault.InvalidField(name, "has %d bytes, at most %d are allowed", len(text), maxFilter)
+		return nil, fault.InvalidField(fault.Argument(name), "has %d bytes, at most %d are allowed", len(text), maxFilter)
 	}
 	items := strings.Split(text, ",")
 	if len(items) > most {
-		return nil, fault.InvalidField(name, "has %d entries, at most %d are allowed", len(items), most)
+		return nil, fault.InvalidField(fault.Argument(name), "has %d entries, at most %d are allowed", len(items), most)
 	}
 	return items, nil
 }

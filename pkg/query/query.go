@@ -226,8 +226,9 @@ func key(s *Schema, path string, desc bool) (Key, error) {
 	return k, nil
 }
 
-func invalid(pointer, detail, format string, args ...any) *fault.Error {
-	e := fault.InvalidField(pointer, format, args...)
+// invalid returns a fault of a query parameter.
+func invalid(parameter, detail, format string, args ...any) *fault.Error {
+	e := fault.InvalidField(fault.Argument(parameter), format, args...)
 	e.Detail = detail
 	return e
 }

@@ -211,11 +211,11 @@ func TestOrderOverHiddenRows(t *testing.T) {
 	})
 }
 
-func faultOf(t *testing.T, err error, pointer string) *fault.Error {
+func faultOf(t *testing.T, err error, parameter string) *fault.Error {
 	t.Helper()
 	var e *fault.Error
-	if !errors.As(err, &e) || e.Code != fault.Invalid || len(e.Fields) == 0 || e.Fields[0].Pointer != pointer {
-		t.Fatalf("got %v, want an invalid %s", err, pointer)
+	if !errors.As(err, &e) || e.Code != fault.Invalid || len(e.Fields) == 0 || e.Fields[0].Path.String() != parameter {
+		t.Fatalf("got %v, want an invalid %s", err, parameter)
 	}
 	return e
 }
@@ -290,8 +290,8 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		_, err := query.Parse(c.raw, d.servers, alice, query.Options{Extra: []string{"format"}})
 		e := faultOf(t, err, c.pointer)
-		if !strings.Contains(e.Message, c.message) || !strings.Contains(e.Detail, c.detail) {
-			t.Errorf("%.80s: %q, %q", c.raw, e.Message, e.Detail)
+		if !strings.Contains(fault.Message(e), c.message) || !strings.Contains(e.Detail, c.detail) {
+			t.Errorf("%.80s: %q, %q", c.raw, fault.Message(e), e.Detail)
 		}
 	}
 }

@@ -90,7 +90,7 @@ func same(was, is *models.Quota) error {
 		same bool
 	}{{"group", was.GroupID == is.GroupID}, {"environment", was.EnvironmentID == is.EnvironmentID}, {"kind", was.Kind == is.Kind}} {
 		if !x.same {
-			bad = append(bad, fault.Field{Pointer: "/" + x.name, Reason: "stays as it is: make another quota instead"})
+			bad = append(bad, fault.Field{Path: fault.Member(x.name), Reason: "stays as it is: make another quota instead"})
 		}
 	}
 	return fault.InvalidFields(bad)

@@ -36,7 +36,7 @@ func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
 				name = name[:64]
 			}
 			known := d.Embeddable(a)
-			e := fault.InvalidField("embed", "%q is no relation that can be embedded here", strings.ToValidUTF8(name, "?"))
+			e := fault.InvalidField(fault.Argument("embed"), "%q is no relation that can be embedded here", strings.ToValidUTF8(name, "?"))
 			e.Detail = "There is nothing to embed."
 			if len(known) > 0 {
 				e.Detail = "Known: " + strings.Join(known, ", ") + "."

@@ -186,7 +186,7 @@ func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 		if fault.Is(err, fault.NotFound) {
 			n.Complain("%q is neither the id nor the href of any of the %s that you see", n.Ref(), strings.ReplaceAll(target.Plural, "-", " "))
 		} else {
-			n.Complain("cannot be looked up: %s", fault.From(err).Message)
+			n.Complain("cannot be looked up: %s", fault.Message(err))
 		}
 		return 0
 	}

@@ -95,7 +95,7 @@ func after(expires string, days int, now time.Time) string {
 // until gives the new last day of a lease, "" for one without end, or what is wrong
 // with the extension.
 func (s *Service) until(a access.Actor, group models.ID, expires string, e Extension, now time.Time) (string, error) {
-	const date, days = "/expiration-date", "/days"
+	date, days := fault.Member("expiration-date"), fault.Member("days")
 	at, to := date, e.Day
 	switch {
 	case e.Day != "" && e.Days != 0:

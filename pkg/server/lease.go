@@ -39,16 +39,16 @@ var DefaultLeases = LeasePolicy{Warnings: []int{7, 3, 1}, Expired: ExpiredPowerO
 func (p LeasePolicy) Validate() error {
 	for _, w := range p.Warnings {
 		if w < 1 {
-			return fault.InvalidField("/lease-warnings", "%d is not a number of days above 0", w)
+			return fault.InvalidField(fault.Member("lease-warnings"), "%d is not a number of days above 0", w)
 		}
 	}
 	switch {
 	case p.Expired != ExpiredPowerOff && p.Expired != ExpiredDecommission:
-		return fault.InvalidField("/lease-expired-action", "%q is neither %s nor %s", p.Expired, ExpiredPowerOff, ExpiredDecommission)
+		return fault.InvalidField(fault.Member("lease-expired-action"), "%q is neither %s nor %s", p.Expired, ExpiredPowerOff, ExpiredDecommission)
 	case p.Grace < 0:
-		return fault.InvalidField("/lease-grace", "%d is less than 0", p.Grace)
+		return fault.InvalidField(fault.Member("lease-grace"), "%d is less than 0", p.Grace)
 	case p.Maximum < 0:
-		return fault.InvalidField("/lease-maximum", "%d is less than 0", p.Maximum)
+		return fault.InvalidField(fault.Member("lease-maximum"), "%d is less than 0", p.Maximum)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func named(tx *store.Tx, server models.ID, asked string) (string, error) {
 	}
 	if asked != "" {
 		if taken(asked) {
-			return "", fault.InvalidField("/name", "%q is the name of another snapshot of this server", asked)
+			return "", fault.InvalidField(fault.Member("name"), "%q is the name of another snapshot of this server", asked)
 		}
 		return asked, nil
 	}

@@ -354,7 +354,7 @@ func (x *Sender) attempt(ctx context.Context, d *models.WebhookDelivery) (outcom
 	o.Status, o.body, o.after, o.gone = answer.Code, answer.Body, answer.RetryAfter, answer.Code == gone
 	switch {
 	case err != nil:
-		o.Error = fault.From(err).Message
+		o.Error = fault.Message(err)
 	case !o.ok():
 		o.Error = "The receiver answered " + answer.Status + "."
 	}

@@ -181,7 +181,7 @@ func (s *Service) valid(_ *store.Tx, w *models.Webhook) error {
 	}
 	for _, p := range w.Types {
 		if !event.Known(p) {
-			return fault.InvalidField("/event-types", "%q is no type of event; there are %s", p, strings.Join(Patterns(), ", "))
+			return fault.InvalidField(fault.Member("event-types"), "%q is no type of event; there are %s", p, strings.Join(Patterns(), ", "))
 		}
 	}
 	return s.caller.Check(w.URL)

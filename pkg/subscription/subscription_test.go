@@ -450,7 +450,7 @@ func TestPrivateAddresses(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		for _, url := range []string{"http://10.0.0.1/", "https://169.254.169.254/latest", "ftp://127.0.0.1/", "http://93.184.216.34/", "https://user@hooks.example.com/"} {
 			err := r.Create(t.Context(), r.alice, &models.Webhook{Name: "hook", URL: url, Types: []string{"*"}})
-			if !fault.Is(err, fault.Invalid) || fault.From(err).Fields[0].Pointer != "/url" {
+			if !fault.Is(err, fault.Invalid) || fault.From(err).Fields[0].Path.String() != "url" {
 				t.Errorf("%s: %v", url, err)
 			}
 		}

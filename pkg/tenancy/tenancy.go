@@ -188,7 +188,7 @@ func (t *Service) validGroup(tx *store.Tx, g *models.Group) error {
 	}
 	for up, seen := g.ParentID, 0; up != 0; seen++ {
 		if up == g.ID || seen > 64 {
-			return fault.InvalidField("/parent", "is the group itself or below it")
+			return fault.InvalidField(fault.Member("parent"), "is the group itself or below it")
 		}
 		p, err := store.First[models.Group](tx.Where("id = ?", up))
 		if err != nil {
@@ -220,7 +220,7 @@ func validRole(r *models.Role) error {
 	}
 	for _, p := range r.Permissions {
 		if !slices.Contains(access.Permissions, access.Permission(p)) {
-			return fault.InvalidField("/permissions", "%q is none of %v", p, access.Permissions)
+			return fault.InvalidField(fault.Member("permissions"), "%q is none of %v", p, access.Permissions)
 		}
 	}
 	return nil
@@ -237,7 +237,7 @@ func CanManageMembership(a access.Actor, m *models.Membership) error {
 
 func validMembership(tx *store.Tx, m *models.Membership) error {
 	if m.ExpiresAt != nil && !m.ExpiresAt.After(tx.Now) {
-		return fault.InvalidField("/expires", "is in the past")
+		return fault.InvalidField(fault.Member("expires"), "is in the past")
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func newTown(t *testing.T, s *store.Store) *town {
 	x := &town{t: t, store: s, dir: dir}
 	x.Service = tenancy.New(s, dir, func(_ context.Context, password string) (string, error) {
 		if password == "short" {
-			return "", fault.InvalidField("/password", "is too short")
+			return "", fault.InvalidField(fault.Member("password"), "is too short")
 		}
 		return "hash of " + password, nil
 	})

@@ -71,7 +71,7 @@ func (o *Once) handle(c echo.Context, key string, next echo.HandlerFunc) error {
 	})
 	switch {
 	case errors.Is(err, idempotency.ErrReused):
-		return fault.Wrap(fault.Invalid, errors.Join(ErrKeyReused, err), "%s", fault.From(err).Message)
+		return fault.Wrap(fault.Invalid, errors.Join(ErrKeyReused, err), "%s", fault.Message(err))
 	case err != nil:
 		return err
 	case replayed:
@@ -88,7 +88,7 @@ func idempotencyKey(h http.Header) (string, error) {
 		return "", nil
 	}
 	if len(values) > 1 {
-		return "", fault.InvalidField(HeaderIdempotencyKey, "is there twice")
+		return "", fault.InvalidField(fault.Argument(HeaderIdempotencyKey), "is there twice")
 	}
 	key := strings.TrimSpace(values[0])
 	if n := len(key); n >= 2 && key[0] == '"' && key[n-1] == '"' {

@@ -189,9 +189,8 @@ func (s *server) fail(err error, c echo.Context) {
 		}
 		return
 	}
-	e := fault.From(err)
-	status := Status(err)
-	if err := c.JSON(status, map[string]any{"status_code": status, "detail": e.Message, "error": e.Message}); err != nil {
+	status, text := Status(err), fault.Message(err)
+	if err := c.JSON(status, map[string]any{"status_code": status, "detail": text, "error": text}); err != nil {
 		s.cfg.Log.ErrorContext(c.Request().Context(), "an error could not be written", "error", err)
 	}
 }
@@ -391,7 +390,7 @@ func (s *server) readyz(c echo.Context) error {
 		parts[name] = "ok"
 		if err := check(ctx); err != nil {
 			status = http.StatusServiceUnavailable
-			parts[name] = fault.From(err).Message
+			parts[name] = fault.Message(err)
 			s.cfg.Log.WarnContext(ctx, "not ready", "part", name, "error", err)
 		}
 	}

@@ -64,7 +64,7 @@ func (f *face) Authenticate(c echo.Context) error {
 
 func (f *face) WriteFault(c echo.Context, err error) error {
 	f.faults = append(f.faults, err)
-	return c.String(web.Status(err), "the face says: "+fault.From(err).Message)
+	return c.String(web.Status(err), "the face says: "+fault.Message(err))
 }
 
 type site struct {

@@ -106,7 +106,9 @@ func (l Allowed) Names(a netip.Addr) bool {
 // http or https, names a host, and names none that may not be called. What a name
 // stands for is found out when it is called.
 func (l Allowed) Check(raw string) error {
-	no := func(format string, args ...any) error { return fault.InvalidField("/url", format, args...) }
+	no := func(format string, args ...any) error {
+		return fault.InvalidField(fault.Member("url"), format, args...)
+	}
 	if len(raw) > 2048 {
 		return no("has more than 2048 bytes")
 	}

@@ -92,7 +92,7 @@ func (c *Client) Check(raw string) error {
 	// What a name stands for is found out when it is called.
 	a, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), "."))
 	if len(c.allowed) == 0 || err == nil && !c.allowed.Names(a) {
-		return fault.InvalidField("/url", "begins with http://, which is for networks that the installation allows: use https://")
+		return fault.InvalidField(fault.Member("url"), "begins with http://, which is for networks that the installation allows: use https://")
 	}
 	return nil
 }
@@ -319,7 +319,7 @@ const secretPrefix = "whsec_"
 // them: whsec_ and the base64 of 24 to 64 bytes.
 func CheckSecret(secret string) error {
 	if _, err := key(secret); err != nil {
-		return fault.InvalidField("/secret", "is not whsec_ and the base64 of 24 to 64 bytes")
+		return fault.InvalidField(fault.Member("secret"), "is not whsec_ and the base64 of 24 to 64 bytes")
 	}
 	return nil
 }

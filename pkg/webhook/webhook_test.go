@@ -138,7 +138,7 @@ func TestCheck(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", url, err)
 		}
-		if err != nil && fault.From(err).Fields[0].Pointer != "/url" {
+		if err != nil && fault.From(err).Fields[0].Path.String() != "url" {
 			t.Errorf("%q: the error does not name url: %v", url, err)
 		}
 	}
@@ -257,8 +257,8 @@ func TestAnswers(t *testing.T) {
 		if fault.CodeOf(err) != c.code || message != c.message {
 			t.Errorf("%d %s: %q, %v", c.status, c.body, message, err)
 		}
-		if err != nil && fault.From(err).Message != c.text {
-			t.Errorf("%d %s: %q instead of %q", c.status, c.body, fault.From(err).Message, c.text)
+		if err != nil && fault.Message(err) != c.text {
+			t.Errorf("%d %s: %q instead of %q", c.status, c.body, fault.Message(err), c.text)
 		}
 		if n := hits.Load(); n != 1 {
 			t.Errorf("%d: %d requests", c.status, n)
@@ -289,7 +289,7 @@ func TestTooLate(t *testing.T) {
 	url, _ := server(t, func(http.ResponseWriter, *http.Request) { <-release })
 	defer close(release)
 	_, _, err := send(t, New(loopback), Message{URL: url, Timeout: 50 * time.Millisecond})
-	if !fault.Is(err, fault.Unavailable) || fault.From(err).Message != "The receiver did not answer in time." {
+	if !fault.Is(err, fault.Unavailable) || fault.Message(err) != "The receiver did not answer in time." {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -305,7 +305,7 @@ func TestTooLate(t *testing.T) {
 	closed := "http://" + l.Addr().String()
 	l.Close()
 	_, _, err = send(t, New(loopback), Message{URL: closed})
-	if !fault.Is(err, fault.Unavailable) || fault.From(err).Message != "The receiver cannot be reached." {
+	if !fault.Is(err, fault.Unavailable) || fault.Message(err) != "The receiver cannot be reached." {
 		t.Errorf("%v", err)
 	}
 }
@@ -372,7 +372,7 @@ func TestNothingInTheClear(t *testing.T) {
 		{loopback, "http://hooks.example.com/", true}, // it is seen when it is called
 		{loopback, "https://10.0.0.1/", false},
 	} {
-		if err := NewPrivate(c.allowed).Check(c.url); (err == nil) != c.ok || err != nil && fault.From(err).Fields[0].Pointer != "/url" {
+		if err := NewPrivate(c.allowed).Check(c.url); (err == nil) != c.ok || err != nil && fault.From(err).Fields[0].Path.String() != "url" {
 			t.Errorf("%s with %v allowed: %v", c.url, c.allowed, err)
 		}
 	}

@@ -141,9 +141,9 @@ func asFlag(args []string) []string {
 func describe(err error) string {
 	if e := fault.From(err); e.Code != fault.Internal {
 		if e.Cause != nil {
-			return fmt.Sprintf("%s (%v)", e.Message, e.Cause)
+			return fmt.Sprintf("%s (%v)", e.Text(fault.Plain), e.Cause)
 		}
-		return e.Message
+		return e.Text(fault.Plain)
 	}
 	return err.Error()
 }

@@ -105,7 +105,7 @@ func mustFail(t *testing.T, err error, code fault.Code, secret string) {
 	if secret != "" && strings.Contains(err.Error(), secret) {
 		t.Errorf("the error shows the password: %v", err)
 	}
-	if m := fault.From(err).Message; m == "" || strings.Contains(m, "@") {
+	if m := fault.Message(err); m == "" || strings.Contains(m, "@") {
 		t.Errorf("not a message for people: %q", m)
 	}
 }
@@ -352,7 +352,7 @@ func testCreateRefused(t *testing.T, f Fixture) {
 	spec.Template = "no-such-template"
 	err := RunSteps(t.Context(), f.Provider.Create(spec), provider.Memo{})
 	mustFail(t, err, fault.Invalid, f.Secret)
-	if m := fault.From(err).Message; !strings.Contains(m, spec.Template) {
+	if m := fault.Message(err); !strings.Contains(m, spec.Template) {
 		t.Errorf("%q does not name the template", m)
 	}
 	for name, set := range map[string]func(*provider.Placement){
@@ -364,7 +364,7 @@ func testCreateRefused(t *testing.T, f Fixture) {
 		set(&spec.Placement)
 		err := RunSteps(t.Context(), f.Provider.Create(spec), provider.Memo{})
 		mustFail(t, err, fault.Invalid, f.Secret)
-		if m := fault.From(err).Message; !strings.Contains(m, "no-such-thing") || !strings.Contains(m, name) {
+		if m := fault.Message(err); !strings.Contains(m, "no-such-thing") || !strings.Contains(m, name) {
 			t.Errorf("%q does not name the %s", m, name)
 		}
 		if n := countMachines(t, f, spec); n != 0 {

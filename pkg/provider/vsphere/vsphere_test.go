@@ -304,7 +304,7 @@ func TestMessages(t *testing.T) {
 			cfg.Timeout = 500 * time.Millisecond
 			_, err := newProvider(t, cfg).Verify(t.Context())
 			_, host, _ := strings.Cut(url, "//")
-			got := strings.ReplaceAll(fault.From(err).Message, host, "HOST")
+			got := strings.ReplaceAll(fault.Message(err), host, "HOST")
 			if !fault.Is(err, want.code) || (got != want.message && host != "") {
 				t.Errorf("%s: %q, want %s: %q", fault.CodeOf(err), got, want.code, want.message)
 			}
