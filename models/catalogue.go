@@ -116,22 +116,6 @@ type EnvironmentGroup struct {
 	GroupID       ID `gorm:"primaryKey"`
 }
 
-// EnvironmentSize allows a size in an environment; without any, all are.
-type EnvironmentSize struct {
-	EnvironmentID ID `gorm:"primaryKey"`
-	SizeID        ID `gorm:"primaryKey"`
-}
-
-// EnvironmentOSBuild allows an OS build in an environment; without any, all are
-// that have a template in its handler.
-type EnvironmentOSBuild struct {
-	EnvironmentID ID `gorm:"primaryKey"`
-	OSBuildID     ID `gorm:"primaryKey"`
-}
-
-// TableName gives the table.
-func (EnvironmentOSBuild) TableName() string { return "environment_os_builds" }
-
 // IPPool is a range of addresses of one network, given to guests one by one.
 type IPPool struct {
 	Row

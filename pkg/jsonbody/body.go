@@ -103,15 +103,6 @@ func Parse(data []byte) (*Value, error) {
 	return root, nil
 }
 
-// ParseForm reads an application/x-www-form-urlencoded body as Form does its values.
-func ParseForm(data []byte) (*Value, error) {
-	values, err := FormValues(data)
-	if err != nil {
-		return nil, err
-	}
-	return Form(values)
-}
-
 // FormValues reads an application/x-www-form-urlencoded body. A box of a page's form
 // sends false, and true after it when it is ticked: the last one counts. A choice of
 // several begins with nothing, which counts when it is all there is. Lines end as they

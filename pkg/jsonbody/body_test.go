@@ -96,7 +96,11 @@ func TestFormValues(t *testing.T) {
 // What forms send: one name several times, JSON in a text, a list with commas.
 func TestForms(t *testing.T) {
 	t.Parallel()
-	n, err := jsonbody.ParseForm([]byte(`groups=1&groups=2&dns=10.0.0.1,+10.0.0.2,&items=[{"name":"a"}]&broken=[1&behind=1+2`))
+	values, err := jsonbody.FormValues([]byte(`groups=1&groups=2&dns=10.0.0.1,+10.0.0.2,&items=[{"name":"a"}]&broken=[1&behind=1+2`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := jsonbody.Form(values)
 	if err != nil {
 		t.Fatal(err)
 	}
