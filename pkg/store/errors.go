@@ -7,10 +7,10 @@ import (
 	"errors"
 	"net"
 
-	gosqlite "github.com/glebarez/go-sqlite"
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"modernc.org/sqlite"
 
 	"halcyon/pkg/fault"
 )
@@ -58,7 +58,7 @@ func translate(err error) error {
 		}
 		return fault.Wrap(fault.Internal, err, "Internal error.")
 	}
-	var lite *gosqlite.Error
+	var lite *sqlite.Error
 	if errors.As(err, &lite) {
 		switch lite.Code() {
 		case sqliteConstraintUnique, sqliteConstraintPK:
@@ -92,6 +92,6 @@ func retryable(err error) bool {
 	if errors.As(err, &pg) {
 		return pg.Code == "40001" || pg.Code == "40P01"
 	}
-	var lite *gosqlite.Error
+	var lite *sqlite.Error
 	return errors.As(err, &lite) && (lite.Code()&0xff == sqliteBusy || lite.Code()&0xff == sqliteLocked)
 }

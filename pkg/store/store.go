@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -96,19 +95,17 @@ func (s *Store) gormConfig() *gorm.Config {
 // one writer at a time: queueing for it in Go is fair, waiting for its lock is not.
 func (s *Store) openSQLite(path string) error {
 	s.dialect = SQLite
-	const common = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
+	// Times are texts that sort, as SQLite's own functions write them.
+	const common = "_time_format=sqlite&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
 	open := func(params string, conns int) (*gorm.DB, error) {
-		db, err := gorm.Open(sqlite.Open("file:"+path+"?"+common+"&"+params), s.gormConfig())
+		// modernc.org/sqlite registers the driver. A second package that does so panics.
+		pool, err := sql.Open("sqlite", "file:"+path+"?"+common+"&"+params)
 		if err != nil {
 			return nil, translate(err)
 		}
-		pool, err := db.DB()
-		if err != nil {
-			return nil, err
-		}
 		pool.SetMaxOpenConns(conns)
 		pool.SetMaxIdleConns(conns)
-		return db, nil
+		return gorm.Open(sqliteDialector{pool}, s.gormConfig())
 	}
 	var err error
 	if s.write, err = open("_txlock=immediate&_pragma=synchronous(FULL)", 1); err != nil {
