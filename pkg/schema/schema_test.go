@@ -2,7 +2,11 @@ package schema_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"halcyon/pkg/schema"
 )
@@ -41,11 +45,36 @@ func TestYAML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "\"openapi\": \"3.1.0\"\n\"empty\": {}\n\"none\": []\n\"list\":\n  - 1\n  - \"a: b\"\n  -\n    \"x\": true\n    \"y\":\n      - null\n"
+	want := "\"openapi\": \"3.1.0\"\n\"empty\": {}\n\"none\": []\n\"list\":\n  - 1\n  - \"a: b\"\n  - \"x\": true\n    \"y\":\n      - null\n"
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if _, err := schema.YAML([]byte(`{"a":`)); err == nil {
 		t.Error("half a document was written")
+	}
+}
+
+// TestYAMLKeepsTexts checks that whatever JSON can say reads the same as YAML.
+func TestYAMLKeepsTexts(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long text: ", 30)
+	want := map[string]any{
+		"quoted": `"it's \ <b> & more"`, "lines": "one\n two\t\r\u2028", "letters": "é ß 日本 😀",
+		"long": long, long: []any{long, "no", "2026-11-30", "0x10", "~", ""}, "number": 1.5e21,
+	}
+	doc, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := schema.YAML(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := yaml.Unmarshal(text, &got); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

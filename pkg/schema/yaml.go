@@ -2,73 +2,31 @@ package schema
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
-	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// YAML writes a JSON document as block YAML 1.2, its members in their order. Texts
-// stay JSON strings, which YAML reads as they are.
+// YAML returns a JSON document as block YAML 1.2, its members in their order. Texts
+// stay in double quotes, so that no reader takes one for a number or a date.
 func YAML(doc []byte) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
-	var out bytes.Buffer
-	if err := block(&out, dec, 0); err != nil {
+	var n yaml.Node
+	if err := yaml.Unmarshal(doc, &n); err != nil { // JSON is YAML
 		return nil, err
 	}
-	return bytes.TrimLeft(out.Bytes(), " \n"), nil
+	block(&n)
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(&n); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), enc.Close()
 }
 
-// block writes the next value after what is before it on its line: scalars beside
-// it, collections below it.
-func block(out *bytes.Buffer, dec *json.Decoder, depth int) error {
-	t, err := dec.Token()
-	if err != nil {
-		return err
+// block has a node and all below it written in lines of their own instead of braces.
+func block(n *yaml.Node) {
+	n.Style &^= yaml.FlowStyle
+	for _, c := range n.Content {
+		block(c)
 	}
-	delim, ok := t.(json.Delim)
-	if !ok {
-		out.WriteByte(' ')
-		if err := scalar(out, t); err != nil {
-			return err
-		}
-		out.WriteByte('\n')
-		return nil
-	}
-	if !dec.More() {
-		fmt.Fprintf(out, " %c%c\n", delim, delim+2) // {} and []: the closing one is two further in ASCII
-		_, err = dec.Token()
-		return err
-	}
-	out.WriteByte('\n')
-	for dec.More() {
-		out.WriteString(strings.Repeat("  ", depth))
-		if delim == '[' {
-			out.WriteByte('-')
-		} else {
-			key, err := dec.Token()
-			if err != nil {
-				return err
-			}
-			if err := scalar(out, key); err != nil {
-				return err
-			}
-			out.WriteByte(':')
-		}
-		if err := block(out, dec, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err = dec.Token()
-	return err
-}
-
-func scalar(out *bytes.Buffer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	out.Truncate(out.Len() - 1) // the line's end
-	return nil
 }
