@@ -358,7 +358,8 @@ func TestCopyByHand(t *testing.T) {
 	runWithRetries(t, p.Destroy("", spec.Tag), provider.Memo{})
 }
 
-// TestNotes checks that the machine keeps its notes, with one line added.
+// TestNotes checks that a machine that was cloned without its tag keeps its notes, with
+// one line added.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, config(simulator))
@@ -370,7 +371,9 @@ func TestNotes(t *testing.T) {
 	}
 	runWithRetries(t, p.Create(spec)[:1], memo)
 	vm := machine(c, memo[provider.MemoRef])
-	task, err := vm.Reconfigure(t.Context(), types.VirtualMachineConfigSpec{Annotation: "Ask Alice."})
+	task, err := vm.Reconfigure(t.Context(), types.VirtualMachineConfigSpec{
+		Annotation: "Ask Alice.", ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: "halcyon.uuid", Value: ""}},
+	})
 	if err := wait(t.Context(), task, err); err != nil {
 		t.Fatal(err)
 	}
