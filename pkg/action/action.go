@@ -1,7 +1,6 @@
-// Package action holds what administrators define to happen: actions, what
-// attaches them to servers, services and trigger points, the rules that decide on
-// orders, and applications. It makes them happen, and says who may have them
-// happen.
+// Package action manages automation: actions, their attachment to servers, services and
+// trigger points, the rules that decide on orders, and applications. It runs them, and
+// decides who may run them.
 package action
 
 import (
@@ -29,22 +28,22 @@ type Sender interface {
 	Send(ctx context.Context, m webhook.Message) (status, message string, err error)
 }
 
-// Orderer makes orders.
+// Orderer creates orders.
 type Orderer interface {
 	Create(ctx context.Context, a access.Actor, d order.Draft) (*models.Order, error)
 }
 
-// Config is what the service works with.
+// Config holds the dependencies of the service.
 type Config struct {
 	Store     *store.Store
 	Directory *refdata.Cache
-	Jobs      *job.Service // in which jobs of the type action do the built-in actions of servers
+	Jobs      *job.Service // its jobs of type action run the servers' built-in actions
 	Sender    Sender
 	Seal      func(plain string) (string, error)
 	Open      func(sealed string) (string, error)
 }
 
-// Service serves the definitions, and makes them happen.
+// Service manages the definitions and runs them.
 type Service struct {
 	Actions              crud.Table[models.Action, *models.Action]
 	ServerActions        crud.Table[models.ServerAction, *models.ServerAction]
@@ -63,8 +62,7 @@ type Service struct {
 	definitions *definitionCache
 }
 
-// New makes the service. From here on jobs of the type action also run what is
-// defined here.
+// New returns the service, and registers it for jobs of type action.
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, dir: c.Directory, jobs: c.Jobs, sender: c.Sender, seal: c.Seal, open: c.Open,
@@ -100,11 +98,11 @@ func New(c Config) *Service {
 	return s
 }
 
-// Use says who makes orders of actions that require approval, or that remove
-// servers. Without it both are refused.
+// Use sets the creator of orders, for actions that require approval or remove servers.
+// Without it both are refused.
 func (s *Service) Use(o Orderer) { s.orders = o }
 
-// CanEdit is the guard of every definition.
+// CanEdit guards changes of all definitions.
 func CanEdit(a access.Actor) error { return crud.Admin("define actions and rules")(a) }
 
 func table[T any, P crud.Row[T]](s *store.Store, e *query.Entity) crud.Table[T, P] {
@@ -115,7 +113,7 @@ func table[T any, P crud.Row[T]](s *store.Store, e *query.Entity) crud.Table[T, 
 	}
 }
 
-// validAction checks an action, also against what it is attached to, and seals its
+// validAction checks an action, including everywhere it is attached, and encrypts its
 // secrets.
 func (s *Service) validAction(tx *store.Tx, x *models.Action) error {
 	if err := x.Validate(); err != nil {
@@ -172,7 +170,7 @@ func (s *Service) sealAction(x *models.Action) error {
 	return nil
 }
 
-// checkUses refuses a change of an action that makes no sense where it is attached.
+// checkUses returns Conflict if the changed action is not allowed where it is attached.
 func checkUses(tx *store.Tx, x *models.Action) error {
 	var triggers []models.Trigger
 	err := tx.Raw(`SELECT trigger_point FROM rules WHERE action_id = ?
@@ -197,7 +195,7 @@ func checkUses(tx *store.Tx, x *models.Action) error {
 	return store.Fault(err)
 }
 
-// lockAction reads the action that something is attached to.
+// lockAction reads and locks the action that a definition refers to.
 func lockAction(tx *store.Tx, id models.ID) (*models.Action, error) {
 	x, err := store.First[models.Action](tx.ForUpdate().Where("id = ?", id))
 	if fault.Is(err, fault.NotFound) {
@@ -206,8 +204,8 @@ func lockAction(tx *store.Tx, id models.ID) (*models.Action, error) {
 	return x, err
 }
 
-// linkMembers are the members of a link. An offer is a member of its own link,
-// beside them, under its name.
+// linkMembers are the member names of a link object. A server or service action is
+// written into a link under its own name, so it must have another one.
 var linkMembers = []string{"href", "name", "title", "templated", "type", "deprecation", "profile", "hreflang"}
 
 func (s *Service) validOffer(tx *store.Tx, name string, action models.ID, condition string, sc scope) error {
@@ -277,7 +275,7 @@ func writeApplication(tx *store.Tx, x *models.Application) error {
 	return nil
 }
 
-// openHeaders opens what a webhook sends with every call.
+// openHeaders decrypts the headers and the secret of a webhook.
 func (s *Service) openHeaders(x *models.Action) (headers map[string]string, secret string, err error) {
 	raw, err := s.open(x.Headers)
 	if err != nil {
@@ -285,7 +283,7 @@ func (s *Service) openHeaders(x *models.Action) (headers map[string]string, secr
 	}
 	if raw != "" {
 		if err := json.Unmarshal([]byte(raw), &headers); err != nil {
-			return nil, "", fmt.Errorf("headers of action %s are no JSON", x.ID) // the error could hold a part of them
+			return nil, "", fmt.Errorf("headers of action %s are no JSON", x.ID) // without the cause, which could contain a part of them
 		}
 	}
 	if secret, err = s.open(x.Secret); err != nil {

@@ -43,7 +43,7 @@ func TestBuiltIns(t *testing.T) {
 		if o := r.order(t, sv.OrderID); o.Status != models.OrderSuccess {
 			t.Errorf("the order is %s", o.Status)
 		}
-		// What a server is like decides what it is offered.
+		// The state of a server decides which actions it offers.
 		offer := &models.ServerAction{Name: "Off", ActionID: 9, Enabled: true}
 		if err := r.ServerActions.Create(t.Context(), root, offer); err != nil {
 			t.Fatal(err)
@@ -72,7 +72,7 @@ func TestDecommission(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A second one waits for nobody.
+		// A second run is refused while the first is in progress.
 		_, err = r.RunOnServer(t.Context(), r.alice, sv.ID.String(), offer.ID, nil)
 		wantFault(t, err, fault.Conflict, "Job id "+out.Job.String()+" (Run Action) is still at work on this server.")
 		r.work(t)
@@ -85,8 +85,9 @@ func TestDecommission(t *testing.T) {
 	})
 }
 
-// Whoever sees an action on a server may run it, and the other way round: also one
-// that ends in an order, which not everybody may make.
+// TestApprovalRequiresOrderPermission checks that an action is offered on a server
+// exactly to those who may run it: an action that creates an order requires permission to
+// order.
 func TestApprovalRequiresOrderPermission(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -113,7 +114,7 @@ func TestApprovalRequiresOrderPermission(t *testing.T) {
 		}
 		err = r.CanRunOnServer(t.Context(), vera, approved, sv)
 		wantFault(t, err, fault.Forbidden, "You may not order for this group.")
-		// She owns a server, and so sees what is offered on servers, but nothing on services.
+		// She owns a server, so she sees server actions, but no service actions.
 		sees := func(a access.Actor, table string) (n int64) {
 			if err := s.Read(t.Context()).Table(table + " t").Where(where(access.Visible(table, a, "t"))).Count(&n).Error; err != nil {
 				t.Fatal(err)
@@ -136,8 +137,8 @@ func where(w access.Where) string {
 	return w.SQL
 }
 
-// Nobody is called while a transaction is open: SQLite has one writer, and a
-// receiver that asks us something meanwhile gets its answer.
+// TestWebhooksOutsideTransactions checks that no webhook is called inside a transaction:
+// SQLite has one writer, and a receiver may call the API before it answers.
 func TestWebhooksOutsideTransactions(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -154,7 +155,7 @@ func TestWebhooksOutsideTransactions(t *testing.T) {
 		if err != nil || o.Status != models.OrderActive || r.out.count() != 2 {
 			t.Fatalf("%v, %d calls", err, r.out.count())
 		}
-		// Another hook that appears while the first is asked has not agreed.
+		// A hook that is added while the first is called has not approved.
 		r.out.answer = func(webhook.Message) error {
 			r.out.answer = nil
 			r.hook(t, act, models.PreOrderSubmit, "true")
@@ -176,8 +177,8 @@ func TestWebhooksOutsideTransactions(t *testing.T) {
 	})
 }
 
-// A hook that runs before a job and fails has the job fail, and a retry of both
-// brings the order to its end.
+// TestFailedPreHookIsRetried checks that a failed hook before a job fails the job, and
+// that retrying both completes the order.
 func TestFailedPreHookIsRetried(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -221,8 +222,8 @@ func TestFailedPreHookIsRetried(t *testing.T) {
 	})
 }
 
-// A message about a submission that cannot be delivered, and its retry, change
-// nothing about an order that waits for approval.
+// TestFailedNoticeOfPendingOrder checks that a failed notice about a submission, and its
+// retry, do not change an order that waits for approval.
 func TestFailedNoticeOfPendingOrder(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -248,7 +249,8 @@ func TestFailedNoticeOfPendingOrder(t *testing.T) {
 	})
 }
 
-// What is defined costs orders that it is not about nothing but a look into memory.
+// TestHooksCostNoStatement checks that definitions that do not apply to an order cost no
+// SQL statements.
 func TestHooksCostNoStatement(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -276,8 +278,7 @@ func TestHooksCostNoStatement(t *testing.T) {
 			}
 			return n.Load() - before
 		}
-		// The first fills what is kept in memory, and a machine that is busy may take
-		// that for old.
+		// The first fills the caches, and on a busy machine they may expire.
 		least := func() int64 {
 			n := one()
 			for range 4 {
@@ -293,7 +294,8 @@ func TestHooksCostNoStatement(t *testing.T) {
 	})
 }
 
-// The secrets of an action are sealed, and a change of something else keeps them.
+// TestSecretsAreSealed checks that secrets are stored encrypted, and that changes of
+// other fields keep them.
 func TestSecretsAreSealed(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -327,7 +329,7 @@ func TestSecretsAreSealed(t *testing.T) {
 		if x, err = store.First[models.Action](s.Read(t.Context()).Where("id = ?", id)); err != nil || x.Secret != "" || x.Headers != "" || len(x.HeaderNames) != 0 {
 			t.Errorf("%+v, %v", x, err)
 		}
-		// What is attached keeps its sense.
+		// An attached action cannot become one that is not allowed there.
 		_, err = r.Actions.Update(t.Context(), root, id.String(), func(x *models.Action) error {
 			x.Kind, x.URL, x.BuiltIn = models.ActionBuiltIn, "", models.BuiltInPowerOff
 			return nil

@@ -12,8 +12,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// actionFile is an action as it travels. Its secret and its headers stay at home:
-// whoever imports a webhook gives it its own.
+// actionFile is an action in an exported file, without its secret and headers: the
+// importing installation sets its own.
 type actionFile struct {
 	Name        string            `json:"name"`
 	Description string            `json:"description,omitempty"`
@@ -25,8 +25,8 @@ type actionFile struct {
 	Timeout     int               `json:"timeout,omitempty"`
 }
 
-// Export gives an action as a file for another installation. Who may change it may
-// have it.
+// Export returns an action as a file for another installation, to callers who may change
+// it.
 func (s *Service) Export(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error) {
 	x, err := s.Actions.Find(ctx, a, ref)
 	if err != nil {
@@ -42,10 +42,10 @@ func (s *Service) Export(ctx context.Context, a access.Actor, ref string) (bundl
 	return bundle.Manifest{Kind: models.ObjectAction, Name: x.Name, Content: file}, nil
 }
 
-// Import makes an action of what a file holds, or, when replace is set, puts it in
-// the place of the one that has the name, whose secret and headers stay; it tells
-// whether it did. The error is Invalid when something is wrong with the file, and
-// names each culprit; it is Conflict when the name is taken.
+// Import creates an action from a file, or replaces the one with the same name if replace
+// is set, which keeps its secret and headers. It reports whether it replaced one. It
+// returns Invalid, with the faulty members, for a bad file, and Conflict if the name is
+// taken.
 func (s *Service) Import(ctx context.Context, a access.Actor, n *jsonbody.Value, replace bool) (x *models.Action, replaced bool, err error) {
 	if err := s.Actions.CanCreate(a, &models.Action{}); err != nil {
 		return nil, false, err
@@ -60,7 +60,7 @@ func (s *Service) Import(ctx context.Context, a access.Actor, n *jsonbody.Value,
 		return nil
 	})
 	if fault.Is(err, fault.Invalid) {
-		// What is wrong with the row is told by its place in the row.
+		// The paths of these faults are relative to the row.
 		n.Faults().AddErr(n.Path(), err)
 		err = n.Faults().Err()
 	}

@@ -19,26 +19,26 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// The limits of a condition. The cost is CEL's own count of what an evaluation
-// does, the same on every machine; the time is for what the count misses.
+// The limits of a condition. The cost is CEL's count of operations, the same on every
+// machine; the time limits operations that it does not count.
 const (
 	maxConditionText = 4096
 	maxConditionCost = 100_000
 	maxConditionTime = 100 * time.Millisecond
 )
 
-// scope says which variables a condition has.
+// scope selects the variables of a condition.
 type scope int
 
 const (
 	scopeOrder         scope = iota // trigger points of orders
 	scopeServer                     // trigger points of servers
-	scopeServerAction               // what is offered on servers
-	scopeServiceAction              // what is offered on services
+	scopeServerAction               // conditions of server actions
+	scopeServiceAction              // conditions of service actions
 	scopes
 )
 
-// scopeOf gives the scope of the conditions at a trigger point.
+// scopeOf returns the scope of the conditions at a trigger point.
 func scopeOf(t models.Trigger) scope {
 	if t.OfOrder() {
 		return scopeOrder
@@ -46,7 +46,7 @@ func scopeOf(t models.Trigger) scope {
 	return scopeServer
 }
 
-// variables are what conditions can ask about, by scope.
+// variables are the variables of each scope.
 var variables = [scopes][]string{
 	scopeOrder:         {"order", "group", "user"},
 	scopeServer:        {"order", "item", "server", "service", "group", "environment", "user"},
@@ -54,29 +54,29 @@ var variables = [scopes][]string{
 	scopeServiceAction: {"service", "group", "user"},
 }
 
-// variableTypes are the types of the variables.
+// variableTypes are the CEL types of the variables.
 var variableTypes = map[string]string{
 	"order": "action.OrderFacts", "item": "action.ItemFacts", "server": "action.ServerFacts", "service": "action.ServiceFacts",
 	"group": "action.GroupFacts", "environment": "action.EnvironmentFacts", "user": "action.UserFacts",
 }
 
-// conditions compiles CEL expressions, each text once, and evaluates them. It is
+// conditions compiles CEL expressions, caches the programs, and evaluates them. It is
 // safe for concurrent use.
 type conditions struct {
 	envs [scopes]func() (*cel.Env, error)
 
 	programs *cache.Cache[programKey, cel.Program]
-	compiled atomic.Int64 // how often something was compiled
+	compiled atomic.Int64 // number of compilations
 }
 
-// programKey is what a program is compiled from: the text is its own version.
+// programKey identifies a compiled program.
 type programKey struct {
 	scope scope
 	text  string
 }
 
-// maxPrograms is how many programs are kept. Conditions are few, but each text that
-// an administrator tries out is one more.
+// maxPrograms is the number of cached programs. Installations have few conditions, but
+// every text that an administrator tries is another program.
 const maxPrograms = 1024
 
 func newConditions() *conditions {
@@ -101,8 +101,8 @@ func newEnv(sc scope) (*cel.Env, error) {
 	return cel.NewEnv(opts...)
 }
 
-// check compiles a condition. It is a 400 at /condition, with position and
-// message, when that does not work.
+// check compiles a condition. It returns Invalid at the field "condition", with position
+// and message, if the text does not compile.
 func (c *conditions) check(sc scope, text string) error {
 	if len(text) > maxConditionText {
 		return fault.InvalidField(fault.Member("condition"), "has more than %d bytes", maxConditionText)
@@ -111,7 +111,7 @@ func (c *conditions) check(sc scope, text string) error {
 	return err
 }
 
-// program returns the compiled form of a text.
+// program returns the compiled condition.
 func (c *conditions) program(sc scope, text string) (cel.Program, error) {
 	at := programKey{sc, text}
 	if p, ok := c.programs.Get(at, time.Time{}); ok {
@@ -136,7 +136,8 @@ func (c *conditions) compile(sc scope, text string) (cel.Program, error) {
 	return env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxConditionCost), cel.InterruptCheckFrequency(64))
 }
 
-// compileError says where a text does not compile, and why.
+// compileError returns the first compile error, with its position and the known
+// variables.
 func compileError(sc scope, issues *cel.Issues) error {
 	first := issues.Errors()[0]
 	message := strings.Join(strings.Fields(first.Message), " ")
@@ -152,20 +153,21 @@ func compileError(sc scope, issues *cel.Issues) error {
 	return err
 }
 
-// undecidedError says why a condition could not be decided, in words for people.
+// undecidedError is the reason for which a condition could not be evaluated, readable for
+// people.
 type undecidedError struct{ reason string }
 
 func (e *undecidedError) Error() string { return e.reason }
 
-// holds evaluates a condition. The empty one holds. An undecidedError says that it
-// could not be decided within the limits.
+// holds reports whether a condition is true; the empty one is. It returns an
+// undecidedError if the evaluation fails or exceeds the limits.
 func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts) (bool, error) {
 	if text == "" {
 		return true, nil
 	}
 	p, err := c.program(sc, text)
 	if err != nil {
-		if fault.Is(err, fault.Invalid) { // it was written by a version that knew more variables
+		if fault.Is(err, fault.Invalid) { // stored by a version with more variables
 			return false, &undecidedError{fault.Message(err)}
 		}
 		return false, err

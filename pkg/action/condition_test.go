@@ -46,7 +46,7 @@ func TestConditions(t *testing.T) {
 	for text, want := range map[string]bool{
 		`server.hostname.endsWith(".example.com") && server.labels.exists(l, l == "front")`: true,
 		`server.parameters["sw_stack"] == "Prod" && server.memory_mb < 4096`:                true,
-		`service.name == ""`:                       true, // there is none
+		`service.name == ""`:                       true, // there is no service
 		`environment.name != ""`:                   false,
 		`server.hostname.matches("^web[0-9]+[.]")`: true,
 	} {
@@ -83,7 +83,7 @@ func TestConditionsThatDoNotCompile(t *testing.T) {
 	}
 }
 
-// nested is an expression whose cost grows with the depth: ten to its power.
+// nested returns an expression whose cost is ten to the power of depth.
 func nested(depth int) string {
 	text := "true"
 	for i := range depth {
@@ -99,7 +99,7 @@ func TestConditionsThatTakeTooLong(t *testing.T) {
 	if ok, err := c.holds(t.Context(), scopeOrder, nested(2)+" && order.servers > 0", f); err != nil || !ok {
 		t.Fatalf("a hundred rounds are too many: %v", err)
 	}
-	// OptOptimize folds nothing that depends on a variable.
+	// OptOptimize does not fold expressions that depend on a variable.
 	_, err := c.holds(t.Context(), scopeOrder, strings.Replace(nested(6), "true", "order.servers > 0", 1), f)
 	var undecided *undecidedError
 	if !errors.As(err, &undecided) || undecided.reason != "its condition takes too long" {
@@ -119,7 +119,8 @@ func TestConditionsThatTakeTooLong(t *testing.T) {
 	}
 }
 
-// A condition is compiled when it is first met, and never again.
+// TestConditionsAreCompiledOnce checks that a condition is compiled once, and that the
+// number of cached programs is limited.
 func TestConditionsAreCompiledOnce(t *testing.T) {
 	t.Parallel()
 	c := newConditions()
@@ -139,7 +140,7 @@ func TestConditionsAreCompiledOnce(t *testing.T) {
 	if _, err := c.holds(t.Context(), scopeOrder, text+" ", f); err != nil || c.compiled.Load() != 2 {
 		t.Errorf("another text: %v, compiled %d times", err, c.compiled.Load())
 	}
-	// What people try out does not pile up.
+	// The number of programs is limited.
 	for i := range maxPrograms + 10 {
 		if err := c.check(scopeOrder, "order.rate > "+time.Duration(i).String()[:1]+strings.Repeat(" ", i)); err != nil {
 			t.Fatal(err)
@@ -150,8 +151,7 @@ func TestConditionsAreCompiledOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkCondition compares what a rule costs each order with what it would cost
-// were it compiled each time.
+// BenchmarkCondition compares evaluating a cached condition with compiling it each time.
 func BenchmarkCondition(b *testing.B) {
 	const text = "order.rate > 100 && group.name == 'Team' && order.items.exists(i, i.quantity > 3)"
 	f := exampleFacts()

@@ -13,22 +13,22 @@ import (
 	"halcyon/pkg/store"
 )
 
-// definitionCache keeps what is enabled in memory: orders ask for it all the time, and mostly
-// there is nothing.
+// definitionCache holds the enabled definitions in memory: every order needs them, and
+// most installations have few.
 type definitionCache struct {
 	store *store.Store
-	cache *cache.Cache[struct{}, *definitions] // of one entry
+	cache *cache.Cache[struct{}, *definitions] // has one entry
 }
 
-// definitions are what is enabled at one time. They are never changed.
+// definitions are the enabled definitions at one time. They are immutable.
 type definitions struct {
 	hooks               map[models.Trigger][]hook
-	hasApprovalWebhooks bool // a webhook may have to agree to an order
+	hasApprovalWebhooks bool // a webhook is asked before orders are submitted or approved
 	servers             []offer
 	services            []offer
 }
 
-// hook is something that happens at a trigger point.
+// hook is an action at a trigger point, attached by a rule or an orchestration action.
 type hook struct {
 	by        models.Named
 	version   int64
@@ -37,7 +37,7 @@ type hook struct {
 	action    *models.Action
 }
 
-// offer is an action that is offered on servers or on services.
+// offer is a server action or a service action.
 type offer struct {
 	by        models.Named
 	doc       string
@@ -53,13 +53,13 @@ func newDefinitionCache(s *store.Store) *definitionCache {
 	})}
 }
 
-// get returns what is enabled.
+// get returns the enabled definitions.
 func (d *definitionCache) get(ctx context.Context) (*definitions, error) {
 	if defs, ok := d.cache.Get(struct{}{}, time.Time{}); ok {
 		return defs, nil
 	}
 	defs, err := d.cache.Load(struct{}{}, func() (*definitions, error) {
-		return loadDefinitions(d.store.ReadOutsideTx(ctx)) // transactions ask as well
+		return loadDefinitions(d.store.ReadOutsideTx(ctx)) // also called within transactions
 	})
 	return defs, store.Fault(err)
 }
@@ -107,8 +107,8 @@ func loadDefinitions(tx *store.Tx) (*definitions, error) {
 		defs.add(x.Trigger, hook{models.Named{Kind: models.ByOrchestrationAction, ID: x.ID, Name: x.Name}, x.Version, x.Priority, x.Condition, byID[x.ActionID]})
 	}
 	for _, list := range defs.hooks {
-		// Rules come before orchestration actions of the same priority, and the older
-		// before the younger.
+		// Within a priority, rules come before orchestration actions, and older ones
+		// first.
 		slices.SortStableFunc(list, func(x, y hook) int { return cmp.Compare(x.priority, y.priority) })
 	}
 	return defs, nil
@@ -116,7 +116,7 @@ func loadDefinitions(tx *store.Tx) (*definitions, error) {
 
 func (defs *definitions) add(t models.Trigger, h hook) {
 	if h.action == nil {
-		return // it was attached while we read: the signal of that has us read again
+		return // added during this read: its signal invalidates the cache
 	}
 	defs.hooks[t] = append(defs.hooks[t], h)
 	if t.OfOrder() && t.Before() && h.action.Kind == models.ActionWebhook {

@@ -14,9 +14,9 @@ import (
 	"halcyon/pkg/webhook"
 )
 
-// This file tells the receivers of webhooks what happens.
+// This file delivers webhooks.
 
-// event is the body of a webhook. docs/actions.md describes it.
+// event is the body of a webhook; see docs/actions.md.
 type event struct {
 	Type      string    `json:"type"`
 	Timestamp time.Time `json:"timestamp"`
@@ -37,7 +37,7 @@ type subject struct {
 	Name string `json:"name,omitempty"`
 }
 
-// payload gives the body of a call.
+// payload returns the body of a webhook call.
 func payload(kind string, at time.Time, x *models.Action, by models.Named, j *models.Job, params []models.Param, f *Facts) ([]byte, error) {
 	e := event{Type: kind, Timestamp: at, Data: eventData{
 		Action: subject{ID: x.ID.String(), Name: x.Name}, By: subject{by.Kind, by.ID.String(), by.Name},
@@ -53,7 +53,7 @@ func payload(kind string, at time.Time, x *models.Action, by models.Named, j *mo
 	return body, nil
 }
 
-// messageID gives a call of its own an id.
+// messageID returns the id of a call that belongs to no job.
 func messageID() string { return "msg_" + uuid.NewString() }
 
 // send calls the action's receiver once.
@@ -67,19 +67,19 @@ func (s *Service) send(ctx context.Context, x *models.Action, id string, body []
 	})
 }
 
-// What a delivery leaves in the memo.
+// Memo keys of a delivery.
 const (
 	memoStatus  = "answer"
 	memoMessage = "message"
 )
 
-// deliver is the step of a job that calls the receiver. The message has the job's
-// id, so that a receiver which got it before can tell.
+// deliver returns the job step that calls the receiver. The message id is that of the
+// job's attempt, so that a receiver can detect repeated calls.
 func (s *Service) deliver(x *models.Action, j *models.Job, body []byte) job.Step {
 	return job.Step{Step: provider.Step{
 		Name: "deliver", Title: "Calling the webhook of " + x.Name,
 		Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
-			id := fmt.Sprintf("msg_%s_%d", j.UUID, j.Attempts) // a retry by hand is a message of its own
+			id := fmt.Sprintf("msg_%s_%d", j.UUID, j.Attempts) // a manual retry is a new message
 			status, message, err := s.send(ctx, x, id, body, time.Duration(x.Timeout)*time.Second)
 			if err == nil {
 				memo[memoStatus], memo[memoMessage] = status, message

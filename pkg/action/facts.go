@@ -13,9 +13,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Facts are what conditions ask about, and what webhooks are told: each member is
-// a variable of conditions, and a member of a webhook's data, under the same name
-// and with the same members. docs/actions.md describes them.
+// Facts are the values for conditions and webhooks. Each field is a variable of
+// conditions and a member of a webhook's data, with the same name and members; see
+// docs/actions.md.
 type Facts struct {
 	Order       *OrderFacts       `json:"order,omitempty"`
 	Item        *ItemFacts        `json:"item,omitempty"`
@@ -26,24 +26,24 @@ type Facts struct {
 	User        *UserFacts        `json:"user,omitempty"`
 }
 
-// OrderFacts are an order's.
+// OrderFacts describe an order.
 type OrderFacts struct {
-	ID           string      `json:"id"` // empty while the order is being checked
+	ID           string      `json:"id"` // "" before the order is stored
 	Name         string      `json:"name"`
 	Status       string      `json:"status"`
 	Summary      string      `json:"summary"`
-	Rate         float64     `json:"rate"`    // what it adds by the month
-	Servers      int64       `json:"servers"` // that it makes; this and the next are known at trigger points of orders alone
+	Rate         float64     `json:"rate"`    // added price per month
+	Servers      int64       `json:"servers"` // servers to create; this and the next two are set only at trigger points of orders
 	CPUs         int64       `json:"cpus"`
 	MemoryMB     int64       `json:"memory_mb"`
-	Environments []string    `json:"environments"` // names of those that it touches
+	Environments []string    `json:"environments"` // names of the environments of its items
 	Items        []ItemFacts `json:"items"`
 }
 
-// ItemFacts are those of one item of an order.
+// ItemFacts describe one item of an order.
 type ItemFacts struct {
 	Kind         string            `json:"kind"`      // deploy, prov, mod, decom, action
-	Name         string            `json:"name"`      // of a deploy item's service
+	Name         string            `json:"name"`      // of the service of a deploy item
 	Blueprint    string            `json:"blueprint"` // of a deploy item
 	Quantity     int64             `json:"quantity"`  // of a prov item
 	Rate         float64           `json:"rate"`
@@ -51,7 +51,7 @@ type ItemFacts struct {
 	Applications []string          `json:"applications"` // ids
 }
 
-// ServerFacts are a server's.
+// ServerFacts describe a server.
 type ServerFacts struct {
 	ID          string            `json:"id"`
 	Hostname    string            `json:"hostname"`
@@ -71,7 +71,7 @@ type ServerFacts struct {
 	Parameters  map[string]string `json:"parameters"`
 }
 
-// ServiceFacts are a deployed blueprint's.
+// ServiceFacts describe a service, a deployed blueprint.
 type ServiceFacts struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`
@@ -80,28 +80,28 @@ type ServiceFacts struct {
 	Parameters map[string]string `json:"parameters"`
 }
 
-// GroupFacts are a group's.
+// GroupFacts describe a group.
 type GroupFacts struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Type string `json:"type"`
 }
 
-// EnvironmentFacts are an environment's.
+// EnvironmentFacts describe an environment.
 type EnvironmentFacts struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-// UserFacts are those of who ordered, or who runs the action.
+// UserFacts describe the user who ordered or who runs the action.
 type UserFacts struct {
 	ID       string `json:"id"`
 	Username string `json:"username"`
 	Email    string `json:"email"`
 }
 
-// activation gives the values of a scope's variables. What there is none of has
-// empty members.
+// activation returns the values of a scope's variables. Missing objects have empty
+// fields.
 func (f *Facts) activation(sc scope) map[string]any {
 	vars := make(map[string]any, len(variables[sc]))
 	for _, name := range variables[sc] {
@@ -132,8 +132,8 @@ func orZero[T any](p *T) *T {
 	return p
 }
 
-// amount gives money as conditions compare it. The quotient is the number nearest
-// to the decimal one, as is a literal in a condition: 28.8 equals 28.8.
+// amount returns money as a floating-point number. It is the nearest to the decimal
+// value, like a literal in a condition: 28.8 equals 28.8.
 func amount(m models.Money) float64 { return float64(m) / float64(models.Unit) }
 
 func parameters(lists ...[]models.Param) map[string]string {
@@ -146,7 +146,7 @@ func parameters(lists ...[]models.Param) map[string]string {
 	return out
 }
 
-// factReader looks titles up in the directory, without a query.
+// factReader builds facts. Names come from the reference data, without a query.
 type factReader struct {
 	ctx context.Context
 	dir *refdata.Cache
@@ -160,7 +160,7 @@ func (n factReader) title(table string, id models.ID) string {
 	}
 	titles, err := n.dir.Titles(n.ctx)
 	if err != nil {
-		return "" // whatever needs the database next says so
+		return "" // the next use of the database returns the error
 	}
 	defer titles.Release()
 	name, _ := titles.Title(system, table, id)
@@ -270,7 +270,7 @@ func (n factReader) service(svc *models.Service) *ServiceFacts {
 	}
 }
 
-// factsOf reads what a job is about.
+// factsOf returns the facts of a job: those stored with it, or the current ones.
 func (s *Service) factsOf(ctx context.Context, tx *store.Tx, j *models.Job) (*Facts, error) {
 	if r := j.Args.Run; r != nil && r.Facts != "" {
 		f := &Facts{}

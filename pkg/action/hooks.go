@@ -17,7 +17,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file makes things happen at trigger points: it implements order.Hooks.
+// This file runs hooks at trigger points: it implements order.Hooks.
 
 var _ order.Hooks = (*Service)(nil)
 
@@ -36,7 +36,7 @@ func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *mode
 	m := triggerEvent{trigger: t, facts: func() (*Facts, error) {
 		f := s.orderFacts(tx, o, p)
 		if o.CreatedAt.Equal(tx.Now) {
-			f.Order.ID = "" // it may get another one when it has been agreed to
+			f.Order.ID = "" // the id may change when the order is stored
 		}
 		return f, nil
 	}}
@@ -49,7 +49,7 @@ func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *mode
 			message, _ := models.ParamValue(h.action.Settings, "message")
 			return fault.Conflictf("%s (%s)", message, displayName(h.by))
 		case models.BuiltInRequireApproval:
-			if v.Approval == order.ByPolicy { // the first that holds decides
+			if v.Approval == order.ByPolicy { // the first hook decides
 				v = order.Verdict{Approval: order.Required, By: h.by.Name}
 			}
 		case models.BuiltInApprove:
@@ -64,16 +64,15 @@ func (s *Service) Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *mode
 	return v, err
 }
 
-// triggerEvent is a trigger point that has been reached.
+// triggerEvent is a trigger point that was reached.
 type triggerEvent struct {
 	trigger models.Trigger
-	facts   func() (*Facts, error) // made when there are any hooks
-	// undecided is told of a condition that cannot be decided; nil is for refusing
-	// with a Conflict.
+	facts   func() (*Facts, error) // called only if there are hooks
+	// undecided handles a condition that cannot be evaluated; nil returns a Conflict.
 	undecided func(message string) error
 }
 
-// forEachHook calls do with the hooks of a trigger point whose conditions hold, in their
+// forEachHook calls do for the hooks of a trigger point whose conditions are true, in
 // order.
 func (s *Service) forEachHook(tx *store.Tx, m triggerEvent, do func(h hook, f *Facts) error) error {
 	ctx := tx.Statement.Context
@@ -109,31 +108,31 @@ func (s *Service) forEachHook(tx *store.Tx, m triggerEvent, do func(h hook, f *F
 	return nil
 }
 
-// recordFailure gives what happens with conditions that cannot be decided after the fact: a
-// line of history, since what has happened is not undone for them.
+// recordFailure returns a handler that records a condition that cannot be evaluated in
+// the history, for trigger points after the fact.
 func recordFailure(tx *store.Tx, object string, id models.ID) func(message string) error {
 	return func(message string) error {
 		return history.Add(tx, system, object, id, "hook failed", message, nil, nil)
 	}
 }
 
-// displayName names what has an action run, for people.
+// displayName returns the kind and name of the definition that runs an action, for
+// people.
 func displayName(by models.Named) string {
 	kind := strings.ReplaceAll(by.Kind, "-", " ")
 	return strings.ToUpper(kind[:1]) + kind[1:] + " '" + by.Name + "'"
 }
 
-// orderFacts gives what is known of an order.
+// orderFacts returns the facts of an order.
 func (s *Service) orderFacts(tx *store.Tx, o *models.Order, p *order.Plan) *Facts {
 	n := factReader{tx.Statement.Context, s.dir}
 	return &Facts{Order: n.order(o, p), Group: n.group(o.GroupID), User: n.user(o.OwnerID)}
 }
 
-// approvalTimeout is how long those who have to agree to an order may take: whoever
-// submits it waits.
+// approvalTimeout limits a webhook that approves orders, since the caller waits for it.
 const approvalTimeout = 5 * time.Second
 
-// askWebhook asks a webhook to agree.
+// askWebhook calls a webhook that must approve the order.
 func (s *Service) askWebhook(tx *store.Tx, c *order.ExternalApproval, t models.Trigger, h hook, f *Facts) error {
 	body, err := payload(string(t), tx.Now, h.action, h.by, nil, nil, f)
 	if err != nil {
@@ -157,7 +156,7 @@ func (s *Service) Follow(tx *store.Tx, _ access.Actor, t models.Trigger, o *mode
 		undecided: recordFailure(tx, models.ObjectOrder, o.ID),
 	}
 	return s.forEachHook(tx, m, func(h hook, f *Facts) error {
-		// The order goes on while the job waits: it tells what is the case now.
+		// The order may change before the job runs, so the facts are stored now.
 		known, err := json.Marshal(f)
 		if err != nil {
 			return err
@@ -180,8 +179,8 @@ func (s *Service) insert(tx *store.Tx, t models.Trigger, h hook, spec job.Spec) 
 	return s.jobs.InsertTx(tx, spec)
 }
 
-// Before implements order.Hooks: each job waits for the one before it, and the
-// server's own job for the last.
+// Before implements order.Hooks. Each job depends on the one before it, and the server's
+// job on the last, whose id it returns.
 func (s *Service) Before(tx *store.Tx, t models.Trigger, w order.Work, spec job.Spec) (models.ID, error) {
 	last := models.ID(0)
 	m := triggerEvent{trigger: t, facts: func() (*Facts, error) { return s.workFacts(tx, w) }}
@@ -217,16 +216,15 @@ func (s *Service) workFacts(tx *store.Tx, w order.Work) (*Facts, error) {
 	return f, nil
 }
 
-// triggerAfter are the trigger points behind jobs that went well.
+// triggerAfter are the trigger points after successful jobs, by job type.
 var triggerAfter = map[models.JobType]models.Trigger{
 	models.JobProvision: models.PostProvision,
 	models.JobDecom:     models.PostDecom,
 	models.JobModify:    models.PostModify,
 }
 
-// Ended implements order.Hooks: the applications that the server was ordered with
-// are put on it, and what comes after the job begins. One does not wait for the
-// other.
+// Ended implements order.Hooks. It starts jobs for the applications of a new server and
+// for the hooks after the job, all independent of each other.
 func (s *Service) Ended(tx *store.Tx, j *models.Job) error {
 	t, ok := triggerAfter[j.Type]
 	if !ok || j.Status != models.JobSuccess {
@@ -251,7 +249,7 @@ func (s *Service) Ended(tx *store.Tx, j *models.Job) error {
 	})
 }
 
-// install puts the applications on the job's server.
+// install starts a job for each application of the job's server.
 func (s *Service) install(tx *store.Tx, t models.Trigger, j *models.Job, spec job.Spec) error {
 	for _, id := range j.Args.Applications {
 		app, err := store.First[models.Application](tx.Where("id = ?", id))
@@ -310,7 +308,8 @@ func (s *Service) FitApplications(tx *store.Tx, refs []string, build *models.OSB
 	return ids, wrong, known, nil
 }
 
-// findApplication finds an application by any form of id, or by its name.
+// findApplication returns the application with the id, global id or UUID, or else with
+// the name, ignoring case last. It returns nil if there is none.
 func findApplication(all []models.Application, ref string) *models.Application {
 	for _, matches := range []func(x *models.Application) bool{
 		func(x *models.Application) bool { return x.ID.String() == ref || x.GlobalID == ref || x.UUID == ref },

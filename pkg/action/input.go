@@ -9,8 +9,9 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// parseInputs checks what the caller says against the action's inputs and gives its
-// canonical form, with the defaults of what was not said.
+// parseInputs checks the caller's parameters against the action's inputs and returns them
+// in canonical form, with defaults for missing ones. Its Invalid fault names each bad
+// parameter and the known ones.
 func parseInputs(x *models.Action, params []models.Param, now time.Time) ([]models.Param, error) {
 	var bad []fault.Field
 	out := []models.Param{}

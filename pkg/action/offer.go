@@ -17,25 +17,25 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file offers actions on servers and services, and runs them when asked to.
+// This file offers actions on servers and services, and runs them.
 
-// Offer is an action that is offered on a server or a service.
+// Offer is a server action or a service action, as it is offered.
 type Offer struct {
-	ID     models.ID // the server action's, or the service action's
+	ID     models.ID // of the server action or service action
 	Name   string
 	Doc    string
-	Inputs []models.Input // what the caller may say
+	Inputs []models.Input // parameters of the run
 }
 
-// Outcome is what the run of an action led to: a job, or an order that has to be
-// approved.
+// Outcome is the result of running an action: a job, or an order that needs approval. The
+// other id is 0.
 type Outcome struct {
 	Job   models.ID
 	Order models.ID
 }
 
-// OnServers gives what is offered on servers, whether or not it can be run on a
-// certain one: that is CanRunOnServer's to say.
+// OnServers returns the enabled server actions. CanRunOnServer checks whether one can be
+// run on a given server.
 func (s *Service) OnServers(ctx context.Context) ([]Offer, error) {
 	defs, err := s.definitions.get(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Service) OnServers(ctx context.Context) ([]Offer, error) {
 	return offers(defs.servers), nil
 }
 
-// OnServices gives what is offered on services, as OnServers does.
+// OnServices returns the enabled service actions.
 func (s *Service) OnServices(ctx context.Context) ([]Offer, error) {
 	defs, err := s.definitions.get(ctx)
 	if err != nil {
@@ -63,7 +63,7 @@ func offers(list []offer) []Offer {
 	return out
 }
 
-// find gives what is offered under an id, NotFound when nothing is.
+// find returns the offer with the id, or NotFound.
 func find(list []offer, id models.ID) (*offer, error) {
 	i := slices.IndexFunc(list, func(x offer) bool { return x.by.ID == id && x.action != nil })
 	if i < 0 {
@@ -107,7 +107,7 @@ func (s *Service) canRunOnServer(ctx context.Context, a access.Actor, x *offer, 
 	return s.checkCondition(ctx, x, scopeServerAction, f, sv.Hostname)
 }
 
-// builtInGuards are the guards of the servers' own actions.
+// builtInGuards are the guards of the servers' built-in actions.
 var builtInGuards = map[models.BuiltIn]func(access.Actor, *models.Server) error{
 	models.BuiltInPowerOn:      server.CanPowerOn,
 	models.BuiltInPowerOff:     server.CanPowerOff,
@@ -117,7 +117,7 @@ var builtInGuards = map[models.BuiltIn]func(access.Actor, *models.Server) error{
 	models.BuiltInDecommission: server.CanDecom,
 }
 
-// canOrder guards what ends in an order.
+// canOrder guards actions that create an order.
 func (s *Service) canOrder(a access.Actor, x *offer, group models.ID) error {
 	orders := x.approval || x.action.Kind == models.ActionBuiltIn && x.action.BuiltIn == models.BuiltInDecommission
 	if !orders {
@@ -129,7 +129,7 @@ func (s *Service) canOrder(a access.Actor, x *offer, group models.ID) error {
 	return order.CanOrderFor(a, group)
 }
 
-// checkCondition is a Conflict unless the offer's condition holds.
+// checkCondition returns Conflict unless the offer's condition is true.
 func (s *Service) checkCondition(ctx context.Context, x *offer, sc scope, f *Facts, target string) error {
 	ok, err := s.conditions.holds(ctx, sc, x.condition, f)
 	var undecided *undecidedError
@@ -171,8 +171,9 @@ func (s *Service) canRunOnService(ctx context.Context, a access.Actor, x *offer,
 	return s.checkCondition(ctx, x, scopeServiceAction, &Facts{Service: n.service(svc), Group: n.group(svc.GroupID), User: n.user(a.ID)}, svc.Name)
 }
 
-// RunOnServer runs a server action, by an order if it requires approval. Bad
-// parameters are a 400 that names them and those that are known.
+// RunOnServer runs a server action on the server with the id ref, through an order if it
+// requires approval. Invalid parameters are returned as an Invalid fault that lists the
+// known ones.
 func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, id models.ID, params []models.Param) (Outcome, error) {
 	defs, err := s.definitions.get(ctx)
 	if err != nil {
@@ -213,8 +214,8 @@ func (s *Service) RunOnServer(ctx context.Context, a access.Actor, ref string, i
 	return out, err
 }
 
-// RunOnService runs a service action, as RunOnServer does. A built-in action works
-// on each server of the service.
+// RunOnService runs a service action like RunOnServer. A built-in action runs on each
+// server of the service.
 func (s *Service) RunOnService(ctx context.Context, a access.Actor, ref string, id models.ID, params []models.Param) (Outcome, error) {
 	defs, err := s.definitions.get(ctx)
 	if err != nil {
@@ -258,7 +259,7 @@ func (s *Service) RunOnService(ctx context.Context, a access.Actor, ref string, 
 	return out, err
 }
 
-// order submits an order of one run.
+// order submits an order for one run of an action.
 func (s *Service) order(ctx context.Context, a access.Actor, group models.ID, it *models.ActionItem) (Outcome, error) {
 	o, err := s.orders.Create(ctx, a, order.Draft{
 		GroupID: group, Submit: true,
@@ -270,8 +271,8 @@ func (s *Service) order(ctx context.Context, a access.Actor, group models.ID, it
 	return Outcome{Order: o.ID}, nil
 }
 
-// start inserts the job of a run on a server, which is locked, or on the service of
-// the spec when that is nil.
+// start inserts the job of a run on a locked server, or on the service of the spec if sv
+// is nil.
 func (s *Service) start(tx *store.Tx, a access.Actor, x *offer, spec job.Spec, sv *models.Server, params []models.Param) (*models.Job, error) {
 	of, object := spec.ServiceID, models.ObjectService
 	if sv != nil {

@@ -29,7 +29,7 @@ import (
 	"halcyon/pkg/webhook"
 )
 
-// The demo's ids.
+// Ids of the demo's rows.
 const (
 	foo, bar = 2, 3
 	simple   = 3
@@ -39,7 +39,7 @@ const (
 var root = access.System("root")
 
 // rig is an installation with the demo's catalogue, a simulated back end, and a
-// dispatcher that is worked by hand.
+// dispatcher that is driven by hand.
 type rig struct {
 	*action.Service
 	store   *store.Store
@@ -87,7 +87,7 @@ func (q *queue) take() []models.ID {
 	return ids
 }
 
-// outbox is a Sender that keeps what is sent, and answers as it is told.
+// outbox is a Sender that records messages, and answers with the function answer.
 type outbox struct {
 	mu     sync.Mutex
 	sent   []webhook.Message
@@ -172,7 +172,7 @@ func (r *rig) actor(t *testing.T, id models.ID) access.Actor {
 	return a
 }
 
-// work lets all jobs come to their ends.
+// work runs all jobs to their ends.
 func (r *rig) work(t *testing.T) {
 	t.Helper()
 	for range 1000 {
@@ -190,7 +190,7 @@ func (r *rig) work(t *testing.T) {
 	t.Fatal("the jobs never end")
 }
 
-// define adds an action.
+// define creates an action.
 func (r *rig) define(t *testing.T, x models.Action) models.ID {
 	t.Helper()
 	if x.Kind == "" {
@@ -205,7 +205,7 @@ func (r *rig) define(t *testing.T, x models.Action) models.ID {
 	return x.ID
 }
 
-// hook ties an action to a trigger point.
+// hook attaches an action to a trigger point.
 func (r *rig) hook(t *testing.T, act models.ID, at models.Trigger, condition string) {
 	t.Helper()
 	x := &models.OrchestrationAction{Name: string(at) + " " + act.String() + " " + condition, ActionID: act, Trigger: at, Condition: condition, Enabled: true}
@@ -214,7 +214,7 @@ func (r *rig) hook(t *testing.T, act models.ID, at models.Trigger, condition str
 	}
 }
 
-// create makes an order of one server, and submits it.
+// create creates and submits an order of one server.
 func (r *rig) create(t *testing.T, group models.ID) (*models.Order, error) {
 	t.Helper()
 	return r.orders.Create(t.Context(), r.alice, order.Draft{GroupID: group, Submit: true, Items: []models.OrderItem{{
@@ -222,7 +222,7 @@ func (r *rig) create(t *testing.T, group models.ID) (*models.Order, error) {
 	}}})
 }
 
-// server has a server made.
+// server orders a server and returns it.
 func (r *rig) server(t *testing.T) *models.Server {
 	t.Helper()
 	o, err := r.create(t, foo)
@@ -264,7 +264,7 @@ func (r *rig) order(t *testing.T, id models.ID) *models.Order {
 	return o
 }
 
-// wantFault fails the test unless err carries the code and these words.
+// wantFault fails the test unless err has the code and the message.
 func wantFault(t *testing.T, err error, code fault.Code, message string) {
 	t.Helper()
 	if !fault.Is(err, code) || fault.Message(err) != message {
@@ -272,7 +272,7 @@ func wantFault(t *testing.T, err error, code fault.Code, message string) {
 	}
 }
 
-// countStatements counts the statements on a store from now on.
+// countStatements returns a counter of the statements on a store.
 func countStatements(t *testing.T, s *store.Store) *atomic.Int64 {
 	t.Helper()
 	n := new(atomic.Int64)

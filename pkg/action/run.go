@@ -20,14 +20,14 @@ import (
 	"halcyon/pkg/store"
 )
 
-// jobKind is what jobs of the type action do: those that run what is defined here, and,
+// jobKind implements job.Kind for jobs of type action: those of this package, and,
 // through inner, those of the servers' own actions.
 type jobKind struct {
 	*Service
 	inner job.Kind
 }
 
-// serverActions are the built-in actions that are also servers' own.
+// serverActions are the servers' own actions among the built-in ones.
 var serverActions = map[models.BuiltIn]string{
 	models.BuiltInPowerOn:  server.ActionPowerOn,
 	models.BuiltInPowerOff: server.ActionPowerOff,
@@ -82,8 +82,8 @@ func (k jobKind) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]jo
 	return steps, nil
 }
 
-// targetsOf gives the servers that a job works on: its own, or those of its service
-// that are there.
+// targetsOf returns the servers that a job works on: its own, or the active servers of
+// its service.
 func targetsOf(read *store.Tx, j *models.Job) ([]models.Server, error) {
 	if j.ServerID != 0 {
 		return store.Find[models.Server](read.Where("id = ?", j.ServerID))
@@ -91,7 +91,8 @@ func targetsOf(read *store.Tx, j *models.Job) ([]models.Server, error) {
 	return store.Find[models.Server](read.Where("service_id = ? AND status = ?", j.ServiceID, models.ServerActive).Order("id"))
 }
 
-// perServer gives steps on one server of several memos and names of their own.
+// perServer returns the steps with names and memo keys that are unique to one server of
+// several.
 func perServer(list []job.Step, id models.ID) []job.Step {
 	prefix := "server " + id.String() + " "
 	withOwnMemo := func(memo provider.Memo, do func(own provider.Memo)) {
@@ -126,13 +127,13 @@ func perServer(list []job.Step, id models.ID) []job.Step {
 	return out
 }
 
-// builtIn gives the steps of a built-in action on one server.
+// builtIn returns the steps of a built-in action on one server.
 func (k jobKind) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *models.Action, sv *models.Server) ([]job.Step, error) {
 	if action, ok := serverActions[x.BuiltIn]; ok {
 		own := *j
 		own.Action, own.ServerID, own.Args = action, sv.ID, models.JobArgs{}
 		if action == server.ActionSnapshot {
-			// No two snapshots of a server have one name, and this may run again.
+			// Snapshot names are unique per server, and the action may run again.
 			if name := k.setting(x, j, "name"); name != "" {
 				own.Args.Name = name + "-" + j.ID.String()
 			} else {
@@ -152,7 +153,8 @@ func (k jobKind) builtIn(ctx context.Context, read *store.Tx, j *models.Job, x *
 	return nil, fault.Invalidf("%s cannot run on servers.", x.BuiltIn)
 }
 
-// setting gives what a built-in action is told: by who runs it, if they were asked.
+// setting returns a setting of a built-in action: the value of the run if it was entered,
+// or else the action's own.
 func (k jobKind) setting(x *models.Action, j *models.Job, name string) string {
 	if v, ok := models.ParamValue(j.Args.Run.Params, name); ok {
 		return v
@@ -161,7 +163,7 @@ func (k jobKind) setting(x *models.Action, j *models.Job, name string) string {
 	return v
 }
 
-// updateServer is the step that changes what we know of a server.
+// updateServer returns the step that changes the server's row.
 func (k jobKind) updateServer(x *models.Action, sv *models.Server) job.Step {
 	return job.Step{
 		Step: provider.Step{Name: string(x.BuiltIn), Title: x.Name + " on " + sv.Hostname},
@@ -224,12 +226,11 @@ func withParam(params []models.Param, name, value string) []models.Param {
 	return out
 }
 
-// memoOrder is the order that a decommission has made.
+// memoOrder is the memo key of the order that a decommission has created.
 const memoOrder = "order"
 
-// decommission is the step that orders the removal of a server, on behalf of the
-// job's owner. The order's name has it found again when a process died after it
-// was made.
+// decommission returns the step that orders the removal of a server, on behalf of the
+// job's owner. After a crash the order is found again by its name.
 func (k jobKind) decommission(j *models.Job, sv *models.Server) job.Step {
 	return job.Step{Step: provider.Step{
 		Name: "decommission", Title: "Ordering the removal of " + sv.Hostname,
@@ -250,7 +251,7 @@ func (k jobKind) decommission(j *models.Job, sv *models.Server) job.Step {
 			if err != nil {
 				return 0, err
 			}
-			// The order's own job is to have the server.
+			// Release the server for the job of the order.
 			err = k.store.InTx(ctx, func(tx *store.Tx) error { return server.Disengage(tx, sv.ID, j.ID) })
 			if err != nil {
 				return 0, err
@@ -276,8 +277,7 @@ func (s *Service) actor(ctx context.Context, id models.ID) (access.Actor, error)
 	return s.dir.Actor(ctx, u, "")
 }
 
-// Cleanup implements job.Kind. What a webhook or a built-in action has done stays
-// done.
+// Cleanup implements job.Kind. Effects of webhooks and built-in actions are not undone.
 func (k jobKind) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
 	if j.Args.Run == nil {
 		return k.inner.Cleanup(ctx, read, j, memo)
@@ -289,7 +289,7 @@ func (k jobKind) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, mem
 func (k jobKind) Started(tx *store.Tx, j *models.Job) error {
 	r := j.Args.Run
 	if r == nil || r.Trigger == "" && j.ServerID != 0 {
-		return k.inner.Started(tx, j) // the server has to be there
+		return k.inner.Started(tx, j) // requires an active server
 	}
 	return nil
 }
@@ -335,7 +335,7 @@ func (k jobKind) Canceled(tx *store.Tx, j *models.Job, memo provider.Memo) error
 	return k.recordEnd(tx, j, "canceled", "Job id "+j.ID.String())
 }
 
-// recordEnd writes into the history of what the job was about how it ended.
+// recordEnd records the end of the job in the history of its server, service or order.
 func (k jobKind) recordEnd(tx *store.Tx, j *models.Job, how, message string) error {
 	object, id := models.ObjectOrder, j.OrderID
 	switch {
@@ -348,8 +348,8 @@ func (k jobKind) recordEnd(tx *store.Tx, j *models.Job, how, message string) err
 	return history.Add(tx, system, object, id, strings.ReplaceAll(r.By.Kind, "-", " ")+" "+how, r.By.Name+": "+message, nil, nil)
 }
 
-// Retryable implements job.Retryable: what somebody asked for needs the server as
-// it was.
+// Retryable implements job.Retryable. A run that a user started requires an active
+// server.
 func (k jobKind) Retryable(tx *store.Tx, j *models.Job) error {
 	r := j.Args.Run
 	if r == nil {

@@ -1,6 +1,6 @@
-// Package bundle is the file that a row travels in from one installation to
-// another: a zip with one JSON manifest. It knows the file and its limits, and
-// nothing of what the rows mean. Whatever is read is taken to come from a stranger.
+// Package bundle reads and writes the file in which a row is moved between installations:
+// a zip with one JSON manifest. It checks the file and its limits, not the content. Files
+// are treated as untrusted.
 package bundle
 
 import (
@@ -21,46 +21,46 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// ManifestName is the one file of a bundle.
+// ManifestName is the name of the only file in a bundle.
 const ManifestName = "manifest.json"
 
-// Version is the version of the manifest that is written, and the one that is read.
+// Version is the manifest version that is written and accepted.
 const Version = 1
 
-// The limits of what is read. The size of the zip itself is the edge's to limit.
+// Limits of Read. The HTTP layer limits the size of the zip itself.
 const (
-	// MaxUnpacked is how many bytes all that is in the zip may have together. They
-	// are counted as they come out: what the zip says of itself is not believed.
+	// MaxUnpacked is the maximum size of the unpacked manifest in bytes. Bytes are
+	// counted while unpacking; the sizes in the zip's headers are not trusted.
 	MaxUnpacked = 8 << 20
-	// MaxRatio is how many times its packed size a file may come to, once it is
-	// larger than a plain body may be. Text of people stays below a tenth of it.
+	// MaxRatio is the maximum ratio of unpacked to packed size of files over ratioExempt
+	// bytes. Ordinary text stays below a tenth of it.
 	MaxRatio = 200
-	// maxEntries is how many entries are looked at. There is one file; the others
-	// are there to be named in the complaint.
+	// maxEntries is the number of entries up to which error messages name the unexpected
+	// ones.
 	maxEntries = 64
 
 	ratioExempt = 1 << 20
 )
 
-// Manifest is a row on its way out.
+// Manifest is a row to export.
 type Manifest struct {
-	Kind    string // the resource's name, such as "blueprint"
-	Name    string // the row's, which the file is called after
-	Content any    // what encodes to the row as JSON: no ids, no secrets
+	Kind    string // name of the resource, such as "blueprint"
+	Name    string // name of the row; the file is named after it
+	Content any    // the row, to be encoded as JSON: no ids, no secrets
 }
 
-// manifest is the form of the manifest in the file.
+// manifest is the JSON document in the file.
 type manifest struct {
 	Version int    `json:"schema-version"`
 	Kind    string `json:"kind"`
 	Content any    `json:"content"`
 }
 
-// modTime is the time that all files of all bundles have, the first that a zip can
-// tell: the same row makes the same bytes.
+// modTime is the modification time of all files in bundles, the earliest that a zip can
+// store: equal rows give equal bytes.
 var modTime = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// Write gives the zip of a row.
+// Write returns the zip of a row.
 func Write(m Manifest) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -86,9 +86,9 @@ func Write(m Manifest) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Read gives the content of a bundle of the kind, a JSON object that is still to be
-// read member by member. Whatever is wrong with the file is an Invalid fault that
-// says what, and names the file or the member in the manifest.
+// Read returns the content of a bundle of the kind, a JSON object whose members are still
+// to be checked. For an invalid file it returns an Invalid fault that names the file or
+// the member of the manifest.
 func Read(data []byte, kind string) (*jsonbody.Value, error) {
 	text, err := unpack(data)
 	if err != nil {
@@ -120,22 +120,21 @@ func Read(data []byte, kind string) (*jsonbody.Value, error) {
 	return content, nil
 }
 
-// manifestFault returns the fault with the name of the file in front: the names of its
-// members are the same through every face.
+// manifestFault prefixes the message of a JSON fault with the manifest's name.
 func manifestFault(err error) error {
 	e := *fault.From(err)
 	e.Message = ManifestName + ": " + fault.Message(err)
 	return &e
 }
 
-// unpack gives the manifest out of the zip.
+// unpack returns the manifest of a zip.
 func unpack(data []byte) ([]byte, error) {
-	// Readers disagree about what is in a file with something in front of the zip.
+	// Zip readers disagree about files with data before the zip.
 	if !bytes.HasPrefix(data, []byte("PK\x03\x04")) && !bytes.HasPrefix(data, []byte("PK\x05\x06")) {
 		return nil, fault.Invalidf("The file is no zip.")
 	}
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // the names are looked at below
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are checked below
 		return nil, fault.Wrap(fault.Invalid, err, "The zip is damaged, or was cut off.")
 	}
 	if len(z.File) > maxEntries {
@@ -157,7 +156,7 @@ func unpack(data []byte) ([]byte, error) {
 	return readEntry(found, len(data))
 }
 
-// checkEntry refuses every entry that is not the manifest, plain and readable.
+// checkEntry returns Invalid for every entry but a readable manifest.
 func checkEntry(f *zip.File) error {
 	if err := checkName(f.Name); err != nil {
 		return err
@@ -178,9 +177,8 @@ func checkEntry(f *zip.File) error {
 	return nil
 }
 
-// checkName refuses a name by which a file could end up where it does not belong.
-// Nothing is ever written to disk here; who unpacks the file elsewhere should not
-// be surprised either.
+// checkName returns Invalid for a name that could lead outside the target folder. Read
+// does not write to disk, but other programs may unpack the file.
 func checkName(name string) error {
 	switch {
 	case !utf8.ValidString(name):
@@ -197,7 +195,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// readEntry reads a file out of a zip of so many bytes, and counts what comes.
+// readEntry unpacks a file from a zip of zipped bytes, up to the limits.
 func readEntry(f *zip.File, zipped int) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
@@ -218,7 +216,7 @@ func readEntry(f *zip.File, zipped int) ([]byte, error) {
 	return data, nil
 }
 
-// quoted writes a stranger's text into a message.
+// quoted returns an untrusted text for a message, quoted and shortened.
 func quoted(text string) string {
 	const most = 80
 	if len(text) > most {

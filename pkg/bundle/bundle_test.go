@@ -57,7 +57,7 @@ func TestWriteTellsWhatCannotBeEncoded(t *testing.T) {
 	}
 }
 
-// TestManifestIsReadable holds the file against what people see who open it.
+// TestManifestIsReadable checks the file as other programs see it.
 func TestManifestIsReadable(t *testing.T) {
 	t.Parallel()
 	data := write(t, "wine", "Grüner <Veltliner>")
@@ -90,8 +90,8 @@ func TestManifestIsReadable(t *testing.T) {
 	}
 }
 
-// TestSizesAreCounted lies about the sizes in the zip's headers: what counts is what
-// comes out.
+// TestSizesAreCounted forges the sizes in the zip's headers: only the unpacked bytes
+// count.
 func TestSizesAreCounted(t *testing.T) {
 	t.Parallel()
 	pack := func(text string) []byte {
@@ -109,7 +109,7 @@ func TestSizesAreCounted(t *testing.T) {
 		}
 		return b.Bytes()
 	}
-	const packed, unpacked = 20, 24 // in an entry of the directory
+	const packed, unpacked = 20, 24 // offsets in a directory entry
 	lie := func(data []byte, field int, size uint32) []byte {
 		out := bytes.Clone(data)
 		at := bytes.LastIndex(out, []byte("PK\x01\x02"))
@@ -136,8 +136,8 @@ func TestSizesAreCounted(t *testing.T) {
 	}
 }
 
-// FuzzRead looks for bytes that are neither a bundle nor refused as the caller's
-// mistake, and for a file that names its own place.
+// FuzzRead looks for input that yields neither content nor an Invalid fault, and for
+// messages with control characters.
 func FuzzRead(f *testing.F) {
 	good := write(f, "wine", "Ping Test")
 	f.Add(good)
@@ -169,7 +169,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzManifest packs any text as the manifest, which random bytes never get to be.
+// FuzzManifest packs any text as the manifest, since random bytes are rarely a zip.
 func FuzzManifest(f *testing.F) {
 	f.Add(`{"schema-version": 1, "kind": "wine", "content": {}}`)
 	f.Add(`{"schema_version": "1", "kind": "wine", "content": {"a": [{}]}}`)

@@ -7,11 +7,11 @@ import (
 	"halcyon/pkg/access"
 )
 
-// actions defines a little of what can happen: all of it built in, so that nothing
-// calls out.
+// actions creates example actions, all of them built in, so that the demo makes no
+// outgoing calls.
 func (d *Demo) actions(ctx context.Context, sys access.Actor) error {
 	if d.Actions == nil {
-		return nil // an installation of which only the catalogue is wanted
+		return nil // the caller wants only the catalogue
 	}
 	const ask, mark, snapshot, agent = 1, 2, 3, 4
 	for _, x := range []*models.Action{

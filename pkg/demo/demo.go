@@ -1,7 +1,6 @@
-// Package demo fills an empty installation with a small company, so that a
-// first-time user finds something to order, something that was ordered, and
-// something to approve. Scripts rely on its names and ids; both are part of what
-// the README promises.
+// Package demo fills an empty installation with a small company, so that a first-time
+// user finds something to order, an order that succeeded, and one to approve. Scripts and
+// the README rely on its names and ids.
 package demo
 
 import (
@@ -18,10 +17,10 @@ import (
 	"halcyon/pkg/tenancy"
 )
 
-// Password is every demo user's.
+// Password is the password of every demo user.
 const Password = "demo"
 
-// Users are the demo's users in the order of their ids, and what they are for.
+// Users are the demo's users in the order of their ids, with their roles.
 var Users = []struct{ Name, First, Last, Role string }{
 	{"admin", "Ada", "Admin", "super admin"},
 	{"alice", "Alice", "Ames", "requestor in Group Foo and Group Bar"},
@@ -29,14 +28,14 @@ var Users = []struct{ Name, First, Last, Role string }{
 	{"carol", "Carol", "Chen", "owner of Globex"},
 }
 
-// VCenter is what the demo needs to know of the vCenter that it orders from.
+// VCenter is the vCenter that the demo orders from.
 type VCenter struct {
 	URL, Username, Password                              string
 	Datacenter, Cluster, Datastore, Folder, Network, Web string
 	Templates                                            []string // for Debian 12 and Rocky Linux 9
 }
 
-// Demo makes the content.
+// Demo creates the demo content.
 type Demo struct {
 	Tenancy   *tenancy.Service
 	Catalog   *catalog.Service
@@ -46,13 +45,13 @@ type Demo struct {
 	Now       func() time.Time
 }
 
-// The ids that things get, being made in this order on an empty installation.
+// Ids of the rows, created in this order in an empty installation.
 const (
 	foo, bar, acme, globex, research = 2, 3, 4, 5, 6
 	alice, bob, carol                = 2, 3, 4
 )
 
-// Seed makes users, groups and the catalogue.
+// Seed creates users, groups, the catalogue and actions.
 func (d *Demo) Seed(ctx context.Context, vc VCenter) error {
 	sys := access.System("demo")
 	for _, u := range Users {
@@ -177,9 +176,9 @@ func (d *Demo) catalogue(ctx context.Context, sys access.Actor, vc VCenter) erro
 	return nil
 }
 
-// History orders a little, so that nothing is empty: one order that succeeds, one
-// that waits for bob, and one whose job fails and can be retried. The workers
-// must be running; it returns when they are done.
+// History places three orders: one that succeeds, one that waits for bob's approval, and
+// one whose job fails and can be retried. The workers must be running; it returns when
+// they are done.
 func (d *Demo) History(ctx context.Context) error {
 	requestor, err := d.actor(ctx, alice)
 	if err != nil {
@@ -202,8 +201,8 @@ func (d *Demo) History(ctx context.Context) error {
 	if _, err := d.Orders.Create(ctx, requestor, server(bar, simple, 1, "medium")); err != nil {
 		return err
 	}
-	// An operating system whose template somebody forgot to import: the job fails,
-	// and goes on when it is retried, since by then the template is there.
+	// The template of this operating system is missing at first: the job fails, and a
+	// retry succeeds after the template is set again.
 	rocky, err := d.Catalog.OSBuilds.Find(ctx, access.System("demo"), "2")
 	if err != nil {
 		return err
@@ -255,8 +254,8 @@ func (d *Demo) actor(ctx context.Context, id models.ID) (access.Actor, error) {
 	return d.Directory.Actor(ctx, u, "")
 }
 
-// UpdateVCenter tells an installation that its vCenter has another address since the
-// last start.
+// UpdateVCenter sets the address and credentials of the demo's vCenter, which differ in
+// each run.
 func (d *Demo) UpdateVCenter(ctx context.Context, vc VCenter) error {
 	_, err := d.Catalog.Handlers.Update(ctx, access.System("demo"), "1", func(h *models.ResourceHandler) error {
 		h.URL, h.Username, h.NewPassword = vc.URL, vc.Username, vc.Password
