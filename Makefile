@@ -1,4 +1,4 @@
-# Everything that is done with this repository, and what CI runs.
+# All tasks of this repository. CI runs only these targets.
 SHELL := /bin/bash
 LINT_VERSION := v2.15.0
 LISTEN ?= 127.0.0.1:8080
@@ -24,11 +24,11 @@ test: build ## Run all tests on SQLite and PostgreSQL, with a browser, a termina
 	scripts/tour.sh
 
 .PHONY: test-sqlite
-test-sqlite: ## Run the tests on SQLite alone: nothing is installed
+test-sqlite: ## Run the tests on SQLite only, without installing anything
 	go test -timeout 40m ./...
 
 .PHONY: race
-race: ## Run the tests of what runs side by side under the race detector (needs a C compiler)
+race: ## Run the concurrency tests under the race detector (needs a C compiler)
 	@# checkptr is off: it is most of the time in SQLite, which is C translated to Go
 	CGO_ENABLED=1 scripts/with-postgres.sh go test -race -gcflags=all=-d=checkptr=0 ./hal/... ./pkg/...
 
@@ -37,15 +37,15 @@ clients: ## Run the clients of testdata/clients and the sample client against a 
 	scripts/with-node.sh scripts/with-python.sh scripts/with-curl.sh go test ./cmd/halcyon/e2e -run 'TestNPMClients|TestSampleClient|TestShellClient' -count=1 -v
 
 .PHONY: browser
-browser: ## Let Chromium do what people do with the pages
+browser: ## Test the pages in Chromium
 	scripts/with-chromium.sh go test ./cmd/halcyon/e2e -run 'TestBrowser' -count=1 -v
 
 .PHONY: screenshots
-screenshots: ## Take the pictures of docs/images anew
+screenshots: ## Take the screenshots of docs/images
 	scripts/screenshots.sh
 
 .PHONY: tour
-tour: build ## Do what the README's tour does, and check it
+tour: build ## Run and check the README's tour
 	scripts/with-curl.sh scripts/tour.sh
 
 .PHONY: bench
@@ -53,7 +53,7 @@ bench: build ## Measure against the hand-written reference (ARGS=--big for a mil
 	go run ./cmd/bench $(ARGS)
 
 .PHONY: chaos
-chaos: build ## Kill the server again and again while it works (ARGS="--orders 1000 --kills 50")
+chaos: build ## Kill the server repeatedly while it works (ARGS="--orders 1000 --kills 50")
 	scripts/with-postgres.sh go run ./cmd/chaos $(ARGS)
 
 .PHONY: lint
@@ -76,9 +76,9 @@ fuzz: ## Run every fuzz test for FUZZTIME (10s)
 		done; done
 
 .PHONY: golden
-golden: ## Write the expected documents of the behaviour scripts anew
+golden: ## Rewrite the expected documents of the behavior scripts
 	scripts/with-postgres.sh scripts/with-tmux.sh go test ./cmd/halcyon/e2e -update
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Remove build results
 	rm -rf bin

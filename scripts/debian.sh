@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs packages from Debian, or says what is missing and ends.
+# Installs packages from Debian, or prints what is missing and fails.
 #
 #   scripts/debian.sh "PostgreSQL, version 13 or later" postgresql
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the folder that holds the node_modules of a package.json, exactly as its lock
-# file has them. It lies in the user's cache, and is filled once for each lock file.
+# Prints the folder that holds the node_modules of a package.json, exactly as in its
+# lock file. The folder is in the user's cache and is filled once per lock file.
 # Node and npm are installed from Debian when they are missing.
 #
 #   scripts/npm-packages.sh testdata/browser
@@ -25,7 +25,7 @@ if [ ! -e "$cache/complete" ]; then
 	fi
 	touch "$new/complete"
 	chmod 755 "$new"
-	# Whoever is first wins; both have the same.
+	# If two processes race, the first wins; both have the same content.
 	mv -T "$new" "$cache" 2>/dev/null || rm -rf "$new"
 fi
 echo "$cache"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Takes the pictures of docs/images anew, from a cloud with the demo's content whose
-# clock begins at a fixed time, and makes them small. The typeface and the tool that
-# makes them small are Debian's.
+# Takes the screenshots of docs/images, from a demo whose clock starts at a fixed time,
+# and compresses them. The font and the compression tool come from Debian.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The README's tour as one script: a cart, its price, submit, progress, the
-# machine read back from vCenter itself, and bob's approval. It starts a demo of
-# its own on a free port and ends it. Needs curl.
+# machine read back from vCenter itself, and bob's approval. It starts its
+# own demo on a free port and stops it at the end. Requires curl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

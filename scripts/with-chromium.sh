@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command with a browser: Chromium from Debian, and the packages of
-# testdata/browser that drive it. The browser is in HALCYON_TEST_CHROMIUM, the folder
-# that holds node_modules in HALCYON_TEST_BROWSER. What is missing is installed; no
-# browser is downloaded from anywhere else.
+# testdata/browser that drive it. HALCYON_TEST_CHROMIUM is the path of the
+# browser, HALCYON_TEST_BROWSER the folder with node_modules. Missing packages are
+# installed; no browser is downloaded from other sources.
 #
 #   scripts/with-chromium.sh go test ./cmd/halcyon/e2e -run TestBrowser -v
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with curl and unzip, which the examples of the documentation call.
-# They are installed from Debian when they are missing.
+# Runs a command with curl and unzip, which the documentation's examples use. They are
+# installed from Debian if missing.
 #
 #   scripts/with-curl.sh go test ./cmd/halcyon/e2e -run TestDocsCurls
 set -euo pipefail

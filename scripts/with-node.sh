@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with Node and the packages of testdata/clients/npm and testdata/openapi.
-# The folders that hold node_modules are in HALCYON_TEST_NPM and HALCYON_TEST_OPENAPI.
-# What is missing is installed; see npm-packages.sh.
+# HALCYON_TEST_NPM and HALCYON_TEST_OPENAPI are the folders with node_modules. Missing
+# packages are installed; see npm-packages.sh.
 #
 #   scripts/with-node.sh go test ./cmd/halcyon/e2e -run TestNPMClients
 set -euo pipefail

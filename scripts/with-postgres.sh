@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Runs a command with a private PostgreSQL cluster: in a temporary directory, on a
-# socket of its own, gone when the command ends. Its URL is in
-# HALCYON_TEST_POSTGRES. PostgreSQL is installed from Debian when it is missing.
+# Runs a command with a private PostgreSQL cluster: in a temporary directory, with
+# its own socket, removed when the command ends. HALCYON_TEST_POSTGRES is its URL.
+# PostgreSQL is installed from Debian if missing.
 #
 #   scripts/with-postgres.sh go test ./...
 #
-# POSTGRES_FSYNC=on keeps the cluster as careful as one in production (for
-# benchmarks); tests do without.
+# POSTGRES_FSYNC=on enables fsync as in production, for benchmarks; tests run without.
 set -euo pipefail
 
 programs() {

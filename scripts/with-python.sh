@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with Python 3, which the sample client is written in. Its path is
-# in HALCYON_TEST_PYTHON. It is installed from Debian when it is missing.
+# Runs a command with Python 3, in which the sample client is written.
+# HALCYON_TEST_PYTHON is its path. It is installed from Debian if missing.
 #
 #   scripts/with-python.sh go test ./cmd/halcyon/e2e -run TestSampleClient
 set -euo pipefail

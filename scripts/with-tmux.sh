@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with tmux, in which the tests look at what a terminal shows. Its path
-# is in HALCYON_TEST_TMUX. It is installed from Debian when it is missing.
+# Runs a command with tmux, with which tests read a terminal's screen.
+# HALCYON_TEST_TMUX is its path. It is installed from Debian if missing.
 #
 #   scripts/with-tmux.sh go test ./cmd/halcyon/e2e -run TestTerminal
 set -euo pipefail

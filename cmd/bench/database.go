@@ -18,10 +18,10 @@ var fillSQL string
 //go:embed servers.sql
 var serversSQL string
 
-// cluster is the private PostgreSQL.
+// cluster is the private PostgreSQL cluster.
 type cluster struct {
 	url string
-	pid int // of the postmaster
+	pid int // process id of the postmaster
 }
 
 func findCluster(ctx context.Context, url string) (*cluster, error) {
@@ -35,7 +35,7 @@ func findCluster(ctx context.Context, url string) (*cluster, error) {
 	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&dir); err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(dir + "/postmaster.pid") //nolint:gosec // our own cluster's
+	data, err := os.ReadFile(dir + "/postmaster.pid") //nolint:gosec // the path is our own
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +44,11 @@ func findCluster(ctx context.Context, url string) (*cluster, error) {
 	return c, err
 }
 
-// with gives the URL of one of the cluster's databases.
+// with returns the URL of one of the cluster's databases.
 func (c *cluster) with(name string) string {
 	u, err := url.Parse(c.url)
 	if err != nil {
-		panic(err) // pgx has read it
+		panic(err) // pgx has parsed it
 	}
 	u.Path = "/" + name
 	return u.String()
@@ -68,7 +68,7 @@ func exec1(ctx context.Context, url string, statements ...string) error {
 	return nil
 }
 
-// addServers makes the servers from one number to another.
+// addServers inserts the servers with the numbers from first to last.
 func addServers(ctx context.Context, url string, from, to int) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -81,7 +81,7 @@ func addServers(ctx context.Context, url string, from, to int) error {
 			return fmt.Errorf("fill: %w", err)
 		}
 	}
-	// What is measured is a database at rest.
+	// Measure an idle database.
 	for _, s := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
 		if _, err := conn.Exec(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s, err)

@@ -2,8 +2,8 @@ package main
 
 import "context"
 
-// docs measures what the API says of itself: it is made once, and whoever has it is
-// told so. PostgreSQL has nothing to do with it.
+// docs measures the OpenAPI description and the documentation: they are built once, and
+// clients that cache them get 304. PostgreSQL is not involved.
 func (r *rig) docs(ctx context.Context) error {
 	halcyon, err := r.serve(ctx, r.db, "--workers=0")
 	if err != nil {

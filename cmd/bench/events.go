@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// streams is how many people look on.
+// streams is the number of open event streams.
 const streams = 1000
 
-// arrivals gathers how late events came.
+// arrivals collects the latencies of events.
 type arrivals struct {
-	since time.Time // what happened before is not counted
+	since time.Time // earlier events are not counted
 	mu    sync.Mutex
 	list  []arrival
 	err   error
 }
 
-// arrival is one event at one stream.
+// arrival is the arrival of one event at one stream.
 type arrival struct{ happened, heard time.Time }
 
 func (a *arrivals) add(x arrival) {
@@ -32,8 +32,8 @@ func (a *arrivals) add(x arrival) {
 	a.list = append(a.list, x)
 }
 
-// late gives how long after an order's transaction began its event was heard, and how
-// long after whoever ordered had the answer, the shortest first.
+// latencies returns the times from the start of an order's transaction to the arrival of
+// its event, and from the answer to the client to that arrival, both sorted.
 func (a *arrivals) late(posts []post) (began, answered []time.Duration) {
 	for _, x := range a.list {
 		began = append(began, x.heard.Sub(x.happened))
@@ -47,7 +47,7 @@ func (a *arrivals) late(posts []post) (began, answered []time.Duration) {
 	return began, answered
 }
 
-// read follows a stream: of each order that is made it notes when that was heard.
+// read follows a stream and records the arrival of each order's event.
 func (a *arrivals) read(r *bufio.Reader) {
 	for {
 		line, err := r.ReadString('\n')
@@ -73,7 +73,7 @@ func (a *arrivals) read(r *bufio.Reader) {
 	}
 }
 
-// open begins a stream on a connection of its own.
+// open opens a stream on a connection of its own.
 func open(ctx context.Context, c *client) (net.Conn, *bufio.Reader, error) {
 	host := strings.TrimPrefix(c.base, "http://")
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
@@ -95,10 +95,10 @@ func open(ctx context.Context, c *client) (net.Conn, *bufio.Reader, error) {
 	return nil, nil, err
 }
 
-// post is an order that was made.
+// post is an order that was placed.
 type post struct{ sent, answered time.Time }
 
-// slowly makes orders as if by people.
+// slowly places orders at the pace of people.
 func slowly(ctx context.Context, c *client, n int) ([]post, error) {
 	posts := make([]post, n)
 	for i := range posts {
@@ -112,16 +112,15 @@ func slowly(ctx context.Context, c *client, n int) ([]post, error) {
 	return posts, nil
 }
 
-// row shows a footprint in a table.
+// row returns a footprint as a table row.
 func (m footprint) row(name string) []string {
 	return []string{name, fmt.Sprintf("%.1f", m.rss), fmt.Sprintf("%.1f", m.rss-m.anon), fmt.Sprintf("%.1f", m.anon)}
 }
 
-// events measures what open event streams take, and how late events come. The goal of
-// 60 MB is held against all that is resident. Most of that is the program itself: its
-// file is mapped, and what was ever touched of it counts until the kernel needs the
-// room. What the streams take is in the anonymous part, beside that of the same process
-// after the same work without them.
+// events measures the memory of open event streams and the latency of events. The limit
+// of 60 MB applies to all resident memory. Most of it is the program's mapped file, whose
+// pages count until the kernel needs the memory. The streams' own use is in the anonymous
+// memory, compared with that of a process that did the same work without them.
 func (r *rig) events(ctx context.Context) error {
 	const users = 8
 	db := r.pg.with("events")
@@ -147,7 +146,7 @@ func (r *rig) events(ctx context.Context) error {
 		}
 		clients = append(clients, c)
 	}
-	// The reference does the same work, while the memory of the passwords is given back.
+	// The reference does the same work, while the memory of password hashing is released.
 	orders := r.some(40, 15)
 	if _, err := slowly(ctx, clients[0], orders); err != nil {
 		return err
@@ -207,7 +206,7 @@ func (r *rig) events(ctx context.Context) error {
 	return nil
 }
 
-// spread shows durations, the shortest of which come first.
+// spread formats quantiles of sorted durations.
 func spread(list []time.Duration) string {
 	return fmt.Sprintf("p50 %s ms, p99 %s ms, most %s ms", ms(quantile(list, .5)), ms(quantile(list, .99)), ms(list[len(list)-1]))
 }

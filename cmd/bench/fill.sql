@@ -1,7 +1,7 @@
--- What the benchmark measures on, beside servers: 200 users, 50 groups, 20
+-- The benchmark's data besides servers: 200 users, 50 groups, 20
 -- environments of which two are for development, and a catalogue to order from.
 -- The user 1 is the super admin whose token is used; 2 is a member with a few
--- groups. Whoever comes from here has no password.
+-- groups. These users have no passwords.
 INSERT INTO users (uuid, global_id, created_at, updated_at, username, email, first_name, last_name, active)
 SELECT gen_random_uuid()::text, 'USR-' || lpad(to_hex(i), 8, '0'), now(), now(),
 	'user' || i, 'user' || i || '@bench.example', 'User', 'No ' || i, true
@@ -15,7 +15,7 @@ INSERT INTO groups (uuid, global_id, created_at, updated_at, name, type, parent_
 SELECT gen_random_uuid()::text, 'GRP-' || lpad(to_hex(100 + i), 8, '0'), now(), now(), 'Project ' || i, 'Project', 2 + (i - 1) / 4, true
 FROM generate_series(1, 40) i ORDER BY i;
 
--- Everybody is a requestor in one project. The member may see all of five
+-- Each user is a requestor in one project. The member may see all of five
 -- organizations, and order there.
 INSERT INTO memberships (uuid, global_id, created_at, updated_at, user_id, group_id, role_id)
 SELECT gen_random_uuid()::text, 'MEM-' || lpad(to_hex(u.id), 8, '0'), now(), now(), u.id, 12 + u.id % 40, r.id
@@ -24,8 +24,8 @@ INSERT INTO memberships (uuid, global_id, created_at, updated_at, user_id, group
 SELECT gen_random_uuid()::text, 'MEM-' || lpad(to_hex(1000 + g), 8, '0'), now(), now(), 2, g, r.id
 FROM generate_series(2, 6) g, roles r WHERE r.name = 'resource_admin';
 
--- No URL: the machines are in the memory of the process. The second back end is
--- where the servers are, so that nothing looks for them in the first.
+-- No URL: the machines are in the memory of the process. The servers belong to the
+-- second back end, so that synchronization of the first does not look for them.
 INSERT INTO resource_handlers (uuid, global_id, created_at, updated_at, name, kind) VALUES
 	(gen_random_uuid()::text, 'RH-00000001', now(), now(), 'Simulated cloud', 'simulated'),
 	(gen_random_uuid()::text, 'RH-00000002', now(), now(), 'vCenter', 'vsphere');

@@ -21,24 +21,24 @@ type request struct {
 
 func get(path string) request { return request{method: http.MethodGet, path: path} }
 
-// client speaks with one server over kept connections.
+// client calls one server over persistent connections.
 type client struct {
 	http  *http.Client
 	base  string
 	token string
-	kind  string    // that it accepts; "" for HAL
-	tags  *sync.Map // entity tags by path, of a client that asks whether a document has changed; nil for one that does not
+	kind  string    // media type that it accepts; "" is HAL
+	tags  *sync.Map // entity tags by path, for conditional requests; nil sends none
 }
 
-// keeping gives a client like this one that keeps documents, and asks only whether
-// they have changed.
+// withCache returns a copy of the client that caches documents and sends conditional
+// requests.
 func (c *client) keeping() *client {
 	k := *c
 	k.tags = &sync.Map{}
 	return &k
 }
 
-// accepting gives a client like this one that reads another kind of document.
+// withAccept returns a copy of the client that accepts another media type.
 func (c *client) accepting(kind string) *client {
 	k := *c
 	k.kind = kind
@@ -52,13 +52,13 @@ func newClient(base, token string) *client {
 		Timeout: time.Minute,
 		Transport: &http.Transport{
 			MaxIdleConns: concurrency, MaxIdleConnsPerHost: concurrency,
-			// Nobody is measured compressing, as nobody on a fast line asks for it.
+			// Compression is not measured: clients on fast networks do not need it.
 			DisableCompression: true,
 		},
 	}}
 }
 
-// do makes a call and gives the body of an answer of 2xx.
+// do performs a call and returns the body. A status other than 2xx is an error.
 func (c *client) do(ctx context.Context, r request, into *bytes.Buffer) error {
 	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, strings.NewReader(r.body))
 	if err != nil {
@@ -103,8 +103,7 @@ func (c *client) text(ctx context.Context, r request) (string, error) {
 	return b.String(), err
 }
 
-// load makes the calls 1 to n, some at a time, and gives how long each took,
-// sorted.
+// load performs the calls 1 to n, several at a time, and returns their durations, sorted.
 func (c *client) load(ctx context.Context, n int, call func(i int) request) ([]time.Duration, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -136,7 +135,7 @@ func (c *client) load(ctx context.Context, n int, call func(i int) request) ([]t
 	return took, nil
 }
 
-// quantile gives the q-th part of sorted times.
+// quantile returns the q-quantile of sorted durations.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0

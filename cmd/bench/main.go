@@ -1,15 +1,13 @@
 // Command bench measures Halcyon: processor time, memory and latency of its three
-// commonest requests beside a hand-written reference (floor), then how fast it
-// starts, works, pages and synchronises. It runs on a private PostgreSQL with
+// most common requests compared with a hand-written reference (floor), then the speed of
+// start, jobs, paging and synchronization. It runs on a private PostgreSQL with
 // fsync on, needs Linux (/proc), and ends by itself:
 //
 //	go run ./cmd/bench           10,000 servers, under four minutes
 //	go run ./cmd/bench --quick   fewer requests, under one minute
 //	go run ./cmd/bench --big     also 1,000,000 servers
 //
-// What is compared is processor time by request, of the server and of PostgreSQL
-// together: it depends far less on what else the machine does than requests per
-// second do. docs/performance.md says how to read the tables.
+// The tables compare processor time per request, of the server and PostgreSQL together: it depends less on other load than requests per second. docs/performance.md explains the tables.
 package main
 
 import (
@@ -27,7 +25,7 @@ import (
 	"time"
 )
 
-// started marks the process that has its cluster already.
+// childEnv is set for the process that runs inside the private cluster.
 const started = "HALCYON_BENCH_STARTED"
 
 func main() {
@@ -58,7 +56,7 @@ type options struct {
 	profile    string
 }
 
-// some gives how many of something a run makes.
+// scaled returns a count, reduced for quick runs.
 func (o *options) some(usual, quick int) int {
 	if o.quick {
 		return quick
@@ -66,7 +64,7 @@ func (o *options) some(usual, quick int) int {
 	return usual
 }
 
-// part is one thing that is measured.
+// benchmark is one measurement.
 type part struct {
 	name string
 	big  bool // only with --big
@@ -93,15 +91,15 @@ func partNames() []string {
 	return names
 }
 
-// rig is what the parts share.
+// rig holds what the benchmarks share.
 type rig struct {
 	options
 	out     *report
-	dir     string // everything that is made goes here
-	halcyon string // programs
+	dir     string // temporary files
+	halcyon string // paths of the programs
 	floor   string
 	pg      *cluster
-	data    string // Halcyon's keys
+	data    string // data directory with Halcyon's keys
 	db      string // URL of the database with 10,000 servers
 }
 
@@ -135,13 +133,13 @@ func bench(ctx context.Context, o options) error {
 	return r.clean()
 }
 
-// inCluster runs this program once more, with a PostgreSQL of its own.
+// inCluster runs this program as a child process inside a private PostgreSQL cluster.
 func inCluster(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "scripts/with-postgres.sh", append([]string{self}, os.Args[1:]...)...) //nolint:gosec // ourselves
+	cmd := exec.CommandContext(ctx, "scripts/with-postgres.sh", append([]string{self}, os.Args[1:]...)...) //nolint:gosec // this program
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	cmd.Env = append(os.Environ(), started+"=1", "POSTGRES_FSYNC=on")
@@ -162,7 +160,7 @@ func (r *rig) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("find the PostgreSQL: %w", err)
 	}
 	r.out.doing("build")
-	// In bin/ they are only linked again when something has changed.
+	// In bin/ they are linked only after changes.
 	r.halcyon, r.floor, r.data = "bin/halcyon", "bin/floor", filepath.Join(r.dir, "data")
 	for path, pkg := range map[string]string{r.halcyon: "./cmd/halcyon", r.floor: "./cmd/bench/floor"} {
 		if err := run(ctx, "", "go", "build", "-o", path, pkg); err != nil {
@@ -186,7 +184,7 @@ func (r *rig) prepare(ctx context.Context) (err error) {
 	return addServers(ctx, r.db, 1, small)
 }
 
-// small and large are how many servers there are.
+// small and large are numbers of servers.
 const small, large = 10_000, 1_000_000
 
 // serve starts Halcyon.
@@ -195,7 +193,7 @@ func (r *rig) serve(ctx context.Context, db string, args ...string) (*process, e
 	return start(ctx, r.halcyon, all...)
 }
 
-// signIn gives a client with a token.
+// signIn returns a client with a token.
 func signIn(ctx context.Context, url, user string) (*client, error) {
 	c := newClient(url, "")
 	answer, err := c.text(ctx, request{"POST", "/api/v2/api-token-auth/", fmt.Sprintf(`{"username":%q,"password":%q}`, user, password)})

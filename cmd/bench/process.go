@@ -18,11 +18,11 @@ import (
 	"time"
 )
 
-// process is a program that the benchmark runs beside itself.
+// process is a program that the benchmark starts.
 type process struct {
 	cmd   *exec.Cmd
 	url   string
-	took  time.Duration // until it said that it is ready
+	took  time.Duration // from the start until it was ready
 	done  chan struct{}
 	err   error
 	tail  *tail
@@ -84,7 +84,7 @@ func (p *process) stop() {
 		return
 	}
 	p.alone.Do(func() {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 		select {
 		case <-p.done:
 		case <-time.After(10 * time.Second):
@@ -94,7 +94,7 @@ func (p *process) stop() {
 	})
 }
 
-// tail keeps the last lines of a log, to be shown when something fails.
+// tail keeps the last lines of a log, for error messages.
 type tail struct {
 	mu    sync.Mutex
 	lines []string
@@ -114,7 +114,7 @@ func (t *tail) String() string {
 	return strings.Join(t.lines, "")
 }
 
-// run runs a program to its end.
+// run runs a program and waits for its end.
 func run(ctx context.Context, stdin, path string, args ...string) error {
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // programs of this repository
 	cmd.Stdin = strings.NewReader(stdin)
@@ -124,18 +124,17 @@ func run(ctx context.Context, stdin, path string, args ...string) error {
 	return nil
 }
 
-// tick is the unit of the times in /proc/PID/stat: Linux shows them in
-// hundredths of a second on every architecture that Go knows.
+// tick is the unit of times in /proc/PID/stat: 10 ms on every Linux architecture that Go
+// supports (proc(5), USER_HZ).
 const tick = 10 * time.Millisecond
 
-// stat gives a process's parent and its processor time, and that of its children
-// that have ended.
+// stat returns a process's parent, its processor time, and that of its ended children.
 func stat(pid int) (parent int, own, children time.Duration, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	// The name stands in parentheses and may hold anything.
+	// The name is in parentheses and may contain any characters.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	if len(fields) < 15 {
 		return 0, 0, 0, fmt.Errorf("/proc/%d/stat cannot be read", pid)
@@ -147,8 +146,8 @@ func stat(pid int) (parent int, own, children time.Duration, err error) {
 	return n[1], time.Duration(n[11]+n[12]) * tick, time.Duration(n[13]+n[14]) * tick, nil
 }
 
-// threads gives the processor time of a process's threads to the nanosecond,
-// which /proc/PID/stat rounds down to hundredths of a second.
+// threads returns the processor time of a process's threads in nanoseconds;
+// /proc/PID/stat rounds it down to 10 ms.
 func threads(pid int) (time.Duration, error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(tasks) == 0 {
@@ -158,7 +157,7 @@ func threads(pid int) (time.Duration, error) {
 	for _, t := range tasks {
 		data, err := os.ReadFile(t) //nolint:gosec // in /proc
 		if err != nil {
-			continue // it has ended; Go keeps its threads, so that this is rare
+			continue // the thread has ended, which is rare in Go programs
 		}
 		first, _, _ := strings.Cut(string(data), " ")
 		n, err := strconv.ParseInt(first, 10, 64)
@@ -170,7 +169,7 @@ func threads(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// cpu gives the processor time that a process has used.
+// cpu returns the processor time of a process.
 func cpu(pid int) time.Duration {
 	if t, err := threads(pid); err == nil {
 		return t
@@ -179,7 +178,7 @@ func cpu(pid int) time.Duration {
 	return own
 }
 
-// family gives the processor time of a process and all below it, living or not.
+// treeCPU returns the processor time of a process and all its descendants, including ended ones.
 func family(root int) time.Duration {
 	below := map[int][]int{}
 	entries, _ := filepath.Glob("/proc/[0-9]*")
@@ -205,11 +204,11 @@ func family(root int) time.Duration {
 // footprint is the memory of a process in MB.
 type footprint struct {
 	rss  float64 // resident
-	pss  float64 // resident, with what is shared counted in parts
-	anon float64 // what it has made itself; the rest is pages of files, which the kernel can read again
+	pss  float64 // resident, with shared pages divided by their users
+	anon float64 // anonymous; the rest are file pages, which the kernel can drop
 }
 
-// memory gives the footprint of a process, zero for one that is gone.
+// memory returns the footprint of a process, zero after its end.
 func memory(pid int) footprint {
 	var m footprint
 	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

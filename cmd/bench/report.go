@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// report is what the run prints: progress to the terminal, tables to the output.
+// report prints progress to the terminal and tables to the output.
 type report struct {
 	w     io.Writer
 	begin time.Time
@@ -18,7 +18,7 @@ type report struct {
 
 func newReport(w io.Writer) *report { return &report{w: w, begin: time.Now()} }
 
-// doing says on the terminal what goes on.
+// progress prints the current activity to the terminal.
 func (r *report) doing(what string) {
 	fmt.Fprintf(os.Stderr, "[%5.1fs] %s\n", time.Since(r.begin).Seconds(), what)
 }
@@ -34,7 +34,7 @@ func (r *report) table(title string, rows ...[]string) {
 	for _, row := range rows {
 		fmt.Fprintf(t, "  %s\n", strings.Join(row, "\t"))
 	}
-	_ = t.Flush() // it writes where printf does
+	_ = t.Flush() // writes to the same output as printf
 }
 
 func (r *report) end(took time.Duration) {
@@ -43,7 +43,7 @@ func (r *report) end(took time.Duration) {
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond)) }
 
-// perRequest gives milliseconds by request.
+// perRequest returns milliseconds per request.
 func perRequest(d time.Duration, n int) string {
 	return fmt.Sprintf("%.3f", float64(d)/float64(time.Millisecond)/float64(n))
 }

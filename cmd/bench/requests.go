@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// contender is one of those that are compared.
+// contender is one of the servers in a comparison.
 type contender struct {
 	name string
 	p    *process
 	c    *client
 }
 
-// usage is what one round of one contender used.
+// usage is the resource use of one round of a contender.
 type usage struct {
 	n           int
 	server, sql time.Duration // processor time
@@ -31,7 +31,7 @@ type usage struct {
 
 func (u *usage) cpu() time.Duration { return (u.server + u.sql) / time.Duration(u.n) }
 
-// round makes n calls and notes what they used.
+// round performs n calls and returns their resource use.
 func (r *rig) round(ctx context.Context, x *contender, n int, call func(i int) request) (usage, error) {
 	server, sql := cpu(x.p.cmd.Process.Pid), family(r.pg.pid)
 	took, err := x.c.load(ctx, n, call)
@@ -44,17 +44,17 @@ func (r *rig) round(ctx context.Context, x *contender, n int, call func(i int) r
 	return u, nil
 }
 
-// least gives the round of the least processor time: whatever else the machine
-// does makes a round dearer, by cold caches, and never cheaper.
+// best returns the round with the lowest processor time: other load only increases it,
+// through cold caches.
 func least(rounds []usage) usage {
 	return slices.MinFunc(rounds, func(a, b usage) int { return cmp.Compare(a.cpu(), b.cpu()) })
 }
 
-// compare lets the contenders take turns with the same calls, and prints a table.
-// The first is Halcyon and the last the floor, against which the goal is.
+// compare runs the same calls on the contenders in turn and prints a table. The first is
+// Halcyon, and the last is the reference that the goal refers to.
 func (r *rig) compare(ctx context.Context, title string, goal float64, rounds, n int, list []*contender, call func(i int) request) error {
 	r.out.doing(title)
-	for _, x := range list { // connections, plans, caches
+	for _, x := range list { // warm up connections, plans and caches
 		if _, err := x.c.load(ctx, max(n/5, 50), call); err != nil {
 			return fmt.Errorf("%s: %w", x.name, err)
 		}
@@ -89,8 +89,7 @@ func (r *rig) compare(ctx context.Context, title string, goal float64, rounds, n
 	return nil
 }
 
-// profiling records a profile of Halcyon during the second round, when --profile
-// asks for it.
+// profiling records a profile of Halcyon during the second round, if --profile is set.
 func (r *rig) profiling(ctx context.Context, x *contender, title string, round int) func() {
 	if r.profile == "" || x.name != "halcyon" || round != 1 {
 		return func() {}
@@ -123,7 +122,7 @@ const (
 		`"parameters":{"vm-size":"small","sw-stack":"Dev"}}},"resource-name":"My App","resource-parameters":{}}]}}`
 )
 
-// oneServer asks for one server after the other, far apart.
+// oneServer requests one server after the other, far apart.
 func oneServer(total int) func(i int) request {
 	return func(i int) request {
 		return get(fmt.Sprintf("/api/v2/servers/%d/", 1+i*7919%total))
@@ -134,8 +133,8 @@ func pageOfServers(int) request { return get(listPath) }
 
 func order(int) request { return request{"POST", "/api/v2/orders/", orderBody} }
 
-// contenders starts Halcyon, signs an administrator and a member in, and starts
-// the floor.
+// contenders starts Halcyon, signs in an administrator and a member, and starts the
+// reference.
 func (r *rig) contenders(ctx context.Context, db string, args ...string) (list []*contender, stop func(), err error) {
 	halcyon, err := r.serve(ctx, db, args...)
 	if err != nil {
@@ -162,10 +161,10 @@ func (r *rig) contenders(ctx context.Context, db string, args ...string) (list [
 	return append(list, &contender{"floor", floor, newClient(floor.url, "")}), stop, nil
 }
 
-// cursor is what the two write differently in the same documents.
+// cursor matches the paging cursors, in which the two differ.
 var cursor = regexp.MustCompile(`after=[A-Za-z0-9_-]+`)
 
-// same fails unless the contenders answer the same documents.
+// checkSameDocuments returns an error unless the contenders answer the same documents.
 func same(ctx context.Context, list []*contender, total int) error {
 	calls := []request{pageOfServers(1)}
 	for i := range 20 {
@@ -202,7 +201,7 @@ func (r *rig) requests(ctx context.Context) error {
 	if err := r.compare(ctx, "E1 one server", 1.2, rounds, r.some(4000, 1500), []*contender{list[0], list[2]}, oneServer(small)); err != nil {
 		return err
 	}
-	// The first round fills the memory of who asks, and is never the best one.
+	// The first round fills the client's cache and is never the best.
 	keeps := &contender{"halcyon, 304", list[0].p, list[0].c.keeping()}
 	if err := r.compare(ctx, "E1-304 one server that has not changed", 0, rounds, r.some(4000, 1500), []*contender{keeps, list[2]}, oneServer(small)); err != nil {
 		return err
@@ -210,7 +209,7 @@ func (r *rig) requests(ctx context.Context) error {
 	if err := r.compare(ctx, "E2 a page of 100 of 10,000 servers, filtered", .6, rounds, r.some(800, 300), list, pageOfServers); err != nil {
 		return err
 	}
-	// The same rows with the same attributes, for who looks at them.
+	// The same rows and attributes as an HTML page.
 	html := &contender{"halcyon, as a page", list[0].p, list[0].c.accepting("text/html")}
 	json := &contender{"halcyon, as HAL", list[0].p, list[0].c}
 	if err := r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.some(800, 300), []*contender{html, json}, pageOfServers); err != nil {
@@ -226,7 +225,7 @@ func (r *rig) order(ctx context.Context) error {
 	if err := exec1(ctx, r.pg.url, "CREATE DATABASE orders TEMPLATE bench"); err != nil {
 		return err
 	}
-	// The workers would do the orders' work: without them only the POST is counted.
+	// Without workers only the POST is measured, not the jobs.
 	list, stop, err := r.contenders(ctx, orders, "--workers=0")
 	if err != nil {
 		return err
@@ -245,9 +244,8 @@ func (r *rig) order(ctx context.Context) error {
 	return r.compare(ctx, "E3 an order", 2.5, r.some(5, 3), r.some(600, 200), []*contender{list[0], list[2]}, order)
 }
 
-// past gives a database some orders before it is measured, and statistics that
-// know of them: an empty table is planned for as what it is, and for as long as
-// its plans are kept.
+// past adds orders and updates the statistics before a measurement: PostgreSQL would keep
+// the plans that it made for empty tables.
 func past(ctx context.Context, db string, orders func() error) error {
 	if err := orders(); err != nil {
 		return err
@@ -255,7 +253,7 @@ func past(ctx context.Context, db string, orders func() error) error {
 	return exec1(ctx, db, "VACUUM (ANALYZE)", "CHECKPOINT")
 }
 
-// idle says what the workers cost while there is nothing to do.
+// idle measures the cost of workers without work.
 func (r *rig) idle(ctx context.Context, p *process) (string, error) {
 	const wait = 2 * time.Second
 	server, sql := cpu(p.cmd.Process.Pid), family(r.pg.pid)

@@ -1,6 +1,6 @@
--- Servers $1 to $2, spread over users, groups and environments, with what a
--- synchronisation finds: a disk, a network card, details. They are as if found in
--- another back end (2), so that nothing takes them for machines of the simulation.
+-- Servers $1 to $2, spread over users, groups and environments, with the
+-- disk, network card and details that a synchronization finds. They belong to another
+-- back end (2), so that they are not taken for machines of the simulation.
 INSERT INTO servers (uuid, global_id, created_at, updated_at, hostname, status, power_status, ip, mac,
 	cpus, memory_mb, disk_gb, os_family, labels, disks, networks, parameters, tech_details,
 	owner_id, group_id, environment_id, handler_id, os_build_id, size_id, backend_ref, backend_name,

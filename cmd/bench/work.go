@@ -17,8 +17,7 @@ import (
 	"halcyon/pkg/provider/vsphere"
 )
 
-// million compares E2 on 1,000,000 servers, and a page in their midst with the
-// first one.
+// million compares E2 on 1,000,000 servers, and a page in the middle with the first.
 func (r *rig) million(ctx context.Context) error {
 	db := r.pg.with("million")
 	if err := exec1(ctx, r.pg.url, "CREATE DATABASE million TEMPLATE bench"); err != nil {
@@ -79,8 +78,7 @@ func (r *rig) million(ctx context.Context) error {
 	return nil
 }
 
-// starting measures how long Halcyon takes until it is ready on a database that is
-// there.
+// starting measures the time until Halcyon is ready on an existing database.
 func (r *rig) starting(ctx context.Context) error {
 	var took []time.Duration
 	for range 5 {
@@ -121,7 +119,7 @@ func (r *rig) demo(ctx context.Context) error {
 	return nil
 }
 
-// orders measures how soon work begins, and how much of it gets done.
+// orders measures the delay until work starts, and the throughput.
 func (r *rig) orders(ctx context.Context) error {
 	db := r.pg.with("work")
 	if err := exec1(ctx, r.pg.url, "CREATE DATABASE work TEMPLATE bench"); err != nil {
@@ -205,8 +203,8 @@ func (r *rig) orders(ctx context.Context) error {
 
 var jobHref = regexp.MustCompile(`/api/v2/jobs/(\d+)`)
 
-// sync measures how long it takes to bring the servers up to date with a vCenter,
-// beside only reading it.
+// sync measures the synchronization of servers with a vCenter, compared with only reading
+// it.
 func (r *rig) sync(ctx context.Context) error {
 	machines := r.some(1000, 400)
 	db := r.pg.with("sync")
@@ -279,7 +277,7 @@ func (r *rig) sync(ctx context.Context) error {
 	return nil
 }
 
-// readAll reads all machines page by page, and throws them away.
+// readAll reads all machines page by page and discards them.
 func readAll(ctx context.Context, p provider.Provider) (n int, err error) {
 	after := ""
 	for {
@@ -295,7 +293,7 @@ func readAll(ctx context.Context, p provider.Provider) (n int, err error) {
 	}
 }
 
-// job waits for a job, and gives how long it ran.
+// job waits for a job and returns its duration.
 func (r *rig) job(ctx context.Context, db, id string) (time.Duration, error) {
 	deadline := time.Now().Add(2 * time.Minute)
 	for {

@@ -1,6 +1,5 @@
-// Command chaos kills the server again and again while it works, on SQLite and
-// on PostgreSQL, and says whether an order was lost or a machine is missing or
-// doubled.
+// Command chaos kills the server repeatedly while it works, on SQLite and on PostgreSQL,
+// and reports lost orders and missing or duplicate machines.
 package main
 
 import (
@@ -22,8 +21,8 @@ import (
 	"halcyon/cmd/chaos/drill"
 )
 
-// postgresEnv names the variable with the URL of a PostgreSQL server on which a
-// database may be made, as scripts/with-postgres.sh sets it.
+// postgresEnv is the environment variable with the URL of a PostgreSQL server on which a
+// database may be created. scripts/with-postgres.sh sets it.
 const postgresEnv = "HALCYON_TEST_POSTGRES"
 
 func main() {
@@ -54,7 +53,7 @@ func run(ctx context.Context) error {
 			continue
 		}
 		if err := once(ctx, kind, *keep, drill.Config{
-			Halcyon: func(args ...string) *exec.Cmd { return exec.Command(program, args...) }, //nolint:gosec // the caller names the program
+			Halcyon: func(args ...string) *exec.Cmd { return exec.Command(program, args...) }, //nolint:gosec // the program comes from the command line
 			Orders:  *orders, Kills: *kills, Seed: *seed,
 			Log: func(format string, args ...any) {
 				fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05.000 ")+format+"\n", args...)
@@ -95,7 +94,7 @@ func once(ctx context.Context, kind string, keep bool, c drill.Config) (err erro
 	return nil
 }
 
-// createDatabase makes a database of the drill's own.
+// createDatabase creates a database for the drill.
 func createDatabase(ctx context.Context, c *drill.Config) (drop func(), err error) {
 	name := fmt.Sprintf("chaos_%d", os.Getpid())
 	exec := func(ctx context.Context, statement string) error {

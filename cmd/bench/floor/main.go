@@ -1,9 +1,9 @@
 // Command floor is the reference that Halcyon is measured against: the three
 // requests of the benchmark on Halcyon's own tables, written by hand with
 // net/http, pgx, joins and appended JSON, for one database and nothing else.
-// It knows no users, no rights, no filters but one, and no other representation:
-// what it costs is what the answers cost at least when the database is asked for
-// all of it. It is no service, and nobody should run it as one.
+// It has no users, no permissions, one filter and one representation: its cost is the
+// minimum for these answers when everything is read from the database. It is not for
+// production.
 package main
 
 import (
@@ -67,7 +67,7 @@ func serve(ctx context.Context, url, listen string) error {
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()
-		_ = s.Close() // it is measured, not used: nothing is waited for
+		_ = s.Close() // a benchmark: open requests are not waited for
 	}()
 	slog.Info("ready", "url", "http://"+l.Addr().String())
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -84,7 +84,7 @@ func send(w http.ResponseWriter, status int, b []byte) {
 	w.Header().Set("Content-Type", "application/hal+json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // whoever hung up does not listen
+	_, _ = w.Write(b) // the client has disconnected
 }
 
 func fail(w http.ResponseWriter, err error) {
@@ -95,13 +95,13 @@ func fail(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-// quoted appends a JSON string. Hardly any needs more than quotes.
+// quoted appends a JSON string. Most need no escapes.
 func quoted(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x80 {
 			text, err := json.Marshal(s)
 			if err != nil {
-				panic(err) // strings can be encoded
+				panic(err) // encoding a string does not fail
 			}
 			return append(b, text...)
 		}
@@ -161,7 +161,7 @@ type param struct {
 	Value string `json:"value"`
 }
 
-// server answers one server with its links and their titles.
+// server serves one server with its links and their titles.
 func (f *floor) server(w http.ResponseWriter, r *http.Request) {
 	asked, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
@@ -291,7 +291,7 @@ func (f *floor) server(w http.ResponseWriter, r *http.Request) {
 
 const timeLayout = "2006-01-02T15:04:05.000000"
 
-// serverActions appends what an administrator may do with an active server.
+// serverActions appends an administrator's actions on an active server.
 func serverActions(b []byte, self, hostname, power string) []byte {
 	actions := [][3]string{{"power-off", "poweroff", "Power off"}, {"reboot", "reboot", "Reboot"}, {"refresh-info", "refresh-info", "Refresh info"}, {"snapshot", "snapshot", "Snapshot"}, {"modify", "modify", "Modify"}}
 	if power != "POWERON" {
@@ -334,7 +334,7 @@ func object(b []byte, params []param) []byte {
 	return append(b, '}')
 }
 
-// money appends an amount of millionths as "28.80/month".
+// money appends an amount in millionths as "28.80/month".
 func money(b []byte, m int64) []byte {
 	cents := (m + 5000) / 10000
 	b = append(strconv.AppendInt(b, cents/100, 10), '.', byte('0'+cents/10%10), byte('0'+cents%10))
@@ -352,8 +352,7 @@ ORDER BY s.id LIMIT $3`
 	countServers = `SELECT count(*) FROM servers s JOIN environments e ON e.id = s.environment_id WHERE e.name LIKE $1`
 )
 
-// servers answers the first page of the servers whose environment's name contains
-// a text.
+// servers serves the first page of servers whose environment's name contains a text.
 func (f *floor) servers(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	name, ok := strings.CutPrefix(q.Get("filter"), "environment.name.contains:")
@@ -368,7 +367,7 @@ func (f *floor) servers(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer rows.Close()
-	// The items come first, since the head tells their number.
+	// The items are built first: the head contains their number.
 	items := buffers.Get().(*[]byte)
 	defer buffers.Put(items)
 	b := (*items)[:0]
@@ -444,7 +443,7 @@ func (f *floor) servers(w http.ResponseWriter, r *http.Request) {
 	*buf = b
 }
 
-// body is what is read of an order: enough to write three rows.
+// body holds the parts of an order request that three rows need.
 type body struct {
 	Group string `json:"group"`
 	Items struct {
@@ -474,8 +473,8 @@ VALUES ($1, $2, $3, $3, 'ACTIVE', $4, 1, 1, $5, $6, $3, $3) RETURNING id`
 VALUES ($1, $2, $3, $3, 'deploy_blueprint', 'QUEUED', $4, $5, 1, $6) RETURNING id`
 )
 
-// order writes an order, its item and a job in one transaction. Nothing is
-// checked, nothing is priced, and there is nothing that would do the work.
+// order inserts an order, its item and a job in one transaction, without checks, prices
+// or workers.
 func (f *floor) order(w http.ResponseWriter, r *http.Request) {
 	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// checker compares what customers were told, what the database says, and what
-// there is in the vCenter.
+// checker compares the answers to customers, the database, and the machines in the
+// vCenter.
 type checker struct {
 	customers *customers
 	read      *store.Tx
@@ -32,7 +32,7 @@ func (c *checker) complain(format string, args ...any) {
 	}
 }
 
-// check looks at everything once all processes but the simulator have ended.
+// check runs all checks after all processes but the simulator have ended.
 func (d *drill) check(ctx context.Context, customers *customers, r *Report) error {
 	s, err := store.Open(ctx, store.Config{URL: d.DatabaseURL})
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *drill) check(ctx context.Context, customers *customers, r *Report) erro
 	return errors.Join(c.bad...)
 }
 
-// orders: each is there once, and has made what it was to make.
+// orders checks that each order exists once and has created what it asked for.
 func (c *checker) orders(servers []models.Server) error {
 	rows, err := store.Find[models.Order](c.read.Order("id"))
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *checker) orders(servers []models.Server) error {
 		if made[o.ID] != want {
 			c.complain("order %s (%s) made %d servers, not %d", o.ID, told.kind, made[o.ID], want)
 		}
-		if want = max(want, 1); len(told.servers) != want { // it also names what it changes or removes
+		if want = max(want, 1); len(told.servers) != want { // includes servers that it changes or removes
 			c.complain("order %s (%s) names %d servers, not %d", o.ID, told.kind, len(told.servers), want)
 		}
 	}
@@ -117,7 +117,7 @@ func (c *checker) orders(servers []models.Server) error {
 	return nil
 }
 
-// why gives what the jobs of an order say of their failure.
+// failureReasons returns the errors of an order's jobs.
 func (c *checker) why(order models.ID) string {
 	jobs, err := store.Find[models.Job](c.read.Where("order_id = ? AND status <> ?", order, models.JobSuccess).Order("id"))
 	if err != nil {
@@ -130,7 +130,7 @@ func (c *checker) why(order models.ID) string {
 	return strings.Join(out, "; ")
 }
 
-// jobs: one for each thing to do, all of them have ended, and so have their steps.
+// jobs checks that each task has one job, and that all jobs and steps have ended.
 func (c *checker) jobs() error {
 	jobs, err := store.Find[models.Job](c.read.Order("id"))
 	if err != nil {
@@ -188,7 +188,7 @@ func (c *checker) jobs() error {
 	return nil
 }
 
-// servers: those that customers count on are there, and no others.
+// servers checks that exactly the servers that customers expect exist.
 func (c *checker) servers(servers []models.Server) error {
 	for i := range servers {
 		sv := &servers[i]
@@ -214,7 +214,7 @@ func (c *checker) servers(servers []models.Server) error {
 	return nil
 }
 
-// services are as their servers.
+// services checks that the status of services matches their servers.
 func (c *checker) services() error {
 	rows, err := store.Find[models.Service](c.read.Order("id"))
 	if err != nil {
@@ -236,7 +236,7 @@ func (c *checker) services() error {
 	return nil
 }
 
-// addresses: each server that is there has one of its own, and nobody else has any.
+// addresses checks that each server has an address of its own, and that no other addresses are in use.
 func (c *checker) addresses(servers []models.Server) error {
 	rows, err := store.Find[models.IPAddress](c.read.Order("server_id"))
 	if err != nil {
@@ -262,7 +262,7 @@ func (c *checker) addresses(servers []models.Server) error {
 	return nil
 }
 
-// history: what happens once is told once.
+// history checks that each event is recorded once.
 func (c *checker) history() error {
 	var rows []struct {
 		ObjectType string
@@ -287,7 +287,7 @@ func (c *checker) history() error {
 	return nil
 }
 
-// machine is what the vCenter says of a machine.
+// machine is a machine in the vCenter.
 type machine struct {
 	ref, name, tag, index, ip string
 	cpus, memoryMB            int
@@ -305,7 +305,7 @@ func (d *drill) machines(ctx context.Context) ([]machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = client.Logout(context.WithoutCancel(ctx)) }() // it has been read
+	defer func() { _ = client.Logout(context.WithoutCancel(ctx)) }() // the result has been read
 	v, err := view.NewManager(client.Client).CreateContainerView(ctx, client.ServiceContent.RootFolder, []string{"VirtualMachine"}, true)
 	if err != nil {
 		return nil, err
@@ -337,8 +337,8 @@ func (d *drill) machines(ctx context.Context) ([]machine, error) {
 	return out, nil
 }
 
-// machines: exactly one for each server that is there, as the server's row says,
-// and none besides.
+// machines checks that each server has exactly one machine that matches its row, and that
+// there are no others.
 func (c *checker) machines(servers []models.Server, machines []machine) {
 	byTag := map[string][]machine{}
 	for _, m := range machines {

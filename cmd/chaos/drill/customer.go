@@ -18,7 +18,7 @@ import (
 	"halcyon/pkg/demo"
 )
 
-// What an order can ask for.
+// The kinds of orders.
 const (
 	kindServer = "Custom Server"
 	kindStack  = "LAMP Stack"
@@ -28,10 +28,10 @@ const (
 
 var kinds = []string{kindServer, kindStack, kindModify, kindDecom}
 
-// pause is how long a customer waits before asking again.
+// pollInterval is the wait between two requests of a customer.
 const pause = 50 * time.Millisecond
 
-// customers order, all in alice's name.
+// customers places orders, all as alice.
 type customers struct {
 	drill *drill
 	http  *http.Client
@@ -39,16 +39,16 @@ type customers struct {
 
 	mu      sync.Mutex
 	plan    []string            // kinds of the orders to come
-	free    []string            // hrefs of servers that stand idle
-	memory  map[string]int      // of every server that should be there, in MB, by href
-	gone    map[string]bool     // servers that should not, by href
+	free    []string            // hrefs of servers without work in progress
+	memory  map[string]int      // expected memory of each server in MB, by href
+	gone    map[string]bool     // servers that should be removed, by href
 	orders  map[string]*outcome // by name
 	unknown int
 	taken   int
 	busy    int
 }
 
-// outcome is what became of an order.
+// outcome is the result of an order.
 type outcome struct {
 	kind    string
 	id      string
@@ -59,8 +59,8 @@ type outcome struct {
 func newCustomers(d *drill) *customers {
 	c := &customers{
 		drill: d, base: "http://" + d.listen,
-		// Connections to a dead server are of no use, and a hung one must not hold up
-		// the drill for ever.
+		// Connections to a killed server are useless, and a hung one must not block the
+		// drill.
 		http:   &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
 		memory: map[string]int{}, gone: map[string]bool{}, orders: map[string]*outcome{},
 	}
@@ -109,7 +109,7 @@ func (c *customers) run(ctx context.Context) error {
 
 func name(i int) string { return fmt.Sprintf("chaos-%04d", i) }
 
-// order is one customer's errand: it sends an order and sees it to its end.
+// order sends one order and waits for its end.
 func (c *customers) order(ctx context.Context, i int) error {
 	kind, href, memory, body := c.errand(i)
 	c.drill.sent.Add(1)
@@ -131,7 +131,7 @@ func (c *customers) order(ctx context.Context, i int) error {
 	defer c.mu.Unlock()
 	c.orders[name(i)] = o
 	if doc.Status != models.OrderSuccess {
-		return nil // the check in the end has more to say about it
+		return nil // the final check reports the details
 	}
 	switch kind {
 	case kindServer, kindStack:
@@ -152,8 +152,8 @@ func (c *customers) order(ctx context.Context, i int) error {
 	return nil
 }
 
-// errand makes up what the order asks for. What wants a server and finds none
-// idle orders one.
+// nextRequest returns the body of the next order. A change or removal that finds no idle
+// server becomes an order of a new one.
 func (c *customers) errand(i int) (kind, href string, memory int, body map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,7 +193,7 @@ func deploy(blueprint int, arguments map[string]any) map[string]any {
 	}}}
 }
 
-// send sends an order until it is sure that it was taken.
+// send sends an order until it is known to be accepted.
 func (c *customers) send(ctx context.Context, name string, body map[string]any) (id string, err error) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -217,7 +217,7 @@ func (c *customers) send(ctx context.Context, name string, body map[string]any) 
 		switch {
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
-		case err != nil && refused(err): // nobody was there
+		case err != nil && refused(err): // the server was down
 		case err != nil, status == http.StatusServiceUnavailable:
 			unsure = true
 			c.mu.Lock()
@@ -234,7 +234,7 @@ func (c *customers) send(ctx context.Context, name string, body map[string]any) 
 	}
 }
 
-// byName looks for an order by its name. "" is none.
+// byName returns the id of the order with the name, "" for none.
 func (c *customers) byName(ctx context.Context, name string) (string, error) {
 	var list struct {
 		Total    int `json:"total"`
@@ -254,7 +254,7 @@ func (c *customers) byName(ctx context.Context, name string) (string, error) {
 	return "", fmt.Errorf("there are %d orders with the name %s", list.Total, name)
 }
 
-// order is what a customer reads of an order.
+// order holds the parts of an order that a customer reads.
 type order struct {
 	ID     string             `json:"id"`
 	Status models.OrderStatus `json:"status"`
@@ -266,7 +266,7 @@ type order struct {
 	} `json:"_links"`
 }
 
-// follow reads the order until it has ended.
+// follow polls the order until it has ended.
 func (c *customers) follow(ctx context.Context, id string) (*order, error) {
 	for {
 		var o order
@@ -286,7 +286,7 @@ func (c *customers) follow(ctx context.Context, id string) (*order, error) {
 	}
 }
 
-// read gets a document, however long the server is away.
+// read gets a document, retrying while the server is down.
 func (c *customers) read(ctx context.Context, path string, doc any) error {
 	for {
 		status, answer, err := c.call(ctx, http.MethodGet, path, nil, doc)
@@ -331,7 +331,7 @@ func (c *customers) call(ctx context.Context, method, path string, body []byte, 
 	return res.StatusCode, answer, err
 }
 
-// refused reports whether the request cannot have reached anybody.
+// refused reports whether the request cannot have reached the server.
 func refused(err error) bool {
 	return strings.Contains(err.Error(), "connection refused")
 }
@@ -353,7 +353,7 @@ func (c *customers) report() *Report {
 	return r
 }
 
-// measure asks the server how it fares.
+// measure reads the server's metrics.
 func (d *drill) measure(ctx context.Context, r *Report) error {
 	r.MemoryMB, r.PeakMB = d.server.memory()
 	r.Counters = map[string]int{}

@@ -1,11 +1,6 @@
-// Package drill kills the server again and again while it works, and looks at
-// what is left in the end: whether an order was lost, a machine is missing, or
-// one was made twice.
-//
-// The server and the vCenter simulator are processes of their own. Customers
-// order over the API, and are as patient as customers of a real cloud have to
-// be: an order whose answer never came is looked for by its name before it is
-// sent again.
+// Package drill kills the server repeatedly while it works, and then checks whether an
+// order was lost, or a machine is missing or was created twice.
+// The server and the vCenter simulator are separate processes. Customers order over the API and retry as clients of a real cloud must: an order whose answer was lost is searched by its name before it is sent again.
 package drill
 
 import (
@@ -27,37 +22,36 @@ import (
 	"halcyon/pkg/provider/vcsim"
 )
 
-// Config says what is done. Without a seed the drill would never be the same
-// twice, so there is no default for it.
+// Config configures a drill. Seed has no default, so that every drill can be repeated.
 type Config struct {
 	Halcyon     func(args ...string) *exec.Cmd // the program, not yet started
 	DatabaseURL string                         // of an empty database
 	Dir         string                         // for keys and logs
 	Orders      int
 	Kills       int
-	Customers   int // who order at the same time; 16
+	Customers   int // concurrent customers; 16
 	Seed        uint64
-	Patience    time.Duration // for an order to end once it was sent; 2 min
+	Patience    time.Duration // maximum time from sending an order to its end; 2 min
 	Log         func(format string, args ...any)
 }
 
-// Report is what happened.
+// Report is the result of a drill.
 type Report struct {
 	Elapsed  time.Duration
 	Settled  time.Duration // from the last start to the end of the last order
 	Kills    int
-	Orders   map[string]int // by what they asked for
-	Servers  int            // that are ACTIVE in the end, one machine each
-	Gone     int            // that were removed again
-	Unknown  int            // orders whose answer never came
-	Taken    int            // of those, the ones that had been taken all the same
+	Orders   map[string]int // by kind
+	Servers  int            // ACTIVE at the end, with one machine each
+	Gone     int            // removed servers
+	Unknown  int            // orders whose answer was lost
+	Taken    int            // of those, the ones that were accepted
 	Busy     int            // answers 503
 	MemoryMB int            // of the server process at the end, resident
-	PeakMB   int            // and at its most
-	Counters map[string]int // of the jobs in the last server process
+	PeakMB   int            // peak resident memory
+	Counters map[string]int // job metrics of the last server process
 }
 
-// String gives the report for people.
+// String returns the report as text.
 func (r *Report) String() string {
 	var orders []string
 	for _, k := range kinds {
@@ -81,12 +75,12 @@ type drill struct {
 	vcenter   demo.VCenter
 	listen    string
 	serverLog *os.File
-	sent      atomic.Int64 // orders that customers have begun to send
+	sent      atomic.Int64 // number of orders that were started
 	server    *process
 	lastStart time.Time
 }
 
-// Run does a drill. Whatever it finds wrong is in the error.
+// Run performs a drill. The error lists all problems that it found.
 func Run(ctx context.Context, c Config) (report *Report, err error) {
 	if c.Customers <= 0 {
 		c.Customers = 16
@@ -163,7 +157,7 @@ func (d *drill) startSimulator(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the process has its own
+	defer log.Close() // the process has its own descriptor
 	d.vcenter = demo.VCenter{
 		URL: "http://" + address + "/sdk", Username: "halcyon", Password: "halcyon",
 		Datacenter: vcsim.Datacenter, Cluster: vcsim.Cluster, Datastore: vcsim.Datastore,
@@ -180,7 +174,7 @@ func (d *drill) startSimulator(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-// start starts the server, and does not wait for it to be ready.
+// start starts the server without waiting until it is ready.
 func (d *drill) start() error {
 	p, err := start(d.Halcyon("serve",
 		"--database-url", d.DatabaseURL, "--data-dir", d.Dir, "--listen", d.listen,
@@ -192,9 +186,9 @@ func (d *drill) start() error {
 	return nil
 }
 
-// kill kills the server at random moments while customers order, and starts it
-// again at once. The moments are spread over the orders, so that there is always
-// work that is cut off.
+// kill kills the server at random moments while customers order, and restarts it
+// immediately. The moments are spread over the orders, so that work is always
+// interrupted.
 func (d *drill) kill(ctx context.Context) error {
 	moments := make([]int64, d.Kills)
 	for i := range moments {
@@ -207,7 +201,7 @@ func (d *drill) kill(ctx context.Context) error {
 				return err
 			}
 		}
-		// Some of these end before the server is up.
+		// Some of these waits end before the server is ready.
 		if err := d.wait(ctx, time.Duration(d.rng.Int64N(int64(time.Second)))); err != nil {
 			return err
 		}
@@ -220,7 +214,7 @@ func (d *drill) kill(ctx context.Context) error {
 	return nil
 }
 
-// ready waits until the server says of itself that it is ready.
+// ready waits until the server reports that it is ready.
 func (d *drill) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("the server is not ready a minute after its last start"))
 	defer cancel()
@@ -230,7 +224,7 @@ func (d *drill) ready(ctx context.Context) error {
 			return err
 		}
 		if res, err := http.DefaultClient.Do(req); err == nil {
-			_ = res.Body.Close() // nothing was asked of it but its status
+			_ = res.Body.Close() // only the status is used
 			if res.StatusCode == http.StatusOK {
 				return nil
 			}
@@ -241,7 +235,7 @@ func (d *drill) ready(ctx context.Context) error {
 	}
 }
 
-// wait waits, and notices when the server ends by itself.
+// wait waits for t, and returns an error if the server ends on its own.
 func (d *drill) wait(ctx context.Context, t time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -253,7 +247,7 @@ func (d *drill) wait(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// complaints gives what the server's log says that it never should.
+// logErrors returns an error for messages in the server's log that must not occur.
 func (d *drill) complaints() error {
 	data, err := os.ReadFile(d.serverLog.Name())
 	if err != nil {
@@ -271,7 +265,7 @@ func (d *drill) complaints() error {
 	return errors.Join(bad...)
 }
 
-// freeAddress gives an address of this machine on which nobody listens.
+// freeAddress returns an unused local address.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

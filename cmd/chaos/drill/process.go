@@ -16,8 +16,8 @@ import (
 // process is a running program.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how, once done is closed
+	done chan struct{} // closed when the process has ended
+	err  error         // result of Wait, valid once done is closed
 }
 
 func start(cmd *exec.Cmd, log *os.File) (*process, error) {
@@ -36,13 +36,13 @@ func start(cmd *exec.Cmd, log *os.File) (*process, error) {
 	return p, nil
 }
 
-// kill ends the process at once, in the middle of whatever it does.
+// kill kills the process immediately (SIGKILL).
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
+	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.done
 }
 
-// stop ends the process by SIGTERM, and does not mind how it goes.
+// stop ends the process with SIGTERM and ignores its exit status.
 func (p *process) stop() error {
 	if err := p.terminate(10 * time.Second); err != nil {
 		p.kill()
@@ -51,7 +51,7 @@ func (p *process) stop() error {
 	return nil
 }
 
-// terminate ends the process in order.
+// shutDown ends the process with SIGTERM and checks its exit status.
 func (p *process) terminate(patience time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (p *process) terminate(patience time.Duration) error {
 	return nil
 }
 
-// listening waits until the process takes connections.
+// listening waits until the process accepts connections.
 func (p *process) listening(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -86,8 +86,8 @@ func (p *process) listening(ctx context.Context, address string) error {
 	}
 }
 
-// memory gives the process's resident memory in MB, now and at its most. It is 0
-// where the kernel has no /proc.
+// memory returns the process's current and peak resident memory in MB, 0 on systems
+// without /proc.
 func (p *process) memory() (now, peak int) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 	"halcyon/pkg/tenancy"
 )
 
-// seed fills the empty database with the demo's users and catalogue, as the
-// server would find it after an evening of setting up.
+// seed fills the empty database with the demo's users and catalogue.
 func (d *drill) seed(ctx context.Context) error {
 	s, err := store.Open(ctx, store.Config{URL: d.DatabaseURL})
 	if err != nil {
