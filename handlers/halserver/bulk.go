@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -69,10 +70,8 @@ func (s *Server) bulk(d *resource.Def, x *resource.ActionDef, whole echo.Handler
 				results[i] = s.success(c, d, it, e, started)
 			}
 		}
-		for _, plural := range []string{"jobs", "orders", "os-builds", "webhook-deliveries"} {
-			if links := started[plural]; links != nil {
-				doc.Links = append(doc.Links, hal.Rel{Name: plural, Many: true, Links: links})
-			}
+		for _, plural := range slices.Sorted(maps.Keys(started)) {
+			doc.Links = append(doc.Links, hal.Rel{Name: plural, Many: true, Links: started[plural]})
 		}
 		doc.Props = []hal.Prop{
 			{Name: "total", Value: hal.Int(int64(len(list)))},
@@ -171,17 +170,12 @@ func (s *Server) success(c echo.Context, d *resource.Def, it pick, e resource.An
 		props = append(props, hal.Prop{Name: "status", Value: hal.Int(int64(status))})
 		return hal.Object(append(props, more...))
 	}
-	goesOn := func(member, plural string, id models.ID, row any) hal.Value {
-		to := s.reg.Def(plural)
-		l := hal.Link{Href: to.Href(id), Title: to.TitleOf(row)}
-		started[plural] = append(started[plural], l)
-		return add(s.StatusFor(c, http.StatusAccepted), hal.Prop{Name: member, Value: hal.LinkValue(l)})
-	}
 	switch {
-	case e.Order != 0:
-		return goesOn("order", "orders", e.Order, &models.Order{Row: models.Row{ID: e.Order}})
-	case e.Job != 0:
-		return goesOn("job", "jobs", e.Job, &models.Job{Row: models.Row{ID: e.Job}})
+	case e.Work.Of != "":
+		to := s.reg.Def(e.Work.Of)
+		l := hal.Link{Href: to.Href(e.Work.ID), Title: to.TitleAt(e.Work.ID)}
+		started[to.Plural] = append(started[to.Plural], l)
+		return add(s.StatusFor(c, http.StatusAccepted), hal.Prop{Name: to.Name, Value: hal.LinkValue(l)})
 	case e.Other.Of != "":
 		of := s.reg.Def(e.Other.Of)
 		l := hal.Link{Href: of.Href(of.RowKey(e.Other.Row).ID), Title: of.TitleOf(e.Other.Row)}

@@ -169,7 +169,7 @@ func (docs *docServer) knowsRel(name string) bool {
 // appendArticle writes the page of documentation.
 func (docs *docServer) appendArticle(c echo.Context, a *view.Article, doc *hal.Document, self string) []byte {
 	v := &view.View{Doc: doc, Path: self, Article: a}
-	if r, ok := sources[web.Source(c)]; ok {
+	if r, ok := shownSources[web.Source(c)]; ok {
 		v.Source, v.Shown = docs.server.encoder.AppendJSON(nil, doc, r.Shape()), r
 	}
 	return docs.server.cfg.Pages.Append(nil, v)

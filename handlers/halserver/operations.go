@@ -141,7 +141,7 @@ func (docs *docServer) describe(known apidoc.Operations, d *resource.Def) {
 	if d.Create != nil {
 		op := add(http.MethodPost, all, apidoc.Operation{
 			ID: "create" + name, Title: "Create a " + noun, Doc: "Makes one. The form of the collection says what it asks.", Params: []string{"IdempotencyKey", "IfMatch"},
-			Body: apidoc.JSONBody(schema.Ref(name + apidoc.Body)), Must: d.Plural != "orders",
+			Body: apidoc.JSONBody(schema.Ref(name + apidoc.Body)), Must: !d.PostNone,
 			Answers: []apidoc.Answer{{Status: http.StatusCreated, Doc: "It was made.", Headers: apidoc.Located, Content: apidoc.ItemDocument(d)}},
 		})
 		mayDryRun(op, d.CreateDryRun)
@@ -165,7 +165,7 @@ func (docs *docServer) describe(known apidoc.Operations, d *resource.Def) {
 	if d.Delete != nil {
 		add(http.MethodDelete, one, apidoc.Operation{
 			ID: "delete" + name, Title: "Delete a " + noun, Doc: "Removes it.", Params: []string{"IfMatch"},
-			Answers: docs.results(d, orNothing(d.DeleteResults), true),
+			Answers: docs.results(d, d.DeleteResults.Or(resource.ToNothing), true),
 		})
 	}
 	for _, x := range d.Actions {
@@ -180,7 +180,7 @@ func (docs *docServer) describe(known apidoc.Operations, d *resource.Def) {
 			ID: "run" + name + "Offer", Tag: d.Plural, Title: "Run an action of the site on a " + noun,
 			Doc:    "Runs an action that administrators have defined. The item links those that the caller may run now, and its form says what they ask.",
 			Places: map[string]string{"id": apidoc.IDDoc, "n": "The number of the action."}, Params: []string{"IdempotencyKey", "IfMatch"},
-			Body: apidoc.JSONBody(d.OfferBody), Answers: docs.results(d, resource.ToJob|resource.ToOrder, false),
+			Body: apidoc.JSONBody(d.OfferBody), Answers: docs.results(d, docs.works(), false),
 		})
 	}
 	for _, s := range d.Subs {
@@ -191,13 +191,6 @@ func (docs *docServer) describe(known apidoc.Operations, d *resource.Def) {
 	}
 	docs.describeBundle(add, d, all, one)
 	docs.describeBulk(add, d, all)
-}
-
-func orNothing(r resource.Results) resource.Results {
-	if r == 0 {
-		return resource.ToNothing
-	}
-	return r
 }
 
 func actionBody(x *resource.ActionDef) []apidoc.Media {
@@ -216,48 +209,64 @@ func mayDryRun(op *apidoc.Operation, dry *resource.DryRun) {
 	op.Answers = merged(append(op.Answers, apidoc.OK("With dry-run=1: what it would lead to. Nothing was done.", nil, apidoc.OtherDocument(dry.Schema))))
 }
 
-// results are what an action on a row answers.
+// works are the results of an action that may lead to any work.
+func (docs *docServer) works() resource.Results {
+	var list resource.Results
+	for _, d := range docs.server.reg.Defs() {
+		if d.Started != nil {
+			list = append(list, resource.ToWork(d.Plural))
+		}
+	}
+	return list
+}
+
+// results are what an operation on a row answers. A removal shows its work as it is;
+// other operations show the work that it is followed by, when there is such work.
 func (docs *docServer) results(d *resource.Def, r resource.Results, removal bool) []apidoc.Answer {
 	var list []apidoc.Answer
-	strict := func(status int, doc string, headers []string, name string) {
-		list = append(list, apidoc.Answer{Status: status, Doc: doc, Headers: headers, Content: []apidoc.Media{
-			{Type: apidoc.TypeHAL, Schema: schema.Ref(name)}, {Type: apidoc.TypeForms, Schema: schema.Ref(name)},
+	if r.Row() {
+		list = append(list, apidoc.OK("The "+words(d.Name)+" as it is now.", apidoc.Located, apidoc.ItemDocument(d)))
+	}
+	var works []string
+	for _, plural := range r.Works() {
+		if into := docs.server.reg.Def(plural).Started.Into; into != "" && !removal {
+			works = append(works, into)
+		}
+		works = append(works, plural)
+	}
+	slices.Sort(works)
+	for _, plural := range slices.Compact(works) {
+		of := docs.server.reg.Def(plural)
+		name := schema.Ref(startedSchema(of.Name))
+		list = append(list, apidoc.Answer{Status: http.StatusAccepted, Doc: of.Started.Doc, Headers: apidoc.Located, Content: []apidoc.Media{
+			{Type: apidoc.TypeHAL, Schema: name}, {Type: apidoc.TypeForms, Schema: name},
 		}})
 	}
-	loose := func(status int, doc, name string) {
-		list = append(list, apidoc.Answer{Status: status, Doc: doc, Content: []apidoc.Media{{Type: apidoc.TypeJSON, Schema: schema.Ref(name)}}})
+	if works != nil {
+		list = append(list, apidoc.Answer{
+			Status: http.StatusOK, Doc: "Work has begun: where to watch it.",
+			Content: []apidoc.Media{{Type: apidoc.TypeJSON, Schema: schema.Ref(runActionSchema)}},
+		})
 	}
-	other := func(plural string, made bool) {
-		of := docs.server.reg.Def(plural)
-		list = append(list, apidoc.Answer{Status: madeStatus(made), Doc: "The " + strings.ReplaceAll(of.Name, "-", " ") + ".", Headers: apidoc.Located, Content: apidoc.ItemDocument(of)})
+	for _, x := range r.Others() {
+		of := docs.server.reg.Def(x.Of)
+		list = append(list, apidoc.Answer{Status: madeStatus(x.Made), Doc: "The " + words(of.Name) + ".", Headers: apidoc.Located, Content: apidoc.ItemDocument(of)})
 	}
-	if r.Has(resource.ToRow) {
-		list = append(list, apidoc.OK("The "+strings.ReplaceAll(d.Name, "-", " ")+" as it is now.", apidoc.Located, apidoc.ItemDocument(d)))
-	}
-	if r.Has(resource.ToJob) || r.Has(resource.ToOrder) && !removal {
-		strict(http.StatusAccepted, "Work has begun: the job to watch.", apidoc.Located, "StartedJob")
-	}
-	if r.Has(resource.ToOrder) {
-		strict(http.StatusAccepted, "An order was submitted, which somebody has to approve: the order to watch.", apidoc.Located, "StartedOrder")
-	}
-	if r.Has(resource.ToJob) || r.Has(resource.ToOrder) {
-		loose(http.StatusOK, "Work has begun: where to watch it.", "RunActionJob")
-	}
-	if r.Has(resource.ToNewOrder) {
-		other("orders", true)
-	}
-	if r.Has(resource.ToDelivery) {
-		other("webhook-deliveries", true)
-	}
-	if r.Has(resource.ToBuild) {
-		other("os-builds", true)
-		other("os-builds", false)
-	}
-	if r.Has(resource.ToNothing) {
+	if r.Nothing() {
 		list = append(list, apidoc.Answer{Status: http.StatusNoContent, Doc: "It is gone."})
 	}
 	return merged(list)
 }
+
+// words returns the name of a resource in words.
+func words(name string) string { return strings.ReplaceAll(name, "-", " ") }
+
+// startedSchema names the schema of work, of one row or several by the name or the
+// plural of its resource.
+func startedSchema(name string) string { return "Started" + apidoc.TypeName(name) }
+
+// runActionSchema names the schema of work in the CloudBolt shape.
+const runActionSchema = "RunActionJob"
 
 // merged makes one answer of those with one status.
 func merged(list []apidoc.Answer) []apidoc.Answer {
@@ -327,10 +336,13 @@ func (docs *docServer) describeBulk(add func(method, path string, op apidoc.Oper
 	for _, b := range d.Batch {
 		whole[b.Rel] = b
 	}
-	started := apidoc.Answer{Status: http.StatusAccepted, Doc: "Work has begun: the jobs to watch.", Headers: apidoc.Located, Content: []apidoc.Media{
-		{Type: apidoc.TypeHAL, Schema: schema.Either(schema.Ref("StartedJob"), schema.Ref("StartedJobs"))},
-		{Type: apidoc.TypeForms, Schema: schema.Either(schema.Ref("StartedJob"), schema.Ref("StartedJobs"))},
-	}}
+	started := func(b resource.BatchAction) apidoc.Answer {
+		of := docs.server.reg.Def(b.Starts)
+		either := schema.Either(schema.Ref(startedSchema(of.Name)), schema.Ref(startedSchema(of.Plural)))
+		return apidoc.Answer{Status: http.StatusAccepted, Doc: "Work has begun: the " + words(of.Plural) + " to watch.", Headers: apidoc.Located, Content: []apidoc.Media{
+			{Type: apidoc.TypeHAL, Schema: either}, {Type: apidoc.TypeForms, Schema: either},
+		}}
+	}
 	for _, x := range d.BulkActions() {
 		op := add(http.MethodPost, all+"/actions/"+x.Path, apidoc.Operation{
 			ID: "run" + name + apidoc.TypeName(x.Rel), Title: x.Title + " several " + noun,
@@ -341,14 +353,14 @@ func (docs *docServer) describeBulk(add func(method, path string, op apidoc.Oper
 		if b, too := whole[x.Path]; too {
 			op.Doc += " Without items: " + b.Doc
 			op.Must = false
-			op.Answers = append(op.Answers, started)
+			op.Answers = append(op.Answers, started(b))
 		}
 		delete(whole, x.Path)
 	}
 	for _, b := range whole {
 		add(http.MethodPost, all+"/actions/"+b.Rel, apidoc.Operation{
 			ID: "run" + name + apidoc.TypeName(b.Rel), Title: b.Title, Doc: b.Doc, Params: []string{"IdempotencyKey", "IfMatch"}, Body: apidoc.NoBody(),
-			Answers: []apidoc.Answer{apidoc.OK("In the CloudBolt shape, where to watch the work.", nil, []apidoc.Media{{Type: apidoc.TypeJSON, Schema: schema.Ref("RunActionJob")}}), started},
+			Answers: []apidoc.Answer{apidoc.OK("In the CloudBolt shape, where to watch the work.", nil, []apidoc.Media{{Type: apidoc.TypeJSON, Schema: schema.Ref(runActionSchema)}}), started(b)},
 		})
 	}
 }
@@ -387,17 +399,12 @@ func (docs *docServer) describeDocs(known apidoc.Operations) {
 // schemas are those of documents that no declaration makes.
 func (docs *docServer) schemas() schema.Object {
 	link, text := schema.Ref("Link"), schema.String()
-	runActionJob := schema.Struct(schema.M("self", link))
-	jobs, orders := docs.server.reg.Def("jobs"), docs.server.reg.Def("orders")
-	return schema.Of(
+	run := schema.Struct(schema.M("self", link))
+	list := schema.Of(
 		"Nothing", schema.Nullable(schema.Struct()).Doc("Nothing is asked: an empty body, or {}."),
-		"StartedJob", apidoc.Item(jobs, schema.M("run-action-job", runActionJob)),
-		"StartedOrder", apidoc.Item(orders, schema.M("run-action-job", runActionJob)),
-		"StartedJobs", schema.Struct(apidoc.Links(schema.M("jobs", schema.Array(link))),
-			schema.M("run-action-job", runActionJob), schema.M("run-action-jobs", schema.Array(runActionJob))),
-		"RunActionJob", schema.Struct(schema.M("run-action-job", runActionJob)).Doc("Where to watch the work that was started."),
+		runActionSchema, schema.Struct(schema.M(memberRunJob, run)).Doc("Where to watch the work that was started."),
 		"BulkResults", schema.Struct(
-			apidoc.Links(schema.M("collection?", link), schema.M("jobs?", schema.Array(link)), schema.M("orders?", schema.Array(link)), schema.M("os-builds?", schema.Array(link)), schema.M("webhook-deliveries?", schema.Array(link))),
+			apidoc.Links(docs.bulkLinks()...),
 			schema.M("total", schema.Integer()), schema.M("succeeded", schema.Integer()), schema.M("failed", schema.Integer()),
 			schema.M("results", schema.Array(schema.Of("type", "object", "properties", schema.Of(
 				"href", text, "title", text, "status", schema.Integer(), "error", text, "type", text, "errors", apidoc.FieldErrors()),
@@ -408,4 +415,37 @@ func (docs *docServer) schemas() schema.Object {
 		"Explanation", schema.Struct(apidoc.Links(schema.M("collection", link)), schema.M("name", text), schema.M("doc?", text), schema.M("on?", schema.Map(text)), schema.M("title?", text), schema.M("text?", text), schema.M("status?", schema.Integer())),
 		"ResourceDoc", resourceDocSchema(),
 	)
+	for _, d := range docs.server.reg.Defs() {
+		if d.Started != nil {
+			list = append(list, schema.Member{Name: startedSchema(d.Name), Value: apidoc.Item(d, schema.M(memberRunJob, run))})
+		}
+		for _, b := range d.Batch {
+			name := startedSchema(b.Starts)
+			if list.Get(name) == nil {
+				list = append(list, schema.Member{Name: name, Value: schema.Struct(apidoc.Links(schema.M(b.Starts, schema.Array(link))),
+					schema.M(memberRunJob, run), schema.M(memberRunJobs, schema.Array(run)))})
+			}
+		}
+	}
+	return list
+}
+
+// bulkLinks are the links of the answer to a bulk action: to all work, and to all
+// other rows, that such actions can lead to.
+func (docs *docServer) bulkLinks() []schema.Member {
+	var plurals []string
+	for _, d := range docs.server.reg.Defs() {
+		for _, x := range d.BulkActions() {
+			plurals = append(plurals, x.Results.Works()...)
+			for _, other := range x.Results.Others() {
+				plurals = append(plurals, other.Of)
+			}
+		}
+	}
+	slices.Sort(plurals)
+	links := []schema.Member{schema.M("collection?", schema.Ref("Link"))}
+	for _, plural := range slices.Compact(plurals) {
+		links = append(links, schema.M(plural+"?", schema.Array(schema.Ref("Link"))))
+	}
+	return links
 }

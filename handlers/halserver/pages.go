@@ -52,8 +52,8 @@ func SetSubject(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, su
 // typed notes what a form held.
 func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
 
-// sources are the representations that a page can show as they are.
-var sources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHALForms, "json": hal.AsCloudBolt}
+// shownSources are the representations that a page can show as they are.
+var shownSources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHALForms, "json": hal.AsCloudBolt}
 
 // NewView returns the page of the request, without a document yet.
 func NewView(c echo.Context) *view.View {
@@ -83,7 +83,7 @@ func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *
 	v := NewView(c)
 	v.Doc, v.Now = doc, s.reg.Now()
 	v.Done = s.flash(c, doc)
-	if r, ok := sources[web.Source(c)]; ok {
+	if r, ok := shownSources[web.Source(c)]; ok {
 		v.Source, v.Shown = s.encoder.AppendJSON(nil, doc, r.Shape()), r
 		v.Headers = s.headers(r, row, v.Source)
 	}

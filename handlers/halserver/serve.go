@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
-	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/query"
@@ -245,10 +244,10 @@ func (s *Server) remove(d *resource.Def) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		if e.Order != 0 {
-			return s.removed(c, e.Order)
+		if e.Work.Of != "" && s.Representation(c) != hal.AsCloudBolt {
+			return s.started(c, e.Work) // the row that asks for the work, not the one that does it
 		}
-		return s.effect(c, d, e)
+		return s.result(c, d, e)
 	}
 }
 
@@ -270,7 +269,7 @@ func (s *Server) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc
 		if err != nil {
 			return err
 		}
-		return s.effect(c, d, e)
+		return s.result(c, d, e)
 	}
 }
 
@@ -293,13 +292,11 @@ func (s *Server) offered(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// effect answers what a write led to.
-func (s *Server) effect(c echo.Context, d *resource.Def, e resource.AnyResult) error {
+// result answers what a write led to.
+func (s *Server) result(c echo.Context, d *resource.Def, e resource.AnyResult) error {
 	switch {
-	case e.Order != 0:
-		return s.ordered(c, e.Order)
-	case e.Job != 0:
-		return s.started(c, "jobs", e.Job)
+	case e.Work.Of != "":
+		return s.follow(c, e.Work)
 	case e.Other.Of != "":
 		return s.elsewhere(c, e.Other)
 	case e.Row != nil:
@@ -326,17 +323,39 @@ func madeStatus(made bool) int {
 	return http.StatusOK
 }
 
-// started answers work that goes on: 202, its place, and its document, with the
-// member in which CloudBolt's clients look for it.
-func (s *Server) started(c echo.Context, plural string, id models.ID) error {
-	d := s.reg.Def(plural)
+// memberRunJob is the member in which CloudBolt's clients look for work that was
+// started, and memberRunJobs the one for several.
+const (
+	memberRunJob  = "run-action-job"
+	memberRunJobs = "run-action-jobs"
+)
+
+// follow answers the work that does what the row asks for, and the row itself when
+// there is no such work.
+func (s *Server) follow(c echo.Context, w resource.Work) error {
+	if started := s.reg.Def(w.Of).Started; started != nil && started.Follow != nil {
+		next, err := started.Follow(c.Request().Context(), web.Actor(c), w.ID)
+		if err != nil {
+			return err
+		}
+		if next.Of != "" {
+			w = next
+		}
+	}
+	return s.started(c, w)
+}
+
+// started answers work that goes on: 202, its place, and its document, with the member
+// in which CloudBolt's clients look for it.
+func (s *Server) started(c echo.Context, w resource.Work) error {
+	d, id := s.reg.Def(w.Of), w.ID
 	ctx, a := c.Request().Context(), web.Actor(c)
 	row, err := d.Find(ctx, a, id.String())
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, d.Href(id))
-	self := hal.Prop{Name: "run-action-job", Value: hal.Object([]hal.Prop{
+	self := hal.Prop{Name: memberRunJob, Value: hal.Object([]hal.Prop{
 		{Name: "self", Value: hal.LinkValue(hal.Link{Href: d.Href(id), Title: d.TitleOf(row)})},
 	})}
 	if s.Representation(c) == hal.AsCloudBolt {
@@ -404,63 +423,40 @@ func (s *Server) batch(d *resource.Def, b resource.BatchAction) echo.HandlerFunc
 		if err != nil {
 			return err
 		}
-		jobs, err := b.Do(ctx, a, n)
+		works, err := b.Do(ctx, a, n)
 		if err != nil {
 			return err
 		}
-		return s.jobsStarted(ctx, c, d, b, jobs)
+		return s.allStarted(c, d, b, works)
 	}
 }
 
-// jobsStarted answers an action on a collection, which may have started several jobs.
-func (s *Server) jobsStarted(ctx context.Context, c echo.Context, d *resource.Def, b resource.BatchAction, jobs []models.ID) error {
-	if len(jobs) == 0 {
+// allStarted answers an action on a collection, which may have started several works.
+func (s *Server) allStarted(c echo.Context, d *resource.Def, b resource.BatchAction, works []resource.Work) error {
+	if len(works) == 0 {
 		return fault.Conflictf("There is nothing to do.")
 	}
-	if len(jobs) == 1 {
-		return s.started(c, "jobs", jobs[0])
+	if len(works) == 1 {
+		return s.started(c, works[0])
 	}
-	all := s.reg.Def("jobs")
-	links := make([]hal.Link, 0, len(jobs))
-	list := make([]hal.Value, 0, len(jobs))
-	for _, id := range jobs {
-		row, err := all.Find(ctx, web.Actor(c), id.String())
+	all := s.reg.Def(b.Starts)
+	links := make([]hal.Link, 0, len(works))
+	list := make([]hal.Value, 0, len(works))
+	for _, w := range works {
+		row, err := all.Find(c.Request().Context(), web.Actor(c), w.ID.String())
 		if err != nil {
 			return err
 		}
-		l := hal.Link{Href: all.Href(id), Title: all.TitleOf(row)}
+		l := hal.Link{Href: all.Href(w.ID), Title: all.TitleOf(row)}
 		links = append(links, l)
 		list = append(list, hal.Object([]hal.Prop{{Name: "self", Value: hal.LinkValue(l)}}))
 	}
 	doc := &hal.Document{
 		Links: []hal.Rel{
 			{Name: "self", Links: []hal.Link{{Href: d.Path() + "actions/" + b.Rel, Title: b.Title}}},
-			{Name: "jobs", Many: true, Links: links},
+			{Name: all.Plural, Many: true, Links: links},
 		},
-		Props: []hal.Prop{{Name: "run-action-job", Value: list[0]}, {Name: "run-action-jobs", Value: hal.List(list)}},
+		Props: []hal.Prop{{Name: memberRunJob, Value: list[0]}, {Name: memberRunJobs, Value: hal.List(list)}},
 	}
 	return s.Send(c, s.StatusFor(c, http.StatusAccepted), doc)
-}
-
-// ordered answers an order that an action has made: with the job that does it, which
-// is what clients of actions wait for, or with the order itself where there is no
-// such job.
-func (s *Server) ordered(c echo.Context, id models.ID) error {
-	job, err := s.cfg.Follow(c.Request().Context(), web.Actor(c), id)
-	if err != nil {
-		return err
-	}
-	if job == 0 {
-		return s.started(c, "orders", id)
-	}
-	return s.started(c, "jobs", job)
-}
-
-// removed answers the order that a DELETE has made. In the CloudBolt shape it is
-// what running the action Delete answers.
-func (s *Server) removed(c echo.Context, id models.ID) error {
-	if s.Representation(c) == hal.AsCloudBolt {
-		return s.ordered(c, id)
-	}
-	return s.started(c, "orders", id)
 }

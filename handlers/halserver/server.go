@@ -8,14 +8,11 @@
 package halserver
 
 import (
-	"context"
 	"log/slog"
 
 	"github.com/labstack/echo/v4"
 
 	"halcyon/hal"
-	"halcyon/models"
-	"halcyon/pkg/access"
 	"halcyon/pkg/cache"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/view"
@@ -37,9 +34,6 @@ type Config struct {
 	// Unshown reports whether no document shows anything that an announcement of this
 	// topic is about, so that entity tags stay valid.
 	Unshown func(topic string) bool
-
-	// Follow returns the job that does the work of an order, 0 when there is none.
-	Follow func(ctx context.Context, a access.Actor, order models.ID) (models.ID, error)
 
 	// Audit, in tests, is called for every document that differs from what its
 	// remembered entity tag says. Nothing is answered from memory then.

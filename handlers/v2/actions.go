@@ -318,7 +318,10 @@ func offered[T any](kind string, x action.Offer, can func(access.Actor, *T) erro
 				return resource.Result[T]{}, err
 			}
 			out, err := run(ctx, a, ref, x.ID, params)
-			return resource.Result[T]{Job: out.Job, Order: out.Order}, err
+			if out.Order != 0 {
+				return resource.Result[T]{Work: orderWork(out.Order)}, err
+			}
+			return resource.Result[T]{Work: jobWork(out.Job)}, err
 		},
 		Form: func(context.Context, access.Actor, *T) ([]hal.TemplateProperty, error) {
 			props := make([]hal.TemplateProperty, len(x.Inputs))

@@ -121,7 +121,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		Actions: []resource.Action[handler]{
 			{
 				Rel: "sync-vms", Title: "Synchronize", Doc: "Reads the back end's machines and brings the list of servers up to date.",
-				Can: func(a access.Actor, _ *handler) error { return canSync(a) }, Results: resource.ToJob,
+				Can: func(a access.Actor, _ *handler) error { return canSync(a) }, Results: resource.Results{resource.ToWork("jobs")},
 				Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[handler], error) {
 					n.Done()
 					if err := n.Faults().Err(); err != nil {
@@ -135,7 +135,7 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 					if err != nil {
 						return resource.Result[handler]{}, err
 					}
-					return resource.Result[handler]{Job: jobs[0].ID}, nil
+					return resource.Result[handler]{Work: jobWork(jobs[0].ID)}, nil
 				},
 			},
 			{
@@ -154,18 +154,18 @@ func (f *Face) handlers() resource.Resource[models.ResourceHandler] {
 		},
 		Batch: []resource.BatchAction{{
 			Rel: "sync-vms", Title: "Synchronize all resource handlers", Doc: "Reads the machines of all back ends.",
-			Can: canSync,
-			Do: func(ctx context.Context, a access.Actor, n *jsonbody.Value) ([]models.ID, error) {
+			Can: canSync, Starts: "jobs",
+			Do: func(ctx context.Context, a access.Actor, n *jsonbody.Value) ([]resource.Work, error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
 					return nil, err
 				}
 				jobs, err := f.Servers.SyncVMs(ctx, a, 0)
-				ids := make([]models.ID, len(jobs))
+				list := make([]resource.Work, len(jobs))
 				for i, j := range jobs {
-					ids[i] = j.ID
+					list[i] = jobWork(j.ID)
 				}
-				return ids, err
+				return list, err
 			},
 		}},
 		List: f.Catalog.Handlers.List, Find: f.Catalog.Handlers.Find,
@@ -353,7 +353,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Actions: []resource.Action[blueprint]{{
 			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",
 			Can: f.Catalog.CanOrder, Do: f.orderBlueprint, Form: f.orderProps,
-			Body: orderFormBody(), Results: resource.ToNewOrder, DryRun: &resource.DryRun{Do: f.dryOrderForm, Schema: forecastSchema},
+			Body: orderFormBody(), Results: resource.Results{resource.ToOther("orders", true)}, DryRun: &resource.DryRun{Do: f.dryOrderForm, Schema: forecastSchema},
 		}},
 		Subs: []resource.Sub[blueprint]{
 			{

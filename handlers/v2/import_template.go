@@ -76,7 +76,7 @@ func (f *Face) importTemplate() resource.Action[models.ResourceHandler] {
 		Can:  func(a access.Actor, h *models.ResourceHandler) error { return f.Catalog.Handlers.CanUpdate(a, h) },
 		Do:   f.doImportTemplate,
 		Form: f.importTemplateForm,
-		Body: importTemplateBody(), Results: resource.ToBuild,
+		Body: importTemplateBody(), Results: resource.Results{resource.ToOther("os-builds", true), resource.ToOther("os-builds", false)},
 	}
 }
 

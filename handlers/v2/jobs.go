@@ -97,7 +97,8 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			},
 		},
 		// Whether a job that ended badly can be retried depends on what it worked on.
-		List: f.Jobs.List, Find: f.Jobs.Find,
+		Started: &resource.Started{Doc: "Work has begun: the job to watch."},
+		List:    f.Jobs.List, Find: f.Jobs.Find,
 	}
 }
 
@@ -167,3 +168,6 @@ func relatedJobs[T any](title func(*T) string) resource.Sub[T] {
 		Title: func(row *T) string { return "Jobs Of " + title(row) },
 	}
 }
+
+// jobWork is work that a job does.
+func jobWork(id models.ID) resource.Work { return resource.Work{Of: "jobs", ID: id} }

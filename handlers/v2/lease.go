@@ -19,7 +19,7 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 	type sv = models.Server
 	return resource.Action[sv]{
 		Rel: "extend", Path: "extend", Title: "Extend", Doc: extendDoc, Slash: true, Can: f.Servers.CanExtend,
-		Body: extendBody(), Results: resource.ToRow | resource.ToJob,
+		Body: extendBody(), Results: resource.Results{resource.ToRow, resource.ToWork("jobs")},
 		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[sv], error) {
 			s, err := f.Servers.Find(ctx, a, ref)
 			if err != nil {
@@ -37,7 +37,7 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 				return resource.Result[sv]{}, err
 			}
 			if j != nil {
-				return resource.Result[sv]{Job: j.ID}, nil
+				return resource.Result[sv]{Work: jobWork(j.ID)}, nil
 			}
 			return resource.Result[sv]{Row: s}, nil
 		},

@@ -89,6 +89,10 @@ func (f *Face) orders() resource.Resource[models.Order] {
 		},
 		// Whether what waits can go on depends on the catalogue, on quotas and rules, and on
 		// the servers that it is about.
+		Started: &resource.Started{
+			Doc:    "An order was submitted, which somebody has to approve: the order to watch.",
+			Follow: f.orderJob, Into: "jobs",
+		},
 		List: f.Orders.List, Find: f.Orders.Find,
 		Post: func(ctx context.Context, a access.Actor, refs *resource.Refs, n *jsonbody.Value) (*models.Order, error) {
 			d, err := readDraft(n, refs)
@@ -97,7 +101,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			}
 			return f.Orders.Create(ctx, a, d)
 		},
-		PostForm: f.newOrder, PostBody: orderBody(), CreateDryRun: &resource.DryRun{Do: f.dryCreate, Schema: forecastSchema}, Templates: f.cartTemplates,
+		PostForm: f.newOrder, PostBody: orderBody(), PostNone: true, CreateDryRun: &resource.DryRun{Do: f.dryCreate, Schema: forecastSchema}, Templates: f.cartTemplates,
 		Display: &resource.Display[models.Order]{
 			Attributes: []string{"owner.username", "recipient.username", "approved-by.username"},
 			Lists: []resource.Listing{
@@ -390,4 +394,17 @@ func (f *Face) itemDocument(o *models.Order, it *models.OrderItem) hal.Document 
 		},
 		Props: append(itemProps(it), hal.Prop{Name: "rate", Value: hal.String(it.Rate.PerMonth())}),
 	}
+}
+
+// orderWork is work that an order asks for.
+func orderWork(id models.ID) resource.Work { return resource.Work{Of: "orders", ID: id} }
+
+// orderJob returns the job that does the work of an order, which is what clients of
+// actions wait for; none while the order waits for approval.
+func (f *Face) orderJob(ctx context.Context, a access.Actor, id models.ID) (resource.Work, error) {
+	job, err := f.Orders.Work(ctx, a, id)
+	if err != nil || job == 0 {
+		return resource.Work{}, err
+	}
+	return jobWork(job), nil
 }

@@ -20,7 +20,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 	return resource.Action[svc]{
 		Rel: "scale", Name: "Scale", Path: "scale", Title: "Scale", Slash: true,
 		Doc: "Orders more servers for a tier, or the removal of its newest ones. The body says how many there are to be (quantity), in which tier (tier, which a service with a single one needs not), and what new ones are to have otherwise than those that are there (parameters).",
-		Can: order.CanScale, Body: schema.Struct(scaleMembers()...), Results: resource.ToOrder,
+		Can: order.CanScale, Body: schema.Struct(scaleMembers()...), Results: resource.Results{resource.ToWork("orders")},
 		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {
 			s, err := f.Servers.FindService(ctx, a, ref)
 			if err != nil {
@@ -39,7 +39,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 			if err != nil {
 				return resource.Result[svc]{}, err
 			}
-			return resource.Result[svc]{Order: o.ID}, nil
+			return resource.Result[svc]{Work: orderWork(o.ID)}, nil
 		},
 		Form: func(ctx context.Context, _ access.Actor, s *svc) ([]hal.TemplateProperty, error) {
 			tiers, err := f.Orders.Tiers(ctx, s)

@@ -20,7 +20,7 @@ func (f *Face) modify() resource.Action[models.Server] {
 		Doc:  "Orders a change of its size, processors, memory, disk or expiration date.",
 		Do:   f.modifyServer,
 		Form: f.modifyProps,
-		Body: modifyBody(), Results: resource.ToOrder,
+		Body: modifyBody(), Results: resource.Results{resource.ToWork("orders")},
 	}
 }
 
@@ -44,7 +44,7 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 	if err != nil {
 		return none, moved(err, inModification(n))
 	}
-	return resource.Result[models.Server]{Order: o.ID}, nil
+	return resource.Result[models.Server]{Work: orderWork(o.ID)}, nil
 }
 
 // flatParams reads parameters that stand beside the other members of a body.

@@ -21,7 +21,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 	key := func(s *sv) *models.Row { return &s.Row }
 	act := func(rel, title, path, name, doc, action string, can func(access.Actor, *sv) error) resource.Action[sv] {
 		return resource.Action[sv]{
-			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can, Results: resource.ToJob,
+			Rel: rel, Name: name, Path: path, Title: title, Doc: doc, Slash: true, Can: can, Results: resource.Results{resource.ToWork("jobs")},
 			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[sv], error) {
 				args := models.JobArgs{}
 				if action == server.ActionSnapshot {
@@ -39,7 +39,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 				if err != nil {
 					return resource.Result[sv]{}, err
 				}
-				return resource.Result[sv]{Job: j.ID}, nil
+				return resource.Result[sv]{Work: jobWork(j.ID)}, nil
 			},
 		}
 	}
@@ -115,13 +115,13 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			},
 		},
 		List: f.Servers.List, Find: f.Servers.Find,
-		CanDelete: order.CanDecommission, DeleteResults: resource.ToOrder,
+		CanDelete: order.CanDecommission, DeleteResults: resource.Results{resource.ToWork("orders")},
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[sv], error) {
 			o, err := f.Orders.Decommission(ctx, a, ref)
 			if err != nil {
 				return resource.Result[sv]{}, err
 			}
-			return resource.Result[sv]{Order: o.ID}, nil
+			return resource.Result[sv]{Work: orderWork(o.ID)}, nil
 		},
 	}
 }
@@ -204,7 +204,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 		},
 		Actions: []resource.Action[svc]{{
 			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
-			Can: order.CanDeleteService, Results: resource.ToOrder,
+			Can: order.CanDeleteService, Results: resource.Results{resource.ToWork("orders")},
 			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -223,7 +223,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 			},
 		},
 		List: f.Servers.ListServices, Find: f.Servers.FindService,
-		CanDelete: order.CanDeleteService, DeleteResults: resource.ToOrder, Delete: f.deleteService,
+		CanDelete: order.CanDeleteService, DeleteResults: resource.Results{resource.ToWork("orders")}, Delete: f.deleteService,
 	}
 }
 
@@ -232,7 +232,7 @@ func (f *Face) deleteService(ctx context.Context, a access.Actor, ref string) (r
 	if err != nil {
 		return resource.Result[models.Service]{}, err
 	}
-	return resource.Result[models.Service]{Order: o.ID}, nil
+	return resource.Result[models.Service]{Work: orderWork(o.ID)}, nil
 }
 
 func (f *Face) resources() resource.Resource[models.Service] {

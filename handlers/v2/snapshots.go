@@ -27,7 +27,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 		if err != nil {
 			return resource.Result[snapshot]{}, err
 		}
-		return resource.Result[snapshot]{Job: j.ID}, nil
+		return resource.Result[snapshot]{Work: jobWork(j.ID)}, nil
 	}
 	return resource.Resource[snapshot]{
 		Name: "snapshot", Plural: "snapshots", Noun: "Snapshots", Entity: server.Snapshots,
@@ -48,7 +48,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 			resource.One("server", "servers", "server", func(s *snapshot) models.ID { return s.ServerID }, "Server whose state it is."),
 		},
 		Actions: []resource.Action[snapshot]{{
-			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert, Results: resource.ToJob,
+			Rel: "revert", Title: "Revert to", Doc: "Brings the server back to it. What was done since is lost; the snapshot stays.", Can: server.CanRevert, Results: resource.Results{resource.ToWork("jobs")},
 			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[snapshot], error) {
 				n.Done()
 				if err := n.Faults().Err(); err != nil {
@@ -58,7 +58,7 @@ func (f *Face) snapshots() resource.Resource[models.Snapshot] {
 			},
 		}},
 		List: f.Servers.ListSnapshots, Find: f.Servers.FindSnapshot,
-		CanDelete: server.CanRemoveSnapshot, DeleteResults: resource.ToJob,
+		CanDelete: server.CanRemoveSnapshot, DeleteResults: resource.Results{resource.ToWork("jobs")},
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[snapshot], error) {
 			return started(f.Servers.RemoveSnapshot(ctx, a, ref))
 		},

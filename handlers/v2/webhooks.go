@@ -55,7 +55,7 @@ func (f *Face) webhooks() resource.Resource[models.Webhook] {
 		},
 		Actions: []resource.Action[hook]{
 			{
-				Rel: "test", Title: "Test", Can: subscription.CanSend, Results: resource.ToDelivery,
+				Rel: "test", Title: "Test", Can: subscription.CanSend, Results: resource.Results{resource.ToOther("webhook-deliveries", true)},
 				Doc: "Sends an event of the type " + subscription.TypeTest + " now, and answers its delivery.",
 				Do: bodiless(func(ctx context.Context, a access.Actor, ref string) (resource.Result[hook], error) {
 					d, err := s.Test(ctx, a, ref)

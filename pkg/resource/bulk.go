@@ -20,7 +20,7 @@ func (d *Def) BulkActions() []*ActionDef {
 		return list
 	}
 	return append(list, &ActionDef{
-		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.", Results: d.DeleteResults.or(ToNothing),
+		Rel: "delete", Name: "delete", Path: "delete", Title: "Delete", Doc: "Deletes it.", Results: d.DeleteResults.Or(ToNothing),
 		Can: func(a access.Actor, row any) error {
 			if d.CanDelete == nil {
 				return nil

@@ -66,10 +66,13 @@ type Resource[T any] struct {
 	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (*T, error)
 	PostForm func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
 	PostBody schema.Object // what such a body may hold, for the documentation
+	PostNone bool          // the body may be empty
+
+	Started *Started // rows are work that operations lead to; nil: they are not
 
 	CreateDryRun *DryRun // tries a create out; nil: it cannot be tried out
 
-	DeleteResults Results // what Delete leads to; zero for nothing more
+	DeleteResults Results // what Delete leads to; nil for nothing more
 
 	// Unused says whether nothing refers to the row, so that Delete would remove
 	// it; nil for always.
@@ -99,10 +102,26 @@ type Bundle[T any] struct {
 // Result is what a write led to. Exactly one member is set, or none after a
 // plain deletion.
 type Result[T any] struct {
-	Row   *T        // the row as it is now
-	Job   models.ID // work that was started
-	Order models.ID // an order that was submitted instead
-	Other Other     // a row of another resource
+	Row   *T    // the row as it is now
+	Work  Work  // work that goes on
+	Other Other // a row of another resource
+}
+
+// Work is work that an operation has started or asked for: the row of a resource in
+// which clients watch it.
+type Work struct {
+	Of string // plural of that resource; "" for none
+	ID models.ID
+}
+
+// Started says how rows are answered that operations lead to as Work.
+type Started struct {
+	Doc string // of that answer, for the documentation
+
+	// Follow returns the work that clients of actions wait for in place of the row, the
+	// zero Work for the row itself; nil for always the row. It is of the resource Into.
+	Follow func(ctx context.Context, a access.Actor, id models.ID) (Work, error)
+	Into   string
 }
 
 // Other is a row of another resource that a write led to.
@@ -538,8 +557,9 @@ type Preview struct {
 // BatchAction is an operation on the collection.
 type BatchAction struct {
 	Rel, Title, Doc string
+	Starts          string // plural of the resource of the work that it starts
 	Can             func(a access.Actor) error
-	Do              func(ctx context.Context, a access.Actor, n *jsonbody.Value) (jobs []models.ID, err error)
+	Do              func(ctx context.Context, a access.Actor, n *jsonbody.Value) ([]Work, error)
 }
 
 // Sub is a collection below an item.

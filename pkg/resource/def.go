@@ -53,6 +53,8 @@ type Def struct {
 	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
 	DeleteResults Results
 	CreateDryRun  *DryRun
+	PostNone      bool
+	Started       *Started
 
 	fresh     func() any // an empty row, as a create begins with
 	postForm  func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
@@ -66,6 +68,7 @@ type Def struct {
 	pageSchema []hal.Link
 	key        func(row any) *models.Row
 	title      func(row any) string
+	titleAt    func(id models.ID) string
 	titleFrom  []string
 	fill       func(ctx context.Context, rows []any) error
 	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
@@ -93,11 +96,10 @@ func (r *Rows) Release() {
 	r.Rows, r.release = nil, nil
 }
 
-// AnyResult is an Outcome with its row type forgotten.
+// AnyResult is a Result with its row type forgotten.
 type AnyResult struct {
 	Row   any
-	Job   models.ID
-	Order models.ID
+	Work  Work
 	Other Other
 }
 
@@ -179,9 +181,14 @@ func Define[T any](r Resource[T]) *Def {
 	}
 	d := &Def{
 		Name: r.Name, Plural: r.Plural, Noun: r.Noun, Entity: r.Entity, Doc: r.Doc,
-		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, PostBody: r.PostBody, DeleteResults: r.DeleteResults, CreateDryRun: r.CreateDryRun, OfferBody: r.OfferBody, OfferedBy: r.OfferedBy,
-		key:    func(row any) *models.Row { return r.Key(row.(*T)) },
-		title:  func(row any) string { return r.Title(row.(*T)) },
+		Slash: r.Slash, Once: r.Once, path: path, titleFrom: r.TitleFrom, PostBody: r.PostBody, DeleteResults: r.DeleteResults, CreateDryRun: r.CreateDryRun, PostNone: r.PostNone, Started: r.Started, OfferBody: r.OfferBody, OfferedBy: r.OfferedBy,
+		key:   func(row any) *models.Row { return r.Key(row.(*T)) },
+		title: func(row any) string { return r.Title(row.(*T)) },
+		titleAt: func(id models.ID) string {
+			row := new(T)
+			r.Key(row).ID = id
+			return r.Title(row)
+		},
 		Schema: &query.Schema{Entity: r.Entity, Name: r.Name, Plural: r.Plural},
 	}
 	for _, f := range r.Fields {
@@ -489,12 +496,16 @@ func effect[T any](o Result[T], err error) (AnyResult, error) {
 	if err != nil {
 		return AnyResult{}, err
 	}
-	e := AnyResult{Job: o.Job, Order: o.Order, Other: o.Other}
+	e := AnyResult{Work: o.Work, Other: o.Other}
 	if o.Row != nil {
 		e.Row = o.Row
 	}
 	return e, nil
 }
+
+// TitleAt returns the title of the row with an id, as far as the title says no more
+// than the id.
+func (d *Def) TitleAt(id models.ID) string { return d.titleAt(id) }
 
 // Href gives the canonical URL of a row.
 func (d *Def) Href(id models.ID) string {

@@ -33,26 +33,63 @@ func DiskJSON() schema.Object { return schema.Like(diskPattern) }
 // Typed says what the JSON of the field is like, where its constructor cannot know.
 func (f Field[T]) Typed(json schema.Object) Field[T] { f.json = json; return f }
 
-// Results are what an action can lead to. The zero value is the row as it is then.
-type Results uint8
+// Results are what an operation can lead to. Nil is the row as it is then.
+type Results []Lead
 
-// The results.
+// Lead is one thing that an operation can lead to.
+type Lead struct {
+	kind leadKind
+	Of   string // plural of the resource of work, or of the other row
+	Made bool   // the other row was not there before
+}
+
+type leadKind uint8
+
 const (
-	ToRow      Results = 1 << iota // the row, or a copy of it
-	ToJob                          // work that goes on
-	ToOrder                        // an order, and the job that does its work when there is one
-	ToNothing                      // the row is gone
-	ToBuild                        // an OS build, new or changed
-	ToNewOrder                     // an order that was made, with nothing said of its work
-	ToDelivery                     // a delivery of a webhook, new
+	leadRow leadKind = iota
+	leadWork
+	leadOther
+	leadNothing
 )
 
-// Has reports whether the action can lead to it.
-func (r Results) Has(x Results) bool { return r.or(ToRow)&x != 0 }
+// ToRow leads to the row, or a copy of it; ToNothing to its end.
+var (
+	ToRow     = Lead{kind: leadRow}
+	ToNothing = Lead{kind: leadNothing}
+)
 
-func (r Results) or(other Results) Results {
-	if r == 0 {
-		return other
+// ToWork leads to work, in a row of the resource.
+func ToWork(of string) Lead { return Lead{kind: leadWork, Of: of} }
+
+// ToOther leads to a row of another resource, which was made or was there before.
+func ToOther(of string, made bool) Lead { return Lead{kind: leadOther, Of: of, Made: made} }
+
+// Row reports whether the operation can lead to the row.
+func (r Results) Row() bool { return slices.Contains(r.Or(ToRow), ToRow) }
+
+// Nothing reports whether the operation can end the row.
+func (r Results) Nothing() bool { return slices.Contains(r, ToNothing) }
+
+// Works returns the resources of the work that the operation can lead to.
+func (r Results) Works() []string {
+	var list []string
+	for _, x := range r {
+		if x.kind == leadWork {
+			list = append(list, x.Of)
+		}
+	}
+	return list
+}
+
+// Others returns the leads to rows of other resources.
+func (r Results) Others() []Lead {
+	return slices.DeleteFunc(slices.Clone(r), func(x Lead) bool { return x.kind != leadOther })
+}
+
+// Or returns the results, and the other one when there are none.
+func (r Results) Or(other Lead) Results {
+	if len(r) == 0 {
+		return Results{other}
 	}
 	return r
 }

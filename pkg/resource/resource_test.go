@@ -168,7 +168,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 					return nil
 				},
 				Do: func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[size], error) {
-					return resource.Result[size]{Job: 5, Other: resource.Other{Of: "groups", Made: true}}, nil
+					return resource.Result[size]{Work: resource.Work{Of: "jobs", ID: 5}, Other: resource.Other{Of: "groups", Made: true}}, nil
 				},
 			},
 		},
@@ -505,7 +505,7 @@ func TestBodies(t *testing.T) {
 		if err := update(ada, "99", `{"x": 1}`); !fault.Is(err, fault.NotFound) {
 			t.Errorf("of what is not there: %v", err)
 		}
-		if e, err := d.Action("praise").Do(ctx, ada, "1", parse(t, "")); err != nil || e.Job != 5 || e.Row != nil || e.Other.Of != "groups" || !e.Other.Made {
+		if e, err := d.Action("praise").Do(ctx, ada, "1", parse(t, "")); err != nil || e.Work.ID != 5 || e.Row != nil || e.Other.Of != "groups" || !e.Other.Made {
 			t.Errorf("praise led to %+v, %v", e, err)
 		}
 		if _, replaced, err := d.Import(ctx, ada, nil, true); err != nil || !replaced {
