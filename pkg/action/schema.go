@@ -14,7 +14,7 @@ var Actions = &query.Entity{
 		query.Codes("kind", models.ActionKinds),
 		query.Codes("built_in", models.BuiltIns),
 	},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.Many("server_actions", models.ObjectServerAction, "{to}.action_id = {from}.id"),
 		query.Many("service_actions", models.ObjectServiceAction, "{to}.action_id = {from}.id"),
 		query.Many("orchestration_actions", models.ObjectOrchestrationAction, "{to}.action_id = {from}.id"),
@@ -28,20 +28,20 @@ var Actions = &query.Entity{
 // ServerActions is what can be asked of the actions that servers offer.
 var ServerActions = &query.Entity{
 	Name: models.ObjectServerAction, Plural: "server-actions", Table: "server_actions", Prefix: "SVA", Row: new(models.ServerAction),
-	Relations: []query.Relative{query.One("action", models.ObjectAction), history.Relation(models.ObjectServerAction)},
+	Relations: []query.Relation{query.One("action", models.ObjectAction), history.Relation(models.ObjectServerAction)},
 }
 
 // ServiceActions is what can be asked of the actions that services offer.
 var ServiceActions = &query.Entity{
 	Name: models.ObjectServiceAction, Plural: "service-actions", Table: "service_actions", Prefix: "RSA", Row: new(models.ServiceAction),
-	Relations: []query.Relative{query.One("action", models.ObjectAction), history.Relation(models.ObjectServiceAction)},
+	Relations: []query.Relation{query.One("action", models.ObjectAction), history.Relation(models.ObjectServiceAction)},
 }
 
 // OrchestrationActions is what can be asked of the actions at trigger points.
 var OrchestrationActions = &query.Entity{
 	Name: models.ObjectOrchestrationAction, Plural: "orchestration-actions", Table: "orchestration_actions", Prefix: "ORC", Row: new(models.OrchestrationAction),
 	Enums:     []query.Enumeration{query.Codes("trigger_point", models.Triggers)},
-	Relations: []query.Relative{query.One("action", models.ObjectAction), history.Relation(models.ObjectOrchestrationAction)},
+	Relations: []query.Relation{query.One("action", models.ObjectAction), history.Relation(models.ObjectOrchestrationAction)},
 	Hidden:    access.AdministratorsOnly,
 }
 
@@ -49,14 +49,14 @@ var OrchestrationActions = &query.Entity{
 var Rules = &query.Entity{
 	Name: models.ObjectRule, Plural: "rules", Table: "rules", Prefix: "RUL", Row: new(models.Rule),
 	Enums:     []query.Enumeration{query.Codes("trigger_point", models.Triggers)},
-	Relations: []query.Relative{query.One("action", models.ObjectAction), history.Relation(models.ObjectRule)},
+	Relations: []query.Relation{query.One("action", models.ObjectAction), history.Relation(models.ObjectRule)},
 	Hidden:    access.AdministratorsOnly,
 }
 
 // Applications is what can be asked of applications.
 var Applications = &query.Entity{
 	Name: models.ObjectApplication, Plural: "applications", Table: "applications", Prefix: "APP", Row: new(models.Application),
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("action", models.ObjectAction),
 		query.Many("os_builds", models.ObjectOSBuild, "{to}.id IN (SELECT l.os_build_id FROM application_os_builds l WHERE l.application_id = {from}.id)"),
 		history.Relation(models.ObjectApplication),

@@ -8,7 +8,7 @@ import (
 // Sessions is what can be asked of sessions.
 var Sessions = &query.Entity{
 	Name: "session", Plural: "sessions", Table: "sessions", Row: new(models.Session),
-	Relations: []query.Relative{query.One("user", models.ObjectUser)},
+	Relations: []query.Relation{query.One("user", models.ObjectUser)},
 }
 
 // APITokens is what can be asked of API tokens.
@@ -16,5 +16,5 @@ var APITokens = &query.Entity{
 	Name: "api-token", Plural: "api-tokens", Table: "api_tokens", Prefix: "TOK", Row: new(models.APIToken),
 	Enums:     []query.Enumeration{query.Codes("scope", models.TokenScopes)},
 	Days:      []string{"expires_on"},
-	Relations: []query.Relative{query.One("user", models.ObjectUser)},
+	Relations: []query.Relation{query.One("user", models.ObjectUser)},
 }

@@ -13,7 +13,7 @@ import (
 var Environments = &query.Entity{
 	Name: models.ObjectEnvironment, Plural: "environments", Table: "environments", Prefix: "ENV", Row: new(models.Environment),
 	Scopes: []query.Scope{{Rows: access.PlaceRows, Fields: []string{"datacenter", "cluster", "resource_pool", "datastore", "folder", "network"}}},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("group", models.ObjectGroup),
 		query.One("handler", models.ObjectHandler),
 		query.Many("groups", models.ObjectGroup, "{to}.id IN (SELECT l.group_id FROM environment_groups l WHERE l.environment_id = {from}.id)"),
@@ -33,7 +33,7 @@ var Environments = &query.Entity{
 var Handlers = &query.Entity{
 	Name: models.ObjectHandler, Plural: "resource-handlers", Table: "resource_handlers", Prefix: "RH", Row: new(models.ResourceHandler),
 	Enums: []query.Enumeration{query.Codes("kind", models.HandlerKinds)},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.Many("environments", models.ObjectEnvironment, "{to}.handler_id = {from}.id"),
 		history.Relation(models.ObjectHandler),
 	},
@@ -45,7 +45,7 @@ var Handlers = &query.Entity{
 // IPPools is what can be asked of IP pools.
 var IPPools = &query.Entity{
 	Name: models.ObjectIPPool, Plural: "ip-pools", Table: "ip_pools", Prefix: "IPP", Row: new(models.IPPool),
-	Relations: []query.Relative{query.One("handler", models.ObjectHandler)},
+	Relations: []query.Relation{query.One("handler", models.ObjectHandler)},
 	Hidden:    access.AdministratorsOnly,
 	Cache:     &query.CacheRule{Announced: true},
 }
@@ -68,7 +68,7 @@ var Sizes = &query.Entity{
 var Blueprints = &query.Entity{
 	Name: models.ObjectBlueprint, Plural: "blueprints", Table: "blueprints", Prefix: "BP", Row: new(models.Blueprint),
 	Enums: []query.Enumeration{query.Codes("state", models.BlueprintStates)},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("group", models.ObjectGroup),
 		query.Many("groups", models.ObjectGroup, "{to}.id IN (SELECT l.group_id FROM blueprint_groups l WHERE l.blueprint_id = {from}.id)"),
 		query.Many("services", models.ObjectService, "{to}.blueprint_id = {from}.id"),

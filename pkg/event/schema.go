@@ -9,7 +9,7 @@ import (
 var Events = &query.Entity{
 	Name: "event", Plural: "events", Table: "events", Row: new(models.Event),
 	Enums: []query.Enumeration{{Field: "type", Codes: typeNames()}},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("order", models.ObjectOrder),
 		query.One("actor", models.ObjectUser),
 	},

@@ -125,4 +125,4 @@ func TestEventsAreSeenWithTheirObject(t *testing.T) {
 }
 
 // orders stand for whatever has a history.
-var orders = &query.Entity{Plural: "orders", Relations: []query.Relative{history.Relation(models.ObjectOrder)}}
+var orders = &query.Entity{Plural: "orders", Relations: []query.Relation{history.Relation(models.ObjectOrder)}}

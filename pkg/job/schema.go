@@ -13,7 +13,7 @@ var Jobs = &query.Entity{
 		query.Codes("status", models.JobStatuses),
 		query.Codes("type", models.JobTypes),
 	},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("owner", models.ObjectUser),
 		query.One("group", models.ObjectGroup),
 		query.One("parent", models.ObjectJob),

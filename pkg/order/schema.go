@@ -10,7 +10,7 @@ import (
 var Orders = &query.Entity{
 	Name: models.ObjectOrder, Plural: "orders", Table: "orders", Prefix: "ORD", Row: new(models.Order),
 	Enums: []query.Enumeration{query.Codes("status", models.OrderStatuses)},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("group", models.ObjectGroup),
 		query.One("owner", models.ObjectUser),
 		query.One("approved_by", models.ObjectUser),

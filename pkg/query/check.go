@@ -10,7 +10,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Catalogue says which columns each table of the database has, and whether they
+// Catalogue lists which columns each table of the database has, and whether they
 // may be NULL.
 type Catalogue map[string]map[string]bool
 

@@ -20,7 +20,7 @@ import (
 // conditions given to Base qualify their columns with it.
 const Root = "t0"
 
-// Filter gives the condition of a query, the caller's visibility included, with
+// Filter returns the condition of a query, the caller's visibility included, with
 // the columns qualified by Root.
 func Filter(tx *store.Tx, e *Entity, a access.Actor, q Query) access.Where {
 	return newCompiler(tx, a).filter(e, q.Filter)
@@ -506,7 +506,7 @@ func (c *compiler) pattern(column, before, v, after string) access.Where {
 	return access.Where{SQL: column + " GLOB ?", Args: []any{b.String()}}
 }
 
-// casesOf gives all letters that are the same as r but for their case, r first.
+// casesOf returns all letters that are the same as r but for their case, r first.
 func casesOf(r rune) []rune {
 	cases := []rune{r}
 	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
@@ -634,7 +634,7 @@ type sortKey struct {
 	id   bool
 }
 
-// order gives the sort keys, ending with the id, and the joins that they need.
+// order returns the sort keys, ending with the id, and the joins that they need.
 func (c *compiler) order(keys []Key, flip bool) (list []sortKey, joins access.Where) {
 	type way struct {
 		from string

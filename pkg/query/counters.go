@@ -21,7 +21,7 @@ var countersOf = map[string]counters{
 	"servers": {"server_counts", []string{"environment_id", "group_id", "status"}},
 }
 
-// total gives an expression for the number of the rows that meet the condition and
+// total returns an expression for the number of the rows that meet the condition and
 // that the actor sees, and false when the counters do not know it: when it depends
 // on anything but their columns.
 func (k counters) total(e *Entity, a access.Actor, asked access.Where) (access.Where, bool) {

@@ -26,7 +26,7 @@ type Entity struct {
 	Days      []string      // text columns that hold days, YYYY-MM-DD
 	Internal  []string      // columns that nobody may ask by
 	Scopes    []Scope       // fields that not everybody who sees the row may ask by
-	Relations []Relative    // to other entities
+	Relations []Relation    // to other entities
 
 	// Small says that the table stays at a few thousand rows (groups, environments,
 	// handlers): a to-one relation into it is then resolved to ids first, which lets
@@ -62,8 +62,8 @@ type Scope struct {
 	Fields []string
 }
 
-// Relative is a relation of an entity to another one.
-type Relative struct {
+// Relation is a relation of an entity to another one.
+type Relation struct {
 	Name string // "owner"
 	To   string // name of the other entity, which another package may declare
 	Many bool
@@ -73,15 +73,15 @@ type Relative struct {
 }
 
 // One returns the relation to the row whose id the column {name}_id holds.
-func One(name, to string) Relative {
+func One(name, to string) Relation {
 	column := name + "_id"
-	return Relative{Name: name, To: to, Join: "{to}.id = {from}." + column, column: column}
+	return Relation{Name: name, To: to, Join: "{to}.id = {from}." + column, column: column}
 }
 
 // Many returns the relation to the rows that the join ties to a row: a condition over
 // the aliases {to} and {from}, which may hold a subselect.
-func Many(name, to, join string) Relative {
-	return Relative{Name: name, To: to, Many: true, Join: "(" + join + ")"}
+func Many(name, to, join string) Relation {
+	return Relation{Name: name, To: to, Many: true, Join: "(" + join + ")"}
 }
 
 // CacheRule says what the document of a row is made from, so that it can be known
@@ -100,8 +100,8 @@ type CacheRule struct {
 // Complete reports whether the announcements tell of every change of a document.
 func (r *CacheRule) Complete() bool { return r.Announced && len(r.Also) == 0 && r.Never == "" }
 
-// relative returns the relation of that name, nil for none.
-func (e *Entity) relative(name string) *Relative {
+// relation returns the relation of that name, nil for none.
+func (e *Entity) relation(name string) *Relation {
 	for i := range e.Relations {
 		if e.Relations[i].Name == name {
 			return &e.Relations[i]
@@ -116,7 +116,7 @@ func (e *Entity) HiddenFrom(a access.Actor) bool { return e.Hidden != nil && e.H
 // Related returns the option that narrows a list to the rows that a to-many relation
 // of the entity ties to the row with the id. It panics when there is no such relation.
 func Related(e *Entity, relation string, id models.ID) ListOption {
-	r := e.relative(relation)
+	r := e.relation(relation)
 	if r == nil || !r.Many {
 		panic(fmt.Sprintf("query: %s have no relation %s to many", e.Plural, relation))
 	}

@@ -58,7 +58,7 @@ func parseRef(name, plural, prefix, text string) (ref RefValue, reason string) {
 	return ref, fmt.Sprintf("%s is no id", quote(text))
 }
 
-// lastSegments gives the last segment of an href and the one before it, which
+// lastSegments returns the last segment of an href and the one before it, which
 // says what kind of thing it is.
 func lastSegments(href string) (last, before string) {
 	if i := strings.IndexAny(href, "?#"); i >= 0 {
@@ -117,7 +117,7 @@ func alphanumeric(s string) bool {
 	return s != ""
 }
 
-// Find gives the one row that the reference means, if the actor sees it. Absent,
+// Find returns the one row that the reference means, if the actor sees it. Absent,
 // hidden and malformed are the same NotFound.
 func Find[T any](tx *store.Tx, e *Entity, a access.Actor, ref string, opts ...ListOption) (*T, error) {
 	v, reason := parseRef(e.Name, e.Plural, e.Prefix, ref)
@@ -146,7 +146,7 @@ func FindRef[T any](tx *store.Tx, e *Entity, a access.Actor, ref RefValue, opts 
 	return rows[0], nil
 }
 
-// Load gives the visible ones among the rows with these ids, in one query, by
+// Load returns the visible ones among the rows with these ids, in one query, by
 // id: what a page's attributes over one relation need.
 func Load[T any](tx *store.Tx, e *Entity, a access.Actor, ids IDs, opts ...ListOption) (map[models.ID]*T, error) {
 	found := make(map[models.ID]*T, len(ids))
@@ -170,7 +170,7 @@ func Load[T any](tx *store.Tx, e *Entity, a access.Actor, ids IDs, opts ...ListO
 
 func notFound() error { return fault.NotFoundf("Not found.") }
 
-// Scalar gives the value of an SQL expression over Root for the one row that the
+// Scalar returns the value of an SQL expression over Root for the one row that the
 // reference means, if the actor sees it. The error is NotFound otherwise.
 func Scalar(tx *store.Tx, e *Entity, a access.Actor, ref RefValue, expression string) (string, error) {
 	if e.HiddenFrom(a) {

@@ -102,7 +102,7 @@ func (m *Model) fields(tx *store.Tx, s *Schema) error {
 
 // refers reports whether a to-one relation reads the column.
 func (e *Entity) refers(column string) bool {
-	return slices.ContainsFunc(e.Relations, func(r Relative) bool { return r.column == column })
+	return slices.ContainsFunc(e.Relations, func(r Relation) bool { return r.column == column })
 }
 
 // refine puts into the fields what the struct cannot say of them.

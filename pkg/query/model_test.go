@@ -19,12 +19,12 @@ func entities() (machines, people, places *query.Entity) {
 		Enums:     []query.Enumeration{query.Codes("status", models.ServerStatuses)},
 		Days:      []string{"expires_on"},
 		Internal:  []string{"backend_ref"},
-		Relations: []query.Relative{query.One("owner", "user"), query.One("environment", "environment")},
+		Relations: []query.Relation{query.One("owner", "user"), query.One("environment", "environment")},
 	}
 	people = &query.Entity{
 		Name: "user", Plural: "users", Table: "users", Prefix: "USR", Row: new(models.User),
 		Scopes:    []query.Scope{{Rows: access.EmailRows, Fields: []string{"email"}}},
-		Relations: []query.Relative{query.Many("servers", "server", "{to}.owner_id = {from}.id")},
+		Relations: []query.Relation{query.Many("servers", "server", "{to}.owner_id = {from}.id")},
 	}
 	places = &query.Entity{
 		Name: "environment", Plural: "environments", Table: "environments", Prefix: "ENV", Row: new(models.Environment), Small: true,

@@ -18,7 +18,7 @@ type ListOption func(*listOptions)
 type listOptions struct {
 	base    access.Where
 	columns []string
-	total   *int64
+	known   *int64 // the total
 	update  bool
 }
 
@@ -36,10 +36,9 @@ func Columns(columns ...string) ListOption {
 	return func(o *listOptions) { o.columns = append(o.columns, columns...) }
 }
 
-// Total says how many rows there are in all, to whoever keeps count: it is then
-// not counted.
+// Total spares the count: the caller knows how many rows there are in all.
 func Total(n int64) ListOption {
-	return func(o *listOptions) { o.total = &n }
+	return func(o *listOptions) { o.known = &n }
 }
 
 // ForUpdate locks the rows that are read until the transaction ends.
@@ -68,128 +67,191 @@ func (o *listOptions) lock(b *builder, tx *store.Tx) {
 	}
 }
 
-// List gives one page of the rows that the query asks for and the actor sees, in
+// List returns one page of the rows that the query asks for and the actor sees, in
 // its order and then by id, and how many there are on all pages. A cursor wins
 // over the page number, which then only is what the page is called.
 //
-// T is a gorm model of the schema's table, or a struct with a part of its
+// T is a gorm model of the entity's table, or a struct with a part of its
 // columns. Fields of columns that may be NULL are pointers or scanners.
 func List[T any](tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (Page[T], error) {
-	o := options(opts)
-	p := Page[T]{Number: max(q.Page, 1), Size: q.Size}
-	if p.Size < 1 {
-		p.Size = defaultSize
+	l, err := newListing(tx, e, a, q, opts)
+	p := Page[T]{Number: l.number, Size: l.size}
+	if err != nil {
+		return p, err
+	}
+	statement, counted := l.statement()
+	kinds := l.kinds
+	if counted {
+		kinds = append(slices.Clone(kinds), Int)
+	}
+	p.pool = poolOf[T]().Get().(*rowPool[T])
+	rows, values, err := scan[T](tx, statement, kinds, p.pool)
+	if err != nil {
+		return p, err
+	}
+	if counted {
+		l.takeTotal(values)
+	}
+	more := len(rows) > l.size
+	if more {
+		rows, values = rows[:l.size], values[:l.size]
+	}
+	if l.back {
+		slices.Reverse(rows)
+		slices.Reverse(values)
+	}
+	p.Rows = rows
+	p.Next, p.Prev = l.cursors(values, more)
+	p.Total, err = l.total(len(rows), more)
+	return p, err
+}
+
+// listing is a list on its way into a statement.
+type listing struct {
+	tx     *store.Tx
+	entity *Entity
+	actor  access.Actor
+	query  Query
+	listOptions
+	compiler *compiler
+
+	number, size int
+	where        access.Where // what is asked for, as far as the actor sees it
+	counter      access.Where // the number of rows, where the database keeps it
+	counts       bool         // whether it does
+
+	keys   []sortKey
+	kinds  []Kind // of the keys
+	joins  access.Where
+	cursor []keyValue // nil: the page number counts
+	back   bool       // the page ends at the cursor
+	offset int
+}
+
+// newListing compiles the conditions and the order of a list.
+func newListing(tx *store.Tx, e *Entity, a access.Actor, q Query, opts []ListOption) (listing, error) {
+	l := listing{tx: tx, entity: e, actor: a, query: q, listOptions: options(opts), number: max(q.Page, 1), size: q.Size}
+	if l.size < 1 {
+		l.size = defaultSize
 	}
 	c := newCompiler(tx, a)
+	l.compiler = c
 	if c.postgres {
 		c.resolve = &resolver{tx: tx}
 	}
 	visible, asked := c.visible(e, Root), access.None
 	if !isNone(visible) {
-		asked = access.And(o.base, c.all(Root, pendings(q.Filter)))
+		asked = access.And(l.base, c.all(Root, pendings(q.Filter)))
 	}
-	where := access.And(asked, visible)
+	l.where = access.And(asked, visible)
 	if c.resolve != nil && c.resolve.err != nil {
-		return p, c.resolve.err
+		return l, c.resolve.err
 	}
-	total, counts := countersOf[e.Table].total(e, a, asked)
+	l.counter, l.counts = countersOf[e.Table].total(e, a, asked)
+	if err := l.readCursor(); err != nil {
+		return l, err
+	}
+	l.keys, l.joins = c.order(q.Order, l.back)
+	l.kinds = make([]Kind, len(l.keys))
+	for i, k := range l.keys {
+		l.kinds[i] = k.kind
+	}
+	return l, nil
+}
 
-	var cursor []keyValue
-	name, text, back := "after", q.After, false
+// readCursor reads where the page begins or ends.
+func (l *listing) readCursor() error {
+	q := &l.query
+	name, text := "after", q.After
 	if text == "" && q.Before != "" {
-		name, text, back = "before", q.Before, true
+		name, text, l.back = "before", q.Before, true
 	}
-	if text != "" {
-		var err error
-		if cursor, err = decodeCursor(name, text, q.name(e), a, q); err != nil {
-			return p, err
-		}
+	if text == "" {
+		l.offset = (l.number - 1) * l.size
+		return nil
 	}
-	offset := 0
-	if cursor == nil {
-		offset = (p.Number - 1) * p.Size
-	}
+	var err error
+	l.cursor, err = decodeCursor(name, text, q.name(l.entity), l.actor, *q)
+	return err
+}
 
-	keys, joins := c.order(q.Order, back)
-	kinds := make([]Kind, len(keys))
-	for i, k := range keys {
-		kinds[i] = k.kind
+// statement returns the statement for the rows of the page and for one more, which
+// tells whether the list goes on. Counted reports whether the total is a column behind
+// the keys.
+func (l *listing) statement() (b builder, counted bool) {
+	c, where, limit := l.compiler, l.where, l.size+1
+	if l.cursor != nil {
+		where = access.And(c.keyset(l.keys, l.cursor), where)
 	}
-	after := access.All
-	if cursor != nil {
-		after = c.keyset(keys, cursor)
+	if n := c.narrow; n != nil && len(n.ids) > 1 && len(l.keys) == 1 && !l.update {
+		along := l.totalAlong(n)
+		c.picked(&b, l.entity, &l.listOptions, l.keys, where, limit, l.offset, along)
+		return b, !along.IsAll()
 	}
-	limit := p.Size + 1 // one more, to know whether it goes on
-	var b builder
-	counted := false
-	if n := c.narrow; n != nil && len(n.ids) > 1 && len(keys) == 1 && !o.update {
-		// The total comes along where that is next to no work.
-		along := access.All
-		switch {
-		case o.total != nil:
-		case counts && a.SeesAll():
-			along = total
-		case where.SQL == n.where().SQL:
-			along = access.Where{SQL: fmt.Sprintf("(SELECT count(*) FROM %s %s WHERE %s)", e.Table, Root, n.where().SQL)}
-		}
-		counted = !along.IsAll()
-		c.picked(&b, e, &o, keys, access.And(after, where), limit, offset, along)
-	} else {
-		c.selected(&b, e, &o, keys, access.All, joins, access.And(after, where))
-		c.orderBy(&b, keys)
-		b.text(fmt.Sprintf(" LIMIT %d", limit))
-		if offset > 0 {
-			b.text(" OFFSET ?")
-			b.args = append(b.args, offset)
-		}
-		o.lock(&b, tx)
+	c.selected(&b, l.entity, &l.listOptions, l.keys, access.All, l.joins, where)
+	c.orderBy(&b, l.keys)
+	b.text(fmt.Sprintf(" LIMIT %d", limit))
+	if l.offset > 0 {
+		b.text(" OFFSET ?")
+		b.args = append(b.args, l.offset)
 	}
-	p.room = poolOf[T]().Get().(*rowPool[T])
-	columns := kinds
-	if counted {
-		columns = append(slices.Clone(kinds), Int)
-	}
-	rows, values, err := scan[T](tx, b, columns, p.room)
-	if err != nil {
-		return p, err
-	}
-	if counted && len(rows) > 0 {
-		n := values[0][len(kinds)].num
-		o.total = &n
-		for i := range values {
-			values[i] = values[i][:len(kinds)]
-		}
-	}
-	more := len(rows) > p.Size
-	if more {
-		rows, values = rows[:p.Size], values[:p.Size]
-	}
-	if back {
-		slices.Reverse(rows)
-		slices.Reverse(values)
-	}
-	p.Rows = rows
-	if n := len(rows); n > 0 {
-		stamp := stampOf(q.name(e), q)
-		if more || back {
-			p.Next = encodeCursor(stamp, kinds, values[n-1])
-		}
-		if back && more || !back && (cursor != nil || p.Number > 1) {
-			p.Prev = encodeCursor(stamp, kinds, values[0])
-		}
-	}
+	l.lock(&b, l.tx)
+	return b, false
+}
 
+// totalAlong returns an expression for the total, where that is next to no work, and
+// access.All otherwise.
+func (l *listing) totalAlong(n *narrow) access.Where {
 	switch {
-	case o.total != nil:
-		p.Total = *o.total
-	case cursor == nil && !more && (len(rows) > 0 || offset == 0):
-		p.Total = int64(offset + len(rows)) // the list ends here
-	case counts:
-		p.Total, err = number(tx, access.Where{SQL: "SELECT " + total.SQL, Args: total.Args})
-	default:
-		p.Total, err = count(tx, e, where)
+	case l.known != nil:
+	case l.counts && l.actor.SeesAll():
+		return l.counter
+	case l.where.SQL == n.where().SQL:
+		return access.Where{SQL: fmt.Sprintf("(SELECT count(*) FROM %s %s WHERE %s)", l.entity.Table, Root, n.where().SQL)}
 	}
-	return p, err
+	return access.All
+}
+
+// takeTotal takes the total out of the values that were read.
+func (l *listing) takeTotal(values [][]keyValue) {
+	keys := len(l.keys)
+	for i := range values {
+		if i == 0 {
+			n := values[0][keys].num
+			l.known = &n
+		}
+		values[i] = values[i][:keys]
+	}
+}
+
+// cursors returns the cursors of the pages after and before the one with these values,
+// "" where there is none.
+func (l *listing) cursors(values [][]keyValue, more bool) (next, prev string) {
+	n := len(values)
+	if n == 0 {
+		return "", ""
+	}
+	stamp := stampOf(l.query.name(l.entity), l.query)
+	if more || l.back {
+		next = encodeCursor(stamp, l.kinds, values[n-1])
+	}
+	if l.back && more || !l.back && (l.cursor != nil || l.number > 1) {
+		prev = encodeCursor(stamp, l.kinds, values[0])
+	}
+	return next, prev
+}
+
+// total returns how many rows there are on all pages, given how many are on this one.
+func (l *listing) total(rows int, more bool) (int64, error) {
+	switch {
+	case l.known != nil:
+		return *l.known, nil
+	case l.cursor == nil && !more && (rows > 0 || l.offset == 0):
+		return int64(l.offset + rows), nil // the list ends here
+	case l.counts:
+		return number(l.tx, access.Where{SQL: "SELECT " + l.counter.SQL, Args: l.counter.Args})
+	}
+	return count(l.tx, l.entity, l.where)
 }
 
 // selected is the statement up to its order.
@@ -244,7 +306,7 @@ func (c *compiler) picked(b *builder, e *Entity, o *listOptions, keys []sortKey,
 	}
 }
 
-// Count tells how many rows the query asks for and the actor sees.
+// Count returns how many rows the query asks for and the actor sees.
 func Count(tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (int64, error) {
 	o := options(opts)
 	return count(tx, e, access.And(o.base, newCompiler(tx, a).filter(e, q.Filter)))

@@ -84,7 +84,7 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 			}
 		}
 	}
-	q.LinkParams = kept(given)
+	q.LinkParams = linkParams(given)
 	return q, nil
 }
 
@@ -261,7 +261,7 @@ func pathOf(path string) (segments []string, reason string) {
 	return segments, ""
 }
 
-// fold gives a name in the form of the declarations.
+// fold returns a name in the form of the declarations.
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
 
 // resolved is what a path of a filter means.
@@ -499,9 +499,9 @@ func unsortable(s *Schema, a access.Actor, name string) *unresolved {
 	return &unresolved{fmt.Sprintf("%s cannot be ordered by %s", s.Plural, quote(name)), detail}
 }
 
-// kept encodes what the links to other pages keep, but for the size of the pages,
+// linkParams encodes what the links to other pages keep, but for the size of the pages,
 // which they write as it is and not as it was asked for.
-func kept(given map[string]string) string {
+func linkParams(given map[string]string) string {
 	var b strings.Builder
 	for _, name := range []string{"filter", "attributes", "order"} {
 		value, ok := given[name]

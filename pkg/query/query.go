@@ -47,7 +47,7 @@ var (
 	allLookups  = []Lookup{Exact, IExact, Contains, IContains, StartsWith, IStartsWith, EndsWith, IEndsWith, In, Gt, Gte, Lt, Lte, Range, IsNull, OnDate, Year, Month, Day}
 )
 
-// Lookups gives the lookups that fit the field, exact first.
+// Lookups returns the lookups that fit the field, exact first.
 func (f *Field) Lookups() []Lookup {
 	if f.isID() {
 		return idLookups
@@ -89,12 +89,12 @@ func (t *Term) byNumber() bool {
 // ownID is the id as the last key of every order.
 var ownID = &Field{Name: idName, Column: "id", Kind: Ref, Sort: true}
 
-// ID gives the field that every schema has without declaring it.
+// ID returns the field that every schema has without declaring it.
 func (s *Schema) ID() *Field {
 	return &Field{Name: idName, Column: "id", Kind: Ref, Target: s, Sort: true}
 }
 
-// Field gives the field as the actor knows it: nil when it is not declared, and
+// Field returns the field as the actor knows it: nil when it is not declared, and
 // also when it is declared and none of the actor's business.
 func (s *Schema) Field(name string, a access.Actor) *Field {
 	if name == idName {
@@ -113,7 +113,7 @@ func (s *Schema) Field(name string, a access.Actor) *Field {
 	return nil
 }
 
-// Hop gives the relation as the actor knows it, nil when there is none.
+// Hop returns the relation as the actor knows it, nil when there is none.
 func (s *Schema) Hop(name string, a access.Actor) *Hop {
 	for i := range s.Hops {
 		if h := &s.Hops[i]; h.Name == name && !h.Target.HiddenFrom(a) {
@@ -123,7 +123,7 @@ func (s *Schema) Hop(name string, a access.Actor) *Hop {
 	return nil
 }
 
-// Known gives the fields, id first, and the relations that the actor knows, for
+// Known returns the fields, id first, and the relations that the actor knows, for
 // documents and forms that say what can be asked.
 func (s *Schema) Known(a access.Actor) ([]*Field, []*Hop) {
 	fields := []*Field{s.ID()}

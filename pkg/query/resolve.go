@@ -22,7 +22,7 @@ type resolver struct {
 	err error
 }
 
-// ids gives the ids of the rows that meet the terms, when they are few. sub is the
+// ids returns the ids of the rows that meet the terms, when they are few. sub is the
 // subselect that asks for the same.
 func (r *resolver) ids(a access.Actor, s *Schema, terms []pending, sub access.Where) (ids []models.ID, few bool) {
 	if r.err != nil {

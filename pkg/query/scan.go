@@ -19,7 +19,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Read gives rows by a condition that is not a caller's, in an order and up to a
+// Read returns rows by a condition that is not a caller's, in an order and up to a
 // limit: what FROM says is part of it, and so are columns, their prefix included.
 func Read[T any](tx *store.Tx, columns []string, from string, w access.Where, order string, limit int) ([]*T, error) {
 	var b builder
@@ -52,8 +52,8 @@ func ByIDs(tx *store.Tx, column string, ids []models.ID) access.Where {
 // scan reads rows: columns into the fields of T, and behind them the key columns,
 // which T does not have. It does by itself what gorm and database/sql would do
 // with several allocations and conversions for each value: a page of a hundred
-// rows is mostly this. Rows come out of the room, nil for none, as long as there
-// is some.
+// rows is mostly this. Rows come out of the pool as long as there are some; a nil pool
+// has none.
 func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *rowPool[T]) (list []*T, keys [][]keyValue, err error) {
 	rows, err := tx.Raw(b.sql.String(), b.args...).Rows()
 	if err != nil {
@@ -106,22 +106,22 @@ func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *rowPool[T]) (list []*
 	return list, keys, store.Fault(rows.Err())
 }
 
-// rowPool is where the rows of a page are kept. It goes from one list to the next,
-// since pages of rows are most of the garbage that lists would make.
+// rowPool holds the rows of a page. It is used by one list after the other, since
+// pages of rows are most of the garbage that lists would make.
 type rowPool[T any] struct {
 	rows [defaultMax + 1]T
 	used int
 }
 
-// rooms are those that nobody uses, by row type.
-var rooms sync.Map // reflect.Type -> *sync.Pool
+// rowPools are the unused ones, by row type.
+var rowPools sync.Map // reflect.Type -> *sync.Pool
 
 func poolOf[T any]() *sync.Pool {
 	t := reflect.TypeFor[T]()
-	if p, ok := rooms.Load(t); ok {
+	if p, ok := rowPools.Load(t); ok {
 		return p.(*sync.Pool)
 	}
-	p, _ := rooms.LoadOrStore(t, &sync.Pool{New: func() any { return new(rowPool[T]) }})
+	p, _ := rowPools.LoadOrStore(t, &sync.Pool{New: func() any { return new(rowPool[T]) }})
 	return p.(*sync.Pool)
 }
 
@@ -133,7 +133,7 @@ func (r *rowPool[T]) next() *T {
 	return &r.rows[r.used-1]
 }
 
-// release empties the room for the next list.
+// release empties the pool for the next list.
 func (r *rowPool[T]) release() {
 	clear(r.rows[:r.used])
 	r.used = 0
@@ -147,7 +147,7 @@ type column struct {
 	into  into
 }
 
-// into says how a value gets into its field.
+// into is how a value gets into its field.
 type into int
 
 const (
@@ -246,7 +246,7 @@ type plan struct {
 // same columns. What callers can ask for has no end, so no more than one is kept.
 var plans sync.Map // reflect.Type -> *plan
 
-// columnsOf gives where each column goes.
+// columnsOf returns where each column goes.
 func columnsOf[T any](tx *store.Tx, names []string) ([]column, error) {
 	t := reflect.TypeFor[T]()
 	if p, ok := plans.Load(t); ok && slices.Equal(p.(*plan).names, names) {

@@ -77,23 +77,23 @@ type Schema struct {
 	Names func(ctx context.Context, a access.Actor, visit func(id models.ID, name string)) error
 }
 
-// Page is what List gives: the rows of one page and how many there are in all.
+// Page is what List returns: the rows of one page and how many there are in all.
 type Page[T any] struct {
 	Rows         []*T
 	Total        int64
 	Number, Size int    // 1-based page number and its size
 	Next, Prev   string // cursors for the pages around it; "" where there is none
 
-	room *rowPool[T]
+	pool *rowPool[T]
 }
 
-// Release gives the rows back, to be overwritten by those of another list. Whoever
-// keeps rows does not call it; whoever has only shown them may.
+// Release returns the rows to the pool, to be overwritten by those of another list.
+// Callers that keep rows do not call it.
 func (p *Page[T]) Release() {
-	if p.room != nil {
-		p.room.release()
+	if p.pool != nil {
+		p.pool.release()
 	}
-	p.Rows, p.room = nil, nil
+	p.Rows, p.pool = nil, nil
 }
 
 // IDs is the common case of looking rows up by id.

@@ -43,7 +43,7 @@ func typedTerm(text string) Typed {
 // list reports whether commas separate values of the term, and are not part of one.
 func (t *Typed) list() bool { return t.Lookup == In || t.Lookup == Range }
 
-// String gives the term as filter takes it.
+// String returns the term as filter takes it.
 func (t Typed) String() string {
 	key := t.Path
 	if t.Lookup != Exact && t.Lookup != "" {

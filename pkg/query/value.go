@@ -216,7 +216,7 @@ func (v *Value) parseDate(text string) (reason, detail string) {
 	return "", ""
 }
 
-// validText says whether both databases can take the text: PostgreSQL refuses
+// validText reports whether both databases can take the text: PostgreSQL refuses
 // NUL and what is not UTF-8, and SQLite's functions stop at NUL.
 func validText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 

@@ -10,7 +10,7 @@ import (
 var Quotas = &query.Entity{
 	Name: models.ObjectQuota, Plural: "quotas", Table: "quotas", Prefix: "QUO", Row: new(models.Quota),
 	Enums: []query.Enumeration{query.Codes("kind", models.QuotaKinds)},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("group", models.ObjectGroup),
 		query.One("environment", models.ObjectEnvironment),
 		history.Relation(models.ObjectQuota),

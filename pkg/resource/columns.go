@@ -30,7 +30,7 @@ func (d *Def) heads(name string) bool {
 	return d.listed(name) || d.Attribute(access.System("check"), strings.Split(strings.ReplaceAll(name, "_", "-"), "."))
 }
 
-// ShownTo gives the attributes that a person's table has, of those that the actor may
+// ShownTo returns the attributes that a person's table has, of those that the actor may
 // ask for.
 func (d *Def) ShownTo(a access.Actor) []query.Attribute {
 	list := make([]query.Attribute, 0, len(d.Shown))
@@ -42,7 +42,7 @@ func (d *Def) ShownTo(a access.Actor) []query.Attribute {
 	return list
 }
 
-// Field gives the declaration of a member by its name in documents, nil when there
+// Field returns the declaration of a member by its name in documents, nil when there
 // is none that documents show.
 func (d *Def) Field(name string) *FieldDef {
 	for _, f := range d.Fields {
@@ -53,10 +53,10 @@ func (d *Def) Field(name string) *FieldDef {
 	return nil
 }
 
-// Relation gives the declaration of a relation by its name, nil when there is none.
+// Relation returns the declaration of a relation by its name, nil when there is none.
 func (d *Def) Relation(rel string) *RelationDef { return d.relation(rel) }
 
-// Explains gives the documentation of what a body may hold by its name, "" for what
+// Explains returns the documentation of what a body may hold by its name, "" for what
 // is not declared.
 func (d *Def) Explains(name string) string {
 	for _, f := range d.Fields {

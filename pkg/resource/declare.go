@@ -3,6 +3,15 @@
 // representation, filters, attributes, request bodies and the start-up check all
 // come from it. A declaration never queries: what it shows is in the row, or is
 // fetched here, once per page and relation.
+//
+// A GET of a collection reaches its SQL in five steps:
+//
+//  1. handlers/halserver/routes.go serves the path of the declaration by Server.Page,
+//  2. which parses the query string by Def.Schema and calls Def.List.
+//  3. Def.List is the List of the declaration, such as server.Service.List in
+//     handlers/v2/servers.go.
+//  4. The service calls query.List with its entity.
+//  5. query.List compiles the statement: see listing.statement.
 package resource
 
 import (
@@ -182,7 +191,7 @@ func (f Field[T]) OnDemand() Field[T] { f.demand = true; return f }
 // OmitEmpty leaves the field out when it is null.
 func (f Field[T]) OmitEmpty() Field[T] { f.omit = true; return f }
 
-// Filled says that the value is not in the row's columns: lists that are asked for it
+// Filled declares that the value is not in the row's columns: lists that are asked for it
 // call the resource's Fill.
 func (f Field[T]) Filled() Field[T] { f.filled = true; return f }
 
@@ -192,11 +201,11 @@ func (f Field[T]) Only(s hal.Shapes) Field[T] { f.only = s; return f }
 // Required makes a create without the field fail.
 func (f Field[T]) Required() Field[T] { f.required = true; return f }
 
-// Default says what the field is when a body says null, or replaces the row and
+// Default sets what the field is when a body says null, or replaces the row and
 // does not mention it: the text of a value, as a body would have it.
 func (f Field[T]) Default(text string) Field[T] { f.fallback = text; return f }
 
-// Scaled says that the column holds value × scale, as money and memory do.
+// Scaled declares that the column holds value × scale, as money and memory do.
 func (f Field[T]) Scaled(scale int64) Field[T] { f.scale = scale; return f }
 
 // Codes gives an enum further spellings (lower case) that filters accept.
@@ -207,7 +216,7 @@ func (f Field[T]) Codes(codes map[string]string) Field[T] { f.codes = codes; ret
 func (f Field[T]) SeenBy(see func(access.Actor, *T) bool) Field[T] { f.see = see; return f }
 
 // Set makes the field editable: read takes the value out of the body, complaining
-// where it is wrong, and gives what then changes the row.
+// where it is wrong, and returns what then changes the row.
 func (f Field[T]) Set(read func(n *jsonbody.Value, r *Refs) func(*T)) Field[T] {
 	f.set = read
 	return f

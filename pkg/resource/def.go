@@ -72,7 +72,7 @@ type Def struct {
 	titleFrom  []string
 	fill       func(ctx context.Context, rows []any) error
 	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
-	tied       func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
+	linked     func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
 // WriteFunc changes a row as a body says, and gives it as it is then.
@@ -252,7 +252,7 @@ func Define[T any](r Resource[T]) *Def {
 	if r.Fill != nil {
 		d.fill = fillAny(r.Fill)
 	}
-	d.tied = func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
+	d.linked = func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error) {
 		rows, from, err := query.LoadRelated[T](tx, of, h, a, ids, columns, most)
 		if err != nil {
 			return nil, nil, err
@@ -270,8 +270,18 @@ func Define[T any](r Resource[T]) *Def {
 		}
 		return row, nil
 	}
-	d.List = func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error) {
-		p, err := r.List(ctx, a, q, opts...)
+	d.List = listAny(r.List)
+	defineWrites(d, r)
+	defineForms(d, r)
+	defineBundle(d, r)
+	defineDisplay(d, r)
+	return d
+}
+
+// listAny returns the service's list with its row type forgotten.
+func listAny[T any](list func(context.Context, access.Actor, query.Query, ...query.ListOption) (query.Page[T], error)) func(context.Context, access.Actor, query.Query, ...query.ListOption) (Rows, error) {
+	return func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error) {
+		p, err := list(ctx, a, q, opts...)
 		if err != nil {
 			return Rows{}, err
 		}
@@ -281,11 +291,6 @@ func Define[T any](r Resource[T]) *Def {
 		}
 		return out, nil
 	}
-	defineWrites(d, r)
-	defineForms(d, r)
-	defineBundle(d, r)
-	defineDisplay(d, r)
-	return d
 }
 
 func fillAny[T any](fill func(ctx context.Context, rows []*T) error) func(ctx context.Context, rows []any) error {
@@ -407,7 +412,7 @@ func guarded[T any](can func(a access.Actor, row *T) error) func(a access.Actor,
 	}
 }
 
-// first gives the error, or that of what comes after it.
+// first returns the error, or that of what comes after it.
 func first(err error, then func() error) error {
 	if err != nil {
 		return err
@@ -507,7 +512,7 @@ func effect[T any](o Result[T], err error) (AnyResult, error) {
 // than the id.
 func (d *Def) TitleAt(id models.ID) string { return d.titleAt(id) }
 
-// Href gives the canonical URL of a row.
+// Href returns the canonical URL of a row.
 func (d *Def) Href(id models.ID) string {
 	b := strconv.AppendInt(append(make([]byte, 0, 64), d.path...), int64(id), 10)
 	if d.Slash {
@@ -520,13 +525,13 @@ func (d *Def) Href(id models.ID) string {
 // not linked.
 func (d *Def) Hidden(a access.Actor) bool { return d.Entity.HiddenFrom(a) }
 
-// Path gives the canonical URL of the collection.
+// Path returns the canonical URL of the collection.
 func (d *Def) Path() string { return d.path }
 
-// RowKey gives the ids of a row.
+// RowKey returns the ids of a row.
 func (d *Def) RowKey(row any) *models.Row { return d.key(row) }
 
-// TitleOf gives what a row is called.
+// TitleOf returns what a row is called.
 func (d *Def) TitleOf(row any) string { return d.title(row) }
 
 func (d *Def) editable() []string {
@@ -563,7 +568,7 @@ func (d *Def) relation(rel string) *RelationDef {
 	return nil
 }
 
-// ActionsOn gives all actions that there are on rows of the resource: the declared
+// ActionsOn returns all actions that there are on rows of the resource: the declared
 // ones, and then those that administrators have defined. Which of them the caller
 // may run on a certain row is for their Can to say.
 func (d *Def) ActionsOn(ctx context.Context) ([]*ActionDef, error) {

@@ -30,7 +30,7 @@ func MemoryJSON() schema.Object { return schema.Like(memoryPattern) }
 // DiskJSON is what an amount of disk space looks like inside of other values.
 func DiskJSON() schema.Object { return schema.Like(diskPattern) }
 
-// Typed says what the JSON of the field is like, where its constructor cannot know.
+// Typed declares what the JSON of the field is like, where its constructor cannot know.
 func (f Field[T]) Typed(json schema.Object) Field[T] { f.json = json; return f }
 
 // Results are what an operation can lead to. Nil is the row as it is then.
@@ -94,7 +94,7 @@ func (r Results) Or(other Lead) Results {
 	return r
 }
 
-// Presence says whether a document has a member.
+// Presence reports whether a document has a member.
 type Presence uint8
 
 // The presences.
@@ -104,7 +104,7 @@ const (
 	Always
 )
 
-// InItem says whether the item's own document has the field.
+// InItem reports whether the item's own document has the field.
 func (f *FieldDef) InItem() Presence {
 	switch {
 	case f.hidden || f.listOnly || f.only != 0 && f.only&hal.InHAL == 0:
@@ -115,7 +115,7 @@ func (f *FieldDef) InItem() Presence {
 	return Always
 }
 
-// InEntry says whether the short document of lists has the field.
+// InEntry reports whether the short document of lists has the field.
 func (f *FieldDef) InEntry() Presence {
 	switch {
 	case f.hidden || f.fetch != nil:
@@ -147,7 +147,7 @@ func (f *FieldDef) Limited() bool { return f.see != nil }
 // Default is what a body that does not say it means, "" for the kind's own.
 func (f *FieldDef) Default() string { return f.fallback }
 
-// Filter gives what filters and order= know of the field, nil when it is nothing.
+// Filter returns what filters and order= know of the field, nil when it is nothing.
 func (d *Def) Filter(f *FieldDef) *query.Field {
 	if f.Name == "id" {
 		return d.Schema.ID()

@@ -234,7 +234,7 @@ func (n *naming) link(v hal.Value) hal.Value {
 	return v
 }
 
-// rowAt gives the resource and the id that an address is of, nil when it is none.
+// rowAt returns the resource and the id that an address is of, nil when it is none.
 func (r *Registry) rowAt(href string) (*Def, models.ID) {
 	below, ok := strings.CutPrefix(href, r.base+"/")
 	if !ok {

@@ -50,7 +50,7 @@ func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
 	return list, nil
 }
 
-// Embeddable gives the rels that the caller can have embedded, in their order.
+// Embeddable returns the rels that the caller can have embedded, in their order.
 func (d *Def) Embeddable(a access.Actor) []string {
 	var names []string
 	for _, r := range d.Relations {
@@ -65,7 +65,7 @@ func (rel *RelationDef) embeddable(a access.Actor) bool {
 	return rel.target != nil && !rel.hidden && !rel.target.Hidden(a)
 }
 
-// Columns gives the columns that the rows need for it.
+// Columns returns the columns that the rows need for it.
 func (e Embed) Columns() []string {
 	var columns []string
 	for _, rel := range e {
@@ -103,7 +103,7 @@ func (r *Registry) Embed(ctx context.Context, a access.Actor, d *Def, e Embed, r
 	return nil
 }
 
-// embedded gives the short documents that a relation leads to, by the row's id.
+// embedded returns the short documents that a relation leads to, by the row's id.
 func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *RelationDef, rows []any) (map[models.ID][]hal.Document, error) {
 	t, tx := rel.target, r.store.Read(ctx)
 	columns := slices.Compact(slices.Sorted(slices.Values(t.Columns(query.Query{}))))
@@ -114,7 +114,7 @@ func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *Re
 			ids[i] = d.key(row).ID
 		}
 		slices.Sort(ids)
-		targets, from, err := t.tied(tx, d.Entity, rel.own, a, slices.Compact(ids), columns, embedLimit)
+		targets, from, err := t.linked(tx, d.Entity, rel.own, a, slices.Compact(ids), columns, embedLimit)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *Re
 	return found, nil
 }
 
-// short gives a row's document in the form that lists have.
+// short returns a row's document in the form that lists have.
 func (d *Def) short(a access.Actor, row any) hal.Document {
 	doc := hal.Document{Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: d.Href(d.key(row).ID), Title: d.title(row)}}}}}
 	for _, f := range d.Fields {

@@ -40,7 +40,7 @@ func defineForms[T any](d *Def, r Resource[T]) {
 	}
 }
 
-// NewTemplates gives what the actor may do with the collection: create a row. The
+// NewTemplates returns what the actor may do with the collection: create a row. The
 // template has no key, which makes it the default one.
 func (r *Registry) NewTemplates(ctx context.Context, a access.Actor, d *Def) ([]hal.Template, error) {
 	if d.Create == nil || d.CanCreate != nil && d.CanCreate(a) != nil {
@@ -59,7 +59,7 @@ func (r *Registry) NewTemplates(ctx context.Context, a access.Actor, d *Def) ([]
 	return []hal.Template{t}, nil
 }
 
-// ItemTemplates gives what the actor may do with a row now: change it, which is the
+// ItemTemplates returns what the actor may do with a row now: change it, which is the
 // default template, delete it, and each action under its relation.
 func (r *Registry) ItemTemplates(ctx context.Context, a access.Actor, d *Def, row any) ([]hal.Template, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
@@ -99,7 +99,7 @@ func (r *Registry) ItemTemplates(ctx context.Context, a access.Actor, d *Def, ro
 	return list, nil
 }
 
-// BatchTemplates gives the actions on the collection that the actor may run.
+// BatchTemplates returns the actions on the collection that the actor may run.
 func (d *Def) BatchTemplates(a access.Actor) []hal.Template {
 	var list []hal.Template
 	for _, b := range d.Batch {
@@ -110,10 +110,10 @@ func (d *Def) BatchTemplates(a access.Actor) []hal.Template {
 	return list
 }
 
-// noun gives the name of one row, for titles.
+// noun returns the name of one row, for titles.
 func (d *Def) noun() string { return strings.ReplaceAll(d.Name, "-", " ") }
 
-// properties gives what the fields and relations of a row ask, with what they hold.
+// properties returns what the fields and relations of a row ask, with what they hold.
 func (r *Registry) properties(ctx context.Context, a access.Actor, d *Def, row any, create bool) ([]hal.TemplateProperty, error) {
 	var props []hal.TemplateProperty
 	for _, f := range d.Fields {
@@ -168,7 +168,7 @@ func (r *Registry) fieldProperty(f *FieldDef, row any, create bool) hal.Template
 	return p
 }
 
-// entered gives a value as a form holds it.
+// entered returns a value as a form holds it.
 func entered(in *Input, v hal.Value) (text string, selected []string) {
 	switch {
 	case v.Kind() == hal.KindNull:

@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// Input says what may be entered for a field. What a form asks, what a body is
+// Input describes what may be entered for a field. What a form asks, what a body is
 // held to and what the documentation says come from here.
 type Input struct {
 	Type      string   // of an HTML input: text, number, email, password, date …
@@ -70,7 +70,7 @@ func (f Field[T]) Begin(text string) Field[T] { f.input.Begin = text; return f }
 // other members.
 func (f Field[T]) Asked() Field[T] { f.input.Asked = true; return f }
 
-// Nested says that the value is an array or an object, shown as an example. Forms
+// Nested declares that the value is an array or an object, shown as an example. Forms
 // send it as a text that holds JSON.
 func (f Field[T]) Nested(example string) Field[T] {
 	f.input.Nested, f.input.Type, f.input.Example = true, "textarea", example
@@ -163,7 +163,7 @@ func whole(pattern string) string {
 // script are the parts of Go's regular expressions that JavaScript's do not have.
 var script = []string{"(?", `\A`, `\z`, `\Q`, `\p`, `\P`, "[[:", `\C`}
 
-// Browsers gives a regular expression the way the pattern of an HTML input has it,
+// Browsers returns a regular expression the way the pattern of an HTML input has it,
 // anchored at both ends; "" when there is no saying it in JavaScript.
 func Browsers(pattern string) string {
 	plain := strings.ReplaceAll(pattern, "(?:", "(")

@@ -21,7 +21,7 @@ import (
 // grow beyond it has a sub-collection with pages.
 const relatedLimit = 1000
 
-// Registry holds the declarations of one face, tied to each other.
+// Registry holds the declarations of one face, with their relations resolved.
 type Registry struct {
 	base  string
 	store *store.Store
@@ -31,7 +31,7 @@ type Registry struct {
 	byKey map[string]*Def
 }
 
-// NewRegistry ties declarations together and checks them. The base is the path
+// NewRegistry resolves the relations between declarations and checks them. The base is the path
 // that all hrefs begin with, such as "/api/v2". A bad declaration is an error
 // here, before the first request.
 func NewRegistry(base string, s *store.Store, m *query.Model, dir *refdata.Cache, defs ...*Def) (*Registry, error) {
@@ -78,7 +78,7 @@ func (r *Registry) translate() error {
 		}
 		for _, rel := range d.Relations {
 			if rel.target != nil {
-				rel.tie(r.model.Hop(d.Entity, rel.Of))
+				rel.prepare(r.model.Hop(d.Entity, rel.Of))
 			}
 		}
 		for _, s := range d.Subs {
@@ -90,8 +90,8 @@ func (r *Registry) translate() error {
 	return r.model.Check(schemas)
 }
 
-// tie prepares the conditions of the relation.
-func (rel *RelationDef) tie(own *query.Hop) {
+// prepare prepares the conditions of the relation.
+func (rel *RelationDef) prepare(own *query.Hop) {
 	rel.own, rel.ofRow = own, "("+own.On("t", query.Root)+")"
 	if own.ByID() {
 		rel.ofID = strings.ReplaceAll(own.On("t", "{from}"), "{from}.id", "?")
@@ -109,13 +109,13 @@ func (s *SubDef) check(m *query.Model, d *Def) error {
 	return nil
 }
 
-// Base gives the path that all hrefs begin with.
+// Base returns the path that all hrefs begin with.
 func (r *Registry) Base() string { return r.base }
 
-// Defs gives the declarations in their order.
+// Defs returns the declarations in their order.
 func (r *Registry) Defs() []*Def { return r.defs }
 
-// Def gives the declaration of a collection, nil when there is none.
+// Def returns the declaration of a collection, nil when there is none.
 func (r *Registry) Def(plural string) *Def { return r.byKey[plural] }
 
 // names are the declaration's words for what can be asked of the entity.
@@ -147,12 +147,12 @@ type Refs struct {
 	reg   *Registry
 }
 
-// Refs gives the resolver for a caller.
+// Refs returns the resolver for a caller.
 func (r *Registry) Refs(ctx context.Context, a access.Actor) *Refs {
 	return &Refs{ctx: ctx, actor: a, reg: r}
 }
 
-// ID gives the id of the resource that the node names, in any form of id. It
+// ID returns the id of the resource that the node names, in any form of id. It
 // complains when there is none that the caller sees, and gives 0 then.
 func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	text := n.Ref()
@@ -172,7 +172,7 @@ func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 		}
 		text = path[slash+1:]
 	}
-	if id, ok := r.kept(target, text); ok {
+	if id, ok := r.cached(target, text); ok {
 		return id
 	}
 	row, err := query.Find[struct{ ID models.ID }](r.reg.store.Read(r.ctx), target.Entity, r.actor, text, query.Columns("id"))
@@ -193,7 +193,7 @@ func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	return row.ID
 }
 
-// named gives the rows of this very name that the actor sees, of what the directory
+// named returns the rows of this very name that the actor sees, of what the directory
 // keeps.
 func (r *Refs) named(target *Def, name string) (ids []models.ID) {
 	if target.Schema.Names == nil {
@@ -210,9 +210,9 @@ func (r *Refs) named(target *Def, name string) (ids []models.ID) {
 	return ids
 }
 
-// kept looks a number up in what the directory keeps, which saves an order most of
+// cached looks a number up in what the directory keeps, which saves an order most of
 // its look-ups. What is not found there is asked of the database.
-func (r *Refs) kept(target *Def, text string) (models.ID, bool) {
+func (r *Refs) cached(target *Def, text string) (models.ID, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 || text != models.ID(n).String() || !refdata.Keeps(target.Entity.Table) || target.Hidden(r.actor) {
 		return 0, false
@@ -231,10 +231,10 @@ func (r *Registry) alsoAt(target *Def, path string) bool {
 	return slices.ContainsFunc(r.defs, func(d *Def) bool { return d.Entity == target.Entity && d.path == path })
 }
 
-// To gives the id of a row of the named collection, like ID.
+// To returns the id of a row of the named collection, like ID.
 func (r *Refs) To(n *jsonbody.Value, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
 
-// Each gives the ids that a list names, or a single reference.
+// Each returns the ids that a list names, or a single reference.
 func (r *Refs) Each(n *jsonbody.Value, plural string) []models.ID {
 	if n.Present() && !n.IsList() {
 		return []models.ID{r.To(n, plural)}
@@ -246,5 +246,5 @@ func (r *Refs) Each(n *jsonbody.Value, plural string) []models.ID {
 	return ids
 }
 
-// Actor gives the caller on whose behalf references are resolved.
+// Actor returns the caller on whose behalf references are resolved.
 func (r *Refs) Actor() access.Actor { return r.actor }

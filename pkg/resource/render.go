@@ -14,8 +14,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Arena is what a document is written on. It goes from one to the next, and the
-// zero value is a new one: there is one document on a sheet, until its release.
+// Arena holds reusable buffers for one document at a time. The zero value is an
+// empty one.
 type Arena struct {
 	docs  []hal.Document
 	rels  []hal.Rel
@@ -23,18 +23,19 @@ type Arena struct {
 	links []hal.Link
 }
 
-var sheets = sync.Pool{New: func() any { return new(Arena) }}
+var arenas = sync.Pool{New: func() any { return new(Arena) }}
 
-// NewArena gives a sheet, perhaps a used one.
-func NewArena() *Arena { return sheets.Get().(*Arena) }
+// NewArena returns an arena from the pool. Call Release after encoding.
+func NewArena() *Arena { return arenas.Get().(*Arena) }
 
-// Release wipes the sheet: the document on it is gone.
+// Release empties the arena and returns it to the pool: its document is invalid from
+// then on.
 func (s *Arena) Release() {
 	if cap(s.props) > 1<<13 {
 		return // a page of all attributes: it is not kept for ever
 	}
 	s.docs, s.rels, s.props, s.links = wiped(s.docs), wiped(s.rels), wiped(s.props), wiped(s.links)
-	sheets.Put(s)
+	arenas.Put(s)
 }
 
 func wiped[T any](list []T) []T {
@@ -42,7 +43,7 @@ func wiped[T any](list []T) []T {
 	return list[:0]
 }
 
-// cut gives n empty elements of the list's room, or of a new one.
+// cut returns n empty elements of the list's capacity, or of a new list.
 func cut[T any](list []T, n int) []T {
 	if cap(list) < n {
 		return make([]T, n)
@@ -50,7 +51,7 @@ func cut[T any](list []T, n int) []T {
 	return list[:n]
 }
 
-// Item gives a row's document as the actor sees it. It stands on the sheet.
+// Item returns a row's document as the actor sees it. It is built in the arena.
 func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on *Arena) (*hal.Document, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
 	rels := len(d.Relations) + len(d.Subs) + 4
@@ -199,7 +200,7 @@ func (rel *RelationDef) form() hal.Rel {
 	return hal.Rel{Name: rel.Rel, Alias: rel.Alias, Group: rel.Group, Many: rel.Many, Optional: rel.optional}
 }
 
-// related reads the rows that a to-many relation ties to one row.
+// related reads the rows that a to-many relation leads to from one row.
 func (d *Def) related(tx *store.Tx, a access.Actor, from *Def, rel *RelationDef, id models.ID) ([]any, error) {
 	visible := access.Visible(d.Entity.Table, a, "t")
 	columns := qualify(append(d.minimal(), rel.extraFrom...))
@@ -216,7 +217,7 @@ func (d *Def) related(tx *store.Tx, a access.Actor, from *Def, rel *RelationDef,
 	return d.load(tx, columns, w, "JOIN "+from.Entity.Table+" f ON "+rel.own.On("t", "f"))
 }
 
-// minimal gives the columns that a link to a row needs.
+// minimal returns the columns that a link to a row needs.
 func (d *Def) minimal() []string {
 	return append([]string{"id"}, d.titleFrom...)
 }
@@ -307,7 +308,7 @@ func (v *resolver) release() {
 	}
 }
 
-// link gives the link to a row that was wanted, if the actor sees it.
+// link returns the link to a row that was wanted, if the actor sees it.
 func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
 	if id == 0 || d.Hidden(v.actor) {
 		return hal.Link{}, false
@@ -326,7 +327,7 @@ func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
 	return hal.Link{Href: d.Href(id), Title: title}, true
 }
 
-// Page says where a page of a list stands.
+// Page is where a page of a list stands.
 type Page struct {
 	Path  string // of the collection; "" for the resource's own
 	Title string // whole title, when it is not "List of … - Page …"
@@ -334,7 +335,7 @@ type Page struct {
 	Keep  string // what the query string has beyond what every list knows, encoded
 }
 
-// Columns gives the columns that the short form of a row needs, given the
+// Columns returns the columns that the short form of a row needs, given the
 // attributes asked for.
 func (d *Def) Columns(q query.Query) []string {
 	cols := append([]string{"id"}, d.titleFrom...)
@@ -370,7 +371,7 @@ func (d *Def) Attribute(a access.Actor, path []string) bool {
 	return len(path) == 1 || rel.target.Attribute(a, path[1:])
 }
 
-// List gives a page of rows in their short form. It stands on the sheet.
+// List returns a page of rows in their short form. It is built in the arena.
 func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q query.Query, rows Rows, on *Arena) (*hal.Document, error) {
 	// Everything that the documents hold comes out of a few slices, each with room
 	// for what the attributes add.
@@ -576,7 +577,7 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 	return r.beyond(ctx, a, t, path[1:], next)
 }
 
-// ListOptions gives what a list query of the resource needs beyond the query.
+// ListOptions returns what a list query of the resource needs beyond the query.
 func (d *Def) ListOptions(q query.Query) []query.ListOption {
 	if cols := d.Columns(q); cols != nil {
 		return []query.ListOption{query.Columns(cols...)}

@@ -54,11 +54,11 @@ var (
 	}
 	orders = &query.Entity{
 		Name: "order", Plural: "orders", Table: "orders", Prefix: "ORD", Row: new(order),
-		Relations: []query.Relative{query.One("group", "group"), query.Many("sizes", "size", "{to}.id <= {from}.id")},
+		Relations: []query.Relation{query.One("group", "group"), query.Many("sizes", "size", "{to}.id <= {from}.id")},
 	}
 	services = &query.Entity{
 		Name: "service", Plural: "services", Table: "services", Prefix: "SVC", Row: new(service),
-		Relations: []query.Relative{query.One("order", "order")},
+		Relations: []query.Relation{query.One("order", "order")},
 	}
 )
 

@@ -15,7 +15,7 @@ var Servers = &query.Entity{
 	},
 	Days:     []string{"expires_on"},
 	Internal: []string{"backend_ref", "backend_name", "lease_warned"},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("owner", models.ObjectUser),
 		query.One("group", models.ObjectGroup),
 		query.One("environment", models.ObjectEnvironment),
@@ -38,7 +38,7 @@ var Services = &query.Entity{
 	Enums:    []query.Enumeration{query.Codes("status", models.ServiceStatuses)},
 	Days:     []string{"expires_on"},
 	Internal: []string{"lease_warned"},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("blueprint", models.ObjectBlueprint),
 		query.One("owner", models.ObjectUser),
 		query.One("group", models.ObjectGroup),
@@ -57,5 +57,5 @@ var Services = &query.Entity{
 var Snapshots = &query.Entity{
 	Name: "snapshot", Plural: "snapshots", Table: "snapshots", Prefix: "SNP", Row: new(models.Snapshot),
 	Internal:  []string{"backend_ref"},
-	Relations: []query.Relative{query.One("server", models.ObjectServer)},
+	Relations: []query.Relation{query.One("server", models.ObjectServer)},
 }

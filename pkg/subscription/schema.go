@@ -16,7 +16,7 @@ const (
 // Webhooks is what can be asked of webhooks.
 var Webhooks = &query.Entity{
 	Name: models.ObjectWebhook, Plural: "webhooks", Table: webhooksTable, Prefix: "WHK", Row: new(models.Webhook),
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("owner", models.ObjectUser),
 		query.One("group", models.ObjectGroup),
 		query.Many("deliveries", Deliveries.Name, "{to}.webhook_id = {from}.id"),
@@ -28,7 +28,7 @@ var Webhooks = &query.Entity{
 var Deliveries = &query.Entity{
 	Name: "webhook-delivery", Plural: "webhook-deliveries", Table: deliveriesTable, Prefix: "WHD", Row: new(models.WebhookDelivery),
 	Enums: []query.Enumeration{query.Codes("status", models.DeliveryStatuses)},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("webhook", models.ObjectWebhook),
 		query.One("event", event.Events.Name),
 	},

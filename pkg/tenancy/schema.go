@@ -12,7 +12,7 @@ import (
 var Users = &query.Entity{
 	Name: models.ObjectUser, Plural: "users", Table: "users", Prefix: "USR", Row: new(models.User),
 	Scopes: []query.Scope{{Rows: access.EmailRows, Fields: []string{"email"}}},
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.Many("groups", models.ObjectGroup, "{to}.id IN (SELECT m.group_id FROM memberships m WHERE m.user_id = {from}.id)"),
 		query.Many("memberships", models.ObjectMembership, "{to}.user_id = {from}.id"),
 		query.Many("sessions", auth.Sessions.Name, "{to}.user_id = {from}.id"),
@@ -25,7 +25,7 @@ var Users = &query.Entity{
 // Groups is what can be asked of groups.
 var Groups = &query.Entity{
 	Name: models.ObjectGroup, Plural: "groups", Table: "groups", Prefix: "GRP", Row: new(models.Group),
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("parent", models.ObjectGroup),
 		query.Many("subgroups", models.ObjectGroup, "{to}.parent_id = {from}.id"),
 		query.Many("environments", models.ObjectEnvironment, "{to}.id IN (SELECT l.environment_id FROM environment_groups l WHERE l.group_id = {from}.id)"),
@@ -49,7 +49,7 @@ var Roles = &query.Entity{
 // Memberships is what can be asked of the roles of users on groups.
 var Memberships = &query.Entity{
 	Name: models.ObjectMembership, Plural: "memberships", Table: "memberships", Prefix: "MEM", Row: new(models.Membership),
-	Relations: []query.Relative{
+	Relations: []query.Relation{
 		query.One("user", models.ObjectUser),
 		query.One("group", models.ObjectGroup),
 		query.One("role", models.ObjectRole),

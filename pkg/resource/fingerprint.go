@@ -25,7 +25,7 @@ func (r *Registry) Now() time.Time { return r.store.Now() }
 // OnChange has fn called for every change that is announced.
 func (r *Registry) OnChange(fn func(topic, key string)) { r.store.OnSignal(fn) }
 
-// Fingerprint gives a text that changes with every change of what the row's document is
+// Fingerprint returns a text that changes with every change of what the row's document is
 // made from, announced changes aside; it is one statement, or none where there is
 // nothing else. The error is NotFound when the actor sees no such row. The text is
 // "" for a row whose document cannot be known in this way.
@@ -38,16 +38,16 @@ func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref 
 		return "", fault.NotFoundf("Not found.")
 	}
 	tx := r.store.Read(ctx)
-	list := d.stamped(tx, a)
-	stamp, err := query.Scalar(tx, d.Entity, a, v, strings.Join(list, " || ' ' || "))
-	if err != nil || strings.HasPrefix(stamp, "never") {
+	list := d.fingerprinted(tx, a)
+	value, err := query.Scalar(tx, d.Entity, a, v, strings.Join(list, " || ' ' || "))
+	if err != nil || strings.HasPrefix(value, "never") {
 		return "", err
 	}
-	return stamp, nil
+	return value, nil
 }
 
-// stamped gives the SQL values that make the stamp of a row.
-func (d *Def) stamped(tx *store.Tx, a access.Actor) []string {
+// fingerprinted returns the SQL values that make the fingerprint of a row.
+func (d *Def) fingerprinted(tx *store.Tx, a access.Actor) []string {
 	const row = query.Root
 	list := make([]string, 0, 2+len(d.Relations)+len(d.Entity.Cache.Also))
 	if d.Entity.Cache.Never != "" {
@@ -61,15 +61,15 @@ func (d *Def) stamped(tx *store.Tx, a access.Actor) []string {
 		if rel.target == nil || rel.hidden || !rel.Many && announced(rel.target.Entity) || rel.target.Hidden(a) {
 			continue
 		}
-		list = append(list, rel.stamp(tx, a))
+		list = append(list, rel.fingerprint(tx, a))
 	}
 	return list
 }
 
 func text(value string) string { return "coalesce(CAST((" + value + ") AS text), '-')" }
 
-// stamp gives ids and versions of what the relation leads to.
-func (rel *RelationDef) stamp(tx *store.Tx, a access.Actor) string {
+// fingerprint returns the SQL value for ids and versions of what the relation leads to.
+func (rel *RelationDef) fingerprint(tx *store.Tx, a access.Actor) string {
 	where := rel.ofRow
 	// Visibility has no bound values: ids of groups and users are written out.
 	if w := access.Visible(rel.target.Entity.Table, a, "t"); !w.IsAll() {
@@ -86,7 +86,7 @@ func (rel *RelationDef) stamp(tx *store.Tx, a access.Actor) string {
 	return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", list, rel.target.Entity.Table, where))
 }
 
-// WithPrecondition gives a context whose first transaction locks the row and has check
+// WithPrecondition returns a context whose first transaction locks the row and has check
 // look at its version, before anything else.
 func (r *Registry) WithPrecondition(ctx context.Context, d *Def, id models.ID, check func(version int64) error) context.Context {
 	return store.WithPrecondition(ctx, func(tx *store.Tx) error {
