@@ -11,12 +11,15 @@ import (
 	"halcyon/pkg/auth"
 )
 
+// tokenRoutes are how programs get and renew tokens.
+type tokenRoutes struct{ face *Face }
+
 // tokenAuth gives a token for a username and a password.
-func (f *Face) tokenAuth(c echo.Context) error {
+func (r tokenRoutes) tokenAuth(c echo.Context) error {
 	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
-	n, err := f.hal.Read(c)
+	n, err := r.face.hal.Read(c)
 	if err != nil {
 		return err
 	}
@@ -24,43 +27,43 @@ func (f *Face) tokenAuth(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := f.Auth.SignIn(c.Request().Context(), cred)
+	t, err := r.face.Auth.SignIn(c.Request().Context(), cred)
 	if err != nil {
 		return err
 	}
-	return f.sendToken(c, t)
+	return r.sendToken(c, t)
 }
 
 // tokenRefresh gives a new token for one that is still good.
-func (f *Face) tokenRefresh(c echo.Context) error {
-	token, err := f.readToken(c)
+func (r tokenRoutes) tokenRefresh(c echo.Context) error {
+	token, err := r.readToken(c)
 	if err != nil {
 		return err
 	}
-	t, err := f.Auth.Refresh(c.Request().Context(), token)
+	t, err := r.face.Auth.Refresh(c.Request().Context(), token)
 	if err != nil {
 		return err
 	}
-	return f.sendToken(c, t)
+	return r.sendToken(c, t)
 }
 
 // tokenVerify answers the token when it is good.
-func (f *Face) tokenVerify(c echo.Context) error {
-	token, err := f.readToken(c)
+func (r tokenRoutes) tokenVerify(c echo.Context) error {
+	token, err := r.readToken(c)
 	if err != nil {
 		return err
 	}
-	if _, err := f.Auth.Verify(c.Request().Context(), token); err != nil {
+	if _, err := r.face.Auth.Verify(c.Request().Context(), token); err != nil {
 		return err
 	}
-	return f.sendToken(c, auth.Tokens{Access: token})
+	return r.sendToken(c, auth.Tokens{Access: token})
 }
 
-func (f *Face) readToken(c echo.Context) (string, error) {
+func (r tokenRoutes) readToken(c echo.Context) (string, error) {
 	if err := halserver.NoQuery(c); err != nil {
 		return "", err
 	}
-	n, err := f.hal.Read(c)
+	n, err := r.face.hal.Read(c)
 	if err != nil {
 		return "", err
 	}
@@ -73,7 +76,7 @@ func (f *Face) readToken(c echo.Context) (string, error) {
 	return token, n.Faults().Err()
 }
 
-func (f *Face) sendToken(c echo.Context, t auth.Tokens) error {
+func (r tokenRoutes) sendToken(c echo.Context, t auth.Tokens) error {
 	props := []hal.Prop{{Name: "token", Value: hal.String(t.Access)}}
 	if t.ExpiresIn > 0 {
 		props = append(props, hal.Prop{Name: "expires-in", Value: hal.Int(int64(t.ExpiresIn.Seconds()))})
@@ -83,5 +86,5 @@ func (f *Face) sendToken(c echo.Context, t auth.Tokens) error {
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	doc := hal.Document{Props: props}
-	return c.Blob(http.StatusOK, hal.AsCloudBolt.ContentType(), f.hal.Encoder().AppendJSON(nil, &doc, hal.CloudBolt))
+	return c.Blob(http.StatusOK, hal.AsCloudBolt.ContentType(), r.face.hal.Encoder().AppendJSON(nil, &doc, hal.CloudBolt))
 }

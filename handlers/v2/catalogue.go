@@ -353,7 +353,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 		Actions: []resource.Action[blueprint]{{
 			Rel: "order", Title: "Order", Doc: "Makes an order of it from one flat form: a cart, or submitted at once.",
 			Can: f.Catalog.CanOrder, Do: f.orderBlueprint, Form: f.orderProps,
-			Body: orderFormBody(), Results: resource.Results{resource.ToOther("orders", true)}, DryRun: &resource.DryRun{Do: f.dryOrderForm, Schema: forecastSchema},
+			Body: orderFormBody(), Results: resource.Results{resource.ToOther("orders", true)}, DryRun: &resource.DryRun{Do: dryRuns{f}.dryOrderForm, Schema: forecastSchema},
 		}},
 		Subs: []resource.Sub[blueprint]{
 			{

@@ -12,6 +12,9 @@ import (
 	"halcyon/pkg/resource"
 )
 
+// dryRuns try out what makes or submits orders.
+type dryRuns struct{ face *Face }
+
 // Orders can be tried out: as they are made, by body or by a blueprint's form, and as
 // carts are submitted.
 
@@ -21,49 +24,49 @@ const (
 )
 
 // dryCreate tries out a new order.
-func (f *Face) dryCreate(ctx context.Context, a access.Actor, _ string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
-	d, err := readDraft(n, f.reg.Refs(ctx, a))
+func (r dryRuns) dryCreate(ctx context.Context, a access.Actor, _ string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
+	d, err := readDraft(n, r.face.reg.Refs(ctx, a))
 	if err != nil {
 		return nil, err
 	}
-	fc, err := f.Orders.DryCreate(ctx, a, d)
+	fc, err := r.face.Orders.DryCreate(ctx, a, d)
 	if err != nil {
 		return nil, err
 	}
-	return f.forecast(ctx, a, fc, on)
+	return r.forecast(ctx, a, fc, on)
 }
 
 // dryOrderForm tries out the order form of a blueprint.
-func (f *Face) dryOrderForm(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
+func (r dryRuns) dryOrderForm(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
 	var fc *order.Forecast
-	err := f.byForm(ctx, a, ref, n, func(d order.Draft) (err error) {
-		fc, err = f.Orders.DryCreate(ctx, a, d)
+	err := r.face.byForm(ctx, a, ref, n, func(d order.Draft) (err error) {
+		fc, err = r.face.Orders.DryCreate(ctx, a, d)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return f.forecast(ctx, a, fc, on)
+	return r.forecast(ctx, a, fc, on)
 }
 
 // drySubmit tries out the submission of a cart.
-func (f *Face) drySubmit(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
+func (r dryRuns) drySubmit(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *resource.Arena) (*resource.Preview, error) {
 	n.Done()
 	if err := n.Faults().Err(); err != nil {
 		return nil, err
 	}
-	fc, err := f.Orders.DrySubmit(ctx, a, ref)
+	fc, err := r.face.Orders.DrySubmit(ctx, a, ref)
 	if err != nil {
 		return nil, err
 	}
-	return f.forecast(ctx, a, fc, on)
+	return r.forecast(ctx, a, fc, on)
 }
 
 // forecast returns the order as it would be. It offers nothing that could only be done
 // to the real one, and a new one has neither an id nor an address.
-func (f *Face) forecast(ctx context.Context, a access.Actor, fc *order.Forecast, on *resource.Arena) (*resource.Preview, error) {
-	d := f.reg.Def("orders")
-	doc, err := f.reg.Item(ctx, a, d, fc.Order, on)
+func (r dryRuns) forecast(ctx context.Context, a access.Actor, fc *order.Forecast, on *resource.Arena) (*resource.Preview, error) {
+	d := r.face.reg.Def("orders")
+	doc, err := r.face.reg.Item(ctx, a, d, fc.Order, on)
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +79,24 @@ func (f *Face) forecast(ctx context.Context, a access.Actor, fc *order.Forecast,
 			return p.Name == "id" || p.Name == "global-id" || p.Name == "uuid"
 		})
 	}
-	approvals, err := f.forecastApprovals(ctx, a, fc)
+	approvals, err := r.forecastApprovals(ctx, a, fc)
 	if err != nil {
 		return nil, err
 	}
 	doc.Props = append(doc.Props, hal.Prop{Name: memberDryRun, Value: hal.Object([]hal.Prop{
 		{Name: "approvals", Value: hal.List(approvals)},
-		{Name: "quota", Value: f.forecastQuotas(fc)},
+		{Name: "quota", Value: r.forecastQuotas(fc)},
 		{Name: "jobs", Value: forecastJobs(fc.Jobs)},
 	})})
 	return &resource.Preview{Doc: doc, Parts: func(ctx context.Context) ([]hal.Embedded, error) {
-		approvers, err := f.approvers(ctx, a, fc.Approvers)
+		approvers, err := r.face.approvers(ctx, a, fc.Approvers)
 		return []hal.Embedded{approvers}, err
 	}}, nil
 }
 
 // forecastApprovals says which policy approves, or who has to, as far as the actor
 // sees them.
-func (f *Face) forecastApprovals(ctx context.Context, a access.Actor, fc *order.Forecast) ([]hal.Value, error) {
+func (r dryRuns) forecastApprovals(ctx context.Context, a access.Actor, fc *order.Forecast) ([]hal.Value, error) {
 	switch {
 	case fc.Order.GroupID == 0:
 		return nil, nil
@@ -102,13 +105,13 @@ func (f *Face) forecastApprovals(ctx context.Context, a access.Actor, fc *order.
 			{Name: "policy", Value: hal.String("automatic")}, {Name: "reason", Value: hal.String(fc.Automatic)},
 		})}, nil
 	}
-	titles, err := f.Directory.Titles(ctx)
+	titles, err := r.face.Directory.Titles(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer titles.Release()
 	link := func(plural string, id models.ID) (hal.Value, bool) {
-		d := f.reg.Def(plural)
+		d := r.face.reg.Def(plural)
 		title, ok := titles.Title(a, d.Entity.Table, id)
 		return hal.LinkValue(hal.Link{Href: d.Href(id), Title: title}), ok
 	}
@@ -125,8 +128,8 @@ func (f *Face) forecastApprovals(ctx context.Context, a access.Actor, fc *order.
 	return []hal.Value{hal.Object(append(props, hal.Prop{Name: "approvers", Value: hal.List(who)}))}, nil
 }
 
-func (f *Face) forecastQuotas(fc *order.Forecast) hal.Value {
-	d := f.reg.Def("quotas")
+func (r dryRuns) forecastQuotas(fc *order.Forecast) hal.Value {
+	d := r.face.reg.Def("quotas")
 	list := make([]hal.Value, len(fc.Quotas))
 	for i := range fc.Quotas {
 		q := &fc.Quotas[i].Quota

@@ -143,7 +143,7 @@ func New(s Services, c Config) (*Face, error) {
 	}
 	f.hal = halserver.New(halserver.Config{
 		Registry: f.reg, Prefer: c.Prefer, Log: c.Log, Pages: c.Pages, Audit: c.Audit, Private: []string{Private},
-		Docs: f.documentation(), Names: names, SignIn: func(c echo.Context, p *hal.Problem) error { return f.pages.Page(c, p) }, Unshown: unshown,
+		Docs: descriptions{f}.documentation(), Names: names, SignIn: func(c echo.Context, p *hal.Problem) error { return f.pages.Page(c, p) }, Unshown: unshown,
 	})
 	f.pages = signin.New(signin.Config{
 		Base: Base, HAL: f.hal, Auth: s.Auth, Cookie: c.Cookie, Now: f.reg.Now, Seal: c.Seal, Open: c.Open, User: f.signedIn,

@@ -14,6 +14,10 @@ import (
 	"halcyon/pkg/web"
 )
 
+// descriptions are what the documentation says besides what follows from the
+// declarations.
+type descriptions struct{ face *Face }
+
 // Tags of operations that belong to no resource.
 const (
 	tagSession = signin.Tag
@@ -24,7 +28,7 @@ const openAPIPath = Base + "/openapi.json"
 
 // documentation is what the documentation says besides what follows from the
 // declarations.
-func (f *Face) documentation() halserver.Documentation {
+func (x descriptions) documentation() halserver.Documentation {
 	return halserver.Documentation{
 		API: apidoc.API{
 			Title: "Halcyon", Summary: "A self-service cloud behind one hypermedia API.", Version: "2", Doc: strings.TrimSpace(apiDoc),
@@ -35,8 +39,8 @@ func (f *Face) documentation() halserver.Documentation {
 				"session", schema.Of("type", "apiKey", "in", "cookie", "name", "halcyon_session", "description", "The session of a browser that has signed in."),
 			),
 		},
-		Guide: apidoc.Guide(f.cfg.Address), Rels: rootRels, Problems: ownProblems,
-		Routes: f.Routes, Public: f.isPublic, Operations: f.describeOthers, Schemas: f.handMadeSchemas, Params: eventParameters(),
+		Guide: apidoc.Guide(x.face.cfg.Address), Rels: rootRels, Problems: ownProblems,
+		Routes: x.face.Routes, Public: x.face.isPublic, Operations: x.describeOthers, Schemas: x.handMadeSchemas, Params: eventParameters(),
 	}
 }
 
@@ -65,12 +69,12 @@ func eventParameters() schema.Object {
 }
 
 // describeOthers says what the routes do that no declaration makes.
-func (f *Face) describeOthers(known apidoc.Operations) {
+func (x descriptions) describeOthers(known apidoc.Operations) {
 	rootDoc := "The one URL that a client has to know: it links everything that the caller may use."
 	for i, path := range []string{Base, "/api", "/"} {
 		known.AddGet(path, "readRoot"+[]string{"", "OfAPI", "OfHost"}[i], tagSession, "Read the root", rootDoc, apidoc.OtherDocument("Root"))
 	}
-	known.AddGet(Base+"/user", "readCaller", tagSession, "Read the caller", "The user who is signed in.", apidoc.ItemDocument(f.reg.Def("users")))
+	known.AddGet(Base+"/user", "readCaller", tagSession, "Read the caller", "The user who is signed in.", apidoc.ItemDocument(x.face.reg.Def("users")))
 	for path, x := range map[string][3]string{
 		Base + "/api-token-auth":    {"signIn", "Get a token", "Gives a token for a username and a password. token is the code of two-factor authentication where it is set up."},
 		Base + "/api-token-refresh": {"refreshToken", "Renew a token", "Gives a new token for one that is still good, within seven days of the first."},
@@ -91,14 +95,14 @@ func (f *Face) describeOthers(known apidoc.Operations) {
 	})
 	zip := known.AddGet(samplesPath, "readSamples", tagDocs, "Download the sample client", rootRels["api-samples"], []apidoc.Media{{Type: apidoc.TypeZip, Schema: apidoc.Binary()}})
 	zip.Answers[0].Headers = append(zip.Answers[0].Headers, "Content-Disposition")
-	f.pages.Describe(known, apidoc.ItemDocument(f.reg.Def("users")))
-	f.describeCarts(known)
+	x.face.pages.Describe(known, apidoc.ItemDocument(x.face.reg.Def("users")))
+	x.describeCarts(known)
 	describeEvents(known)
 	known.AddGet(Base+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", apidoc.OtherDocument("SampleOrder"))
 	known.AddGet(Base+"/jobs/:id/log-download-txt", "readLog", "jobs", "Read a log", "The whole log of the job as text.", []apidoc.Media{{Type: apidoc.TypeText, Schema: schema.String()}}).Answers[0].Headers = nil
 	known.AddGet(Base+"/jobs/:id/log-download", "readLogZip", "jobs", "Download a log", "The whole log of the job as a zip.", []apidoc.Media{{Type: apidoc.TypeZip, Schema: apidoc.Binary()}}).Answers[0].Headers = []string{"Content-Disposition"}
 	known.AddGet(Base+"/resource-handlers/:id/"+templatesPath, "listTemplates", "resource-handlers", "List templates", "What the back end has to clone from, read now.", apidoc.OtherDocument("TemplatesOfHandler"))
-	resources := f.reg.Def("resources")
+	resources := x.face.reg.Def("resources")
 	known.AddGet(Base+"/resources", "listAllResources", "resources", "List resources of all types", resources.Doc, apidoc.PageDocument(resources), slices.DeleteFunc(apidoc.ListParams(resources), func(p string) bool { return p == "IfNoneMatch" })...)
 }
 
@@ -110,8 +114,8 @@ func describeEvents(known apidoc.Operations) {
 }
 
 // describeCarts says what can be done with the parts of carts.
-func (f *Face) describeCarts(known apidoc.Operations) {
-	orders := f.reg.Def("orders")
+func (x descriptions) describeCarts(known apidoc.Operations) {
+	orders := x.face.reg.Def("orders")
 	item := apidoc.ItemDocument(orders)
 	for _, cart := range []string{Base + "/orders/:id", Base + "/user/current-order"} {
 		of, what := "Order", "an order"
@@ -152,13 +156,13 @@ func (f *Face) describeCarts(known apidoc.Operations) {
 }
 
 // handMadeSchemas are those of documents and bodies that no declaration makes.
-func (f *Face) handMadeSchemas() schema.Object {
+func (x descriptions) handMadeSchemas() schema.Object {
 	link, text := linkJSON(), schema.String()
 	templates := schema.M("_templates?", schema.Ref("Templates"))
-	orders := f.reg.Def("orders")
+	orders := x.face.reg.Def("orders")
 	list := schema.Of(
-		"Forecast", f.forecastJSON(),
-		"Root", f.rootJSON(),
+		"Forecast", x.forecastJSON(),
+		"Root", x.rootJSON(),
 		"Credentials", schema.Struct(append([]schema.Member{schema.M("username", text), schema.M("password", text)}, schema.Optional("token", apidoc.Word(), "domain", apidoc.Word())...)...),
 		"TokenBody", schema.Struct(schema.M("token", text)),
 		"Token", schema.Struct(schema.M("token", text), schema.M("expires-in?", schema.Integer().Doc("Seconds.")), schema.M("refresh-token?", text)),
@@ -200,14 +204,14 @@ func replacedOrder(d *resource.Def) schema.Object {
 
 // rootJSON is the root: a link and a flat member for each collection, of which some
 // are hidden from some callers.
-func (f *Face) rootJSON() schema.Object {
+func (x descriptions) rootJSON() schema.Object {
 	rels := []schema.Member{schema.M("service-doc", linkJSON()), schema.M("service-desc", linkJSON())}
 	for _, rel := range []string{"cb:user", "cb:current-order", "cb:sign-out?", "cb:events", "cb:api-samples"} {
 		name := strings.TrimSuffix(strings.TrimPrefix(rel, "cb:"), "?")
 		rels = append(rels, schema.M(rel, linkJSON().Doc(rootRels[name])))
 	}
 	var flat []schema.Member
-	for _, d := range f.reg.Defs() {
+	for _, d := range x.face.reg.Defs() {
 		name := d.Plural
 		if d.Entity.Hidden != nil {
 			name += "?"
@@ -222,8 +226,8 @@ func (f *Face) rootJSON() schema.Object {
 }
 
 // forecastJSON is an order as a dry run shows it.
-func (f *Face) forecastJSON() schema.Object {
-	d := f.reg.Def("orders")
+func (x descriptions) forecastJSON() schema.Object {
+	d := x.face.reg.Def("orders")
 	text := schema.String()
 	members := []schema.Member{schema.M("_links", schema.Map(schema.Either(linkJSON(), schema.Array(linkJSON()), schema.Ref("Curies"))))}
 	for _, x := range d.Fields {

@@ -22,6 +22,9 @@ import (
 	"halcyon/pkg/web"
 )
 
+// cartRoutes are the routes of orders and their items that no declaration makes.
+type cartRoutes struct{ face *Face }
+
 func (f *Face) orders() resource.Resource[models.Order] {
 	key := func(o *models.Order) *models.Row { return &o.Row }
 	do := func(run func(context.Context, access.Actor, string) (*models.Order, error)) func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[models.Order], error) {
@@ -66,7 +69,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			historySub(func(o *models.Order) string { return "Order id " + o.ID.String() }),
 		},
 		Actions: []resource.Action[models.Order]{
-			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit), DryRun: &resource.DryRun{Do: f.drySubmit, Schema: forecastSchema}},
+			{Rel: "submit", Title: "Submit", Doc: "Sends the cart for approval; where none is needed, work begins.", Can: order.CanSubmit, Do: do(f.Orders.Submit), DryRun: &resource.DryRun{Do: dryRuns{f}.drySubmit, Schema: forecastSchema}},
 			{Rel: "approve", Title: "Approve", Doc: "Lets a pending order go on.", Can: order.CanApprove, Do: do(f.Orders.Approve)},
 			{
 				Rel: "deny", Title: "Deny", Doc: "Ends a pending order, with a reason if there is one (reason).", Can: order.CanDeny,
@@ -101,7 +104,7 @@ func (f *Face) orders() resource.Resource[models.Order] {
 			}
 			return f.Orders.Create(ctx, a, d)
 		},
-		PostForm: f.newOrder, PostBody: orderBody(), PostNone: true, CreateDryRun: &resource.DryRun{Do: f.dryCreate, Schema: forecastSchema}, Templates: f.cartTemplates,
+		PostForm: f.newOrder, PostBody: orderBody(), PostNone: true, CreateDryRun: &resource.DryRun{Do: dryRuns{f}.dryCreate, Schema: forecastSchema}, Templates: f.cartTemplates,
 		Display: &resource.Display[models.Order]{
 			Attributes: []string{"owner.username", "recipient.username", "approved-by.username"},
 			Lists: []resource.Listing{
@@ -145,38 +148,38 @@ func textOrNull(s string) hal.Value {
 }
 
 // currentOrder answers the caller's cart, which is made on first use.
-func (f *Face) currentOrder(c echo.Context) error {
+func (r cartRoutes) currentOrder(c echo.Context) error {
 	if err := halserver.NoQuery(c); err != nil {
 		return err
 	}
-	o, err := f.Orders.Current(c.Request().Context(), web.Actor(c))
+	o, err := r.face.Orders.Current(c.Request().Context(), web.Actor(c))
 	if err != nil {
 		return err
 	}
-	return f.hal.Show(c, http.StatusOK, f.reg.Def("orders"), o)
+	return r.face.hal.Show(c, http.StatusOK, r.face.reg.Def("orders"), o)
 }
 
 // order finds the order that the path is about: the one that it names, or the
 // caller's cart.
-func (f *Face) order(c echo.Context) (*models.Order, error) {
+func (r cartRoutes) order(c echo.Context) (*models.Order, error) {
 	if id := c.Param("id"); id != "" {
-		return f.Orders.Find(c.Request().Context(), web.Actor(c), id)
+		return r.face.Orders.Find(c.Request().Context(), web.Actor(c), id)
 	}
-	return f.Orders.Current(c.Request().Context(), web.Actor(c))
+	return r.face.Orders.Current(c.Request().Context(), web.Actor(c))
 }
 
 // editing is what the handlers of a cart's parts have in common. Whoever may not
 // change the cart does not learn what is wrong with the body.
-func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error)) echo.HandlerFunc {
+func (r cartRoutes) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := halserver.NoQuery(c); err != nil {
 			return err
 		}
-		o, err := f.order(c)
+		o, err := r.order(c)
 		if err != nil {
 			return err
 		}
-		ctx, err := f.hal.Expect(c, f.reg.Def("orders"), &o.Row)
+		ctx, err := r.face.hal.Expect(c, r.face.reg.Def("orders"), &o.Row)
 		if err != nil {
 			return err
 		}
@@ -184,21 +187,21 @@ func (f *Face) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (
 		if err := order.CanEdit(web.Actor(c), o); err != nil {
 			return err
 		}
-		n, err := f.hal.Read(c)
+		n, err := r.face.hal.Read(c)
 		if err != nil {
 			return err
 		}
 		if o, err = run(c, o.ID.String(), n); err != nil {
 			return err
 		}
-		return f.hal.Show(c, http.StatusOK, f.reg.Def("orders"), o)
+		return r.face.hal.Show(c, http.StatusOK, r.face.reg.Def("orders"), o)
 	}
 }
 
 // editOrder changes the cart's own members.
-func (f *Face) editOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+func (r cartRoutes) editOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
-	refs := f.reg.Refs(ctx, a)
+	refs := r.face.reg.Refs(ctx, a)
 	name, group, recipient := n.Field("name"), n.Field("group"), n.Field("recipient")
 	var changes []func(*models.Order)
 	if name.Given() {
@@ -217,7 +220,7 @@ func (f *Face) editOrder(c echo.Context, ref string, n *jsonbody.Value) (*models
 	if err := n.Faults().Err(); err != nil {
 		return nil, err
 	}
-	return f.Orders.Edit(ctx, a, ref, func(o *models.Order) error {
+	return r.face.Orders.Edit(ctx, a, ref, func(o *models.Order) error {
 		for _, change := range changes {
 			change(o)
 		}
@@ -226,27 +229,27 @@ func (f *Face) editOrder(c echo.Context, ref string, n *jsonbody.Value) (*models
 }
 
 // replaceOrder makes the cart what the body says.
-func (f *Face) replaceOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+func (r cartRoutes) replaceOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
-	o, err := f.Orders.Find(ctx, a, ref)
+	o, err := r.face.Orders.Find(ctx, a, ref)
 	if err != nil {
 		return nil, err
 	}
-	d, err := readReplacement(n, f.reg.Refs(ctx, a), f.reg.Def("orders"), o)
+	d, err := readReplacement(n, r.face.reg.Refs(ctx, a), r.face.reg.Def("orders"), o)
 	if err != nil {
 		return nil, err
 	}
-	return f.Orders.Replace(ctx, a, ref, d)
+	return r.face.Orders.Replace(ctx, a, ref, d)
 }
 
-func (f *Face) addItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+func (r cartRoutes) addItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	return func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 		ctx, a := c.Request().Context(), web.Actor(c)
-		it := readItem(kind, n, f.reg.Refs(ctx, a), models.OrderItem{})
+		it := readItem(kind, n, r.face.reg.Refs(ctx, a), models.OrderItem{})
 		if err := n.Faults().Err(); err != nil {
 			return nil, err
 		}
-		o, err := f.Orders.AddItem(ctx, a, ref, it)
+		o, err := r.face.Orders.AddItem(ctx, a, ref, it)
 		return o, moved(err, inItem(kind))
 	}
 }
@@ -259,14 +262,14 @@ func replaced(it models.OrderItem) models.OrderItem {
 	return models.OrderItem{ID: it.ID, OrderID: it.OrderID, Kind: it.Kind, Position: it.Position}
 }
 
-func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) models.OrderItem) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+func (r cartRoutes) changeItem(kind models.ItemKind, left func(models.OrderItem) models.OrderItem) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	return func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 		ctx, a := c.Request().Context(), web.Actor(c)
 		position, err := position(c)
 		if err != nil {
 			return nil, err
 		}
-		o, err := f.Orders.Find(ctx, a, ref)
+		o, err := r.face.Orders.Find(ctx, a, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -280,29 +283,29 @@ func (f *Face) changeItem(kind models.ItemKind, left func(models.OrderItem) mode
 		if was.ID == 0 {
 			return nil, fault.NotFoundf("Not found.")
 		}
-		it := readItem(kind, n, f.reg.Refs(ctx, a), left(was))
+		it := readItem(kind, n, r.face.reg.Refs(ctx, a), left(was))
 		if err := n.Faults().Err(); err != nil {
 			return nil, err
 		}
 		// What was merged is what was read: nothing else may come in between.
-		ctx = f.reg.WithPrecondition(ctx, f.reg.Def("orders"), o.ID, func(version int64) error {
+		ctx = r.face.reg.WithPrecondition(ctx, r.face.reg.Def("orders"), o.ID, func(version int64) error {
 			if version != o.Version {
 				return fault.Conflictf("It was changed by somebody else meanwhile. Read it again.")
 			}
 			return nil
 		})
-		o, err = f.Orders.ChangeItem(ctx, a, ref, kind, position, func(models.OrderItem) (models.OrderItem, error) { return it, nil })
+		o, err = r.face.Orders.ChangeItem(ctx, a, ref, kind, position, func(models.OrderItem) (models.OrderItem, error) { return it, nil })
 		return o, moved(err, inItem(kind))
 	}
 }
 
-func (f *Face) removeItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
+func (r cartRoutes) removeItem(kind models.ItemKind) func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	return func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 		position, err := position(c)
 		if err != nil {
 			return nil, err
 		}
-		return f.Orders.RemoveItem(c.Request().Context(), web.Actor(c), ref, kind, position)
+		return r.face.Orders.RemoveItem(c.Request().Context(), web.Actor(c), ref, kind, position)
 	}
 }
 
@@ -315,21 +318,21 @@ func position(c echo.Context) (int, error) {
 }
 
 // items answers the items of one kind of an order, as a document.
-func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
+func (r cartRoutes) items(kind models.ItemKind) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := halserver.NoQuery(c); err != nil {
 			return err
 		}
-		o, err := f.order(c)
+		o, err := r.order(c)
 		if err != nil {
 			return err
 		}
-		d := f.reg.Def("orders")
+		d := r.face.reg.Def("orders")
 		path := halserver.SubPath(d, o, string(kind)+"-items")
 		var docs []hal.Document
 		for _, it := range o.Items {
 			if it.Kind == kind {
-				docs = append(docs, f.itemDocument(o, &it))
+				docs = append(docs, r.face.itemDocument(o, &it))
 			}
 		}
 		doc := &hal.Document{
@@ -340,8 +343,8 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 			Props:    []hal.Prop{{Name: "total", Value: hal.Int(int64(len(docs)))}, {Name: "count", Value: hal.Int(int64(len(docs)))}},
 			Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
 		}
-		if ctx, a := c.Request().Context(), web.Actor(c); f.hal.ReadsForms(c) && order.CanEdit(a, o) == nil {
-			props, err := f.itemForm(ctx, a, o, kind)
+		if ctx, a := c.Request().Context(), web.Actor(c); r.face.hal.ReadsForms(c) && order.CanEdit(a, o) == nil {
+			props, err := r.face.itemForm(ctx, a, o, kind)
 			if err != nil {
 				return err
 			}
@@ -349,11 +352,11 @@ func (f *Face) items(kind models.ItemKind) echo.HandlerFunc {
 				doc.Templates = []hal.Template{{Title: addTitles[kind], Method: "POST", Target: path, Properties: props}}
 			}
 		}
-		return f.hal.SendTagged(c, http.StatusOK, doc, &o.Row, nil)
+		return r.face.hal.SendTagged(c, http.StatusOK, doc, &o.Row, nil)
 	}
 }
 
-func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
+func (r cartRoutes) oneItem(kind models.ItemKind) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := halserver.NoQuery(c); err != nil {
 			return err
@@ -362,17 +365,17 @@ func (f *Face) oneItem(kind models.ItemKind) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		o, err := f.order(c)
+		o, err := r.order(c)
 		if err != nil {
 			return err
 		}
 		for _, it := range o.Items {
 			if it.Kind == kind && it.Position == position {
-				doc := f.itemDocument(o, &it)
-				if f.hal.ReadsForms(c) {
+				doc := r.face.itemDocument(o, &it)
+				if r.face.hal.ReadsForms(c) {
 					doc.Templates = itemTemplates(web.Actor(c), o, &it, doc.Links[0].Links[0].Href)
 				}
-				return f.hal.SendTagged(c, http.StatusOK, &doc, &o.Row, nil)
+				return r.face.hal.SendTagged(c, http.StatusOK, &doc, &o.Row, nil)
 			}
 		}
 		return fault.NotFoundf("Not found.")

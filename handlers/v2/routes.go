@@ -12,13 +12,14 @@ import (
 // Routes implements web.Face: the whole table, the declared resources' and then
 // what is written by hand.
 func (f *Face) Routes() []web.Route {
+	tokens, carts := tokenRoutes{f}, cartRoutes{f}
 	var table []web.Route
 	add := func(method, path, doc string, handle echo.HandlerFunc) {
 		table = append(table, web.Route{Method: method, Path: path, Doc: doc, Handle: handle})
 	}
-	add(http.MethodPost, Base+"/api-token-auth", "anybody", f.tokenAuth)
-	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", f.tokenRefresh)
-	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", f.tokenVerify)
+	add(http.MethodPost, Base+"/api-token-auth", "anybody", tokens.tokenAuth)
+	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", tokens.tokenRefresh)
+	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", tokens.tokenVerify)
 	table = append(table, f.pages.Routes()...)
 	add(http.MethodGet, Base, "signed in", f.root)
 	add(http.MethodGet, "/api", "signed in", f.root)
@@ -26,7 +27,7 @@ func (f *Face) Routes() []web.Route {
 	table = append(table, f.hal.DocRoutes()...)
 	add(http.MethodGet, samplesPath, "anybody", f.apiSamples)
 	add(http.MethodGet, Base+"/user", "signed in", f.user)
-	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", f.currentOrder)
+	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", carts.currentOrder)
 	for _, d := range f.reg.Defs() {
 		list := f.hal.Collection(d)
 		if d.Plural == eventsPlural {
@@ -37,15 +38,15 @@ func (f *Face) Routes() []web.Route {
 	for _, cart := range []string{Base + "/orders/:id", Base + "/user/current-order"} {
 		for _, kind := range models.ItemKinds {
 			items := cart + "/" + itemMember(kind)
-			add(http.MethodGet, items, "who sees the order", f.items(kind))
-			add(http.MethodPost, items, "the cart's owner", f.editing(f.addItem(kind)))
-			add(http.MethodGet, items+"/:n", "who sees the order", f.oneItem(kind))
-			add(http.MethodPatch, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind, patched)))
-			add(http.MethodPut, items+"/:n", "the cart's owner", f.editing(f.changeItem(kind, replaced)))
-			add(http.MethodDelete, items+"/:n", "the cart's owner", f.editing(f.removeItem(kind)))
+			add(http.MethodGet, items, "who sees the order", carts.items(kind))
+			add(http.MethodPost, items, "the cart's owner", carts.editing(carts.addItem(kind)))
+			add(http.MethodGet, items+"/:n", "who sees the order", carts.oneItem(kind))
+			add(http.MethodPatch, items+"/:n", "the cart's owner", carts.editing(carts.changeItem(kind, patched)))
+			add(http.MethodPut, items+"/:n", "the cart's owner", carts.editing(carts.changeItem(kind, replaced)))
+			add(http.MethodDelete, items+"/:n", "the cart's owner", carts.editing(carts.removeItem(kind)))
 		}
-		add(http.MethodPatch, cart, "the cart's owner", f.editing(f.editOrder))
-		add(http.MethodPut, cart, "the cart's owner", f.editing(f.replaceOrder))
+		add(http.MethodPatch, cart, "the cart's owner", carts.editing(carts.editOrder))
+		add(http.MethodPut, cart, "the cart's owner", carts.editing(carts.replaceOrder))
 	}
 	add(http.MethodGet, Base+"/blueprints/:id/sample-order", "who may order it", f.sampleOrder)
 	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
