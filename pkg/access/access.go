@@ -114,7 +114,7 @@ func (a Actor) Can(p Permission, group models.ID) bool {
 	return group != 0 && has(a.With(p), group)
 }
 
-// With gives the groups on which the actor holds the permission, sorted. It
+// With returns the groups on which the actor holds the permission, sorted. It
 // says nothing about super admins, who hold it everywhere.
 func (a Actor) With(p Permission) []models.ID {
 	if a.rights == nil {
@@ -123,7 +123,7 @@ func (a Actor) With(p Permission) []models.ID {
 	return a.rights.By[p]
 }
 
-// Own gives the groups in which the actor has any role, by grant or inheritance.
+// Own returns the groups in which the actor has any role, by grant or inheritance.
 func (a Actor) Own() []models.ID {
 	if a.rights == nil {
 		return nil
@@ -131,7 +131,7 @@ func (a Actor) Own() []models.ID {
 	return a.rights.Own
 }
 
-// Named gives Own and the groups above them, which the actor sees by name.
+// Named returns Own and the groups above them, which the actor sees by name.
 func (a Actor) Named() []models.ID {
 	if a.rights == nil {
 		return nil

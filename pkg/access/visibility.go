@@ -92,7 +92,7 @@ func sub(format string, column string, inner Where) Where {
 	return Where{SQL: fmt.Sprintf(format, column, inner.SQL), Args: inner.Args}
 }
 
-// Visible gives the rows of a table that the actor may see, with columns
+// Visible returns the rows of a table that the actor may see, with columns
 // qualified by alias. It is the one place where visibility is decided; a table
 // that is not named here is visible to nobody but those who see all.
 //
@@ -184,7 +184,7 @@ var historyObjects = []struct{ kind, table string }{
 	{models.ObjectWebhook, "webhooks"},
 }
 
-// usable gives what works and is open to all groups, or to one of the actor's.
+// usable returns what works and is open to all groups, or to one of the actor's.
 func usable(works, table, ref, id string, a Actor) Where {
 	open := Where{SQL: fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s l WHERE l.%s = %s)", table, ref, id)}
 	ours := sub("%s IN (SELECT l."+ref+" FROM "+table+" l WHERE %s)", id, In("l.group_id", a.Named()))
@@ -200,10 +200,10 @@ func (a Actor) runs(table string) Where {
 	return Where{SQL: fmt.Sprintf("EXISTS (SELECT 1 FROM %s o WHERE o.owner_id = %s)", table, a.ID)}
 }
 
-// provider gives the groups whose offerings the actor runs.
+// provider returns the groups whose offerings the actor runs.
 func (a Actor) provider() []models.ID { return a.With(OfferingManage) }
 
-// offered gives the rows whose blueprint the actor's groups provide.
+// offered returns the rows whose blueprint the actor's groups provide.
 func (a Actor) offered(column string) Where {
 	return sub("%s IN (SELECT b.id FROM blueprints b WHERE %s)", column, In("b.group_id", a.provider()))
 }

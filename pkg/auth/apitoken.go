@@ -30,7 +30,7 @@ func (p TokenPolicy) Validate() error {
 	return nil
 }
 
-// Last gives the last day on which a token that is made now may be good, "" for no
+// Last returns the last day on which a token that is made now may be good, "" for no
 // limit.
 func (p TokenPolicy) Last(now time.Time) string {
 	if p.MaxDays == 0 {
@@ -58,7 +58,7 @@ type apiTokens struct {
 
 func newAPITokens(st *store.Store, p TokenPolicy) *apiTokens {
 	t := cache.Tables[*apiToken]{Store: st, Topics: []string{TopicTokens}, Owner: func(x *apiToken) models.ID { return x.user }}
-	return &apiTokens{store: st, policy: p, seen: newSeen("api_tokens"), bySecret: cache.OfTables[hashed](rowsKept, t)}
+	return &apiTokens{store: st, policy: p, seen: newLastUsed("api_tokens"), bySecret: cache.OfTables[hashed](rowsKept, t)}
 }
 
 var (
@@ -66,7 +66,7 @@ var (
 	errTokenExpired = fault.New(fault.Unauthenticated, "The API token has expired.")
 )
 
-// open gives a good token by its text.
+// open returns a good token by its text.
 func (t *apiTokens) open(ctx context.Context, text string, now time.Time) (*apiToken, error) {
 	h, ok := tokenSecret.read(text)
 	if !ok {
@@ -108,7 +108,7 @@ func (s *Service) authenticateToken(ctx context.Context, text string) (access.Ac
 	if err != nil {
 		return access.Actor{}, err
 	}
-	u, err := s.people.UserByID(ctx, x.user)
+	u, err := s.users.UserByID(ctx, x.user)
 	if fault.Is(err, fault.NotFound) || err == nil && !u.Active {
 		return access.Actor{}, fault.New(fault.Unauthenticated, msgDisabled)
 	}
@@ -128,7 +128,7 @@ func CanCreateToken(a access.Actor) error {
 	return a.Personal()
 }
 
-// LastDay gives the last day on which an API token that is made now may be good, ""
+// LastDay returns the last day on which an API token that is made now may be good, ""
 // for no limit.
 func (s *Service) LastDay() string { return s.tokens.policy.Last(s.store.Now()) }
 
@@ -196,13 +196,13 @@ func describe(row *models.APIToken) string {
 	return text + "."
 }
 
-// Tokens gives a page of the API tokens that the actor sees: their own, all for who
+// Tokens returns a page of the API tokens that the actor sees: their own, all for who
 // sees all.
 func (s *Service) Tokens(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.APIToken], error) {
 	return query.List[models.APIToken](s.store.Read(ctx), APITokens, a, q, opts...)
 }
 
-// Token gives an API token that the actor sees.
+// Token returns an API token that the actor sees.
 func (s *Service) Token(ctx context.Context, a access.Actor, ref string) (*models.APIToken, error) {
 	return query.Find[models.APIToken](s.store.Read(ctx), APITokens, a, ref)
 }

@@ -35,7 +35,7 @@ type UserSource interface {
 	UserByUUID(ctx context.Context, uuid string) (*models.User, error)
 	// UserByID is the same by id.
 	UserByID(ctx context.Context, id models.ID) (*models.User, error)
-	// Rights gives what the user's grants amount to.
+	// Rights returns what the user's grants amount to.
 	Rights(ctx context.Context, userID models.ID) (*access.Rights, error)
 }
 
@@ -74,8 +74,8 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Service signs in and out, and tells who calls. It is safe for concurrent use.
 type Service struct {
 	store    *store.Store
-	people   UserSource
-	mint     *Mint
+	users    UserSource
+	issuer   *TokenIssuer
 	hasher   *Hasher
 	sessions *sessions
 	tokens   *apiTokens
@@ -87,8 +87,8 @@ type Service struct {
 // Config is what a Service is made of.
 type Config struct {
 	Store  *store.Store
-	People UserSource
-	Mint   *Mint
+	Users  UserSource
+	Issuer *TokenIssuer
 	Hasher *Hasher      // nil means one of its own
 	Log    *slog.Logger // nil means none
 
@@ -97,7 +97,7 @@ type Config struct {
 	Reset    ResetMail // of passwords; none without a mail server
 }
 
-// New makes the service. It listens to the store's signals from here on.
+// New returns a service. It listens to the store's signals from here on.
 func New(c Config) *Service {
 	if c.Hasher == nil {
 		c.Hasher = NewHasher(c.Store.Now)
@@ -109,7 +109,7 @@ func New(c Config) *Service {
 		c.Sessions = SessionPolicy{Idle: DefaultIdle, Lifetime: DefaultLifetime}
 	}
 	return &Service{
-		store: c.Store, people: c.People, mint: c.Mint, hasher: c.Hasher, log: c.Log,
+		store: c.Store, users: c.Users, issuer: c.Issuer, hasher: c.Hasher, log: c.Log,
 		sessions: newSessions(c.Store, c.Sessions), tokens: newAPITokens(c.Store, c.Tokens), throttle: newThrottle(), reset: c.Reset,
 	}
 }
@@ -145,7 +145,7 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 			return err
 		}
 		// The last renewal is at the end of the window, and then good for a life.
-		session, err := begin(tx, row, c, "", s.mint.Window+s.mint.Life)
+		session, err := begin(tx, row, c, "", s.issuer.Window+s.issuer.Life)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	return s.issue(g)
 }
 
-// unchanged gives the row of a user whose password was just checked. What was
+// unchanged returns the row of a user whose password was just checked. What was
 // checked may be old: from here on the row stands still, so that a change of the
 // password ends what is begun, or prevents it.
 func (s *Service) unchanged(tx *store.Tx, u *models.User) (*models.User, error) {
@@ -173,18 +173,18 @@ func (s *Service) unchanged(tx *store.Tx, u *models.User) (*models.User, error) 
 }
 
 func (s *Service) issue(g Grant) (Tokens, error) {
-	t := Tokens{ExpiresIn: s.mint.Life}
+	t := Tokens{ExpiresIn: s.issuer.Life}
 	var err error
-	if t.Access, _, err = s.mint.Access(g); err != nil {
+	if t.Access, _, err = s.issuer.Access(g); err != nil {
 		return Tokens{}, err
 	}
-	if t.Refresh, _, err = s.mint.Refresh(g); err != nil {
+	if t.Refresh, _, err = s.issuer.Refresh(g); err != nil {
 		return Tokens{}, err
 	}
 	return t, nil
 }
 
-// checkPassword gives the active user whose password it is, or Unauthenticated in
+// checkPassword returns the active user whose password it is, or Unauthenticated in
 // the words of message, or the throttle's refusal.
 func (s *Service) checkPassword(ctx context.Context, c Credentials, message string) (*models.User, error) {
 	name, domain := c.Username, c.Domain
@@ -208,7 +208,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 	if err := g.allow(); err != nil { // before the memory of right passwords, or guessing there would be free
 		return nil, err
 	}
-	u, err := s.people.UserByName(ctx, name)
+	u, err := s.users.UserByName(ctx, name)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, fmt.Errorf("find a user by name: %w", err)
 	}
@@ -229,12 +229,12 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 	return u, nil
 }
 
-// Refresh gives a new access token for one that is still good, access or refresh,
+// Refresh returns a new access token for one that is still good, access or refresh,
 // of the same session and counting from the same sign-in, as
 // django-rest-framework-jwt does. It is Unauthenticated for what Authenticate
 // refuses, and once the sign-in is longer ago than the window (7 days).
 func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
-	c, err := s.mint.VerifyEither(token)
+	c, err := s.issuer.VerifyEither(token)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -242,12 +242,12 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
-	if now := s.store.Now(); !now.Before(c.OrigIssuedAt.Add(s.mint.Window)) {
+	if now := s.store.Now(); !now.Before(c.OrigIssuedAt.Add(s.issuer.Window)) {
 		return Tokens{}, fault.New(fault.Unauthenticated, msgRefresh)
 	}
 	g := Grant{Subject: u.UUID, Username: u.Username, Session: c.Session, Generation: c.Generation, OrigIssuedAt: c.OrigIssuedAt}
-	t := Tokens{ExpiresIn: s.mint.Life}
-	if t.Access, _, err = s.mint.Access(g); err != nil {
+	t := Tokens{ExpiresIn: s.issuer.Life}
+	if t.Access, _, err = s.issuer.Access(g); err != nil {
 		return Tokens{}, err
 	}
 	return t, nil
@@ -256,7 +256,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 // Verify gives the claims of an access token that Authenticate would accept, and
 // is Unauthenticated for any other.
 func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
-	c, err := s.mint.Verify(token)
+	c, err := s.issuer.Verify(token)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -266,10 +266,10 @@ func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
 	return c, nil
 }
 
-// stands gives the user of verified claims when all that they rest on still
+// stands returns the user of verified claims when all that they rest on still
 // stands: the user is active, the password the same, the session not ended.
 func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
-	u, err := s.people.UserByUUID(ctx, c.Subject)
+	u, err := s.users.UserByUUID(ctx, c.Subject)
 	if u, err = s.person(ctx, u, err, c.Generation, "uuid = ?", c.Subject); err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
 	return u, nil
 }
 
-// person gives the user that people have found, err being what they said besides:
+// person returns the user that people have found, err being what they said besides:
 // active, and with the password of that generation. Where gives the user's row.
 func (s *Service) person(ctx context.Context, u *models.User, err error, generation int64, where string, key any) (*models.User, error) {
 	if err == nil && u.PasswordGen < generation {
@@ -302,7 +302,7 @@ func (s *Service) person(ctx context.Context, u *models.User, err error, generat
 
 // actor puts the user together with their rights.
 func (s *Service) actor(ctx context.Context, u *models.User, session string) (access.Actor, error) {
-	rights, err := s.people.Rights(ctx, u.ID)
+	rights, err := s.users.Rights(ctx, u.ID)
 	if err != nil {
 		return access.Actor{}, fmt.Errorf("rights of user %s: %w", u.ID, err)
 	}
@@ -374,7 +374,7 @@ func schemeOf(text string) int {
 }
 
 func (s *Service) withAccess(ctx context.Context, token string) (access.Actor, error) {
-	c, err := s.mint.access(token)
+	c, err := s.issuer.access(token)
 	if err != nil {
 		return access.Actor{}, err
 	}
@@ -431,7 +431,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 	if err := CheckPassword(new); err != nil {
 		return Tokens{}, err
 	}
-	u, err := s.people.UserByUUID(ctx, a.UUID)
+	u, err := s.users.UserByUUID(ctx, a.UUID)
 	if fault.Is(err, fault.NotFound) {
 		return Tokens{}, fault.New(fault.Unauthenticated, msgDisabled) // the system's actor too
 	}

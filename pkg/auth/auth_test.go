@@ -70,11 +70,11 @@ func (d *directory) Rights(context.Context, models.ID) (*access.Rights, error) {
 // world is one replica and what is around it.
 type world struct {
 	*Service
-	t      testing.TB
-	url    string
-	clock  *clock
-	forge  *forge
-	people *directory
+	t     testing.TB
+	url   string
+	clock *clock
+	forge *forge
+	users *directory
 }
 
 func eachWorld(t *testing.T, fn func(t *testing.T, w *world)) {
@@ -100,8 +100,8 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(st.Close)
-	w.people = &directory{store: st, seen: make(map[string]*models.User)}
-	w.Service = New(Config{Store: st, People: w.people, Mint: newMint(w.t, w.forge.keys, w.clock)})
+	w.users = &directory{store: st, seen: make(map[string]*models.User)}
+	w.Service = New(Config{Store: st, Users: w.users, Issuer: newIssuer(w.t, w.forge.keys, w.clock)})
 }
 
 // replica is another process on the same database with the same keys. Both listen.
@@ -721,7 +721,7 @@ func TestSessionsAreRememberedOnlyWhileListening(t *testing.T) {
 
 func (w *world) claims(tok Tokens) *Claims {
 	w.t.Helper()
-	c, err := w.mint.parse(w.forge.keys, tok.Access)
+	c, err := w.issuer.parse(w.forge.keys, tok.Access)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -872,7 +872,7 @@ func TestSignInWithAPasswordThatJustChanged(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		tok := w.signIn("alice", "wonderland")
 		a := w.accepted("Bearer "+tok.Access, "alice")
-		w.people.frozen = true
+		w.users.frozen = true
 		if _, err := w.ChangePassword(context.Background(), a, "wonderland", "looking glass"); err != nil {
 			t.Fatal(err)
 		}
@@ -886,10 +886,10 @@ func TestSignInWithAPasswordThatJustChanged(t *testing.T) {
 		if w.sessionCount() != before {
 			t.Error("there is a session")
 		}
-		w.people.frozen = false
+		w.users.frozen = false
 		w.accepted("Bearer "+w.signIn("alice", "looking glass").Access, "alice")
 		w.disable("bob")
-		w.people.seen["bob"], w.people.frozen = &models.User{Row: w.user("bob").Row, Username: "bob", PasswordHash: w.user("bob").PasswordHash, Active: true}, true
+		w.users.seen["bob"], w.users.frozen = &models.User{Row: w.user("bob").Row, Username: "bob", PasswordHash: w.user("bob").PasswordHash, Active: true}, true
 		if _, err := w.SignIn(context.Background(), Credentials{Username: "bob", Password: "builder"}); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("a disabled user begins a session: %v", err)
 		}
@@ -904,7 +904,7 @@ func TestNewTokenBeforeTheNews(t *testing.T) {
 		r := w.replica()
 		old := w.signIn("alice", "wonderland")
 		a := r.accepted("Bearer "+old.Access, "alice")
-		r.people.frozen = true
+		r.users.frozen = true
 		tok, err := w.ChangePassword(context.Background(), a, "wonderland", "looking glass")
 		if err != nil {
 			t.Fatal(err)
@@ -1036,7 +1036,7 @@ func TestFailuresAreNotRefusals(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		tok := w.signIn("alice", "wonderland")
-		w.people.err = fault.New(fault.Unavailable, "The database is not available.")
+		w.users.err = fault.New(fault.Unavailable, "The database is not available.")
 		for _, header := range []string{"Bearer " + tok.Access, basic("alice", "wonderland")} {
 			if _, err := w.Authenticate(context.Background(), header); !fault.Is(err, fault.Unavailable) {
 				t.Errorf("%.10s: %v", header, err)
@@ -1045,7 +1045,7 @@ func TestFailuresAreNotRefusals(t *testing.T) {
 		if _, err := w.SignIn(context.Background(), Credentials{Username: "alice", Password: "wonderland"}); !fault.Is(err, fault.Unavailable) {
 			t.Error(err)
 		}
-		w.people.err = nil
+		w.users.err = nil
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if _, err := w.Authenticate(ctx, "Bearer "+tok.Access); !fault.Is(err, fault.Unavailable) {
@@ -1106,7 +1106,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 		wg.Go(func() {
 			for range 50 {
-				if err := w.mint.Rotate(w.forge.keys); err != nil {
+				if err := w.issuer.Rotate(w.forge.keys); err != nil {
 					t.Error(err)
 				}
 				if _, err := r.Sweep(ctx); err != nil {
@@ -1133,7 +1133,7 @@ func benchWorld(b *testing.B) (*Service, Tokens) {
 	st := storetest.SQLite(b)
 	u := &models.User{Username: "alice", Active: true}
 	c := newClock()
-	s := New(Config{Store: st, People: fixed{u, &access.Rights{}}, Mint: newMint(b, newForge(b, "ed").keys, c)})
+	s := New(Config{Store: st, Users: fixed{u, &access.Rights{}}, Issuer: newIssuer(b, newForge(b, "ed").keys, c)})
 	err := st.InTx(context.Background(), func(tx *store.Tx) error {
 		if err := s.SetPassword(tx, u, "wonderland"); err != nil {
 			return err

@@ -153,14 +153,14 @@ func newKeys(signing string, list ...*Key) (*Keys, error) {
 	return k, nil
 }
 
-// Find gives the key of an ID. The ID is only ever looked up in memory: whatever
+// Find returns the key of an ID. The ID is only ever looked up in memory: whatever
 // path or statement a token may have in its kid, it goes nowhere.
 func (k *Keys) Find(id string) (*Key, bool) {
 	key, ok := k.byID[id]
 	return key, ok
 }
 
-// Signing gives the key that signs a face's tokens, if it has any.
+// Signing returns the key that signs a face's tokens, if it has any.
 func (k *Keys) Signing(face Face) (*Key, bool) {
 	key, ok := k.signing[face]
 	return key, ok

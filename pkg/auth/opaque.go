@@ -49,7 +49,7 @@ func (kind opaque) fresh() (secret string, h hashed) {
 	return secret, sha256.Sum256([]byte(secret))
 }
 
-// read tells whether the text could be a secret of the kind, and gives its hash.
+// read reports whether the text could be a secret of the kind, and gives its hash.
 // Whether there is one such is not known here.
 func (kind opaque) read(text string) (hashed, bool) {
 	if len(text) != len(kind)+opaqueRandom+opaqueCheck || !strings.HasPrefix(text, string(kind)) {
@@ -62,7 +62,7 @@ func (kind opaque) read(text string) (hashed, bool) {
 	return sha256.Sum256([]byte(text)), true
 }
 
-// visible gives the part of a secret that may be shown.
+// visible returns the part of a secret that may be shown.
 func (kind opaque) visible(secret string) string { return secret[:len(kind)+opaqueVisible] }
 
 // checksum is the CRC-32 of a text in base 62.

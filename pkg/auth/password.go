@@ -60,7 +60,7 @@ type Hasher struct {
 	dummy   string // a hash that no password has
 
 	// The key of pairs is an HMAC under a secret of this process: a dump of the
-	// memory gives nothing to run a dictionary against without it, and the stored
+	// memory returns nothing to run a dictionary against without it, and the stored
 	// hash in it makes the old password's entry unreachable once the hash changes.
 	secret [32]byte
 	pairs  *cache.Cache[[sha256.Size]byte, struct{}]
@@ -69,7 +69,7 @@ type Hasher struct {
 	dummies  atomic.Int64 // those of them that were for nobody
 }
 
-// NewHasher makes a hasher; now is the clock that verified pairs age by.
+// NewHasher returns a hasher; now is the clock that verified pairs age by.
 func NewHasher(now func() time.Time) *Hasher {
 	h := &Hasher{
 		now:   now,
@@ -85,7 +85,7 @@ func NewHasher(now func() time.Time) *Hasher {
 	return h
 }
 
-// CheckPassword says whether a new password is acceptable: 4 characters to 1,024
+// CheckPassword reports whether a new password is acceptable: 4 characters to 1,024
 // bytes of UTF-8, and not only blanks. The error is Invalid and names /password.
 func CheckPassword(plain string) error {
 	switch {
@@ -101,7 +101,7 @@ func CheckPassword(plain string) error {
 	return nil
 }
 
-// Hash gives the argon2id hash of a password with a fresh salt, as a PHC string
+// Hash returns the argon2id hash of a password with a fresh salt, as a PHC string
 // (https://github.com/P-H-C/phc-string-format). It does not ask CheckPassword. It
 // waits for its turn: the error is Unavailable when ctx ends first or too many wait.
 func (h *Hasher) Hash(ctx context.Context, plain string) (string, error) {

@@ -143,7 +143,7 @@ func (s *Service) CheckReset(ctx context.Context, secret string) error {
 	return err
 }
 
-// resetOf gives the user of a good link.
+// resetOf returns the user of a good link.
 func (s *Service) resetOf(tx *store.Tx, secret string) (*models.User, error) {
 	h, ok := resetSecret.read(secret)
 	if !ok || !s.Mails() {

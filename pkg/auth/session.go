@@ -42,7 +42,7 @@ type SessionPolicy struct {
 
 // Validate is Invalid for times that are none.
 func (p SessionPolicy) Validate() error {
-	if p.Idle < 2*seenStep || p.Lifetime < p.Idle {
+	if p.Idle < 2*lastUsedStep || p.Lifetime < p.Idle {
 		return fault.Invalidf("A session of %v that ends %v after the last request is none: it takes two minutes and more.", p.Lifetime, p.Idle)
 	}
 	return nil
@@ -83,7 +83,7 @@ type sessions struct {
 func newSessions(st *store.Store, p SessionPolicy) *sessions {
 	t := cache.Tables[*session]{Store: st, Topics: []string{TopicSessions}, Owner: func(x *session) models.ID { return x.user }}
 	return &sessions{
-		store: st, policy: p, seen: newSeen("sessions"),
+		store: st, policy: p, seen: newLastUsed("sessions"),
 		byUUID: cache.OfTables[string](rowsKept, t), bySecret: cache.OfTables[hashed](rowsKept, t),
 	}
 }
@@ -108,12 +108,12 @@ func (s *sessions) check(ctx context.Context, uuid string, user models.ID, now t
 	return nil
 }
 
-// open gives the session of a browser by the hash of its secret.
+// open returns the session of a browser by the hash of its secret.
 func (s *sessions) open(ctx context.Context, h hashed, now time.Time) (*session, error) {
 	return find(ctx, s, s.bySecret, h, "secret_hash = ?", h.String(), now)
 }
 
-// find gives a live session from memory or from its row, and takes down that it is
+// find returns a live session from memory or from its row, and takes down that it is
 // used.
 func find[K comparable](ctx context.Context, s *sessions, in *cache.Cache[K, *session], key K, where, value string, now time.Time) (*session, error) {
 	x, ok := in.Get(key, now)
@@ -158,7 +158,7 @@ func begin(tx *store.Tx, u *models.User, c Credentials, secret string, life time
 	return row, nil
 }
 
-// bounded gives the printable beginning of a text.
+// bounded returns the printable beginning of a text.
 func bounded(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {
@@ -213,14 +213,14 @@ func (s *Service) AuthenticateSession(ctx context.Context, secret string) (acces
 	if err != nil {
 		return access.Actor{}, err
 	}
-	u, err := s.people.UserByID(ctx, x.user)
+	u, err := s.users.UserByID(ctx, x.user)
 	if u, err = s.person(ctx, u, err, x.generation, "id = ?", x.user); err != nil {
 		return access.Actor{}, err
 	}
 	return s.actor(ctx, u, x.uuid)
 }
 
-// FormerUser gives the user of the session of a browser, though it may have ended:
+// FormerUser returns the user of the session of a browser, though it may have ended:
 // whose form it is that comes too late. It is Unauthenticated for a secret of nobody.
 func (s *Service) FormerUser(ctx context.Context, secret string) (models.ID, error) {
 	h, ok := cookieSecret.read(secret)
@@ -247,7 +247,7 @@ func (s *sessions) lives(now time.Time) access.Where {
 	}
 }
 
-// Sessions gives a page of the live sessions that the actor sees: their own, all
+// Sessions returns a page of the live sessions that the actor sees: their own, all
 // for who sees all.
 func (s *Service) Sessions(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Session], error) {
 	p, err := query.List[models.Session](s.store.Read(ctx), Sessions, a, q, append(opts, query.Base(s.sessions.lives(s.store.Now())))...)
@@ -257,7 +257,7 @@ func (s *Service) Sessions(ctx context.Context, a access.Actor, q query.Query, o
 	return p, err
 }
 
-// Session gives a live session that the actor sees.
+// Session returns a live session that the actor sees.
 func (s *Service) Session(ctx context.Context, a access.Actor, ref string) (*models.Session, error) {
 	return s.sessionTx(s.store.Read(ctx), a, ref)
 }

@@ -129,7 +129,7 @@ func TestSessionsEndEverywhere(t *testing.T) {
 	}
 }
 
-// rekey gives a user another password, as an administrator does.
+// rekey returns a user another password, as an administrator does.
 func (w *world) rekey(name, password string) error {
 	hash := w.hash(password)
 	return w.store.InTx(context.Background(), func(tx *store.Tx) error {
@@ -177,7 +177,7 @@ func endsByItself(t *testing.T, listening bool) {
 		for range 13 { // each well within the idle time, and 13 times that in all
 			w.clock.turn(DefaultIdle - time.Minute)
 			w.enters(used, "alice")
-			if err := w.WriteSeen(ctx); err != nil {
+			if err := w.WriteLastUsed(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -192,7 +192,7 @@ func endsByItself(t *testing.T, listening bool) {
 		again := w.browser("alice", "wonderland")
 		for range 21 {
 			w.enters(again, "alice")
-			if err := w.WriteSeen(ctx); err != nil {
+			if err := w.WriteLastUsed(ctx); err != nil {
 				t.Fatal(err)
 			}
 			w.clock.turn(DefaultLifetime / 21)
@@ -212,7 +212,7 @@ func TestSessionUsedElsewhereIsNotIdle(t *testing.T) {
 			w.clock.turn(DefaultIdle / 2)
 			w.enters(cookie, "alice")
 		}
-		if err := w.WriteSeen(context.Background()); err != nil {
+		if err := w.WriteLastUsed(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		r.enters(cookie, "alice")
@@ -244,13 +244,13 @@ func TestUseIsWrittenDownNowAndThen(t *testing.T) {
 		if n := len(w.sessions.seen.ids); n != 1 {
 			t.Errorf("%d rows are to be written", n)
 		}
-		if err := w.WriteSeen(ctx); err != nil {
+		if err := w.WriteLastUsed(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if at := seenAt(); !at.Equal(w.clock.Now()) {
 			t.Errorf("it was used at %v", at)
 		}
-		if err := w.WriteSeen(ctx); err != nil || len(w.sessions.seen.ids) != 0 {
+		if err := w.WriteLastUsed(ctx); err != nil || len(w.sessions.seen.ids) != 0 {
 			t.Error(err)
 		}
 	})

@@ -95,7 +95,7 @@ type limitedError struct{ after time.Duration }
 
 func (e *limitedError) Error() string { return "locked for " + e.after.String() }
 
-// RetryAfter gives the time after which a refused sign-in may be tried again, for
+// RetryAfter returns the time after which a refused sign-in may be tried again, for
 // the Retry-After field, in whole seconds rounded up. It is false for errors that
 // are not the throttle's.
 func RetryAfter(err error) (time.Duration, bool) {

@@ -29,7 +29,7 @@ const (
 	TypeRefresh Type = "rt+jwt"
 )
 
-// What MintConfig's zero values mean.
+// What TokenIssuerConfig's zero values mean.
 const (
 	DefaultIssuer   = "halcyon"
 	DefaultAudience = "halcyon"
@@ -74,8 +74,8 @@ type Grant struct {
 	OrigIssuedAt               time.Time
 }
 
-// MintConfig says what tokens look like.
-type MintConfig struct {
+// TokenIssuerConfig says what tokens look like.
+type TokenIssuerConfig struct {
 	Issuer   string           // iss; "" means DefaultIssuer
 	Audience string           // aud; "" means DefaultAudience
 	Life     time.Duration    // of an access token; 0 means DefaultLife
@@ -83,24 +83,24 @@ type MintConfig struct {
 	Now      func() time.Time // the clock
 }
 
-// Mint issues the JWTs of the API, and tells its own from forgeries. It knows
+// TokenIssuer issues the JWTs of the API, and tells its own from forgeries. It knows
 // nothing about users and sessions: whether those still stand is the Service's
 // question. It is safe for concurrent use.
-type Mint struct {
-	MintConfig
-	state atomic.Pointer[mintState]
+type TokenIssuer struct {
+	TokenIssuerConfig
+	state atomic.Pointer[issuerState]
 }
 
-// mintState goes together: what was verified is forgotten with the keys.
-type mintState struct {
+// issuerState goes together: what was verified is forgotten with the keys.
+type issuerState struct {
 	keys     *Keys
 	signing  *Key
 	verified *cache.Cache[[sha256.Size]byte, *Claims]
 }
 
-// NewMint makes a mint. It fails for keys of which none signs for the API, and
+// NewTokenIssuer returns a mint. It fails for keys of which none signs for the API, and
 // for a life or window of less than a second.
-func NewMint(keys *Keys, c MintConfig) (*Mint, error) {
+func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 	if c.Issuer == "" {
 		c.Issuer = DefaultIssuer
 	}
@@ -119,7 +119,7 @@ func NewMint(keys *Keys, c MintConfig) (*Mint, error) {
 	if c.Now == nil {
 		return nil, errors.New("a mint needs a clock")
 	}
-	m := &Mint{MintConfig: c}
+	m := &TokenIssuer{TokenIssuerConfig: c}
 	if err := m.Rotate(keys); err != nil {
 		return nil, err
 	}
@@ -128,12 +128,12 @@ func NewMint(keys *Keys, c MintConfig) (*Mint, error) {
 
 // Rotate has the mint use other keys from now on. Tokens of keys that are no
 // longer there are dead at once; the rest stay good.
-func (m *Mint) Rotate(keys *Keys) error {
+func (m *TokenIssuer) Rotate(keys *Keys) error {
 	key, ok := keys.Signing(FaceAPI)
 	if !ok {
 		return errors.New("there is no key to sign with")
 	}
-	m.state.Store(&mintState{keys: keys, signing: key, verified: cache.New[[sha256.Size]byte, *Claims](tokensKept)})
+	m.state.Store(&issuerState{keys: keys, signing: key, verified: cache.New[[sha256.Size]byte, *Claims](tokensKept)})
 	return nil
 }
 
@@ -154,18 +154,18 @@ type payload struct {
 
 // Access issues an access token that is good from now for the configured life,
 // and says until when.
-func (m *Mint) Access(g Grant) (token string, expires time.Time, err error) {
+func (m *TokenIssuer) Access(g Grant) (token string, expires time.Time, err error) {
 	now := m.Now()
 	return m.issue(TypeAccess, g, now, now.Add(m.Life))
 }
 
 // Refresh issues a refresh token that is good until the window since the sign-in
 // closes.
-func (m *Mint) Refresh(g Grant) (token string, expires time.Time, err error) {
+func (m *TokenIssuer) Refresh(g Grant) (token string, expires time.Time, err error) {
 	return m.issue(TypeRefresh, g, m.Now(), g.OrigIssuedAt.Add(m.Window))
 }
 
-func (m *Mint) issue(typ Type, g Grant, now, expires time.Time) (string, time.Time, error) {
+func (m *TokenIssuer) issue(typ Type, g Grant, now, expires time.Time) (string, time.Time, error) {
 	key := m.state.Load().signing
 	header, err := json.Marshal(struct {
 		Alg Alg    `json:"alg"`
@@ -197,7 +197,7 @@ func (m *Mint) issue(typ Type, g Grant, now, expires time.Time) (string, time.Ti
 // that is good now. Every other text is Unauthenticated: "Signature has expired."
 // for tokens that were good once, "Error decoding token." for all the rest. That
 // the user and the session still stand is not known here.
-func (m *Mint) Verify(token string) (Claims, error) {
+func (m *TokenIssuer) Verify(token string) (Claims, error) {
 	c, err := m.access(token)
 	if err != nil {
 		return Claims{}, err
@@ -206,7 +206,7 @@ func (m *Mint) Verify(token string) (Claims, error) {
 }
 
 // access is Verify without the copy; the claims are shared and not to be changed.
-func (m *Mint) access(token string) (*Claims, error) {
+func (m *TokenIssuer) access(token string) (*Claims, error) {
 	c, err := m.verify(token)
 	if err != nil {
 		return nil, err
@@ -218,7 +218,7 @@ func (m *Mint) access(token string) (*Claims, error) {
 }
 
 // VerifyEither is Verify for what may be renewed: an access or a refresh token.
-func (m *Mint) VerifyEither(token string) (Claims, error) {
+func (m *TokenIssuer) VerifyEither(token string) (Claims, error) {
 	c, err := m.verify(token)
 	if err != nil {
 		return Claims{}, err
@@ -234,7 +234,7 @@ func forged(format string, args ...any) error {
 // in any case, takes the last of two, skips line ends in base64, reads 1e300 as a
 // time, knows no crit): tokens come from this package alone, so whatever it would
 // not have written is forged. Only the signature schemes are golang-jwt's.
-func (m *Mint) verify(token string) (*Claims, error) {
+func (m *TokenIssuer) verify(token string) (*Claims, error) {
 	if len(token) > maxToken {
 		return nil, forged("a token of %d bytes", len(token))
 	}
@@ -269,7 +269,7 @@ func digest(token string) [sha256.Size]byte {
 }
 
 // parse does everything but look at the clock.
-func (m *Mint) parse(keys *Keys, token string) (*Claims, error) {
+func (m *TokenIssuer) parse(keys *Keys, token string) (*Claims, error) {
 	header, rest, ok := strings.Cut(token, ".")
 	body, signature, two := strings.Cut(rest, ".")
 	if !ok || !two {
@@ -322,7 +322,7 @@ func (m *Mint) parse(keys *Keys, token string) (*Claims, error) {
 
 // claims reads the members of the payload. All are needed; others are ignored,
 // so that a newer release can add one while older replicas still run.
-func (m *Mint) claims(typ Type, members object) (*Claims, error) {
+func (m *TokenIssuer) claims(typ Type, members object) (*Claims, error) {
 	var missing string
 	text := func(name string) string {
 		s, ok := members.text(name)
@@ -378,10 +378,10 @@ var errObject = errors.New("no flat JSON object with each member once")
 // object is a flat JSON object: of each member the value as it is written.
 type object map[string]string
 
-// text gives a member that is a string.
+// text returns a member that is a string.
 func (o object) text(name string) (string, bool) { return unquote(o[name]) }
 
-// number gives a member that is a whole number. Fractions, exponents and what does
+// number returns a member that is a whole number. Fractions, exponents and what does
 // not fit are none: nobody's clock needs them, and they are where readers differ.
 func (o object) number(name string) (int64, bool) {
 	n, err := strconv.ParseInt(o[name], 10, 64)

@@ -104,7 +104,7 @@ func goodClaims() map[string]any {
 	}
 }
 
-// with gives the JSON of the good claims, changed: nil takes one away.
+// with returns the JSON of the good claims, changed: nil takes one away.
 func with(t testing.TB, base map[string]any, change map[string]any) string {
 	t.Helper()
 	m := maps.Clone(base)
@@ -331,9 +331,9 @@ func standard(f *forge, claims string) string {
 	}
 }
 
-func newMint(t testing.TB, keys *Keys, c *clock) *Mint {
+func newIssuer(t testing.TB, keys *Keys, c *clock) *TokenIssuer {
 	t.Helper()
-	m, err := NewMint(keys, MintConfig{Now: c.Now})
+	m, err := NewTokenIssuer(keys, TokenIssuerConfig{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func newMint(t testing.TB, keys *Keys, c *clock) *Mint {
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	f := newForge(t, "ed")
-	m := newMint(t, f.keys, newClock())
+	m := newIssuer(t, f.keys, newClock())
 	for name, token := range map[string]string{
 		"EdDSA":                           f.ed(goodHeader, with(t, goodClaims(), nil)),
 		"HS256":                           hs(f.shared, `{"typ":"at+jwt","alg":"HS256","kid":"hs"}`, with(t, goodClaims(), nil)),
@@ -382,7 +382,7 @@ func TestForgedTokens(t *testing.T) {
 
 func TestOversizedTokenCostsNothing(t *testing.T) {
 	f := newForge(t, "ed")
-	m := newMint(t, f.keys, newClock())
+	m := newIssuer(t, f.keys, newClock())
 	token := strings.Repeat("A", 1<<20)
 	if n := testing.AllocsPerRun(10, func() { _, _ = m.Verify(token) }); n > 10 {
 		t.Errorf("%v allocations", n)
@@ -393,7 +393,7 @@ func TestIssueAndVerify(t *testing.T) {
 	t.Parallel()
 	for _, signing := range []string{"ed", "hs"} {
 		f, c := newForge(t, signing), newClock()
-		m := newMint(t, f.keys, c)
+		m := newIssuer(t, f.keys, c)
 		g := Grant{Subject: testUser, Username: "a<&>é", Session: "s", Generation: 3, OrigIssuedAt: noon.Add(-time.Hour)}
 		token, until, err := m.Access(g)
 		if err != nil {
@@ -458,7 +458,7 @@ func TestIssueAndVerify(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	old, c := newForge(t, "ed"), newClock()
-	m := newMint(t, old.keys, c)
+	m := newIssuer(t, old.keys, c)
 	g := Grant{Subject: testUser, Username: "alice", Session: "s", OrigIssuedAt: noon}
 	before, _, err := m.Access(g)
 	if err != nil {
@@ -512,7 +512,7 @@ func TestRotation(t *testing.T) {
 // FuzzVerify: nothing panics, nothing but the good token is accepted.
 func FuzzVerify(f *testing.F) {
 	forge := newForge(f, "ed")
-	m := newMint(f, forge.keys, newClock())
+	m := newIssuer(f, forge.keys, newClock())
 	good := forge.ed(goodHeader, with(f, goodClaims(), nil))
 	for _, token := range attacks(f, forge, goodClaims()) {
 		if len(token) < 10_000 {
@@ -563,7 +563,7 @@ func FuzzFlatObject(f *testing.F) {
 
 func benchVerify(b *testing.B, signing string, cached bool) {
 	f := newForge(b, signing)
-	m := newMint(b, f.keys, newClock())
+	m := newIssuer(b, f.keys, newClock())
 	token, _, err := m.Access(Grant{Subject: testUser, Username: "alice", Session: testUser, Generation: 1, OrigIssuedAt: noon})
 	if err != nil {
 		b.Fatal(err)

@@ -22,29 +22,29 @@ const Topic = "events"
 
 // Config says how a Service works. Zero members mean the defaults.
 type Config struct {
-	Store  *store.Store
-	People People
-	Keep   time.Duration // how long events are kept; 7 days
-	Log    *slog.Logger
+	Store *store.Store
+	Users UserSource
+	Keep  time.Duration // how long events are kept; 7 days
+	Log   *slog.Logger
 }
 
-// People tells what users may see. Both answers are cheap: they are asked for each
+// UserSource tells what users may see. Both answers are cheap: they are asked for each
 // user who has a stream, whenever there is something new.
-type People interface {
+type UserSource interface {
 	// UserByID finds a user. NotFound when there is none.
 	UserByID(ctx context.Context, id models.ID) (*models.User, error)
-	// Rights gives what the user's grants amount to now.
+	// Rights returns what the user's grants amount to now.
 	Rights(ctx context.Context, user models.ID) (*access.Rights, error)
 }
 
 // Service records events, gives them their numbers, and hands them out. It is safe
 // for concurrent use.
 type Service struct {
-	store  *store.Store
-	people People
-	keep   time.Duration
-	log    *slog.Logger
-	id     string // as the holder of duties
+	store *store.Store
+	users UserSource
+	keep  time.Duration
+	log   *slog.Logger
+	id    string // as the holder of duties
 
 	holds time.Time     // until when the relay is this process's duty
 	fresh chan struct{} // something was written to the outbox
@@ -56,7 +56,7 @@ type Service struct {
 	hub hub
 }
 
-// New makes the service. From then on whatever is written through the store leaves
+// New returns a service. From then on whatever is written through the store leaves
 // its events; they get their numbers from any process that runs Run.
 func New(c Config) *Service {
 	if c.Keep <= 0 {
@@ -66,7 +66,7 @@ func New(c Config) *Service {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{
-		store: c.Store, people: c.People, keep: c.Keep, log: c.Log, id: uuid.NewString(),
+		store: c.Store, users: c.Users, keep: c.Keep, log: c.Log, id: uuid.NewString(),
 		fresh: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 		progress: map[models.ID][2]int{},
 		hub:      hub{groups: map[models.ID]*group{}},
@@ -100,17 +100,17 @@ func (s *Service) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// List gives a page of the events about what the actor sees.
+// List returns a page of the events about what the actor sees.
 func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Event], error) {
 	return query.List[models.Event](s.store.Read(ctx), Events, a, q, opts...)
 }
 
-// Find gives one event, by its number.
+// Find returns one event, by its number.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Event, error) {
 	return query.Find[models.Event](s.store.Read(ctx), Events, a, ref)
 }
 
-// After gives the events behind a number, oldest first, that the filter takes and
+// After returns the events behind a number, oldest first, that the filter takes and
 // that are about what the actor sees now: at most so many, and none behind upTo.
 func (s *Service) After(ctx context.Context, a access.Actor, number, upTo models.ID, most int, f Filter) ([]models.Event, error) {
 	const t = query.Root
@@ -125,7 +125,7 @@ func (s *Service) After(ctx context.Context, a access.Actor, number, upTo models
 	return rows, nil
 }
 
-// Numbers gives the highest number that was given, and the highest one of those
+// Numbers returns the highest number that was given, and the highest one of those
 // that are not kept any more.
 func (s *Service) Numbers(ctx context.Context) (last, pruned models.ID, err error) {
 	return numbers(s.store.Read(ctx).Table("event_numbers").Select("last", "pruned").Row())

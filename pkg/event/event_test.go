@@ -29,7 +29,7 @@ func inTx(t testing.TB, s *store.Store, fn func(tx *store.Tx) error) {
 	}
 }
 
-func newService(s *store.Store) *Service { return New(Config{Store: s, People: refdata.New(s)}) }
+func newService(s *store.Store) *Service { return New(Config{Store: s, Users: refdata.New(s)}) }
 
 // owner makes somebody who can own something.
 func owner(t testing.TB, s *store.Store) models.ID {
@@ -39,7 +39,7 @@ func owner(t testing.TB, s *store.Store) models.ID {
 	return u.ID
 }
 
-// waiting gives the events in the outbox.
+// waiting returns the events in the outbox.
 func waiting(t testing.TB, s *store.Store) []models.Event {
 	t.Helper()
 	rows, err := store.Find[models.OutboxRow](s.Read(context.Background()).Order("id"))
@@ -66,7 +66,7 @@ type mover struct {
 	to   string
 }
 
-// edges gives a row for each pair of statuses of each kind, whether it can be moved
+// edges returns a row for each pair of statuses of each kind, whether it can be moved
 // from the one to the other or not.
 func edges(owner models.ID) []mover {
 	var list []mover
@@ -367,7 +367,7 @@ func TestOldEventsGo(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := refdata.New(s)
-			svc := New(Config{Store: s, People: dir, Keep: 24 * time.Hour})
+			svc := New(Config{Store: s, Users: dir, Keep: 24 * time.Hour})
 			ada := &models.User{Username: "ada", Active: true, SuperAdmin: true}
 			inTx(t, s, func(tx *store.Tx) error { return store.Insert(tx, ada) })
 			a := access.NewActor(ada, "", nil)

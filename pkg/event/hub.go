@@ -36,7 +36,7 @@ type Published struct {
 	wire []byte
 }
 
-// Wire gives what encode makes of the event, which is asked once.
+// Wire returns what encode makes of the event, which is asked once.
 func (p *Published) Wire(encode func(*models.Event) []byte) []byte {
 	p.once.Do(func() { p.wire = encode(&p.Event) })
 	return p.wire
@@ -57,7 +57,7 @@ type group struct {
 	streams []*Stream
 }
 
-// Streams gives how many streams there are in this process.
+// Streams returns how many streams there are in this process.
 func (s *Service) Streams() int {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -159,7 +159,7 @@ type sight struct {
 	list   []*Published
 }
 
-// sights gives what each of the users sees of the events.
+// sights returns what each of the users sees of the events.
 func (s *Service) sights(ctx context.Context, users []models.ID, list []*Published) (map[models.ID]sight, error) {
 	of := &offerings{ctx: ctx, store: s.store, list: list}
 	out := make(map[models.ID]sight, len(users))
@@ -181,16 +181,16 @@ func (s *Service) sights(ctx context.Context, users []models.ID, list []*Publish
 	return out, nil
 }
 
-// actor gives an active user with the rights of this moment.
+// actor returns an active user with the rights of this moment.
 func (s *Service) actor(ctx context.Context, id models.ID) (access.Actor, error) {
-	u, err := s.people.UserByID(ctx, id)
+	u, err := s.users.UserByID(ctx, id)
 	if fault.Is(err, fault.NotFound) || err == nil && !u.Active {
 		return access.Actor{}, fault.New(fault.Unauthenticated, "User account is disabled.")
 	}
 	if err != nil {
 		return access.Actor{}, err
 	}
-	r, err := s.people.Rights(ctx, id)
+	r, err := s.users.Rights(ctx, id)
 	if err != nil {
 		return access.Actor{}, err
 	}

@@ -65,7 +65,7 @@ func (s *Service) written(tx *store.Tx, row any, fresh bool) {
 	s.journal(tx).note(facts, left, fresh)
 }
 
-// factsOf gives what an event says of a row, and false for rows that have no events.
+// factsOf returns what an event says of a row, and false for rows that have no events.
 func factsOf(row any) (models.Event, bool) {
 	switch r := row.(type) {
 	case *models.Order:
@@ -207,7 +207,7 @@ func (j *journal) complete(tx *store.Tx) error {
 	return nil
 }
 
-// order gives the one order that the transaction works for, 0 when there is none or
+// order returns the one order that the transaction works for, 0 when there is none or
 // there are several. What it does to a server belongs to that order, whichever one
 // the server was made by.
 func (j *journal) order() models.ID {

@@ -85,7 +85,7 @@ func (s *Service) admit(user models.ID) error {
 // first Next.
 func (st *Stream) Notify(word func()) { st.word = word }
 
-// Next gives events that have come, and does not wait for others: after none, Next is
+// Next returns events that have come, and does not wait for others: after none, Next is
 // to be called when there is word of more. It is an error when the stream has come to
 // its end: one of ErrStopping, ErrSignedOut and ErrSlow, the context's, or the
 // database's.

@@ -85,7 +85,7 @@ func Known(pattern string) bool {
 	return slices.ContainsFunc(Types, func(t Type) bool { return Selects(pattern, t.Name) })
 }
 
-// moved gives the types of a change of status. Submitting an order that needs no
+// moved returns the types of a change of status. Submitting an order that needs no
 // approval is two of them.
 func moved(object, from, to string) []string {
 	switch object {

@@ -22,7 +22,7 @@ type offerings struct {
 	byOrder   map[models.ID][]models.ID
 }
 
-// seen gives the events about what the actor sees, in their order.
+// seen returns the events about what the actor sees, in their order.
 func (o *offerings) seen(a access.Actor) ([]*Published, error) {
 	if a.SeesAll() {
 		return o.list, nil
@@ -72,7 +72,7 @@ func (o *offerings) ask() (err error) {
 	return nil
 }
 
-// groups gives the groups that provide each of what has the ids.
+// groups returns the groups that provide each of what has the ids.
 func (o *offerings) groups(statement, column string, ids []models.ID) (map[models.ID][]models.ID, error) {
 	out := map[models.ID][]models.ID{}
 	if len(ids) == 0 {

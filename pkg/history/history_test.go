@@ -83,7 +83,7 @@ func TestAddIsPartOfTheTransaction(t *testing.T) {
 	})
 }
 
-// TestEventsAreSeenWithTheirObject gives alice an order, and history of that, of
+// TestEventsAreSeenWithTheirObject returns alice an order, and history of that, of
 // another's, and of a kind of which only administrators read.
 func TestEventsAreSeenWithTheirObject(t *testing.T) {
 	t.Parallel()

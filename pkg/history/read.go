@@ -12,15 +12,15 @@ import (
 // Service reads history.
 type Service struct{ store *store.Store }
 
-// New makes the service.
+// New returns a service.
 func New(s *store.Store) *Service { return &Service{store: s} }
 
-// List gives a page of what happened to the objects that the actor sees.
+// List returns a page of what happened to the objects that the actor sees.
 func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.History], error) {
 	return query.List[models.History](s.store.Read(ctx), Events, a, q, opts...)
 }
 
-// Find gives one event.
+// Find returns one event.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.History, error) {
 	return query.Find[models.History](s.store.Read(ctx), Events, a, ref)
 }

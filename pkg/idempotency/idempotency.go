@@ -70,7 +70,7 @@ type Service struct {
 	open  func(string) (string, error)
 }
 
-// New makes the service. Answers are sealed, since some hold what is shown once.
+// New returns a service. Answers are sealed, since some hold what is shown once.
 func New(s *store.Store, seal, open func(string) (string, error)) *Service {
 	return &Service{store: s, seal: seal, open: open}
 }

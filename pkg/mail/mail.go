@@ -59,7 +59,7 @@ type Service struct {
 	log   *slog.Logger
 }
 
-// New makes the service. It does not ask the mail server. It is Invalid for a URL or
+// New returns a service. It does not ask the mail server. It is Invalid for a URL or
 // a sender that is none; the error says nothing of the URL.
 func New(c Config) (*Service, error) {
 	s := &Service{store: c.Store, from: c.From, seal: c.Seal, open: c.Open, log: c.Log}

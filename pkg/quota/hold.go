@@ -77,7 +77,7 @@ func ClaimChange(tx *store.Tx, sv *models.Server, c models.JobArgs) {
 }
 
 func set(tx *store.Tx, sv *models.Server, to models.Amounts, asks bool) {
-	tallyOf(tx).add(place{sv.GroupID, sv.EnvironmentID}, to.Minus(sv.Reserved), asks)
+	changeOf(tx).add(place{sv.GroupID, sv.EnvironmentID}, to.Minus(sv.Reserved), asks)
 	sv.Reserved = to
 }
 
@@ -101,7 +101,7 @@ func Growth(it *models.OrderItem, sv *models.Server, c models.JobArgs) models.Re
 // Keep writes what an order takes while it waits for its approval. The transaction
 // ends in a Conflict when there is no room.
 func Keep(tx *store.Tx, order models.ID, list []models.Reservation) error {
-	t := tallyOf(tx)
+	t := changeOf(tx)
 	rows := make([]models.Reservation, 0, len(list))
 	for _, r := range list {
 		if r.Reserved == (models.Amounts{}) {
@@ -123,7 +123,7 @@ func Free(tx *store.Tx, order models.ID) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	t := tallyOf(tx)
+	t := changeOf(tx)
 	for _, r := range rows {
 		t.add(place{r.GroupID, r.EnvironmentID}, models.Amounts{}.Minus(r.Reserved), false)
 	}

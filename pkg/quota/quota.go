@@ -29,7 +29,7 @@ type Groups interface {
 	Ancestry(ctx context.Context, group models.ID) ([]models.ID, error)
 }
 
-// New makes the service.
+// New returns a service.
 func New(s *store.Store, groups Groups) *Service {
 	admin := func(a access.Actor, _ *models.Quota) error { return CanEdit(a) }
 	return &Service{groups: groups, Quotas: crud.Table[models.Quota, *models.Quota]{
@@ -100,7 +100,7 @@ func same(was, is *models.Quota) error {
 // reserved: id, used, and the sum. There are none, whenever it is asked.
 const Mismatch = `SELECT id, used, reserved FROM (` + sums + `) s WHERE used <> reserved`
 
-// sums gives every quota's counter and what it should be. Scope 0 is every group.
+// sums returns every quota's counter and what it should be. Scope 0 is every group.
 const sums = `WITH RECURSIVE above (id, scope) AS (
 		SELECT id, id FROM groups
 		UNION SELECT a.id, g.parent_id FROM above a JOIN groups g ON g.id = a.scope WHERE g.parent_id IS NOT NULL),

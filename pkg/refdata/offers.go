@@ -15,14 +15,14 @@ type Offer struct {
 	Environments []models.ID
 }
 
-// Offers gives the first few of the groups for which the actor may order the
+// Offers returns the first few of the groups for which the actor may order the
 // blueprint, or servers without one for 0, by id. A group without any environment is none of them.
-func (d *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID, most int) ([]Offer, error) {
-	if err := d.rlock(ctx); err != nil {
+func (c *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID, most int) ([]Offer, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	defer d.mu.RUnlock()
-	bp := d.blueprints[blueprint]
+	defer c.mu.RUnlock()
+	bp := c.blueprints[blueprint]
 	if blueprint == 0 {
 		bp = &place{usable: true}
 	}
@@ -31,8 +31,8 @@ func (d *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID,
 	}
 	groups := a.With(access.OrderSubmit)
 	if a.SuperAdmin {
-		groups = make([]models.ID, 0, len(d.groups))
-		for id := range d.groups {
+		groups = make([]models.ID, 0, len(c.groups))
+		for id := range c.groups {
 			groups = append(groups, id)
 		}
 		slices.Sort(groups)
@@ -42,12 +42,12 @@ func (d *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID,
 		if len(list) == most {
 			break
 		}
-		up := d.up(g)
+		up := c.up(g)
 		if !bp.open(up) {
 			continue
 		}
 		o := Offer{Group: g}
-		for id, env := range d.environments {
+		for id, env := range c.environments {
 			if env.usable && env.open(up) {
 				o.Environments = append(o.Environments, id)
 			}
@@ -60,10 +60,10 @@ func (d *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID,
 	return list, nil
 }
 
-// up gives the group and the groups above it, nearest first.
-func (d *Cache) up(group models.ID) []models.ID {
+// up returns the group and the groups above it, nearest first.
+func (c *Cache) up(group models.ID) []models.ID {
 	var up []models.ID
-	for id := group; id != 0; id = d.parent[id] {
+	for id := group; id != 0; id = c.parent[id] {
 		up = append(up, id)
 	}
 	return up

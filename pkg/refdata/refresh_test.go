@@ -63,7 +63,7 @@ func TestChangeAfterRefreshIsRead(t *testing.T) {
 	})
 }
 
-// Who gives up does not wait for tables that change all the time.
+// Who returns up does not wait for tables that change all the time.
 func TestRefreshEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

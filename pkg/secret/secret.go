@@ -33,7 +33,7 @@ type Box struct {
 	aead cipher.AEAD
 }
 
-// New makes the box of a key. Random nonces keep one key good for 2^32 seals
+// New returns the box of a key. Random nonces keep one key good for 2^32 seals
 // (NIST SP 800-38D, 8.3), which is far more credentials than anybody has.
 func New(key [KeySize]byte) *Box {
 	block, err := aes.NewCipher(key[:])
@@ -47,7 +47,7 @@ func New(key [KeySize]byte) *Box {
 	return &Box{aead: aead}
 }
 
-// Seal gives "v1:" and the base64 of nonce, ciphertext and tag. Two seals of one
+// Seal returns "v1:" and the base64 of nonce, ciphertext and tag. Two seals of one
 // text differ. The empty text stays empty, so that "no credential" needs no key
 // and can be asked for in SQL. The error is always nil today: it is there for
 // keys that live outside of the process.
@@ -59,7 +59,7 @@ func (b *Box) Seal(plain string) (string, error) {
 	return version + base64.StdEncoding.EncodeToString(raw), nil
 }
 
-// Open gives the text that was sealed, "" for "". Anything that is not whole and
+// Open returns the text that was sealed, "" for "". Anything that is not whole and
 // sealed with this key is ErrOpen; neither text is ever part of the error.
 func (b *Box) Open(sealed string) (string, error) {
 	if sealed == "" {

@@ -230,7 +230,7 @@ func (s *session) send(ctx context.Context, list []statement) error {
 // ignored drops the error of an end that follows from another one.
 func ignored(error) error { return nil }
 
-// session gives what the transaction talks to, and nil outside of one.
+// session returns what the transaction talks to, and nil outside of one.
 func (tx *Tx) session() *session {
 	s, _ := tx.Statement.ConnPool.(*session)
 	return s

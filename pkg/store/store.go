@@ -189,7 +189,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// SQLDB gives the writing pool to libraries that speak database/sql.
+// SQLDB returns the writing pool to libraries that speak database/sql.
 func (s *Store) SQLDB() *sql.DB {
 	pool, err := s.write.DB()
 	if err != nil {
@@ -209,7 +209,7 @@ type Tx struct {
 	store    *Store
 	writes   bool
 	whole    *Tx // of the UnitOfWork that this is a part of, nil for none
-	late     []lateWork
+	deferred []deferredWork
 	onCommit []func()
 	signals  []signal
 	hints    []signal
@@ -217,11 +217,11 @@ type Tx struct {
 	actor    models.ID
 }
 
-// Read gives a handle for queries outside a transaction. Each query sees what
+// Read returns a handle for queries outside a transaction. Each query sees what
 // was committed when it began; within a Unit that has begun, also what the unit
 // has written.
 func (s *Store) Read(ctx context.Context) *Tx {
-	if u := s.unit(ctx); u != nil && u.tx != nil {
+	if u := s.unitOf(ctx); u != nil && u.tx != nil {
 		return &Tx{DB: u.tx.WithContext(ctx), Now: u.tx.Now, store: s, whole: u.tx}
 	}
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
@@ -241,9 +241,9 @@ func (s *Store) ReadOutsideTx(ctx context.Context) *Tx {
 // has done something before, a lost race is Unavailable.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	const tries = 5
-	u := s.unit(ctx)
+	u := s.unitOf(ctx)
 	joins := u != nil && u.tx != nil
-	fn, done := expected(ctx, fn)
+	fn, done := withPrecondition(ctx, fn)
 	for try := 1; ; try++ {
 		err := s.try(ctx, u, fn)
 		if err == nil {
@@ -309,7 +309,7 @@ func (s *Store) open(ctx context.Context) (*Tx, error) {
 
 // end does what was left for the end.
 func (tx *Tx) end() error {
-	if err := tx.flushLate(); err != nil {
+	if err := tx.flushBeforeCommit(); err != nil {
 		return err
 	}
 	tx.flushSignals()
@@ -349,7 +349,7 @@ func (tx *Tx) By(actor models.ID) {
 	}
 }
 
-// Actor gives on whose behalf the transaction writes, as By was told, 0 for the
+// Actor returns on whose behalf the transaction writes, as By was told, 0 for the
 // system.
 func (tx *Tx) Actor() models.ID { return tx.actor }
 
@@ -360,27 +360,27 @@ type BeforeCommit interface {
 	Flush(tx *Tx) error
 }
 
-type lateWork struct {
+type deferredWork struct {
 	key  any
 	work BeforeCommit
 }
 
-// BeforeCommit gives the transaction's own work of a kind, which fresh makes when it is
+// BeforeCommit returns the transaction's own work of a kind, which fresh makes when it is
 // first asked for. Outside InTx there is no end, and nothing is ever done.
 func (tx *Tx) BeforeCommit(key any, fresh func() BeforeCommit) BeforeCommit {
-	for _, l := range tx.late {
+	for _, l := range tx.deferred {
 		if l.key == key {
 			return l.work
 		}
 	}
-	l := lateWork{key, fresh()}
-	tx.late = append(tx.late, l)
+	l := deferredWork{key, fresh()}
+	tx.deferred = append(tx.deferred, l)
 	return l.work
 }
 
-func (tx *Tx) flushLate() error {
-	for i := 0; i < len(tx.late); i++ { // what is flushed may begin work of another kind
-		if err := tx.late[i].work.Flush(tx); err != nil {
+func (tx *Tx) flushBeforeCommit() error {
+	for i := 0; i < len(tx.deferred); i++ { // what is flushed may begin work of another kind
+		if err := tx.deferred[i].work.Flush(tx); err != nil {
 			return err
 		}
 	}

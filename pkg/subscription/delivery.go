@@ -14,10 +14,10 @@ import (
 	"halcyon/pkg/store"
 )
 
-// messageID gives what is sent an id.
+// messageID returns what is sent an id.
 func messageID() string { return "msg_" + uuid.NewString() }
 
-// ListDeliveries gives a page of the deliveries of the webhooks that the actor sees.
+// ListDeliveries returns a page of the deliveries of the webhooks that the actor sees.
 func (s *Service) ListDeliveries(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.WebhookDelivery], error) {
 	tx := s.store.Read(ctx)
 	p, err := query.List[models.WebhookDelivery](tx, Deliveries, a, q, opts...)
@@ -27,7 +27,7 @@ func (s *Service) ListDeliveries(ctx context.Context, a access.Actor, q query.Qu
 	return p, withWebhooks(tx, p.Rows)
 }
 
-// FindDelivery gives one delivery.
+// FindDelivery returns one delivery.
 func (s *Service) FindDelivery(ctx context.Context, a access.Actor, ref string) (*models.WebhookDelivery, error) {
 	return findDelivery(s.store.Read(ctx), a, ref)
 }

@@ -18,14 +18,14 @@ const Events = "events"
 // perFeed is how many events are made into deliveries by one transaction.
 const perFeed = 200
 
-// latest gives the number of the last event that has one.
+// latest returns the number of the last event that has one.
 func latest(tx *store.Tx) (id models.ID, err error) {
 	err = tx.Raw("SELECT last FROM event_numbers").Scan(&id).Error
 	return id, store.Fault(err)
 }
 
 // feed makes deliveries of the events that have been numbered since the last time,
-// and tells whether there are more. How far it has come is written in the transaction
+// and reports whether there are more. How far it has come is written in the transaction
 // that writes the deliveries, under a lock: however many processes do it, and wherever
 // one of them ends, each event is considered once for each webhook.
 func (x *Sender) feed(ctx context.Context) (more bool, err error) {
@@ -78,7 +78,7 @@ func (x *Sender) feedTx(tx *store.Tx) (more bool, err error) {
 	return len(events) == perFeed, store.Fault(err)
 }
 
-// locked gives the event up to which deliveries were made, and keeps others from
+// locked returns the event up to which deliveries were made, and keeps others from
 // making any.
 func locked(tx *store.Tx) (at models.ID, err error) {
 	statement := "SELECT last FROM webhook_feed"
@@ -89,7 +89,7 @@ func locked(tx *store.Tx) (at models.ID, err error) {
 	return at, store.Fault(err)
 }
 
-// deliveriesOf gives what the webhooks get of the events: what they ask for, as far
+// deliveriesOf returns what the webhooks get of the events: what they ask for, as far
 // as their owners see it now.
 func (x *Sender) deliveriesOf(tx *store.Tx, hooks []models.Webhook, events []models.Event) ([]*models.WebhookDelivery, error) {
 	var out []*models.WebhookDelivery
@@ -116,7 +116,7 @@ func (x *Sender) deliveriesOf(tx *store.Tx, hooks []models.Webhook, events []mod
 	return out, nil
 }
 
-// wanted gives the events that a webhook asks for, and that its owner sees.
+// wanted returns the events that a webhook asks for, and that its owner sees.
 func (x *Sender) wanted(tx *store.Tx, w *models.Webhook, events []models.Event) ([]*models.Event, error) {
 	ctx := tx.Statement.Context
 	var ids []models.ID

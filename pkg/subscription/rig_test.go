@@ -188,7 +188,7 @@ func (r *rig) hook(a access.Actor, url string, change ...func(*models.Webhook)) 
 	return w
 }
 
-// deliveries gives all deliveries of a webhook, oldest first.
+// deliveries returns all deliveries of a webhook, oldest first.
 func (r *rig) deliveries(w *models.Webhook) []models.WebhookDelivery {
 	r.t.Helper()
 	list, err := store.Find[models.WebhookDelivery](r.store.Read(r.t.Context()).Where("webhook_id = ?", w.ID).Order("id"))

@@ -47,7 +47,7 @@ type Stats struct {
 	Withheld int64 // deliveries that were not sent, since their owner is not to have them
 }
 
-// Stats gives the counters for /metrics.
+// Stats returns the counters for /metrics.
 func (x *Sender) Stats() Stats {
 	s := Stats{Sent: x.sent.Load(), Failed: x.failed.Load(), Withheld: x.refused.Load()}
 	x.mu.Lock()
@@ -70,7 +70,7 @@ func (x *Sender) count(o *outcome) {
 	}
 }
 
-// Sender gives what sends. It does nothing before Start.
+// Sender returns what sends. It does nothing before Start.
 func (s *Service) Sender() *Sender {
 	x := &Sender{
 		Service: s, news: make(chan struct{}, 1), due: make(chan struct{}, 1),
@@ -181,7 +181,7 @@ func (x *Sender) round(ctx context.Context) (more bool, err error) {
 	return false, err
 }
 
-// waiting gives the webhooks that something is due for.
+// waiting returns the webhooks that something is due for.
 func (x *Sender) waiting(ctx context.Context) ([]candidate, error) {
 	tx := x.store.Read(ctx)
 	var list []candidate
@@ -388,7 +388,7 @@ func (x *Sender) withheld(ctx context.Context, w *models.Webhook, d *models.Webh
 	return "", store.Fault(err)
 }
 
-// owner gives the owner of a webhook, nil when they are disabled or gone.
+// owner returns the owner of a webhook, nil when they are disabled or gone.
 func (s *Service) owner(ctx context.Context, w *models.Webhook) (*access.Actor, error) {
 	u, err := s.dir.UserByID(ctx, w.OwnerID)
 	if fault.Is(err, fault.NotFound) || err == nil && !u.Active {

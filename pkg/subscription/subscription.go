@@ -92,7 +92,7 @@ func (p Policy) orDefault() Policy {
 // Service serves webhooks and their deliveries.
 type Service struct {
 	Webhooks crud.Table[models.Webhook, *models.Webhook]
-	// Render gives an event as the stream of events has it, a JSON object. It is for
+	// Render returns an event as the stream of events has it, a JSON object. It is for
 	// whoever knows how that is, before Start.
 	Render func(e *models.Event) []byte
 
@@ -104,7 +104,7 @@ type Service struct {
 	log        *slog.Logger
 }
 
-// New makes the service. Nothing is sent before Start.
+// New returns a service. Nothing is sent before Start.
 func New(c Config) *Service {
 	s := &Service{
 		store: c.Store, dir: c.Directory, caller: c.Caller, seal: c.Seal, open: c.Open,
@@ -124,7 +124,7 @@ func New(c Config) *Service {
 	return s
 }
 
-// Patterns gives what a webhook can ask for: the types of events, and what stands for
+// Patterns returns what a webhook can ask for: the types of events, and what stands for
 // several of them.
 func Patterns() []string {
 	list := []string{"*"}

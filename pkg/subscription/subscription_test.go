@@ -123,7 +123,7 @@ func (r *rig) sql(statement string, args ...any) {
 	}
 }
 
-// fed gives the event up to which deliveries were made.
+// fed returns the event up to which deliveries were made.
 func (r *rig) fed() (at models.ID) {
 	r.t.Helper()
 	if err := r.store.Read(r.t.Context()).Raw("SELECT last FROM webhook_feed").Scan(&at).Error; err != nil {

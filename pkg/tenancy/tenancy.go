@@ -29,7 +29,7 @@ type Service struct {
 	hash  func(ctx context.Context, password string) (string, error)
 }
 
-// New makes the service. The hash function turns a new password into what is
+// New returns a service. The hash function turns a new password into what is
 // stored, and refuses one that will not do.
 func New(s *store.Store, dir *refdata.Cache, hash func(ctx context.Context, password string) (string, error)) *Service {
 	t := &Service{store: s, dir: dir, hash: hash}
@@ -144,7 +144,7 @@ func CanCreateGroup(a access.Actor, g *models.Group) error {
 	return fault.Forbiddenf("Only super admins create groups at the top, and group admins below their own.")
 }
 
-// CanCreateAnyGroup says whether the actor could create a group somewhere.
+// CanCreateAnyGroup reports whether the actor could create a group somewhere.
 func (t *Service) CanCreateAnyGroup(a access.Actor) error {
 	if a.SuperAdmin || len(a.With(access.GroupManage)) > 0 {
 		return nil
@@ -152,7 +152,7 @@ func (t *Service) CanCreateAnyGroup(a access.Actor) error {
 	return fault.Forbiddenf("Only super admins create groups at the top, and group admins below their own.")
 }
 
-// CanGrantAny says whether the actor could grant a role somewhere.
+// CanGrantAny reports whether the actor could grant a role somewhere.
 func (t *Service) CanGrantAny(a access.Actor) error {
 	if a.SuperAdmin || len(a.With(access.MemberManage)) > 0 {
 		return nil

@@ -37,19 +37,19 @@ type Client struct {
 	plain   *http.Client // for http
 }
 
-// New makes a client that may also call what is allowed.
+// New returns a client that may also call what is allowed.
 func New(allowed Allowed) *Client {
 	c := newClient(allowed.Permits)
 	return &Client{allowed: allowed, http: c, plain: c}
 }
 
-// NewPrivate makes a client that sends nothing in the clear over the Internet: http
+// NewPrivate returns a client that sends nothing in the clear over the Internet: http
 // goes to the networks that are allowed, and everywhere else it takes https.
 func NewPrivate(allowed Allowed) *Client {
 	return &Client{allowed: allowed, private: true, http: newClient(allowed.Permits), plain: newClient(allowed.Names)}
 }
 
-// newClient makes a client that connects to what is permitted.
+// newClient returns a client that connects to what is permitted.
 func newClient(permits func(netip.Addr) bool) *http.Client {
 	dialer := &net.Dialer{
 		Timeout: 5 * time.Second,
@@ -225,7 +225,7 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return max(0, at.Sub(now))
 }
 
-// beginning gives the first part of an answer, as text that every database keeps.
+// beginning returns the first part of an answer, as text that every database keeps.
 func beginning(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar {
@@ -255,7 +255,7 @@ func unreached(ctx context.Context, err error) error {
 	return fault.New(fault.Unavailable, "The receiver cannot be reached.")
 }
 
-// said gives what an answer says for people: the member message, detail or error
+// said returns what an answer says for people: the member message, detail or error
 // of a JSON object, or plain text.
 func said(kind string, body []byte) string {
 	text := ""
@@ -333,14 +333,14 @@ func key(secret string) ([]byte, error) {
 	return raw, nil
 }
 
-// NewSecret makes a secret, of 32 bytes.
+// NewSecret returns a secret, of 32 bytes.
 func NewSecret() string {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // crypto/rand never fails
 	return secretPrefix + base64.StdEncoding.EncodeToString(raw[:])
 }
 
-// Sign gives the value of the header webhook-signature: the HMAC-SHA256 of id,
+// Sign returns the value of the header webhook-signature: the HMAC-SHA256 of id,
 // timestamp and body. The error never holds the secret.
 func Sign(secret, id, timestamp string, body []byte) (string, error) {
 	k, err := key(secret)

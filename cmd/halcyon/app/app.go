@@ -110,19 +110,19 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 	if err != nil {
 		return err
 	}
-	mint, err := auth.NewMint(keys, auth.MintConfig{Life: c.TokenLifetime, Now: a.Store.Now})
+	issuer, err := auth.NewTokenIssuer(keys, auth.TokenIssuerConfig{Life: c.TokenLifetime, Now: a.Store.Now})
 	if err != nil {
 		return err
 	}
 	a.Refdata = refdata.New(a.Store)
-	a.Events = event.New(event.Config{Store: a.Store, People: a.Refdata, Keep: c.KeepEvents, Log: c.Log})
+	a.Events = event.New(event.Config{Store: a.Store, Users: a.Refdata, Keep: c.KeepEvents, Log: c.Log})
 	a.hasher = auth.NewHasher(a.Store.Now)
 	reset, err := a.mailer(c)
 	if err != nil {
 		return err
 	}
 	a.Auth = auth.New(auth.Config{
-		Store: a.Store, People: a.Refdata, Mint: mint, Hasher: a.hasher, Log: c.Log,
+		Store: a.Store, Users: a.Refdata, Issuer: issuer, Hasher: a.hasher, Log: c.Log,
 		Sessions: c.Sessions, Tokens: c.APITokens, Reset: reset,
 	})
 	a.backends = pool.New(a.Store, providers(c.Log), a.box.Open)
@@ -263,7 +263,7 @@ func (a *App) Close(ctx context.Context) error {
 	if a.Sender != nil {
 		a.Sender.Stop(ctx)
 	}
-	errs = append(errs, a.backends.Close(ctx), a.Auth.WriteSeen(ctx))
+	errs = append(errs, a.backends.Close(ctx), a.Auth.WriteLastUsed(ctx))
 	a.Store.Close()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop: %w", err)

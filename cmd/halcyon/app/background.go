@@ -7,8 +7,8 @@ import (
 	"halcyon/pkg/server"
 )
 
-// foldEvery is how often the numbers of servers are folded: some thousand changes.
-const foldEvery = 5 * time.Second
+// compactEvery is how often the numbers of servers are compacted: after some thousand changes.
+const compactEvery = 5 * time.Second
 
 // housekeeping removes what nobody needs any more.
 func (a *App) housekeeping(ctx context.Context) {
@@ -55,7 +55,7 @@ func (a *App) writeSeen(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := a.Auth.WriteSeen(ctx); err != nil && ctx.Err() == nil {
+		if err := a.Auth.WriteLastUsed(ctx); err != nil && ctx.Err() == nil {
 			a.log.Warn("the use of sessions could not be written down", "error", err)
 		}
 	}

@@ -57,7 +57,7 @@ func (a *App) Serve(ctx context.Context, l Listener, ready func(ctx context.Cont
 	go a.sendMails(ctx)
 	go a.endLeases(ctx)
 	go a.Events.Run(ctx)
-	go servercount.Run(ctx, a.Store, foldEvery, a.log)
+	go servercount.Run(ctx, a.Store, compactEvery, a.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	url := scheme + "://" + listener.Addr().String()
@@ -88,7 +88,7 @@ func (a *App) Work(ctx context.Context, shutdown time.Duration) error {
 	}
 	go a.Events.Run(ctx)
 	a.Sender.Start()
-	go servercount.Run(ctx, a.Store, foldEvery, a.log)
+	go servercount.Run(ctx, a.Store, compactEvery, a.log)
 	a.ready("workers", a.workers)
 	<-ctx.Done()
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)

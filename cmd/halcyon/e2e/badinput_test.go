@@ -601,8 +601,8 @@ func TestTokensThatAreNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		// forge signs with our own key, as it was at another time or for another audience.
-		forge := func(keys *auth.Keys, config auth.MintConfig, change func(*auth.Grant)) string {
-			mint, err := auth.NewMint(keys, config)
+		forge := func(keys *auth.Keys, config auth.TokenIssuerConfig, change func(*auth.Grant)) string {
+			issuer, err := auth.NewTokenIssuer(keys, config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -610,14 +610,14 @@ func TestTokensThatAreNone(t *testing.T) {
 			if change != nil {
 				change(&g)
 			}
-			token, _, err := mint.Access(g)
+			token, _, err := issuer.Access(g)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return token
 		}
 		now := func() time.Time { return time.Now().UTC() }
-		if a := with("Bearer", forge(keys, auth.MintConfig{Life: time.Minute, Now: now}, nil)); a.status != http.StatusOK {
+		if a := with("Bearer", forge(keys, auth.TokenIssuerConfig{Life: time.Minute, Now: now}, nil)); a.status != http.StatusOK {
 			t.Fatalf("a token of our own making: %d\n%s", a.status, a.body) // or nothing below would prove anything
 		}
 		foreign, err := auth.LoadKeys(t.TempDir(), auth.KeyOptions{})
@@ -638,14 +638,14 @@ func TestTokensThatAreNone(t *testing.T) {
 			"a flipped bit":               parts[0] + "." + parts[1] + "." + string(flipped),
 			"claims of another":           parts[0] + "." + strings.Split(other, ".")[1] + "." + parts[2],
 			"refresh as access":           refresh,
-			"expired":                     forge(keys, auth.MintConfig{Life: time.Minute, Now: func() time.Time { return now().Add(-time.Hour) }}, nil),
-			"not yet":                     forge(keys, auth.MintConfig{Life: time.Hour, Now: func() time.Time { return now().Add(time.Hour) }}, nil),
-			"another issuer":              forge(keys, auth.MintConfig{Issuer: "somebody", Now: now}, nil),
-			"another audience":            forge(keys, auth.MintConfig{Audience: "something", Now: now}, nil),
-			"another key":                 forge(foreign, auth.MintConfig{Now: now}, nil),
-			"another password generation": forge(keys, auth.MintConfig{Now: now}, func(g *auth.Grant) { g.Generation += 1 }),
-			"no such user":                forge(keys, auth.MintConfig{Now: now}, func(g *auth.Grant) { g.Subject = "00000000-0000-4000-8000-000000000000" }),
-			"no such session":             forge(keys, auth.MintConfig{Now: now}, func(g *auth.Grant) { g.Session = "00000000-0000-4000-8000-000000000000" }),
+			"expired":                     forge(keys, auth.TokenIssuerConfig{Life: time.Minute, Now: func() time.Time { return now().Add(-time.Hour) }}, nil),
+			"not yet":                     forge(keys, auth.TokenIssuerConfig{Life: time.Hour, Now: func() time.Time { return now().Add(time.Hour) }}, nil),
+			"another issuer":              forge(keys, auth.TokenIssuerConfig{Issuer: "somebody", Now: now}, nil),
+			"another audience":            forge(keys, auth.TokenIssuerConfig{Audience: "something", Now: now}, nil),
+			"another key":                 forge(foreign, auth.TokenIssuerConfig{Now: now}, nil),
+			"another password generation": forge(keys, auth.TokenIssuerConfig{Now: now}, func(g *auth.Grant) { g.Generation += 1 }),
+			"no such user":                forge(keys, auth.TokenIssuerConfig{Now: now}, func(g *auth.Grant) { g.Subject = "00000000-0000-4000-8000-000000000000" }),
+			"no such session":             forge(keys, auth.TokenIssuerConfig{Now: now}, func(g *auth.Grant) { g.Session = "00000000-0000-4000-8000-000000000000" }),
 			"garbage":                     "garbage", "dots": "..", "a megabyte": strings.Repeat("x", 50000), "a password": demo.Password,
 		} {
 			for _, scheme := range []string{"Bearer", "JWT"} {

@@ -34,7 +34,7 @@ func Each(t *testing.T, fn func(t *testing.T, s *store.Store)) {
 	}
 }
 
-// Databases gives a constructor of a fresh migrated store for each database.
+// Databases returns a constructor of a fresh migrated store for each database.
 func Databases(t *testing.T) map[string]func(testing.TB) *store.Store {
 	t.Helper()
 	m := map[string]func(testing.TB) *store.Store{"sqlite": SQLite}
@@ -66,13 +66,13 @@ func Open(t testing.TB, url string) *store.Store {
 	return s
 }
 
-// SQLite gives a store on a fresh file.
+// SQLite returns a store on a fresh file.
 func SQLite(t testing.TB) *store.Store {
 	t.Helper()
 	return Open(t, SQLiteURL(t))
 }
 
-// Postgres gives a store on a fresh database.
+// Postgres returns a store on a fresh database.
 func Postgres(t testing.TB) *store.Store {
 	t.Helper()
 	return Open(t, PostgresURL(t))
@@ -91,7 +91,7 @@ var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-// SQLiteURL gives the URL of a fresh, migrated file.
+// SQLiteURL returns the URL of a fresh, migrated file.
 func SQLiteURL(t testing.TB) string {
 	t.Helper()
 	data, err := sqliteTemplate()
@@ -116,7 +116,7 @@ var (
 	})
 )
 
-// PostgresURL gives the URL of a fresh, migrated database.
+// PostgresURL returns the URL of a fresh, migrated database.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
 	template, err := postgresTemplate()

@@ -36,12 +36,12 @@ func (tx *Tx) AllocateIDs(counts ...Count) error {
 		s.ids, s.last = map[string][]models.ID{}, map[string]models.ID{}
 	}
 	if tx.store.dialect == SQLite {
-		return tx.reserveSQLite(s, counts)
+		return tx.allocateSQLite(s, counts)
 	}
-	return tx.reservePostgres(s, counts)
+	return tx.allocatePostgres(s, counts)
 }
 
-func (tx *Tx) reservePostgres(s *session, counts []Count) error {
+func (tx *Tx) allocatePostgres(s *session, counts []Count) error {
 	// A few numbers are one row of a statement that needs no plan to speak of.
 	var b strings.Builder
 	n := 0
@@ -96,9 +96,9 @@ func (tx *Tx) reservePostgres(s *session, counts []Count) error {
 	return nil
 }
 
-// reserveSQLite goes on from the highest id that a table ever had, or that was
+// allocateSQLite goes on from the highest id that a table ever had, or that was
 // taken before. Nobody else writes meanwhile.
-func (tx *Tx) reserveSQLite(s *session, counts []Count) error {
+func (tx *Tx) allocateSQLite(s *session, counts []Count) error {
 	for _, c := range counts {
 		var last models.ID
 		err := s.ConnPool.QueryRowContext(tx.Statement.Context, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)", c.Table).Scan(&last)
@@ -275,7 +275,7 @@ func statements(ctx context.Context, list []pendingWrite, postgres bool) ([]stat
 	return out, nil
 }
 
-// batch gives how many of n rows are written at once. There are few such numbers:
+// batch returns how many of n rows are written at once. There are few such numbers:
 // each is a statement of its own, which has to be prepared and kept.
 func batch(n int) int {
 	if n <= 4 {

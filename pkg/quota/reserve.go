@@ -15,27 +15,27 @@ import (
 // place is where a server counts.
 type place struct{ group, environment models.ID }
 
-// tally is what a transaction changes about reservations. The counters follow at
+// change is what a transaction changes about reservations. The counters follow at
 // its end, all in one go: they are what every order of a group wants.
-type tally struct {
+type change struct {
 	by   map[place]models.Amounts
 	asks bool // there has to be room; otherwise it is a fact
 }
 
-type tallyKey struct{}
+type changeKey struct{}
 
-func tallyOf(tx *store.Tx) *tally {
-	return tx.BeforeCommit(tallyKey{}, func() store.BeforeCommit { return &tally{by: map[place]models.Amounts{}} }).(*tally)
+func changeOf(tx *store.Tx) *change {
+	return tx.BeforeCommit(changeKey{}, func() store.BeforeCommit { return &change{by: map[place]models.Amounts{}} }).(*change)
 }
 
-func (t *tally) add(at place, a models.Amounts, asks bool) {
+func (t *change) add(at place, a models.Amounts, asks bool) {
 	t.by[at] = t.by[at].Plus(a)
 	t.asks = t.asks || asks
 }
 
 // Flush implements store.Late: it moves the counters, and is a Conflict when a
 // transaction asked for more than there is.
-func (t *tally) Flush(tx *store.Tx) error {
+func (t *change) Flush(tx *store.Tx) error {
 	moved, err := t.effects(tx, true)
 	if err != nil || len(moved) == 0 {
 		return err
@@ -73,11 +73,11 @@ type limit struct {
 	Root models.ID // that group, or none when the quota is for all
 }
 
-// effects gives the quotas that the tally moves, by id. It is one statement, which
+// effects returns the quotas that the tally moves, by id. It is one statement, which
 // finds nothing where nothing is limited, and locks the quotas in the order of
 // their ids. The tree is read with it: a group is never moved while an order
 // counts by where it was, see recount.
-func (t *tally) effects(tx *store.Tx, lock bool) ([]Effect, error) {
+func (t *change) effects(tx *store.Tx, lock bool) ([]Effect, error) {
 	maps.DeleteFunc(t.by, func(_ place, a models.Amounts) bool { return a == models.Amounts{} })
 	if len(t.by) == 0 {
 		return nil, nil
@@ -104,7 +104,7 @@ func (t *tally) effects(tx *store.Tx, lock bool) ([]Effect, error) {
 	return t.moved(limits), nil
 }
 
-func (t *tally) moved(limits []limit) []Effect {
+func (t *change) moved(limits []limit) []Effect {
 	var out []Effect
 	for _, l := range limits {
 		if len(out) == 0 || out[len(out)-1].Quota.ID != l.ID {
@@ -160,11 +160,11 @@ func scope(tx *store.Tx, q *models.Quota) (string, error) {
 	return strings.Join(names, " in "), nil
 }
 
-// Preview gives those quotas that reservations would move and the actor sees, by
+// Preview returns those quotas that reservations would move and the actor sees, by
 // id, and the Conflict in which they would end when there is no room, be it seen or
 // not. It writes and locks nothing.
 func Preview(tx *store.Tx, a access.Actor, list []models.Reservation) ([]Effect, error) {
-	t := &tally{by: map[place]models.Amounts{}}
+	t := &change{by: map[place]models.Amounts{}}
 	for _, r := range list {
 		t.add(place{r.GroupID, r.EnvironmentID}, r.Reserved, true)
 	}

@@ -24,7 +24,7 @@ type UnitOfWork struct {
 
 type keyUnit struct{}
 
-// UnitOfWork gives a context whose transactions are one. Its owner calls Commit or
+// UnitOfWork returns a context whose transactions are one. Its owner calls Commit or
 // Rollback; Rollback after Commit does nothing.
 func (s *Store) UnitOfWork(ctx context.Context) (context.Context, *UnitOfWork) {
 	u := &UnitOfWork{store: s}
@@ -32,8 +32,8 @@ func (s *Store) UnitOfWork(ctx context.Context) (context.Context, *UnitOfWork) {
 	return u.ctx, u
 }
 
-// unit gives the context's unit on this store, nil for none.
-func (s *Store) unit(ctx context.Context) *UnitOfWork {
+// unit returns the context's unit on this store, nil for none.
+func (s *Store) unitOf(ctx context.Context) *UnitOfWork {
 	u, _ := ctx.Value(keyUnit{}).(*UnitOfWork)
 	if u == nil || u.store != s || u.ended {
 		return nil
@@ -71,7 +71,7 @@ func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 	}()
 	err := fn(part)
 	if err == nil {
-		err = part.flushLate()
+		err = part.flushBeforeCommit()
 	}
 	if x := part.session(); err == nil || x.err != nil {
 		err = x.flush(ctx) // when it failed before, whatever else went wrong did so because of it
@@ -145,19 +145,19 @@ func (u *UnitOfWork) restart() {
 	u.tx, u.ended = nil, false
 }
 
-// expectation is what must hold when the first transaction of a context begins.
-type expectation struct {
+// precondition is what must hold when the first transaction of a context begins.
+type precondition struct {
 	check func(tx *Tx) error
 	met   atomic.Bool
 }
 
-type keyExpectation struct{}
+type keyPrecondition struct{}
 
-// WithPrecondition gives a context whose first transaction begins with check, and fails
+// WithPrecondition returns a context whose first transaction begins with check, and fails
 // with its error: what the caller takes for granted is held against the state
 // that is changed, and not against one of a moment ago.
 func WithPrecondition(ctx context.Context, check func(tx *Tx) error) context.Context {
-	if outer, _ := ctx.Value(keyExpectation{}).(*expectation); outer != nil && !outer.met.Load() {
+	if outer, _ := ctx.Value(keyPrecondition{}).(*precondition); outer != nil && !outer.met.Load() {
 		inner := check
 		check = func(tx *Tx) error {
 			if err := outer.check(tx); err != nil {
@@ -166,12 +166,12 @@ func WithPrecondition(ctx context.Context, check func(tx *Tx) error) context.Con
 			return inner(tx)
 		}
 	}
-	return context.WithValue(ctx, keyExpectation{}, &expectation{check: check})
+	return context.WithValue(ctx, keyPrecondition{}, &precondition{check: check})
 }
 
-// expected puts the context's expectation, if it is still open, in front of fn.
-func expected(ctx context.Context, fn func(tx *Tx) error) (run func(tx *Tx) error, done func()) {
-	e, _ := ctx.Value(keyExpectation{}).(*expectation)
+// expected puts the context's precondition, if it is still open, in front of fn.
+func withPrecondition(ctx context.Context, fn func(tx *Tx) error) (run func(tx *Tx) error, done func()) {
+	e, _ := ctx.Value(keyPrecondition{}).(*precondition)
 	if e == nil || e.met.Load() {
 		return fn, func() {}
 	}

@@ -136,7 +136,7 @@ func (x *site) step(tx *store.Tx, dice *rand.Rand) error {
 }
 
 // After any changes, within transactions and after them, undone ones among them,
-// the counters say what counting says; folding changes nothing about it.
+// the counters say what counting says; compacting changes nothing about it.
 func TestCountersAreRight(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -148,13 +148,13 @@ func TestCountersAreRight(t *testing.T) {
 			}
 			x.agree(s.Read(t.Context()), fmt.Sprint("after change ", i))
 			if i%20 == 19 {
-				if err := servercount.Fold(t.Context(), s); err != nil {
+				if err := servercount.Compact(t.Context(), s); err != nil {
 					t.Fatal(err)
 				}
-				x.agree(s.Read(t.Context()), fmt.Sprint("folded after change ", i))
+				x.agree(s.Read(t.Context()), fmt.Sprint("compacted after change ", i))
 				var more int64
 				if err := s.Read(t.Context()).Raw("SELECT count(*) FROM server_counts WHERE NOT base").Row().Scan(&more); err != nil || more != 0 {
-					t.Errorf("%d rows are not folded, %v", more, err)
+					t.Errorf("%d rows are not compacted, %v", more, err)
 				}
 			}
 		}
@@ -164,7 +164,7 @@ func TestCountersAreRight(t *testing.T) {
 	})
 }
 
-// The same with many who change, and fold, at once.
+// The same with many who change servers, and compact, at once.
 func TestCountersAreRightSideBySide(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -179,7 +179,7 @@ func TestCountersAreRightSideBySide(t *testing.T) {
 						return
 					}
 					if dice.IntN(5) == 0 {
-						if err := servercount.Fold(t.Context(), s); err != nil {
+						if err := servercount.Compact(t.Context(), s); err != nil {
 							t.Error(err)
 							return
 						}
@@ -189,9 +189,9 @@ func TestCountersAreRightSideBySide(t *testing.T) {
 		}
 		all.Wait()
 		x.agree(s.Read(t.Context()), "at last")
-		if err := servercount.Fold(t.Context(), s); err != nil {
+		if err := servercount.Compact(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
-		x.agree(s.Read(t.Context()), "folded at last")
+		x.agree(s.Read(t.Context()), "compacted at last")
 	})
 }

@@ -143,7 +143,7 @@ func TestExpectationIsHeldOnce(t *testing.T) {
 		}
 		stale := store.WithPrecondition(t.Context(), check("stale", 7))
 		if err := rename(stale, "B"); !fault.Is(err, fault.Precondition) {
-			t.Errorf("a stale expectation: %v", err)
+			t.Errorf("a stale precondition: %v", err)
 		}
 		// Its own changes do not break it, and one inside another holds both.
 		good := store.WithPrecondition(store.WithPrecondition(t.Context(), check("outer", 1)), check("inner", 1))

@@ -39,17 +39,17 @@ type Table[T any, P Row[T]] struct {
 	Locks     bool                            // an update locks the row before it reads it: others count in it
 }
 
-// List gives a page of what the actor sees.
+// List returns a page of what the actor sees.
 func (t *Table[T, P]) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[T], error) {
 	return query.List[T](t.Store.Read(ctx), t.Entity, a, q, opts...)
 }
 
-// Find gives one row that the actor sees, by any form of id.
+// Find returns one row that the actor sees, by any form of id.
 func (t *Table[T, P]) Find(ctx context.Context, a access.Actor, ref string) (*T, error) {
 	return t.find(t.Store.Read(ctx), a, ref)
 }
 
-// FindTx gives one row that the actor sees, within a transaction.
+// FindTx returns one row that the actor sees, within a transaction.
 func (t *Table[T, P]) FindTx(tx *store.Tx, a access.Actor, ref string) (*T, error) {
 	return t.find(tx, a, ref)
 }
@@ -171,7 +171,7 @@ func (t *Table[T, P]) Delete(ctx context.Context, a access.Actor, ref string) er
 	})
 }
 
-// Unused says whether nothing keeps the row from being removed: it is a Conflict
+// Unused reports whether nothing keeps the row from being removed: it is a Conflict
 // when others refer to it. The actor's rights are CanDelete's.
 func (t *Table[T, P]) Unused(ctx context.Context, _ access.Actor, row *T) error {
 	return t.unused(t.Store.Read(ctx), row)
@@ -209,7 +209,7 @@ func taken(err error) error {
 	return err
 }
 
-// changes gives the members that differ, before and after. What is secret never
+// changes returns the members that differ, before and after. What is secret never
 // comes out of the models' JSON.
 func changes(before []byte, row any) (was, is map[string]any, err error) {
 	after, err := json.Marshal(row)

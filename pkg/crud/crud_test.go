@@ -67,7 +67,7 @@ func (x *shelf) create(name string) *models.ResourceHandler {
 	return h
 }
 
-// events gives what history has of a row, oldest first.
+// events returns what history has of a row, oldest first.
 func (x *shelf) events(id models.ID) []models.History {
 	x.t.Helper()
 	list, err := store.Find[models.History](x.Store.Read(context.Background()).Where("object_type = ? AND object_id = ?", models.ObjectHandler, id).Order("id"))
@@ -77,7 +77,7 @@ func (x *shelf) events(id models.ID) []models.History {
 	return list
 }
 
-// contents gives all rows and all of history, to see whether something changed.
+// contents returns all rows and all of history, to see whether something changed.
 func (x *shelf) contents() string {
 	x.t.Helper()
 	tx := x.Store.Read(context.Background())

@@ -13,9 +13,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-// seenStep is how exactly it is known when a session or a token was used last: so
+// lastUsedStep is how exactly it is known when a session or a token was used last: so
 // often at most is it worth a write.
-const seenStep = time.Minute
+const lastUsedStep = time.Minute
 
 // lastUsed collects which rows of a table were used, for one write now and then in
 // place of one for each request.
@@ -25,7 +25,7 @@ type lastUsed struct {
 	ids   map[models.ID]struct{}
 }
 
-func newSeen(table string) *lastUsed {
+func newLastUsed(table string) *lastUsed {
 	return &lastUsed{table: table, ids: make(map[models.ID]struct{})}
 }
 
@@ -39,7 +39,7 @@ func (g *usedAt) set(t time.Time) { g.at.Store(t.UnixMicro()) }
 // used takes down that the row is used at this instant, when that is news.
 func (s *lastUsed) used(id models.ID, g *usedAt, now time.Time) {
 	last, at := g.at.Load(), now.UnixMicro()
-	if at-last < seenStep.Microseconds() || !g.at.CompareAndSwap(last, at) {
+	if at-last < lastUsedStep.Microseconds() || !g.at.CompareAndSwap(last, at) {
 		return
 	}
 	s.mu.Lock()
@@ -71,11 +71,11 @@ func (s *lastUsed) write(ctx context.Context, st *store.Store) error {
 	return nil
 }
 
-// WriteSeen writes down which sessions and API tokens were used since the last
+// WriteLastUsed writes down which sessions and API tokens were used since the last
 // time. It is a job to be run about once a minute; what a process that dies has not
 // written is lost, and makes a session end a minute earlier. Errors are the
 // database's.
-func (s *Service) WriteSeen(ctx context.Context) error {
+func (s *Service) WriteLastUsed(ctx context.Context) error {
 	if err := s.sessions.seen.write(ctx, s.store); err != nil {
 		return err
 	}

@@ -75,36 +75,36 @@ const (
 	Blueprints  = "blueprints"
 )
 
-// New makes a directory that fills itself when it is first asked.
+// New returns a directory that fills itself when it is first asked.
 func New(s *store.Store) *Cache {
-	d := &Cache{store: s, pending: map[string]bool{"": true}}
-	s.OnSignal(func(topic, _ string) { d.forget(topic) })
-	return d
+	c := &Cache{store: s, pending: map[string]bool{"": true}}
+	s.OnSignal(func(topic, _ string) { c.forget(topic) })
+	return c
 }
 
-func (d *Cache) forget(table string) {
+func (c *Cache) forget(table string) {
 	switch table {
 	case "", Users, Groups, Roles, Memberships, Handlers, Environment, OSBuilds, Sizes, Blueprints:
 	default:
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pending[table] = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending[table] = true
 }
 
 // rlock brings the copy up to date and takes the lock for reading. A table that changes
 // before the lock is taken is read again: no caller reads a copy from before a signal
 // that has arrived.
-func (d *Cache) rlock(ctx context.Context) error {
+func (c *Cache) rlock(ctx context.Context) error {
 	for refreshed := false; ; refreshed = true {
-		live := d.store.SignalsLive()
-		d.mu.RLock()
-		if len(d.pending) == 0 && (live || refreshed) {
+		live := c.store.SignalsLive()
+		c.mu.RLock()
+		if len(c.pending) == 0 && (live || refreshed) {
 			return nil
 		}
-		d.mu.RUnlock()
-		if err := d.refresh(ctx, live); err != nil {
+		c.mu.RUnlock()
+		if err := c.refresh(ctx, live); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -115,40 +115,40 @@ func (d *Cache) rlock(ctx context.Context) error {
 
 // refresh reads the tables that have changed, and all of them when signals are not
 // heard and the copy is older than staleAfter.
-func (d *Cache) refresh(ctx context.Context, live bool) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !live && d.store.Now().Sub(d.loaded) > staleAfter {
-		d.pending[""] = true
+func (c *Cache) refresh(ctx context.Context, live bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !live && c.store.Now().Sub(c.loaded) > staleAfter {
+		c.pending[""] = true
 	}
-	return d.reload(ctx)
+	return c.reload(ctx)
 }
 
 // reload reads the tables that have changed.
-func (d *Cache) reload(ctx context.Context) error {
-	if len(d.pending) == 0 {
+func (c *Cache) reload(ctx context.Context) error {
+	if len(c.pending) == 0 {
 		return nil
 	}
-	now := d.store.Now()
-	tx := d.store.ReadOutsideTx(ctx) // transactions ask as well
-	all := d.pending[""]
+	now := c.store.Now()
+	tx := c.store.ReadOutsideTx(ctx) // transactions ask as well
+	all := c.pending[""]
 	want := func(tables ...string) bool {
-		return all || slices.ContainsFunc(tables, func(t string) bool { return d.pending[t] })
+		return all || slices.ContainsFunc(tables, func(t string) bool { return c.pending[t] })
 	}
 	for _, part := range []struct {
 		want bool
 		load func(*store.Tx) error
 	}{
-		{want(Users), d.loadUsers},
-		{want(Groups), d.loadGroups},
-		{want(Roles), d.loadRoles},
-		{want(Memberships, Users, Groups), d.loadMemberships},
-		{want(Environment), d.loadEnvironments},
-		{want(Blueprints), d.loadBlueprints},
-		{all, func(*store.Tx) error { d.titles = map[string]map[models.ID]string{}; return nil }},
-		{want(Handlers), d.loadTitles(Handlers)},
-		{want(OSBuilds), d.loadTitles(OSBuilds)},
-		{want(Sizes), d.loadTitles(Sizes)},
+		{want(Users), c.loadUsers},
+		{want(Groups), c.loadGroups},
+		{want(Roles), c.loadRoles},
+		{want(Memberships, Users, Groups), c.loadMemberships},
+		{want(Environment), c.loadEnvironments},
+		{want(Blueprints), c.loadBlueprints},
+		{all, func(*store.Tx) error { c.titles = map[string]map[models.ID]string{}; return nil }},
+		{want(Handlers), c.loadTitles(Handlers)},
+		{want(OSBuilds), c.loadTitles(OSBuilds)},
+		{want(Sizes), c.loadTitles(Sizes)},
 	} {
 		if part.want {
 			if err := part.load(tx); err != nil {
@@ -157,69 +157,69 @@ func (d *Cache) reload(ctx context.Context) error {
 		}
 	}
 	if want(Groups, Roles, Memberships, Users) {
-		d.rights = map[models.ID]*entry{}
+		c.rights = map[models.ID]*entry{}
 	}
-	d.pending = map[string]bool{}
-	d.loaded = now
+	c.pending = map[string]bool{}
+	c.loaded = now
 	return nil
 }
 
-func (d *Cache) loadUsers(tx *store.Tx) error {
+func (c *Cache) loadUsers(tx *store.Tx) error {
 	rows, err := store.Find[models.User](tx.DB)
 	if err != nil {
 		return err
 	}
-	d.users, d.byName, d.byUUID = make(map[models.ID]*models.User, len(rows)), make(map[string]*models.User, len(rows)), make(map[string]*models.User, len(rows))
+	c.users, c.byName, c.byUUID = make(map[models.ID]*models.User, len(rows)), make(map[string]*models.User, len(rows)), make(map[string]*models.User, len(rows))
 	for i := range rows {
 		u := &rows[i]
-		d.users[u.ID], d.byName[strings.ToLower(u.Username)], d.byUUID[u.UUID] = u, u, u
+		c.users[u.ID], c.byName[strings.ToLower(u.Username)], c.byUUID[u.UUID] = u, u, u
 	}
 	return nil
 }
 
-func (d *Cache) loadGroups(tx *store.Tx) error {
+func (c *Cache) loadGroups(tx *store.Tx) error {
 	rows, err := store.Find[models.Group](tx.Order("id"))
 	if err != nil {
 		return err
 	}
-	d.groups, d.children, d.parent = map[models.ID]*models.Group{}, map[models.ID][]models.ID{}, map[models.ID]models.ID{}
+	c.groups, c.children, c.parent = map[models.ID]*models.Group{}, map[models.ID][]models.ID{}, map[models.ID]models.ID{}
 	for i := range rows {
 		g := &rows[i]
-		d.groups[g.ID] = g
+		c.groups[g.ID] = g
 		if g.ParentID != 0 {
-			d.parent[g.ID] = g.ParentID
-			d.children[g.ParentID] = append(d.children[g.ParentID], g.ID)
+			c.parent[g.ID] = g.ParentID
+			c.children[g.ParentID] = append(c.children[g.ParentID], g.ID)
 		}
 	}
 	return nil
 }
 
-func (d *Cache) loadRoles(tx *store.Tx) error {
+func (c *Cache) loadRoles(tx *store.Tx) error {
 	rows, err := store.Find[models.Role](tx.DB)
 	if err != nil {
 		return err
 	}
-	d.roles = map[models.ID]*models.Role{}
+	c.roles = map[models.ID]*models.Role{}
 	for i := range rows {
-		d.roles[rows[i].ID] = &rows[i]
+		c.roles[rows[i].ID] = &rows[i]
 	}
 	return nil
 }
 
-func (d *Cache) loadMemberships(tx *store.Tx) error {
+func (c *Cache) loadMemberships(tx *store.Tx) error {
 	rows, err := store.Find[models.Membership](tx.DB)
 	if err != nil {
 		return err
 	}
-	d.grants, d.members = map[models.ID][]models.Membership{}, map[models.ID][]models.ID{}
+	c.grants, c.members = map[models.ID][]models.Membership{}, map[models.ID][]models.ID{}
 	for _, m := range rows {
-		d.grants[m.UserID] = append(d.grants[m.UserID], m)
-		d.members[m.GroupID] = append(d.members[m.GroupID], m.UserID)
+		c.grants[m.UserID] = append(c.grants[m.UserID], m)
+		c.members[m.GroupID] = append(c.members[m.GroupID], m.UserID)
 	}
 	return nil
 }
 
-func (d *Cache) loadEnvironments(tx *store.Tx) error {
+func (c *Cache) loadEnvironments(tx *store.Tx) error {
 	rows, err := store.Find[models.Environment](tx.Select("id", "name", "handler_id", "group_id"))
 	if err != nil {
 		return err
@@ -228,19 +228,19 @@ func (d *Cache) loadEnvironments(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	d.environments = map[models.ID]*place{}
+	c.environments = map[models.ID]*place{}
 	for _, e := range rows {
-		d.environments[e.ID] = &place{name: e.Name, usable: e.HandlerID != 0, provider: e.GroupID}
+		c.environments[e.ID] = &place{name: e.Name, usable: e.HandlerID != 0, provider: e.GroupID}
 	}
 	for _, l := range links {
-		if p := d.environments[l.EnvironmentID]; p != nil {
+		if p := c.environments[l.EnvironmentID]; p != nil {
 			p.groups = append(p.groups, l.GroupID)
 		}
 	}
 	return nil
 }
 
-func (d *Cache) loadBlueprints(tx *store.Tx) error {
+func (c *Cache) loadBlueprints(tx *store.Tx) error {
 	rows, err := store.Find[models.Blueprint](tx.Select("id", "name", "state", "group_id"))
 	if err != nil {
 		return err
@@ -249,19 +249,19 @@ func (d *Cache) loadBlueprints(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	d.blueprints = map[models.ID]*place{}
+	c.blueprints = map[models.ID]*place{}
 	for _, b := range rows {
-		d.blueprints[b.ID] = &place{name: b.Name, usable: b.State == models.BlueprintActive, provider: b.GroupID}
+		c.blueprints[b.ID] = &place{name: b.Name, usable: b.State == models.BlueprintActive, provider: b.GroupID}
 	}
 	for _, l := range links {
-		if p := d.blueprints[l.BlueprintID]; p != nil {
+		if p := c.blueprints[l.BlueprintID]; p != nil {
 			p.groups = append(p.groups, l.GroupID)
 		}
 	}
 	return nil
 }
 
-func (d *Cache) loadTitles(table string) func(*store.Tx) error {
+func (c *Cache) loadTitles(table string) func(*store.Tx) error {
 	return func(tx *store.Tx) error {
 		var rows []struct {
 			ID   models.ID
@@ -274,56 +274,56 @@ func (d *Cache) loadTitles(table string) func(*store.Tx) error {
 		for _, r := range rows {
 			names[r.ID] = r.Name
 		}
-		d.titles[table] = names
+		c.titles[table] = names
 		return nil
 	}
 }
 
 // UserByName finds a user by name, in any letter case. NotFound when there is none.
-func (d *Cache) UserByName(ctx context.Context, username string) (*models.User, error) {
-	return d.user(ctx, func() *models.User { return d.byName[strings.ToLower(username)] })
+func (c *Cache) UserByName(ctx context.Context, username string) (*models.User, error) {
+	return c.user(ctx, func() *models.User { return c.byName[strings.ToLower(username)] })
 }
 
 // UserByUUID finds a user. NotFound when there is none.
-func (d *Cache) UserByUUID(ctx context.Context, uuid string) (*models.User, error) {
-	return d.user(ctx, func() *models.User { return d.byUUID[uuid] })
+func (c *Cache) UserByUUID(ctx context.Context, uuid string) (*models.User, error) {
+	return c.user(ctx, func() *models.User { return c.byUUID[uuid] })
 }
 
 // UserByID finds a user. NotFound when there is none.
-func (d *Cache) UserByID(ctx context.Context, id models.ID) (*models.User, error) {
-	return d.user(ctx, func() *models.User { return d.users[id] })
+func (c *Cache) UserByID(ctx context.Context, id models.ID) (*models.User, error) {
+	return c.user(ctx, func() *models.User { return c.users[id] })
 }
 
-func (d *Cache) user(ctx context.Context, get func() *models.User) (*models.User, error) {
-	if err := d.rlock(ctx); err != nil {
+func (c *Cache) user(ctx context.Context, get func() *models.User) (*models.User, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	defer d.mu.RUnlock()
+	defer c.mu.RUnlock()
 	u := get()
 	if u == nil {
 		return nil, fault.NotFoundf("Not found.")
 	}
-	c := *u // callers may change theirs
-	return &c, nil
+	row := *u // callers may change theirs
+	return &row, nil
 }
 
-// Rights gives what the user's grants amount to now.
-func (d *Cache) Rights(ctx context.Context, user models.ID) (*access.Rights, error) {
-	if err := d.rlock(ctx); err != nil {
+// Rights returns what the user's grants amount to now.
+func (c *Cache) Rights(ctx context.Context, user models.ID) (*access.Rights, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	e := d.rights[user]
-	now := d.store.Now()
+	e := c.rights[user]
+	now := c.store.Now()
 	if e != nil && (e.until.IsZero() || now.Before(e.until)) {
-		d.mu.RUnlock()
+		c.mu.RUnlock()
 		return e.rights, nil
 	}
-	d.mu.RUnlock()
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	c.mu.RUnlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	e = &entry{}
 	var grants []access.Grant
-	for _, m := range d.grants[user] {
+	for _, m := range c.grants[user] {
 		if m.ExpiresAt != nil {
 			if !m.ExpiresAt.After(now) {
 				continue
@@ -332,18 +332,18 @@ func (d *Cache) Rights(ctx context.Context, user models.ID) (*access.Rights, err
 				e.until = *m.ExpiresAt
 			}
 		}
-		if r := d.roles[m.RoleID]; r != nil {
+		if r := c.roles[m.RoleID]; r != nil {
 			grants = append(grants, access.Grant{Group: m.GroupID, Permissions: r.Permissions})
 		}
 	}
-	e.rights = access.NewRights(grants, d.children, d.parent)
-	d.rights[user] = e
+	e.rights = access.NewRights(grants, c.children, c.parent)
+	c.rights[user] = e
 	return e.rights, nil
 }
 
-// Actor gives the user as an actor.
-func (d *Cache) Actor(ctx context.Context, user *models.User, session string) (access.Actor, error) {
-	r, err := d.Rights(ctx, user.ID)
+// Actor returns the user as an actor.
+func (c *Cache) Actor(ctx context.Context, user *models.User, session string) (access.Actor, error) {
+	r, err := c.Rights(ctx, user.ID)
 	if err != nil {
 		return access.Actor{}, err
 	}
@@ -351,18 +351,18 @@ func (d *Cache) Actor(ctx context.Context, user *models.User, session string) (a
 }
 
 // Titles is a way to look many titles up under one lock. It must be released.
-type Titles struct{ d *Cache }
+type Titles struct{ c *Cache }
 
 // Titles brings the directory up to date and holds it still until Release.
-func (d *Cache) Titles(ctx context.Context) (Titles, error) {
-	if err := d.rlock(ctx); err != nil {
+func (c *Cache) Titles(ctx context.Context) (Titles, error) {
+	if err := c.rlock(ctx); err != nil {
 		return Titles{}, err
 	}
-	return Titles{d}, nil
+	return Titles{c}, nil
 }
 
 // Release lets the directory go on.
-func (t Titles) Release() { t.d.mu.RUnlock() }
+func (t Titles) Release() { t.c.mu.RUnlock() }
 
 // Keeps reports whether the directory knows the table's titles.
 func Keeps(table string) bool {
@@ -375,8 +375,8 @@ func Keeps(table string) bool {
 
 // Names visits the rows of a table that the actor sees, with their names. It is
 // not for users, who go by their number.
-func (d *Cache) Names(ctx context.Context, a access.Actor, table string, visit func(id models.ID, name string)) error {
-	t, err := d.Titles(ctx)
+func (c *Cache) Names(ctx context.Context, a access.Actor, table string, visit func(id models.ID, name string)) error {
+	t, err := c.Titles(ctx)
 	if err != nil {
 		return err
 	}
@@ -388,61 +388,61 @@ func (d *Cache) Names(ctx context.Context, a access.Actor, table string, visit f
 	}
 	switch table {
 	case Groups:
-		for id := range d.groups {
+		for id := range c.groups {
 			see(id)
 		}
 	case Roles:
-		for id := range d.roles {
+		for id := range c.roles {
 			see(id)
 		}
 	case Environment:
-		for id := range d.environments {
+		for id := range c.environments {
 			see(id)
 		}
 	case Blueprints:
-		for id := range d.blueprints {
+		for id := range c.blueprints {
 			see(id)
 		}
 	default:
-		for id := range d.titles[table] {
+		for id := range c.titles[table] {
 			see(id)
 		}
 	}
 	return nil
 }
 
-// Title gives what a row is called, and false when the actor may not see it or it
+// Title returns what a row is called, and false when the actor may not see it or it
 // is gone.
 func (t Titles) Title(a access.Actor, table string, id models.ID) (string, bool) {
-	d := t.d
+	c := t.c
 	switch table {
 	case Users:
-		if d.users[id] == nil || !a.SeesAll() && id != a.ID && !d.fellow(a, id) {
+		if c.users[id] == nil || !a.SeesAll() && id != a.ID && !c.fellow(a, id) {
 			return "", false
 		}
 		return "User id " + strconv.FormatInt(int64(id), 10), true
 	case Groups:
-		g := d.groups[id]
+		g := c.groups[id]
 		if g == nil || !a.SeesAll() && !slices.Contains(a.Named(), id) {
 			return "", false
 		}
 		return g.Name, true
 	case Roles:
-		r := d.roles[id]
+		r := c.roles[id]
 		if r == nil {
 			return "", false
 		}
 		return r.Name, true
 	case Environment:
-		return d.environments[id].title(a)
+		return c.environments[id].title(a)
 	case Blueprints:
-		return d.blueprints[id].title(a)
+		return c.blueprints[id].title(a)
 	case Handlers:
 		if !a.SeesAll() {
 			return "", false
 		}
 	}
-	name, ok := d.titles[table][id]
+	name, ok := c.titles[table][id]
 	return name, ok
 }
 
@@ -460,8 +460,8 @@ func (p *place) title(a access.Actor) (string, bool) {
 }
 
 // fellow reports whether the user has a grant in one of the actor's groups or above.
-func (d *Cache) fellow(a access.Actor, user models.ID) bool {
-	for _, m := range d.grants[user] {
+func (c *Cache) fellow(a access.Actor, user models.ID) bool {
+	for _, m := range c.grants[user] {
 		if _, ok := slices.BinarySearch(a.Named(), m.GroupID); ok {
 			return true
 		}
@@ -478,31 +478,31 @@ func overlap(list, sorted []models.ID) bool {
 	return false
 }
 
-// Ancestry gives the group and the groups above it, nearest first.
-func (d *Cache) Ancestry(ctx context.Context, group models.ID) ([]models.ID, error) {
-	if err := d.rlock(ctx); err != nil {
+// Ancestry returns the group and the groups above it, nearest first.
+func (c *Cache) Ancestry(ctx context.Context, group models.ID) ([]models.ID, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	defer d.mu.RUnlock()
-	return d.up(group), nil
+	defer c.mu.RUnlock()
+	return c.up(group), nil
 }
 
-// Holders gives the active users whose roles give them a permission on a group,
+// Holders returns the active users whose roles give them a permission on a group,
 // by id. Super admins need no role, and are not among them.
-func (d *Cache) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
-	if err := d.rlock(ctx); err != nil {
+func (c *Cache) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	defer d.mu.RUnlock()
-	now := d.store.Now()
+	defer c.mu.RUnlock()
+	now := c.store.Now()
 	var out []models.ID
-	for g := group; g != 0; g = d.parent[g] {
-		for _, user := range d.members[g] {
-			if u := d.users[user]; u == nil || !u.Active {
+	for g := group; g != 0; g = c.parent[g] {
+		for _, user := range c.members[g] {
+			if u := c.users[user]; u == nil || !u.Active {
 				continue
 			}
-			for _, m := range d.grants[user] {
-				r := d.roles[m.RoleID]
+			for _, m := range c.grants[user] {
+				r := c.roles[m.RoleID]
 				live := m.ExpiresAt == nil || m.ExpiresAt.After(now)
 				if m.GroupID == g && live && r != nil && slices.Contains(r.Permissions, string(p)) {
 					out = append(out, user)
@@ -514,38 +514,38 @@ func (d *Cache) Holders(ctx context.Context, p access.Permission, group models.I
 	return slices.Compact(out), nil
 }
 
-// Role gives a role by id, NotFound when there is none.
-func (d *Cache) Role(ctx context.Context, id models.ID) (*models.Role, error) {
-	if err := d.rlock(ctx); err != nil {
+// Role returns a role by id, NotFound when there is none.
+func (c *Cache) Role(ctx context.Context, id models.ID) (*models.Role, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	defer d.mu.RUnlock()
-	r := d.roles[id]
+	defer c.mu.RUnlock()
+	r := c.roles[id]
 	if r == nil {
 		return nil, fault.NotFoundf("Not found.")
 	}
-	c := *r
-	return &c, nil
+	row := *r
+	return &row, nil
 }
 
-// Group gives a group by id, NotFound when there is none.
-func (d *Cache) Group(ctx context.Context, id models.ID) (*models.Group, error) {
-	if err := d.rlock(ctx); err != nil {
+// Group returns a group by id, NotFound when there is none.
+func (c *Cache) Group(ctx context.Context, id models.ID) (*models.Group, error) {
+	if err := c.rlock(ctx); err != nil {
 		return nil, err
 	}
-	defer d.mu.RUnlock()
-	g := d.groups[id]
+	defer c.mu.RUnlock()
+	g := c.groups[id]
 	if g == nil {
 		return nil, fault.NotFoundf("Not found.")
 	}
-	c := *g
-	return &c, nil
+	row := *g
+	return &row, nil
 }
 
 // SeesEmail reports whether the actor may know the user's e-mail address: see
 // access.SeesEmail.
-func (d *Cache) SeesEmail(a access.Actor, u *models.User) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return access.SeesEmail(a, u.ID, d.grants[u.ID])
+func (c *Cache) SeesEmail(a access.Actor, u *models.User) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return access.SeesEmail(a, u.ID, c.grants[u.ID])
 }
