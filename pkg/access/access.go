@@ -49,7 +49,7 @@ var BuiltInRoles = []BuiltInRole{
 	{"CUSTOMER.OWNER", "Owner", "Everything in the organization, and the provider's side of what it offers.", Permissions},
 }
 
-// Actor is who calls. The zero value is nobody.
+// Actor is the caller. The zero value is a caller without a user, who may do nothing.
 type Actor struct {
 	ID           models.ID
 	UUID         string

@@ -94,7 +94,7 @@ func sub(format string, column string, inner Where) Where {
 
 // Visible returns the rows of a table that the actor may see, with columns
 // qualified by alias. It is the one place where visibility is decided; a table
-// that is not named here is visible to nobody but those who see all.
+// that is not named here is visible only to those who see all.
 //
 //	                 groups      users            environments, blueprints   orders, jobs, servers, services
 //	requestor        own, way up oneself, fellows usable by own groups       own
@@ -137,7 +137,7 @@ func Visible(table string, a Actor, alias string) Where {
 	case "services":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)), a.offered(col("blueprint_id")))
 	case "history", "events":
-		// An event is seen by whoever sees its object. SeesEvent says so in memory.
+		// An event is visible when its object is. SeesEvent decides the same in memory.
 		var seen []Where
 		for _, o := range historyObjects {
 			w := Visible(o.table, a, "o")

@@ -29,7 +29,7 @@ import (
 // user's row is announced under "users".
 type UserSource interface {
 	// UserByName finds by username in any letter case, NotFound if there is none.
-	// The row is not changed by whoever gets it.
+	// Callers must not change the row.
 	UserByName(ctx context.Context, username string) (*models.User, error)
 	// UserByUUID is the same by uuid.
 	UserByUUID(ctx context.Context, uuid string) (*models.User, error)
@@ -39,7 +39,7 @@ type UserSource interface {
 	Rights(ctx context.Context, userID models.ID) (*access.Rights, error)
 }
 
-// Credentials are what somebody signs in with.
+// Credentials are the input of a sign-in.
 type Credentials struct {
 	Username string // or user@domain
 	Password string
@@ -50,7 +50,7 @@ type Credentials struct {
 	UserAgent string // the caller's program, which is shown with the session
 }
 
-// Tokens are what a sign-in gives.
+// Tokens are the result of a sign-in.
 type Tokens struct {
 	Access    string
 	Refresh   string        // "" after a refresh: the old one stays good
@@ -202,7 +202,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 	}
 	wrong := fault.New(fault.Unauthenticated, "%s", message)
 	if name == "" || c.Password == "" || len(c.Password) > MaxPassword {
-		return nil, wrong // nobody's, whoever it is about
+		return nil, wrong // no user can have this name or password
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey(name, c.Source), now: s.store.Now}
 	if err := g.allow(); err != nil { // before the memory of right passwords, or guessing there would be free
@@ -279,11 +279,11 @@ func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
 	return u, nil
 }
 
-// person returns the user that people have found, err being what they said besides:
-// active, and with the password of that generation. Where gives the user's row.
+// person returns u, or the error err of its lookup. The user must be active and have
+// the password of the generation. Where and key select the user's row.
 func (s *Service) person(ctx context.Context, u *models.User, err error, generation int64, where string, key any) (*models.User, error) {
 	if err == nil && u.PasswordGen < generation {
-		// People have not heard of the change yet, which another replica has made a
+		// The users in memory lack a change that another replica has made a
 		// moment ago: the credentials are newer.
 		u, err = store.First[models.User](s.store.Read(ctx).Where(where, key))
 	}

@@ -36,7 +36,7 @@ func (g *usedAt) time() time.Time { return time.UnixMicro(g.at.Load()).UTC() }
 
 func (g *usedAt) set(t time.Time) { g.at.Store(t.UnixMicro()) }
 
-// used takes down that the row is used at this instant, when that is news.
+// used records the use of the row if the last recorded one is over a minute old.
 func (s *lastUsed) used(id models.ID, g *usedAt, now time.Time) {
 	last, at := g.at.Load(), now.UnixMicro()
 	if at-last < lastUsedStep.Microseconds() || !g.at.CompareAndSwap(last, at) {

@@ -29,8 +29,8 @@ const (
 	hashSize     = 32 // bytes
 )
 
-// What a stored hash may ask for at most, so that a row written by somebody else
-// cannot stop the service.
+// The limits of a stored hash, so that a row that another program wrote cannot stop
+// the service.
 const (
 	maxArgonMemory  = 64 * 1024 // KiB
 	maxArgonTime    = 10
@@ -66,7 +66,7 @@ type Hasher struct {
 	pairs  *cache.Cache[[sha256.Size]byte, struct{}]
 
 	computed atomic.Int64 // hashes, for tests: equal time is asserted as equal work
-	dummies  atomic.Int64 // those of them that were for nobody
+	dummies  atomic.Int64 // those of them that were for no user
 }
 
 // NewHasher returns a hasher; now is the clock that verified pairs age by.
@@ -148,7 +148,7 @@ func (h *Hasher) verify(ctx context.Context, stored, plain string, g guard) (boo
 		return false, err
 	}
 	defer h.release()
-	ok := h.remembered(stored, plain) // whoever had the turn before may have brought the same
+	ok := h.remembered(stored, plain) // the caller before may have brought the same
 	if !ok {
 		if g != nil {
 			if err := g.allow(); err != nil {

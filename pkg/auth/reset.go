@@ -14,7 +14,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// TopicResets is the topic of the store's signal that somebody has asked for a link
+// TopicResets is the topic of the store's signal that a user has asked for a link
 // to set a password.
 const TopicResets = "password_resets"
 
@@ -34,7 +34,7 @@ type ResetMail struct {
 // Mails reports whether people can be mailed a link to set their password.
 func (s *Service) Mails() bool { return s.reset.Mail != nil }
 
-// AskReset takes down that somebody wants a new password for an account: a user name
+// AskReset records the request of a new password for an account: a user name
 // or an e-mail address. Whether there is one such is not looked at here, so that
 // neither the answer nor its time tells; AnswerResets does the rest. It is Limited
 // for an address that asks too often, and NotFound where no mail is sent.

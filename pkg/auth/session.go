@@ -113,8 +113,7 @@ func (s *sessions) open(ctx context.Context, h hashed, now time.Time) (*session,
 	return find(ctx, s, s.bySecret, h, "secret_hash = ?", h.String(), now)
 }
 
-// find returns a live session from memory or from its row, and takes down that it is
-// used.
+// find returns a live session from memory or from its row, and records its use.
 func find[K comparable](ctx context.Context, s *sessions, in *cache.Cache[K, *session], key K, where, value string, now time.Time) (*session, error) {
 	x, ok := in.Get(key, now)
 	if !ok || s.over(x, now) { // another replica may know that it was used since
@@ -221,7 +220,7 @@ func (s *Service) AuthenticateSession(ctx context.Context, secret string) (acces
 }
 
 // FormerUser returns the user of the session of a browser, though it may have ended:
-// whose form it is that comes too late. It is Unauthenticated for a secret of nobody.
+// the one whose form comes too late. It is Unauthenticated for an unknown secret.
 func (s *Service) FormerUser(ctx context.Context, secret string) (models.ID, error) {
 	h, ok := cookieSecret.read(secret)
 	if !ok {
@@ -382,14 +381,14 @@ func Ended(tx *store.Tx, u *models.User) error {
 }
 
 // sweepBatch is how many rows one transaction deletes: SQLite has one writer, and
-// nobody should wait for all of them.
+// no other writer should wait for all of them.
 const sweepBatch = 1000
 
 // sweepAfter is how long ended sessions are kept.
 const sweepAfter = 24 * time.Hour
 
 // Sweep deletes the sessions that ended more than a day ago, and links to set a
-// password that nobody can use any more, and says how many they were. It is a job
+// password that cannot be used any more, and returns how many they were. It is a job
 // to be run now and then, and may run on several replicas at once. Errors are the
 // database's; what was deleted before stays deleted.
 func (s *Service) Sweep(ctx context.Context) (int64, error) {

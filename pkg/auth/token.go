@@ -98,7 +98,7 @@ type issuerState struct {
 	verified *cache.Cache[[sha256.Size]byte, *Claims]
 }
 
-// NewTokenIssuer returns a mint. It fails for keys of which none signs for the API, and
+// NewTokenIssuer returns an issuer. It fails for keys of which none signs for the API, and
 // for a life or window of less than a second.
 func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 	if c.Issuer == "" {
@@ -126,7 +126,7 @@ func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 	return m, nil
 }
 
-// Rotate has the mint use other keys from now on. Tokens of keys that are no
+// Rotate has the issuer use other keys from now on. Tokens of keys that are no
 // longer there are dead at once; the rest stay good.
 func (m *TokenIssuer) Rotate(keys *Keys) error {
 	key, ok := keys.Signing(FaceAPI)
@@ -381,8 +381,8 @@ type object map[string]string
 // text returns a member that is a string.
 func (o object) text(name string) (string, bool) { return unquote(o[name]) }
 
-// number returns a member that is a whole number. Fractions, exponents and what does
-// not fit are none: nobody's clock needs them, and they are where readers differ.
+// number returns a member that is a whole number. Fractions, exponents and values that
+// do not fit are refused: no clock needs them, and JSON readers differ on them.
 func (o object) number(name string) (int64, bool) {
 	n, err := strconv.ParseInt(o[name], 10, 64)
 	return n, err == nil

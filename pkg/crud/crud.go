@@ -1,6 +1,6 @@
 // Package crud serves the rows that administrators keep: users, groups, the
 // catalogue. They are created, changed and removed one by one, under a guard,
-// with a line of history each, and whoever caches them is told.
+// with a line of history each, and announced to caches.
 package crud
 
 import (
@@ -122,7 +122,7 @@ func (t *Table[T, P]) change(tx *store.Tx, a access.Actor, row *T, apply func() 
 	if err := apply(); err != nil {
 		return err
 	}
-	// The guard is asked again: nobody gives a row to where they have no rights.
+	// The guard is asked again: a row cannot be moved to where its editor has no rights.
 	if err := t.CanUpdate(a, row); err != nil {
 		return err
 	}

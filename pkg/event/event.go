@@ -56,7 +56,7 @@ type Service struct {
 	hub hub
 }
 
-// New returns a service. From then on whatever is written through the store leaves
+// New returns a service. From then on every write through the store leaves
 // its events; they get their numbers from any process that runs Run.
 func New(c Config) *Service {
 	if c.Keep <= 0 {

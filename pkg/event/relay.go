@@ -67,7 +67,7 @@ func (s *Service) relaying(ctx context.Context) {
 	}
 }
 
-// release gives the duty back, so that another process goes on at once.
+// release gives the lease back, so that another process goes on at once.
 func (s *Service) release(ctx context.Context) {
 	if s.holds.IsZero() {
 		return

@@ -13,7 +13,7 @@ import (
 
 // Add records an event in the transaction that makes it happen. Before and after
 // hold the fields that changed, as anything that encodes to JSON; nil is nothing.
-// They are shown to whoever sees the object, so no secret may be among them.
+// They are shown to everyone who sees the object, so no secret may be among them.
 func Add(tx *store.Tx, a access.Actor, objectType string, id models.ID, event, message string, before, after any) error {
 	tx.By(a.ID)
 	was, err := encode(before)

@@ -27,7 +27,7 @@ const Topic = "mails"
 
 const (
 	tryFor     = 30 * time.Second // one message, from the first packet to the last
-	leaseFor   = 2 * tryFor       // nobody else tries meanwhile
+	leaseFor   = 2 * tryFor       // no other process tries meanwhile
 	firstPause = 30 * time.Second
 	mostPause  = 30 * time.Minute
 )
@@ -139,8 +139,8 @@ func (s *Service) Deliver(ctx context.Context) (sent int, err error) {
 	return sent, nil
 }
 
-// claim takes the message that is due first, nil when none is: nobody else tries it
-// while this one does, and if this process dies, somebody does later.
+// claim returns the message that is due first, nil when none is. No other process tries
+// it until the lease ends, which is how another one takes over when this one dies.
 func (s *Service) claim(ctx context.Context) (*models.Mail, error) {
 	var mine *models.Mail
 	err := s.store.InTx(ctx, func(tx *store.Tx) error {

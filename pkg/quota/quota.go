@@ -125,7 +125,7 @@ const sums = `WITH RECURSIVE above (id, scope) AS (
 		ON h.scope = coalesce(q.group_id, 0) AND (q.environment_id IS NULL OR h.environment_id = q.environment_id)
 	GROUP BY q.id, q.used`
 
-// Regroup counts anew after the tree of groups has changed.
+// Regroup counts again after the tree of groups has changed.
 func Regroup(tx *store.Tx) error {
 	var n int64
 	if err := tx.Model(&models.Quota{}).Where("group_id IS NOT NULL").Limit(1).Count(&n).Error; err != nil {

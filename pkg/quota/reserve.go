@@ -33,7 +33,7 @@ func (t *change) add(at place, a models.Amounts, asks bool) {
 	t.asks = t.asks || asks
 }
 
-// Flush implements store.Late: it moves the counters, and is a Conflict when a
+// Flush implements store.BeforeCommit: it moves the counters, and is a Conflict when a
 // transaction asked for more than there is.
 func (t *change) Flush(tx *store.Tx) error {
 	moved, err := t.effects(tx, true)
@@ -67,13 +67,13 @@ func (e *Effect) After() int64 { return e.Quota.Used + e.More }
 // not care that others took too much.
 func (e *Effect) over() bool { return e.More > 0 && e.After() > e.Quota.Limit }
 
-// limit is a quota as it holds for one of the groups of a tally.
+// limit is a quota as it holds for one of the groups of a change.
 type limit struct {
 	models.Quota
 	Root models.ID // that group, or none when the quota is for all
 }
 
-// effects returns the quotas that the tally moves, by id. It is one statement, which
+// effects returns the quotas that the change moves, by id. It is one statement, which
 // finds nothing where nothing is limited, and locks the quotas in the order of
 // their ids. The tree is read with it: a group is never moved while an order
 // counts by where it was, see recount.

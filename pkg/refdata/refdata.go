@@ -1,7 +1,10 @@
 // Package refdata keeps the small tables that almost every request needs in
 // memory: who the users are and what they may do, and what groups, environments
 // and the rest of the catalogue are called. It is kept right by the store's
-// signals, in every replica; while those are not heard it reads anew.
+// signals, in every replica; while those are not heard it reads the tables again.
+//
+// It is not a pkg/cache: it answers questions about all rows at once (who is in a
+// group, what is below it), so it holds whole tables, and nothing is ever evicted.
 //
 // What it says about visibility must be what access.Visible says in SQL; a test
 // compares the two row by row.
@@ -51,7 +54,7 @@ type Cache struct {
 // entry is what a user's grants amount to until the first of them expires.
 type entry struct {
 	rights *access.Rights
-	until  time.Time // zero: for good
+	until  time.Time // zero for no end
 }
 
 // place is an environment or a blueprint, and who may use it.
@@ -75,7 +78,7 @@ const (
 	Blueprints  = "blueprints"
 )
 
-// New returns a directory that fills itself when it is first asked.
+// New returns a copy that fills itself on first use.
 func New(s *store.Store) *Cache {
 	c := &Cache{store: s, pending: map[string]bool{"": true}}
 	s.OnSignal(func(topic, _ string) { c.forget(topic) })
@@ -353,7 +356,7 @@ func (c *Cache) Actor(ctx context.Context, user *models.User, session string) (a
 // Titles is a way to look many titles up under one lock. It must be released.
 type Titles struct{ c *Cache }
 
-// Titles brings the directory up to date and holds it still until Release.
+// Titles brings the copy up to date and locks it for reading until Release.
 func (c *Cache) Titles(ctx context.Context) (Titles, error) {
 	if err := c.rlock(ctx); err != nil {
 		return Titles{}, err
@@ -361,10 +364,10 @@ func (c *Cache) Titles(ctx context.Context) (Titles, error) {
 	return Titles{c}, nil
 }
 
-// Release lets the directory go on.
+// Release unlocks the copy.
 func (t Titles) Release() { t.c.mu.RUnlock() }
 
-// Keeps reports whether the directory knows the table's titles.
+// Keeps reports whether the copy has the table's titles.
 func Keeps(table string) bool {
 	switch table {
 	case Users, Groups, Roles, Handlers, Environment, OSBuilds, Sizes, Blueprints:

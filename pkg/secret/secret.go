@@ -1,4 +1,4 @@
-// Package secret keeps what must not be read by whoever holds a copy of the
+// Package secret seals values that must not be readable in a copy of the
 // database: it seals stored credentials with AES-256-GCM under one master key,
 // and reads and writes the key files themselves.
 package secret
@@ -80,7 +80,7 @@ func (b *Box) Open(sealed string) (string, error) {
 	return string(plain), nil
 }
 
-// Format implements fmt.Formatter: whoever prints a box with any verb must not
+// Format implements fmt.Formatter: printing a box with any verb must not
 // print the key schedule inside of it.
 func (b *Box) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "secret.Box") // the error is fmt's to notice

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// AcquireLease makes a duty, which one process does for all of them, the holder's for so
-// long, and reports whether it is: not while another holder has it. Holding it again
-// makes it longer; with 0 it is given back.
+// AcquireLease reports whether the holder has the lease of a duty, which one process
+// does for all, from now for the length. It is false while another holder has it. The
+// holder extends it by calling again, and gives it back with a length of 0. Errors are
+// the database's.
 func (s *Store) AcquireLease(ctx context.Context, duty, holder string, length time.Duration) (bool, error) {
 	mine := false
 	err := s.InTx(ctx, func(tx *Tx) error {

@@ -97,7 +97,7 @@ func (tx *Tx) allocatePostgres(s *session, counts []Count) error {
 }
 
 // allocateSQLite goes on from the highest id that a table ever had, or that was
-// taken before. Nobody else writes meanwhile.
+// taken before. SQLite has no other writer meanwhile.
 func (tx *Tx) allocateSQLite(s *session, counts []Count) error {
 	for _, c := range counts {
 		var last models.ID
@@ -145,8 +145,8 @@ func Add(tx *Tx, row any, id *models.ID) error {
 	return translate(tx.Create(row).Error)
 }
 
-// Note writes a row that no other row refers to, and whose number nobody wants to
-// know: a line of history. It is held back. The row must not be changed afterwards.
+// Note writes a row that no other row refers to, and whose id is not needed: a line of
+// history. It is deferred. The row must not be changed afterwards.
 func Note(tx *Tx, row any) error {
 	tx.wrote(row, true)
 	s := tx.session()
@@ -162,8 +162,8 @@ func Note(tx *Tx, row any) error {
 }
 
 // Rewrite writes columns of a row that the transaction has locked and read, like
-// Save but without waiting for it: nobody else can have changed the row. None means
-// all columns.
+// Save but without waiting for the result: the lock keeps others from changing the row.
+// No columns means all.
 func Rewrite(tx *Tx, row models.Keyed, columns ...string) error {
 	s := tx.session()
 	if s == nil || s.holds(row) {

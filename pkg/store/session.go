@@ -16,13 +16,18 @@ import (
 	"halcyon/models"
 )
 
-// A transaction may hold writes back whose outcome nobody waits for. Whatever it
-// asks of the database afterwards, and its commit, sends them first: so they are
-// never missed, and on PostgreSQL many of them are one round trip.
+// This file is the riskiest hand-written code of the package: below GORM it replaces
+// database/sql's begin and commit on PostgreSQL. Keep it isolated: nothing outside of
+// this file may send BEGIN, COMMIT or ROLLBACK, and only pending.go adds to the writes
+// that it sends.
+//
+// A transaction may defer writes whose result it does not need. The next query of the
+// transaction, or its commit, sends them first. They are never missed, and many of them
+// are one round trip to PostgreSQL.
 
-// session is what gorm talks to inside a transaction. On PostgreSQL it speaks of
-// transactions itself, so that the commit goes out with the last writes; database/sql
-// would wait for each answer.
+// session is the connection pool that GORM sees inside a transaction. On PostgreSQL it
+// sends BEGIN and COMMIT itself, so that the commit goes out with the last writes;
+// database/sql would wait for each answer.
 type session struct {
 	gorm.ConnPool                        // the connection, or database/sql's transaction
 	conn          *sql.Conn              // on PostgreSQL
@@ -66,7 +71,7 @@ func (s *Store) begin(ctx context.Context) (*session, error) {
 	}
 }
 
-// say has PostgreSQL do something that has no parameters and gives no rows.
+// say sends a statement without parameters and rows to PostgreSQL.
 func (s *session) say(ctx context.Context, command string) error {
 	return s.raw(func(conn *pgx.Conn) error {
 		_, err := conn.PgConn().Exec(ctx, command).ReadAll()
@@ -85,7 +90,7 @@ func (s *session) raw(fn func(*pgx.Conn) error) error {
 	})
 }
 
-// discard closes the connection: nobody knows what state it is in.
+// discard closes the connection, whose state is not known.
 func (s *session) discard() {
 	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
 	_ = s.conn.Close() // it is closed

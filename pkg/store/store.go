@@ -316,7 +316,7 @@ func (tx *Tx) end() error {
 	return nil
 }
 
-// committed tells whoever waited for the commit.
+// committed calls the functions that wait for the commit, and announces the changes.
 func (tx *Tx) committed() {
 	for _, fn := range tx.onCommit {
 		fn()

@@ -139,7 +139,7 @@ func (u *UnitOfWork) Rollback() {
 	u.ended = true
 }
 
-// restart drops a transaction of which nobody has seen anything yet.
+// restart drops a transaction whose results have not been used yet.
 func (u *UnitOfWork) restart() {
 	u.Rollback()
 	u.tx, u.ended = nil, false

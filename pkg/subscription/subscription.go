@@ -49,7 +49,7 @@ type Policy struct {
 	GiveUp  time.Duration   // of failures, after which a webhook is disabled
 	Overlap time.Duration   // for which a secret that was replaced signs too
 	Keep    time.Duration   // deliveries
-	Poll    time.Duration   // how often is looked for what nobody announced
+	Poll    time.Duration   // interval of the search for work that was not announced
 }
 
 // DefaultPolicy is how it is done unless settings say otherwise.

@@ -168,7 +168,7 @@ func CanUpdateGroup(a access.Actor, g *models.Group) error {
 	return fault.Forbiddenf("Only the group's admins can change it.")
 }
 
-// CanDeleteGroup is the guard of removing a group: whoever could have created it.
+// CanDeleteGroup is the guard of removing a group: the right to create it.
 func CanDeleteGroup(a access.Actor, g *models.Group) error {
 	if !a.Can(access.GroupManage, g.ParentID) {
 		return fault.Forbiddenf("Only super admins, and group admins above it, can delete a group.")

@@ -31,7 +31,7 @@ func ParseAllowed(list []string) (Allowed, error) {
 	return out, nil
 }
 
-// refused4 are the IPv4 networks that nobody has on the Internet: ours, or nobody's.
+// refused4 are the IPv4 networks that are not on the Internet: private and reserved ones.
 var refused4 = prefixes(
 	"0.0.0.0/8",       // this host
 	"10.0.0.0/8",      // private
