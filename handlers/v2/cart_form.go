@@ -9,6 +9,7 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
+	"halcyon/pkg/fault"
 	"halcyon/pkg/order"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
@@ -111,7 +112,7 @@ func (f *Face) deployForm(ctx context.Context, a access.Actor, o *models.Order) 
 		if first, err = f.Catalog.Blueprints.Find(ctx, a, b.ID.String()); err != nil {
 			return nil, err
 		}
-		if begin, err = f.offerFor(ctx, a, offers[i:i+1]); err != nil {
+		if begin, err = f.offerFor(ctx, a, offers[i:i+1], 0, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +123,7 @@ func (f *Face) deployForm(ctx context.Context, a access.Actor, o *models.Order) 
 	parameters := params(sample.Parameters)
 	return []hal.TemplateProperty{
 		{Name: "blueprint", Prompt: "Blueprint", Type: "text", Required: true, Value: first.ID.String(), Options: options},
-		{Name: "environment", Prompt: "Environment of the build items that name none", Type: "text", Value: begin.environment.String(), Options: begin.envs},
+		{Name: "environment", Prompt: "Environment of the build items that name none", Type: "text", Value: begin.Environment.String(), Options: begin.envs},
 		{Name: "service-name", Prompt: "Name of the service", Type: "text", MaxLength: maxName},
 		{Name: "resource-parameters", Prompt: "What its inputs ask, as JSON", Type: "textarea", Value: string(parameters.AppendJSON(nil, hal.HALForms))},
 		{Name: "blueprint-items-arguments", Prompt: "What is said of single build items, as JSON", Type: "textarea", Placeholder: `{"build-item-` + first.Items[0].Name + `": {"attributes": {"quantity": 1}}}`},
@@ -135,19 +136,22 @@ func (f *Face) provForm(ctx context.Context, a access.Actor, o *models.Order) ([
 	if err != nil || len(offers) == 0 {
 		return nil, err
 	}
-	begin, err := f.offerFor(ctx, a, offers)
-	if err != nil || len(begin.builds) == 0 || len(begin.sizes) == 0 {
+	begin, err := f.offerFor(ctx, a, offers, 0, 0)
+	if err != nil || len(begin.Builds) == 0 || len(begin.Sizes) == 0 {
 		return nil, err
 	}
-	props := []hal.TemplateProperty{
-		{Name: "environment", Prompt: "Environment that they are made in", Type: "text", Required: true, Value: begin.environment.String(), Options: begin.envs},
-		{Name: "os-build", Prompt: "Operating system", Type: "text", Required: true, Value: begin.builds[0].ID.String(), Options: buildOptions(begin.builds)},
-		{Name: "hostname", Prompt: "Host name", Type: "text", Regex: hostnamePattern, MaxLength: 253},
-		{Name: "quantity", Prompt: "Number of servers", Type: "number", Value: "1", Min: "1", Max: strconv.Itoa(catalog.MaxQuantity)},
-	}
-	for _, in := range provInputs() {
-		p := f.inputProp(&in, in.Name, begin, true)
-		p.Prompt = parameterLabels[models.InputKey(in.Name)]
+	var props []hal.TemplateProperty
+	for _, q := range order.ProvQuestions(begin.Setting) {
+		name := q.Path.Last().Name
+		p := f.property(&q, name)
+		switch {
+		case q.Path.Last().Kind == fault.KindParameter:
+			p.Prompt = parameterLabels[models.InputKey(name)]
+		case q.Type == catalog.AskEnvironment:
+			p.Prompt, p.Options = "Environment that they are made in", begin.envs
+		default:
+			p.Prompt = buildItemPrompts[name]
+		}
 		props = append(props, p)
 	}
 	return props, nil
@@ -166,7 +170,7 @@ func (f *Face) modForm(ctx context.Context, a access.Actor, o *models.Order) ([]
 	}
 	sizes := f.reg.Choices(hal.TemplateProperty{}, "perf-types", "")
 	props := []hal.TemplateProperty{{Name: "server", Prompt: "Server", Type: "text", Required: true, Options: options}}
-	for _, p := range f.modProps(&offer{}) {
+	for _, p := range f.modProps(order.ModQuestions(&catalog.Setting{})) {
 		switch models.InputKey(p.Name) {
 		case models.KeyVMSize: // goes by its name
 			p.OptionsLink, p.PromptField, p.ValueField = sizes.OptionsLink, "name", "name"

@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -53,13 +54,6 @@ func tierMembers(b *models.Blueprint, it *models.BlueprintItem, what string) []s
 		return []string{what, own}
 	}
 	return []string{own}
-}
-
-// asksItself reports whether an input of the blueprint takes the place of a member
-// that every build item has.
-func asksItself(b *models.Blueprint, what string) bool {
-	_, has := b.Input(what)
-	return has && len(b.Items) == 1
 }
 
 // orderBlueprint makes an order of one blueprint, as its form says.
@@ -133,10 +127,10 @@ func readTier(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Value, 
 	if q := n.Field(tierMembers(b, it, "quantity")...); q.Present() {
 		arg.Quantity = readQuantity(q)
 	}
-	if !asksItself(b, "hostname") {
+	if !catalog.InputTakesPlace(b, "hostname") {
 		arg.Hostname = n.Field(tierMembers(b, it, "hostname")...).Text()
 	}
-	if !asksItself(b, "os-build") {
+	if !catalog.InputTakesPlace(b, "os-build") {
 		arg.OSBuildID = refs.To(n.Field(tierMembers(b, it, "os-build")...), "os-builds")
 	}
 	return arg
@@ -151,7 +145,7 @@ func formNames(b *models.Blueprint) []string {
 			names = append(names, it.Name+".environment")
 		}
 		for _, what := range []string{"quantity", "hostname", "os-build"} {
-			if what == "quantity" || !asksItself(b, what) {
+			if what == "quantity" || !catalog.InputTakesPlace(b, what) {
 				names = append(names, tierMembers(b, it, what)[0])
 			}
 		}
@@ -162,15 +156,14 @@ func formNames(b *models.Blueprint) []string {
 	return append(names, "recipient", "name", "submit-now", "cart")
 }
 
-// offer is what a form for a blueprint lets choose from. The first group and its
-// first environment are what it begins with.
+// offer is what a form lets choose from, with the names of groups and environments.
 type offer struct {
-	group, environment models.ID
-	groups, envs       []hal.Option
-	sizes              []models.Size // that fit the environment
-	builds             []models.OSBuild
+	*catalog.Setting
+	groups, envs []hal.Option
 }
 
+// offer returns what the form of a blueprint lets choose from. A form that comes back
+// begins with its own group and environment.
 func (f *Face) offer(ctx context.Context, a access.Actor, b *models.Blueprint) (*offer, error) {
 	list, err := f.Catalog.Offers(ctx, a, b)
 	if err != nil {
@@ -179,72 +172,57 @@ func (f *Face) offer(ctx context.Context, a access.Actor, b *models.Blueprint) (
 	if len(list) == 0 {
 		return nil, f.Catalog.CanOrder(a, b)
 	}
-	o, err := f.offerFor(ctx, a, list)
-	if err != nil || !o.prefer(list, view.From(ctx)) {
-		return o, err
+	var group, environment models.ID
+	if sent := view.From(ctx); sent != nil {
+		group, environment = idIn(sent.Values.Get("group")), idIn(sent.Values.Get("environment"))
 	}
-	o.sizes, o.builds, err = f.Catalog.Fitting(ctx, o.environment)
-	return o, err
+	return f.offerFor(ctx, a, list, group, environment)
 }
 
-// prefer begins with the group and the environment of a form that comes back, so that
-// the choices that depend on them are theirs. It reports whether those are others.
-func (o *offer) prefer(list []catalog.Offer, sent *view.Sent) bool {
-	if sent == nil {
-		return false
+// idIn returns the id that a choice of a form sends, 0 for anything else.
+func idIn(text string) models.ID {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
 	}
-	group, was := sent.Values.Get("group"), o.environment
-	at := slices.IndexFunc(list, func(x catalog.Offer) bool { return x.Group.String() == group })
-	if at < 0 {
-		return false
-	}
-	o.group, o.environment = list[at].Group, list[at].Environments[0]
-	for _, id := range list[at].Environments {
-		if id.String() == sent.Values.Get("environment") {
-			o.environment = id
-		}
-	}
-	return o.environment != was
+	return models.ID(n)
 }
 
-func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offer) (*offer, error) {
-	var err error
-	o := &offer{group: list[0].Group, environment: list[0].Environments[0]}
-	var groups, envs []models.ID
-	for _, x := range list {
-		groups = append(groups, x.Group)
-		for _, id := range x.Environments {
-			if !slices.Contains(envs, id) {
-				envs = append(envs, id)
-			}
-		}
-	}
-	if o.groups, err = f.reg.Options(ctx, a, "groups", groups); err != nil {
+func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offer, group, environment models.ID) (*offer, error) {
+	setting, err := f.Catalog.Begin(ctx, list, group, environment)
+	if err != nil {
 		return nil, err
 	}
-	if o.envs, err = f.reg.Options(ctx, a, "environments", envs); err != nil {
+	o := &offer{Setting: setting}
+	if o.groups, err = f.reg.Options(ctx, a, "groups", setting.Groups()); err != nil {
 		return nil, err
 	}
-	sayWhose(o, list)
-	o.sizes, o.builds, err = f.Catalog.Fitting(ctx, o.environment)
-	return o, err
+	choices := setting.Environments()
+	ids := make([]models.ID, len(choices))
+	for i, x := range choices {
+		ids[i] = idIn(x.Value)
+	}
+	if o.envs, err = f.reg.Options(ctx, a, "environments", ids); err != nil {
+		return nil, err
+	}
+	o.sayForWhom(choices)
+	return o, nil
 }
 
-// sayWhose adds to each environment for which groups it can be had, unless it is for
-// all of them.
-func sayWhose(o *offer, list []catalog.Offer) {
+// sayForWhom adds to each environment the groups that can choose it, unless all can.
+func (o *offer) sayForWhom(choices []catalog.Choice) {
 	for i := range o.envs {
+		at := slices.IndexFunc(choices, func(x catalog.Choice) bool { return x.Value == o.envs[i].Value })
+		if at < 0 {
+			continue
+		}
 		var names, ids []string
-		for _, x := range list {
-			if !slices.ContainsFunc(x.Environments, func(id models.ID) bool { return id.String() == o.envs[i].Value }) {
-				continue
-			}
-			at := slices.IndexFunc(o.groups, func(g hal.Option) bool { return g.Value == x.Group.String() })
-			if at >= 0 {
-				names, ids = append(names, o.groups[at].Prompt), append(ids, o.groups[at].Value)
+		for _, id := range choices[at].For {
+			if g := slices.IndexFunc(o.groups, func(g hal.Option) bool { return g.Value == id.String() }); g >= 0 {
+				names, ids = append(names, o.groups[g].Prompt), append(ids, o.groups[g].Value)
 			}
 		}
-		if len(names) < len(list) && len(names) > 0 {
+		if len(names) > 0 {
 			o.envs[i].Prompt += " (for " + strings.Join(names, ", ") + ")"
 			o.envs[i].For = strings.Join(ids, " ")
 		}
@@ -260,20 +238,9 @@ func (f *Face) orderProps(ctx context.Context, a access.Actor, b *models.Bluepri
 	if err != nil {
 		return nil, err
 	}
-	props := []hal.TemplateProperty{
-		{Name: "group", Prompt: "Group that it is ordered for", Type: "text", Required: true, Value: o.group.String(), Options: o.groups},
-		{Name: "environment", Prompt: "Environment that it is made in", Type: "text", Required: true, Value: o.environment.String(), Options: o.envs},
-		{Name: "service-name", Prompt: "Name of the service", Type: "text", MaxLength: maxName, Placeholder: b.Name},
-	}
-	for i := range b.Items {
-		props = append(props, tierProps(b, &b.Items[i], o)...)
-	}
-	for i := range b.Inputs {
-		p := f.inputProp(&b.Inputs[i], inputMember(&b.Inputs[i]), o, needsSize(b))
-		if b.Inputs[i].Type == models.InputOSBuild && !p.Required && p.Value == "" {
-			p.Placeholder = usualBuild(b, o.builds)
-		}
-		props = append(props, p)
+	var props []hal.TemplateProperty
+	for _, q := range catalog.Questions(b, o.Setting) {
+		props = append(props, f.orderProp(b, &q, o))
 	}
 	return append(props,
 		f.reg.Choices(hal.TemplateProperty{Name: "recipient", Prompt: "Whose the servers will be, when not yours"}, "users", ""),
@@ -290,96 +257,69 @@ func yesOrNo(name, prompt, value string) hal.TemplateProperty {
 	return hal.TemplateProperty{Name: name, Prompt: prompt, Type: "text", Value: value, Options: []hal.Option{{Value: "true"}, {Value: "false"}}}
 }
 
-// needsSize reports whether a build item has no size unless the order says one.
-func needsSize(b *models.Blueprint) bool {
-	return slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.SizeID == 0 })
+// orderPrompts are what the order form calls the questions that every blueprint asks.
+var orderPrompts = map[string]string{
+	"group": "Group that it is ordered for", "environment": "Environment that it is made in", "name": "Name of the service",
 }
 
-func tierProps(b *models.Blueprint, it *models.BlueprintItem, o *offer) []hal.TemplateProperty {
-	name := func(what string) string { return tierMembers(b, it, what)[0] }
-	of := ""
-	var props []hal.TemplateProperty
-	if len(b.Items) > 1 {
-		of = " of " + it.Name
-		props = append(props, hal.TemplateProperty{Name: it.Name + ".environment", Prompt: "Environment" + of + ", when another", Type: "text", Options: o.envs})
-	}
-	props = append(props, hal.TemplateProperty{
-		Name: name("quantity"), Prompt: "Number of servers" + of, Type: "number", Value: strconv.Itoa(it.Quantity), Min: "1", Max: strconv.Itoa(catalog.MaxQuantity),
-	})
-	if !asksItself(b, "hostname") {
-		props = append(props, hal.TemplateProperty{Name: name("hostname"), Prompt: "Host name" + of, Type: "text", Regex: hostnamePattern, MaxLength: 253})
-	}
-	if !asksItself(b, "os-build") {
-		p := hal.TemplateProperty{Name: name("os-build"), Prompt: "Operating system" + of, Type: "text", Required: it.OSBuildID == 0, Options: buildOptions(o.builds)}
-		if slices.ContainsFunc(p.Options, func(x hal.Option) bool { return x.Value == it.OSBuildID.String() }) {
-			p.Value = it.OSBuildID.String()
+// buildItemPrompts are what it calls the questions about build items.
+var buildItemPrompts = map[string]string{"quantity": "Number of servers", "hostname": "Host name", "os-build": "Operating system"}
+
+// orderProp makes a member of the order form of a question of the blueprint.
+func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal.TemplateProperty {
+	what := q.Path.Last().Name
+	p := f.property(q, questionMember(b, q.Path))
+	switch {
+	case q.Path[0].Kind == fault.KindMember:
+		p.Prompt = orderPrompts[what]
+	case q.Path[0].Kind == fault.KindBuildItem:
+		of := ""
+		if len(b.Items) > 1 {
+			of = " of " + q.Path[0].Name
 		}
-		props = append(props, p)
-	}
-	return props
-}
-
-// usualBuild names what the servers of a blueprint run when an order does not choose,
-// "" when that is not one for all.
-func usualBuild(b *models.Blueprint, builds []models.OSBuild) string {
-	for i := range builds {
-		other := func(it models.BlueprintItem) bool { return it.OSBuildID != builds[i].ID }
-		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
-			return builds[i].Name
+		if p.Prompt = buildItemPrompts[what] + of; what == "environment" {
+			p.Prompt = "Environment" + of + ", when another"
 		}
 	}
-	return ""
-}
-
-func buildOptions(builds []models.OSBuild) []hal.Option {
-	list := make([]hal.Option, len(builds))
-	for i, x := range builds {
-		list[i] = hal.Option{Prompt: x.Name, Value: x.ID.String()}
-	}
-	return list
-}
-
-func sizeOptions(sizes []models.Size) []hal.Option {
-	list := make([]hal.Option, len(sizes))
-	for i, x := range sizes {
-		list[i] = hal.Option{Prompt: x.Name + " (" + strconv.Itoa(x.CPUs) + " CPU, " + models.FormatMemory(x.MemoryMB) + ", " + x.Rate.PerMonth() + ")", Value: x.Name}
-	}
-	return list
-}
-
-// inputProp makes a question of a form of an input.
-func (f *Face) inputProp(in *models.Input, name string, o *offer, needsSize bool) hal.TemplateProperty {
-	p := hal.TemplateProperty{Name: name, Prompt: in.Label, Type: "text", Required: in.Required, Value: in.Default}
-	if p.Prompt == "" {
-		p.Prompt = in.Name
-	}
-	for _, x := range in.Options {
-		p.Options = append(p.Options, hal.Option{Value: x})
-	}
-	switch in.Type {
-	case models.InputText:
-		p.MaxLength, p.Regex = models.MaxInput, resource.Browsers(in.Pattern)
-	case models.InputInteger:
-		p.Type = "number"
-		p.Min, p.Max = bound(in.Minimum), bound(in.Maximum)
-	case models.InputBoolean:
-		p.Options = []hal.Option{{Value: "true"}, {Value: "false"}}
-	case models.InputDate:
-		p.Type, p.Min = "date", f.Orders.Today()
-	case models.InputMemory:
-		p.Regex, p.Placeholder = memoryPattern, exampleMemory(in)
-	case models.InputOSBuild:
-		if len(p.Options) == 0 {
-			p.Options = buildOptions(o.builds)
-		}
-	case models.InputSize:
-		fit := sizeOptions(o.sizes)
-		if len(p.Options) > 0 {
-			fit = slices.DeleteFunc(fit, func(x hal.Option) bool { return !slices.Contains(in.Options, x.Value) })
-		}
-		p.Options, p.Required = fit, in.Required || needsSize && in.Default == "" && models.InputKey(in.Name) == models.KeyVMSize
+	switch q.Type { //nolint:exhaustive // the others are not rows of this API
+	case catalog.AskGroup:
+		p.Options = o.groups
+	case catalog.AskEnvironment:
+		p.Options = o.envs
 	}
 	return p
+}
+
+// property makes a member of a form of a question.
+func (f *Face) property(q *catalog.Question, name string) hal.TemplateProperty {
+	p := hal.TemplateProperty{Name: name, Prompt: q.Label, Type: "text", Required: q.Required, Value: q.Default, MaxLength: q.MaxLength}
+	p.Placeholder = q.Fallback
+	for _, x := range q.Choices {
+		p.Options = append(p.Options, choiceOption(x))
+	}
+	switch q.Type {
+	case catalog.AskText:
+		p.Regex = resource.Browsers(q.Pattern)
+	case catalog.AskInteger:
+		p.Type, p.Min, p.Max = "number", bound(q.Min), bound(q.Max)
+	case catalog.AskBoolean:
+		p.Options = []hal.Option{{Value: "true"}, {Value: "false"}}
+	case catalog.AskDate:
+		p.Type, p.Min = "date", f.Orders.Today()
+	case catalog.AskMemory:
+		p.Regex, p.Placeholder = memoryPattern, cmp.Or(q.Fallback, exampleMemory(q))
+	case catalog.AskHostname:
+		p.Regex = hostnamePattern
+	case catalog.AskOSBuild, catalog.AskSize, catalog.AskGroup, catalog.AskEnvironment:
+	}
+	return p
+}
+
+func choiceOption(x catalog.Choice) hal.Option {
+	if x.Size == nil {
+		return hal.Option{Prompt: x.Name, Value: x.Value}
+	}
+	return hal.Option{Prompt: x.Name + " (" + strconv.Itoa(x.Size.CPUs) + " CPU, " + models.FormatMemory(x.Size.MemoryMB) + ", " + x.Size.Rate.PerMonth() + ")", Value: x.Value}
 }
 
 // memoryPattern is what an amount of memory looks like.
@@ -392,14 +332,14 @@ func bound(limit *int64) string {
 	return strconv.FormatInt(*limit, 10)
 }
 
-// exampleMemory gives an amount within the bounds, 2 GB if it can be.
-func exampleMemory(in *models.Input) string {
+// exampleMemory returns an amount within the bounds, 2 GB if it can be.
+func exampleMemory(q *catalog.Question) string {
 	mb := int64(2048)
-	if in.Maximum != nil {
-		mb = min(mb, *in.Maximum)
+	if q.Max != nil {
+		mb = min(mb, *q.Max)
 	}
-	if in.Minimum != nil {
-		mb = max(mb, *in.Minimum)
+	if q.Min != nil {
+		mb = max(mb, *q.Min)
 	}
 	return models.FormatMemory(int(mb))
 }
@@ -431,7 +371,7 @@ func (f *Face) sampleOrder(c echo.Context) error {
 			{Name: "orders", Links: []hal.Link{{Href: f.reg.Def("orders").Path(), Title: "Orders: POST the body here"}}},
 		},
 		Props: []hal.Prop{{Name: "body", Value: hal.Object([]hal.Prop{
-			{Name: "group", Value: href("groups", o.group)},
+			{Name: "group", Value: href("groups", o.Group)},
 			{Name: "items", Value: hal.Object([]hal.Prop{{Name: itemMember(models.ItemDeploy), Value: hal.List([]hal.Value{hal.Object(itemProps(&item))})}})},
 			{Name: "submit-now", Value: hal.String("true")},
 		})}},
@@ -442,15 +382,16 @@ func (f *Face) sampleOrder(c echo.Context) error {
 func (f *Face) sampleItem(b *models.Blueprint, o *offer) *models.DeployItem {
 	item := &models.DeployItem{BlueprintID: b.ID, Name: b.Name}
 	for _, it := range b.Items {
-		arg := models.BuildItemArgs{Item: it.Name, Quantity: it.Quantity, EnvironmentID: o.environment}
-		if _, asked := b.Input("os-build"); it.OSBuildID == 0 && !asked && len(o.builds) > 0 {
-			arg.OSBuildID = o.builds[0].ID
+		arg := models.BuildItemArgs{Item: it.Name, Quantity: it.Quantity, EnvironmentID: o.Environment}
+		if _, asked := b.Input("os-build"); it.OSBuildID == 0 && !asked && len(o.Builds) > 0 {
+			arg.OSBuildID = o.Builds[0].ID
 		}
 		item.Arguments = append(item.Arguments, arg)
 	}
 	for i := range b.Inputs {
 		in := &b.Inputs[i]
-		p := f.inputProp(in, in.Name, o, needsSize(b))
+		q := catalog.InputQuestion(in, o.Setting, catalog.NeedsSize(b))
+		p := f.property(&q, in.Name)
 		asksBuild := models.InputKey(in.Name) == models.KeyOSBuild && slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.OSBuildID == 0 })
 		if v := sampleValue(&p); v != "" && (p.Required || p.Value != "" || asksBuild) {
 			item.Parameters = append(item.Parameters, models.Param{Name: in.Name, Value: v})

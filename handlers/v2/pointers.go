@@ -5,6 +5,7 @@ import (
 
 	"halcyon/handlers/halserver"
 	"halcyon/models"
+	"halcyon/pkg/catalog"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/jsonbody"
 )
@@ -114,6 +115,25 @@ func inOrderForm(b *models.Blueprint, n *jsonbody.Value) func(fault.Path) fault.
 	}
 }
 
+// questionMember returns the member of an order form that answers a question of the
+// blueprint.
+func questionMember(b *models.Blueprint, p fault.Path) string {
+	switch last := p.Last(); {
+	case last.Kind == fault.KindParameter:
+		in, _ := b.Input(last.Name)
+		return inputMember(in)
+	case len(p) == 1 && last.Name == "name":
+		return "service-name"
+	case len(p) == 1:
+		return last.Name
+	case last.Name == "environment":
+		return p[0].Name + "." + last.Name
+	default:
+		i := slices.IndexFunc(b.Items, func(it models.BlueprintItem) bool { return it.Name == p[0].Name })
+		return tierMembers(b, &b.Items[i], last.Name)[0]
+	}
+}
+
 // tierMember returns the member of an order form that says something of a build item.
 func tierMember(b *models.Blueprint, n *jsonbody.Value, item, what string) string {
 	own := item + "." + what
@@ -122,7 +142,7 @@ func tierMember(b *models.Blueprint, n *jsonbody.Value, item, what string) strin
 	case i < 0:
 	case what == "environment" && !n.At(own).Present():
 		return what
-	case what != "environment" && !asksItself(b, what):
+	case what != "environment" && !catalog.InputTakesPlace(b, what):
 		return tierMembers(b, &b.Items[i], what)[0]
 	}
 	return own

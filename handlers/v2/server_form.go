@@ -2,12 +2,11 @@ package v2
 
 import (
 	"context"
-	"slices"
-	"strconv"
 
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/catalog"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
@@ -63,43 +62,16 @@ func (f *Face) modifyProps(ctx context.Context, _ access.Actor, s *models.Server
 	if err != nil {
 		return nil, err
 	}
-	// What it is already would change nothing.
-	sizes = slices.DeleteFunc(sizes, func(x models.Size) bool { return x.CPUs == s.CPUs && x.MemoryMB == s.MemoryMB })
-	props := f.modProps(&offer{sizes: sizes})
-	for i := range props {
-		switch p := &props[i]; models.InputKey(p.Name) {
-		case models.KeyCPUCnt:
-			p.Placeholder = strconv.Itoa(s.CPUs)
-		case models.KeyMemSize:
-			p.Placeholder = models.FormatMemory(s.MemoryMB)
-		case "disk_size":
-			least := 0
-			for _, d := range s.Disks {
-				least = max(least, d.SizeGB+1)
-			}
-			p.Min = strconv.Itoa(least)
-		}
-	}
-	if len(s.Disks) == 0 {
-		return slices.DeleteFunc(props, func(p hal.TemplateProperty) bool { return p.Name == "disk_size" }), nil
-	}
-	if len(s.Disks) > 1 {
-		p := hal.TemplateProperty{Name: "disk-uuid", Prompt: "Disk that grows", Type: "text"}
-		for _, d := range s.Disks {
-			p.Options = append(p.Options, hal.Option{Prompt: d.Name + " (" + strconv.Itoa(d.SizeGB) + " GB)", Value: d.UUID})
-		}
-		props = append(props, p)
-	}
-	return props, nil
+	return f.modProps(order.ModQuestionsOf(s, &catalog.Setting{Sizes: sizes})), nil
 }
 
-// modProps are the questions of a change of whatever server.
-func (f *Face) modProps(o *offer) []hal.TemplateProperty {
-	var props []hal.TemplateProperty
-	for _, in := range order.ModInputs() {
-		p := f.inputProp(&in, in.Name, o, false)
-		p.Prompt = parameterLabels[models.InputKey(in.Name)]
-		props = append(props, p)
+// modProps makes members of a form of the questions of a change.
+func (f *Face) modProps(list []catalog.Question) []hal.TemplateProperty {
+	props := make([]hal.TemplateProperty, len(list))
+	for i := range list {
+		name := list[i].Path.Last().Name
+		props[i] = f.property(&list[i], name)
+		props[i].Prompt = parameterLabels[models.InputKey(name)]
 	}
 	return props
 }
@@ -107,5 +79,5 @@ func (f *Face) modProps(o *offer) []hal.TemplateProperty {
 // parameterLabels are what the parameters are called that need no blueprint.
 var parameterLabels = map[string]string{
 	models.KeyVMSize: "Size", models.KeyMemSize: "Memory", models.KeyCPUCnt: "Processors", "disk_size": "Size of the disk in GB",
-	models.KeyExpiration: "Expires on", models.KeyOSBuild: "Operating system",
+	models.KeyExpiration: "Expires on", models.KeyOSBuild: "Operating system", "disk_uuid": "Disk that grows",
 }

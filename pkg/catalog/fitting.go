@@ -8,8 +8,23 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Fitting gives the sizes and the OS builds that can be ordered in the environment,
-// by id. One without a resource handler has no OS build.
+// An OS build fits an environment when it has a template in the environment's resource
+// handler, and when the environment names it or names no OS builds. A size fits when
+// the environment names it or names no sizes. The relations in Environments say the
+// same in SQL.
+
+// AllowsBuild reports whether the environment, with its OS builds loaded, allows one.
+func AllowsBuild(e *models.Environment, build models.ID) bool {
+	return len(e.OSBuildIDs) == 0 || slices.Contains(e.OSBuildIDs, build)
+}
+
+// AllowsSize reports whether the environment, with its sizes loaded, allows one.
+func AllowsSize(e *models.Environment, size models.ID) bool {
+	return len(e.SizeIDs) == 0 || slices.Contains(e.SizeIDs, size)
+}
+
+// Fitting returns the sizes and the OS builds that can be ordered in the environment,
+// by id. An environment without a resource handler has no OS build.
 func (c *Service) Fitting(ctx context.Context, env models.ID) ([]models.Size, []models.OSBuild, error) {
 	tx := c.store.Read(ctx)
 	e, err := store.First[models.Environment](tx.Where("id = ?", env))
@@ -27,7 +42,7 @@ func (c *Service) Fitting(ctx context.Context, env models.ID) ([]models.Size, []
 	if err != nil {
 		return nil, nil, err
 	}
-	sizes = slices.DeleteFunc(sizes, func(s models.Size) bool { return len(e.SizeIDs) > 0 && !slices.Contains(e.SizeIDs, s.ID) })
-	builds = slices.DeleteFunc(builds, func(b models.OSBuild) bool { return len(e.OSBuildIDs) > 0 && !slices.Contains(e.OSBuildIDs, b.ID) })
+	sizes = slices.DeleteFunc(sizes, func(s models.Size) bool { return !AllowsSize(e, s.ID) })
+	builds = slices.DeleteFunc(builds, func(b models.OSBuild) bool { return !AllowsBuild(e, b.ID) })
 	return sizes, builds, nil
 }

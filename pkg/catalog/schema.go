@@ -17,7 +17,7 @@ var Environments = &query.Entity{
 		query.One("group", models.ObjectGroup),
 		query.One("handler", models.ObjectHandler),
 		query.Many("groups", models.ObjectGroup, "{to}.id IN (SELECT l.group_id FROM environment_groups l WHERE l.environment_id = {from}.id)"),
-		// The OS builds and sizes that can be ordered here: Fitting says so in Go.
+		// The OS builds and sizes that can be ordered here: fitting.go has the rule.
 		query.Many("os_builds", models.ObjectOSBuild, "EXISTS (SELECT 1 FROM os_build_templates x WHERE x.os_build_id = {to}.id AND x.handler_id = {from}.handler_id) AND "+
 			"(NOT EXISTS (SELECT 1 FROM environment_os_builds l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.os_build_id FROM environment_os_builds l WHERE l.environment_id = {from}.id))"),
 		query.Many("sizes", models.ObjectSize, "NOT EXISTS (SELECT 1 FROM environment_sizes l WHERE l.environment_id = {from}.id) OR {to}.id IN (SELECT l.size_id FROM environment_sizes l WHERE l.environment_id = {from}.id)"),

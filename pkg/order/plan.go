@@ -296,10 +296,10 @@ var (
 	}
 )
 
-// ProvInputs are the parameters of a server that comes from no blueprint.
+// ProvInputs returns the parameters of a server that comes from no blueprint.
 func ProvInputs() []models.Input { return slices.Clone(provInputs) }
 
-// ModInputs are the parameters of a change of a server.
+// ModInputs returns the parameters of a change of a server.
 func ModInputs() []models.Input { return slices.Clone(modInputs) }
 
 // params checks given values against the declared inputs and gives their
@@ -435,7 +435,7 @@ func (p *planner) fitBuild(srv *PlannedServer, w want, at fault.Path) error {
 	if srv.Env == nil {
 		return nil
 	}
-	if len(srv.Env.OSBuildIDs) > 0 && !slices.Contains(srv.Env.OSBuildIDs, id) {
+	if !catalog.AllowsBuild(srv.Env, id) {
 		p.complain(place, "%s is not allowed in %s", build.Name, srv.Env.Name)
 		return nil
 	}
@@ -453,7 +453,7 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at fault.Path) error {
 	}
 	w.wrong = append(w.wrong, wrong(p.bad[before:])...)
 	if size != nil {
-		if srv.Env != nil && len(srv.Env.SizeIDs) > 0 && !slices.Contains(srv.Env.SizeIDs, size.ID) {
+		if srv.Env != nil && !catalog.AllowsSize(srv.Env, size.ID) {
 			p.complain(at.Parameter("vm-size"), "%s is not allowed in %s", size.Name, srv.Env.Name)
 			return nil
 		}

@@ -1,0 +1,242 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"halcyon/models"
+	"halcyon/pkg/fault"
+)
+
+// This file says what a blueprint asks of who orders it: the fields, their bounds and
+// defaults, and what can be chosen. Faces render the questions under their own names.
+
+// QuestionType is what the answer to a question is.
+type QuestionType string
+
+// The types of question: those of inputs, and those that every order asks.
+const (
+	AskText                     = QuestionType(models.InputText)
+	AskInteger                  = QuestionType(models.InputInteger)
+	AskBoolean                  = QuestionType(models.InputBoolean)
+	AskDate                     = QuestionType(models.InputDate)
+	AskMemory                   = QuestionType(models.InputMemory)
+	AskOSBuild                  = QuestionType(models.InputOSBuild)
+	AskSize                     = QuestionType(models.InputSize)
+	AskGroup       QuestionType = "group"
+	AskEnvironment QuestionType = "environment"
+	AskHostname    QuestionType = "host-name"
+)
+
+// Question is one thing that an order can say. Its path, which begins at the order's
+// item, is also that of errors about the answer.
+type Question struct {
+	Path      fault.Path
+	Type      QuestionType
+	Label     string // as the blueprint has it; "" for what faces have words of their own
+	Required  bool
+	Default   string
+	Fallback  string // the name of what is taken without an answer; "" when that depends
+	Min, Max  *int64 // of a number, or of MB of memory; nil: no bound
+	MaxLength int    // in characters; 0: no bound
+	Pattern   string // regular expression that a text matches; "": any text
+	Choices   []Choice
+	DependsOn []fault.Path // of the questions whose answers limit the choices
+}
+
+// Choice is an answer that can be given.
+type Choice struct {
+	Value string       // the answer: an id, the name of a size, or a text
+	Name  string       // for people; "" for groups and environments, and where the value says it
+	Size  *models.Size // of choices of a size
+	For   []models.ID  // the groups that can choose it; nil for all
+}
+
+// Setting is what an order can choose from, and where it begins. The sizes and OS
+// builds are those that fit the environment.
+type Setting struct {
+	Offers      []Offer
+	Group       models.ID
+	Environment models.ID
+	Sizes       []models.Size
+	Builds      []models.OSBuild
+}
+
+// Begin returns the setting with the group and the environment. Where the offers do
+// not have them, the first group and its first environment take their place. There
+// has to be an offer.
+func (c *Service) Begin(ctx context.Context, offers []Offer, group, environment models.ID) (*Setting, error) {
+	s := &Setting{Offers: offers}
+	at := max(0, slices.IndexFunc(offers, func(o Offer) bool { return o.Group == group }))
+	s.Group, s.Environment = offers[at].Group, offers[at].Environments[0]
+	if s.Group == group && slices.Contains(offers[at].Environments, environment) {
+		s.Environment = environment
+	}
+	var err error
+	s.Sizes, s.Builds, err = c.Fitting(ctx, s.Environment)
+	return s, err
+}
+
+// Groups returns the groups of the offers.
+func (s *Setting) Groups() []models.ID {
+	ids := make([]models.ID, len(s.Offers))
+	for i, o := range s.Offers {
+		ids[i] = o.Group
+	}
+	return ids
+}
+
+// Environments returns the environments of the offers as choices, each once.
+func (s *Setting) Environments() []Choice {
+	var ids []models.ID
+	groups := map[models.ID][]models.ID{}
+	for _, o := range s.Offers {
+		for _, id := range o.Environments {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+			groups[id] = append(groups[id], o.Group)
+		}
+	}
+	list := make([]Choice, len(ids))
+	for i, id := range ids {
+		list[i].Value = id.String()
+		if len(groups[id]) < len(s.Offers) {
+			list[i].For = groups[id]
+		}
+	}
+	return list
+}
+
+// Questions returns what the blueprint asks: where the service is made, its name, what
+// each build item is to be like, and the blueprint's inputs.
+func Questions(b *models.Blueprint, s *Setting) []Question {
+	group, env := fault.Member("group"), fault.Member("environment")
+	list := []Question{
+		{Path: group, Type: AskGroup, Required: true, Default: s.Group.String(), Choices: choices(s.Groups())},
+		{Path: env, Type: AskEnvironment, Required: true, Default: s.Environment.String(), Choices: s.Environments(), DependsOn: []fault.Path{group}},
+		{Path: fault.Member("name"), Type: AskText, MaxLength: models.MaxName, Fallback: b.Name},
+	}
+	for i := range b.Items {
+		list = append(list, buildItemQuestions(b, &b.Items[i], s)...)
+	}
+	for i := range b.Inputs {
+		q := InputQuestion(&b.Inputs[i], s, NeedsSize(b))
+		if q.Type == AskOSBuild && !q.Required && q.Default == "" {
+			q.Fallback = usualBuild(b, s.Builds)
+		}
+		list = append(list, q)
+	}
+	return list
+}
+
+// MaxHostname is how many characters a host name may have (RFC 1123).
+const MaxHostname = 253
+
+// buildItemQuestions returns what is asked of one build item. The environment of a
+// single one is the order's.
+func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Setting) []Question {
+	at := fault.BuildItem(it.Name)
+	var list []Question
+	if len(b.Items) > 1 {
+		list = append(list, Question{Path: at.Member("environment"), Type: AskEnvironment, Choices: s.Environments(), DependsOn: []fault.Path{fault.Member("group")}})
+	}
+	list = append(list, Question{
+		Path: at.Member("quantity"), Type: AskInteger, Default: strconv.Itoa(it.Quantity), Min: new(int64(1)), Max: new(int64(MaxQuantity)),
+	})
+	if !InputTakesPlace(b, "hostname") {
+		list = append(list, Question{Path: at.Member("hostname"), Type: AskHostname, MaxLength: MaxHostname})
+	}
+	if InputTakesPlace(b, "os-build") {
+		return list
+	}
+	q := Question{
+		Path: at.Member("os-build"), Type: AskOSBuild, Required: it.OSBuildID == 0,
+		Choices: OSBuildChoices(s.Builds), DependsOn: []fault.Path{fault.Member("environment")},
+	}
+	if slices.ContainsFunc(s.Builds, func(x models.OSBuild) bool { return x.ID == it.OSBuildID }) {
+		q.Default = it.OSBuildID.String()
+	}
+	return append(list, q)
+}
+
+// InputTakesPlace reports whether an input of the blueprint asks what would be asked
+// of its only build item.
+func InputTakesPlace(b *models.Blueprint, what string) bool {
+	_, has := b.Input(what)
+	return has && len(b.Items) == 1
+}
+
+// NeedsSize reports whether a build item has no size unless the order says one.
+func NeedsSize(b *models.Blueprint) bool {
+	return slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.SizeID == 0 })
+}
+
+// InputQuestion returns the question of an input. The size is required when servers
+// have none otherwise.
+func InputQuestion(in *models.Input, s *Setting, needsSize bool) Question {
+	q := Question{
+		Path: fault.Parameter(in.Name), Type: QuestionType(in.Type), Label: in.Label, Required: in.Required, Default: in.Default,
+		Min: in.Minimum, Max: in.Maximum,
+	}
+	if q.Label == "" {
+		q.Label = in.Name
+	}
+	for _, x := range in.Options {
+		q.Choices = append(q.Choices, Choice{Value: x})
+	}
+	switch in.Type {
+	case models.InputText:
+		q.MaxLength, q.Pattern = models.MaxInput, in.Pattern
+	case models.InputOSBuild:
+		if len(q.Choices) == 0 {
+			q.Choices, q.DependsOn = OSBuildChoices(s.Builds), []fault.Path{fault.Member("environment")}
+		}
+	case models.InputSize:
+		q.Choices, q.DependsOn = sizes(s.Sizes, in.Options), []fault.Path{fault.Member("environment")}
+		q.Required = in.Required || needsSize && in.Default == "" && models.InputKey(in.Name) == models.KeyVMSize
+	case models.InputInteger, models.InputBoolean, models.InputDate, models.InputMemory:
+	}
+	return q
+}
+
+// usualBuild returns the name of what the servers of a blueprint run when an order
+// does not choose, "" when that is not the same for all.
+func usualBuild(b *models.Blueprint, fitting []models.OSBuild) string {
+	for i := range fitting {
+		other := func(it models.BlueprintItem) bool { return it.OSBuildID != fitting[i].ID }
+		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
+			return fitting[i].Name
+		}
+	}
+	return ""
+}
+
+func choices(ids []models.ID) []Choice {
+	list := make([]Choice, len(ids))
+	for i, id := range ids {
+		list[i].Value = id.String()
+	}
+	return list
+}
+
+// OSBuildChoices returns OS builds as choices.
+func OSBuildChoices(fitting []models.OSBuild) []Choice {
+	list := make([]Choice, len(fitting))
+	for i, x := range fitting {
+		list[i] = Choice{Value: x.ID.String(), Name: x.Name}
+	}
+	return list
+}
+
+// sizes returns those that fit and that the options name; no options stand for all.
+func sizes(fitting []models.Size, options []string) []Choice {
+	var list []Choice
+	for i := range fitting {
+		if x := &fitting[i]; len(options) == 0 || slices.Contains(options, x.Name) {
+			list = append(list, Choice{Value: x.Name, Name: x.Name, Size: x})
+		}
+	}
+	return list
+}

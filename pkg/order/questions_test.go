@@ -1,0 +1,92 @@
+package order_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"halcyon/models"
+	"halcyon/pkg/catalog"
+	"halcyon/pkg/order"
+)
+
+// asked names the questions, by their paths, with what can be chosen.
+func asked(list []catalog.Question) []string {
+	out := make([]string, len(list))
+	for i, q := range list {
+		out[i] = q.Path.String() + " " + string(q.Type)
+		if q.Required {
+			out[i] += " required"
+		}
+		if q.Default != "" {
+			out[i] += " default " + q.Default
+		}
+		if q.Fallback != "" {
+			out[i] += " or " + q.Fallback
+		}
+		if q.Label != "" {
+			out[i] += " has a label"
+		}
+		for _, x := range q.Choices {
+			out[i] += " | " + x.Value
+		}
+		for _, p := range q.DependsOn {
+			out[i] += " by " + p.String()
+		}
+	}
+	return out
+}
+
+func place() *catalog.Setting {
+	return &catalog.Setting{
+		Offers: []catalog.Offer{{Group: 1, Environments: []models.ID{11, 12}}}, Group: 1, Environment: 11,
+		Sizes:  []models.Size{{Name: "small", CPUs: 1, MemoryMB: 1024}, {Name: "large", CPUs: 4, MemoryMB: 8192}},
+		Builds: []models.OSBuild{{Row: models.Row{ID: 21}, Name: "Debian"}, {Row: models.Row{ID: 22}, Name: "Rocky"}},
+	}
+}
+
+func TestProvQuestions(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"environment environment required default 11 | 11 | 12",
+		"os-build os-build required default 21 | 21 | 22 by environment",
+		"hostname host-name", "quantity integer default 1",
+		"parameter vm-size size required | small | large by environment",
+		"parameter mem_size memory", "parameter cpu-cnt integer", "parameter expiration-date date",
+	}
+	if d := cmp.Diff(want, asked(order.ProvQuestions(place()))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// What a server is already would change nothing; a disk is asked for where there are
+// several, and its size where there is one.
+func TestModQuestions(t *testing.T) {
+	t.Parallel()
+	disks := []models.ServerDisk{{UUID: "a", Name: "Disk 1", SizeGB: 20}, {UUID: "b", Name: "Disk 2", SizeGB: 40}}
+	of := func(n int) []string {
+		list := []string{
+			"parameter vm-size size | large by environment", "parameter mem_size memory or 1 GB", "parameter cpu-cnt integer or 1",
+			"parameter disk_size integer", "parameter expiration-date date", "disk-uuid text | a | b",
+		}
+		switch n {
+		case 0:
+			return append(list[:3:3], list[4])
+		case 1:
+			return list[:5]
+		}
+		return list
+	}
+	for n := range 3 {
+		sv := &models.Server{CPUs: 1, MemoryMB: 1024, Disks: disks[:n]}
+		list := order.ModQuestionsOf(sv, place())
+		if d := cmp.Diff(of(n), asked(list)); d != "" {
+			t.Errorf("with %d disks (-want +got):\n%s", n, d)
+		}
+		for _, q := range list {
+			if q.Path.Last().Name == "disk_size" && *q.Min != int64(disks[n-1].SizeGB)+1 {
+				t.Errorf("a disk grows to %d GB at least", *q.Min)
+			}
+		}
+	}
+}
