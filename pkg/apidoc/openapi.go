@@ -30,7 +30,7 @@ type Answer struct {
 // Operation is one route, as its documentation tells it.
 type Operation struct {
 	Method  string // "GET"
-	Path    string // as in the table: "/api/v2/orders/:id"
+	Path    string // as in the table of routes: BASE/orders/:id
 	ID      string
 	Tag     string
 	Title   string // "List servers"
@@ -113,7 +113,7 @@ func (a *API) paths() (schema.Object, error) {
 
 var parameter = regexp.MustCompile(`:([a-z]+)`)
 
-// Template gives the path of a route as OpenAPI writes it: "/api/v2/orders/{id}".
+// Template returns the path of a route as OpenAPI writes it: BASE/orders/{id}.
 func Template(path string) string { return parameter.ReplaceAllString(path, "{$1}") }
 
 // placesOf gives the path's item with its parameters.

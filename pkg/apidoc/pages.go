@@ -12,7 +12,7 @@ import (
 
 // Docs are the explanations of an API, for whoever shows them.
 type Docs struct {
-	Base      string // "/api/v2"
+	Base      string // the path that all addresses begin with, without a slash at the end
 	Resources []Resource
 	Rels      []Rel // by name
 	Problems  []Problem

@@ -1,6 +1,3 @@
-// Package order is the order engine: carts and their editing, validation and
-// price, submission, approval, and what becomes of an order when its jobs end.
-// Each exported method is one use case in one transaction.
 package order
 
 import (

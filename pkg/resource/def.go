@@ -63,7 +63,7 @@ type Def struct {
 
 	open bool // no guard of its own says who creates, or who updates
 
-	path       string // "/api/v2/servers/"
+	path       string // the base, the plural and a slash
 	itemSchema hal.Link
 	pageSchema []hal.Link
 	key        func(row any) *models.Row

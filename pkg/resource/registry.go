@@ -32,7 +32,7 @@ type Registry struct {
 }
 
 // NewRegistry resolves the relations between declarations and checks them. The base is the path
-// that all hrefs begin with, such as "/api/v2". A bad declaration is an error
+// that all hrefs begin with. A bad declaration is an error
 // here, before the first request.
 func NewRegistry(base string, s *store.Store, m *query.Model, dir *refdata.Cache, defs ...*Def) (*Registry, error) {
 	r := &Registry{base: base, store: s, model: m, dir: dir, defs: defs, byKey: map[string]*Def{}}

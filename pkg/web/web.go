@@ -35,7 +35,7 @@ const GzipFrom = 1400
 // Route is one line of a face's table.
 type Route struct {
 	Method string
-	Path   string // echo's pattern, without a trailing slash: "/api/v2/orders/:id"
+	Path   string // echo's pattern, without a trailing slash: BASE/orders/:id
 	Doc    string // who may, in words
 	Handle echo.HandlerFunc
 	Packed bool // it compresses its answers itself
