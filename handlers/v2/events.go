@@ -12,7 +12,6 @@ import (
 	"halcyon/models"
 	"halcyon/pkg/event"
 	"halcyon/pkg/fault"
-	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
 	"halcyon/pkg/web"
@@ -145,7 +144,7 @@ func (f *Face) eventList(d *resource.Def) echo.HandlerFunc {
 			return f.stream(c, filter)
 		}
 		c.Request().URL.RawQuery = rest
-		return f.hal.Page(c, d, resource.Page{Keep: keptParams(chosen)}, query.Base(filter.Where()))
+		return f.hal.Page(c, d, resource.Page{Keep: keptParams(chosen)}, filter.Option())
 	}
 }
 

@@ -116,7 +116,7 @@ func (s *Service) After(ctx context.Context, a access.Actor, number, upTo models
 	const t = query.Root
 	w := access.And(
 		access.Where{SQL: t + ".id > ? AND " + t + ".id <= ?", Args: []any{int64(number), int64(upTo)}},
-		f.Where(), access.Visible("events", a, t),
+		f.where(), access.Visible("events", a, t),
 	)
 	rows, err := store.Find[models.Event](s.store.Read(ctx).Table("events "+t).Where(w.SQL, w.Args...).Order(t + ".id").Limit(most))
 	if err != nil {

@@ -44,8 +44,11 @@ func (x About) match(e *models.Event) bool {
 	return e.ObjectType == models.ObjectJob && (e.ObjectID == x.ID || e.ParentID == x.ID)
 }
 
-// Where is Match in SQL, over query.Root.
-func (f *Filter) Where() access.Where {
+// Option narrows a list of events to those that the filter takes.
+func (f *Filter) Option() query.ListOption { return query.Base(f.where()) }
+
+// where is Match in SQL, over query.Root.
+func (f *Filter) where() access.Where {
 	var types []any
 	for _, t := range Types {
 		if slices.ContainsFunc(f.Types, func(p string) bool { return Selects(p, t.Name) }) {

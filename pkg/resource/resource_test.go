@@ -90,7 +90,7 @@ func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	x.services = table[service](s, services)
 	var err error
 	dir := refdata.New(s)
-	x.reg, err = resource.NewRegistry("/api/test", s, newModel(t, s, dir), dir,
+	x.reg, err = resource.NewRegistry("/base", s, newModel(t, s, dir), dir,
 		resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(x.declareOrders()), resource.Define(x.declareServices()))
 	if err != nil {
 		t.Fatal(err)
@@ -315,13 +315,13 @@ func TestItem(t *testing.T) {
 		x.insert(&order{Status: models.OrderCart, OwnerID: otto.ID})
 		ids := fmt.Sprintf(`"global-id":%q,"uuid":%q`, large.GlobalID, large.UUID)
 		same(t, "what an administrator sees", x.item(ada, "perf-types", large.ID), `{"_links":{`+
-			`"self":{"href":"/api/test/perf-types/1/","title":"large"},`+
-			`"cb:orders":{"href":"/api/test/perf-types/1/orders/","title":"Orders Of large"},`+
-			`"cb:export":{"href":"/api/test/perf-types/1/export/","title":"Export 'large'","type":"application/zip"},`+
-			`"collection":{"href":"/api/test/perf-types/","title":"List of Perf Types"},`+
-			`"describedby":{"href":"/api/test/docs/schemas/perf-type","title":"Schema","type":"application/schema+json"},`+
-			`"cb:praise":{"href":"/api/test/perf-types/1/actions/praise","title":"Praise 'large'"},`+
-			`"actions":[{"href":"/api/test/perf-types/1/actions/praise","name":"praise","title":"Praise 'large'","praise":{"href":"/api/test/perf-types/1/actions/praise","title":"Praise 'large'"}}]},`+
+			`"self":{"href":"/base/perf-types/1/","title":"large"},`+
+			`"cb:orders":{"href":"/base/perf-types/1/orders/","title":"Orders Of large"},`+
+			`"cb:export":{"href":"/base/perf-types/1/export/","title":"Export 'large'","type":"application/zip"},`+
+			`"collection":{"href":"/base/perf-types/","title":"List of Perf Types"},`+
+			`"describedby":{"href":"/base/docs/schemas/perf-type","title":"Schema","type":"application/schema+json"},`+
+			`"cb:praise":{"href":"/base/perf-types/1/actions/praise","title":"Praise 'large'"},`+
+			`"actions":[{"href":"/base/perf-types/1/actions/praise","name":"praise","title":"Praise 'large'","praise":{"href":"/base/perf-types/1/actions/praise","title":"Praise 'large'"}}]},`+
 			`"name":"large","id":"1","cpu-cnt":2,"mem-size":"1.2500 GB","rate":"28.50/month","note":"Dear.","length":0,"orders":1,`+ids+`}`)
 		if got := x.item(otto, "perf-types", large.ID); strings.Contains(got, "note") || strings.Contains(got, "cb:export") || !strings.Contains(got, "cb:praise") {
 			t.Errorf("otto sees %s", got)
@@ -351,14 +351,14 @@ func TestLinksGoWhereTheActorSees(t *testing.T) {
 		at := time.Date(2027, 1, 31, 12, 0, 0, 5000, time.UTC)
 		o := x.insert(&order{Status: models.OrderCart, OwnerID: otto.ID, GroupID: g, SubmittedAt: &at})
 		p := x.insert(&order{Name: "Second", Status: models.OrderCart, OwnerID: otto.ID})
-		const self, sizes = `"self":{"href":"/api/test/orders/%s","title":"Order id %s"},`, `"sizes":[{"href":"/api/test/perf-types/1/","title":"small"}%s],`
-		const end = `"collection":{"href":"/api/test/orders/","title":"List of Orders"},"describedby":{"href":"/api/test/docs/schemas/order","title":"Schema","type":"application/schema+json"}},"id":"%s",`
+		const self, sizes = `"self":{"href":"/base/orders/%s","title":"Order id %s"},`, `"sizes":[{"href":"/base/perf-types/1/","title":"small"}%s],`
+		const end = `"collection":{"href":"/base/orders/","title":"List of Orders"},"describedby":{"href":"/base/docs/schemas/order","title":"Schema","type":"application/schema+json"}},"id":"%s",`
 		same(t, "vera's", x.item(vera, "orders", o), `{"_links":{`+fmt.Sprintf(self, o, o)+
-			`"group":{"href":"/api/test/groups/1","title":"Acme"},`+fmt.Sprintf(sizes, "")+fmt.Sprintf(end, o)+`"name":"","submitted":"2027-01-31T12:00:00.000005"}`)
+			`"group":{"href":"/base/groups/1","title":"Acme"},`+fmt.Sprintf(sizes, "")+fmt.Sprintf(end, o)+`"name":"","submitted":"2027-01-31T12:00:00.000005"}`)
 		same(t, "otto's", x.item(otto, "orders", o), `{"_links":{`+fmt.Sprintf(self, o, o)+
 			fmt.Sprintf(sizes, "")+fmt.Sprintf(end, o)+`"name":"","submitted":"2027-01-31T12:00:00.000005"}`)
 		same(t, "the second", x.item(otto, "orders", p), `{"_links":{`+fmt.Sprintf(self, p, p)+
-			fmt.Sprintf(sizes, `,{"href":"/api/test/perf-types/2/","title":"large"}`)+`"alternate":{"href":"/api/test/elsewhere"},`+fmt.Sprintf(end, p)+`"name":"Second","submitted":null}`)
+			fmt.Sprintf(sizes, `,{"href":"/base/perf-types/2/","title":"large"}`)+`"alternate":{"href":"/base/elsewhere"},`+fmt.Sprintf(end, p)+`"name":"Second","submitted":null}`)
 	})
 }
 
@@ -376,7 +376,7 @@ func TestLinksToRowsThatNobodyRemembers(t *testing.T) {
 			seen  bool
 		}{{otto, mine, true}, {otto, hers, false}, {vera, hers, true}} {
 			v := x.insert(&service{Name: "S", Status: models.ServiceActive, OwnerID: otto.ID, OrderID: c.order})
-			link := fmt.Sprintf(`"order":{"href":"/api/test/orders/%s","title":"Order id %s"}`, c.order, c.order)
+			link := fmt.Sprintf(`"order":{"href":"/base/orders/%s","title":"Order id %s"}`, c.order, c.order)
 			if got := x.item(c.who, "services", v); strings.Contains(got, link) != c.seen || strings.Contains(got, `"order"`) != c.seen {
 				t.Errorf("%s sees %s", c.who.Username, got)
 			}
@@ -399,7 +399,7 @@ func TestListsAreShort(t *testing.T) {
 		one := func(plural, links, props string) string {
 			return `{"_embedded":{"` + plural + `":[{"_links":{` + links + `},` + props + `}]}}`
 		}
-		const small, mine = `"self":{"href":"/api/test/perf-types/1/","title":"small"}`, `"self":{"href":"/api/test/orders/1","title":"Order id 1"}`
+		const small, mine = `"self":{"href":"/base/perf-types/1/","title":"small"}`, `"self":{"href":"/base/orders/1","title":"Order id 1"}`
 		for _, c := range []struct {
 			who                    access.Actor
 			plural, raw, want, bad string
@@ -410,7 +410,7 @@ func TestListsAreShort(t *testing.T) {
 			{vera, "perf-types", "attributes=note", one("perf-types", small, `"name":"small","id":"1","note":"Cheap."`), ""},
 			{otto, "orders", "", one("orders", mine, `"id":"1"`), ""},
 			{otto, "orders", "attributes=group.name", one("orders", mine, `"id":"1","group.name":null`), ""},
-			{vera, "orders", "attributes=group.name,group&filter=name:A", one("orders", mine+`,"group":{"href":"/api/test/groups/1","title":"Acme"}`, `"id":"1","group.name":"Acme"`), ""},
+			{vera, "orders", "attributes=group.name,group&filter=name:A", one("orders", mine+`,"group":{"href":"/base/groups/1","title":"Acme"}`, `"id":"1","group.name":"Acme"`), ""},
 			{otto, "perf-types", "attributes=note", "", "note"},
 			{ada, "perf-types", "attributes=secret", "", "secret"},
 			{ada, "perf-types", "attributes=orders", "", "orders"}, // one look-up for each row
@@ -534,8 +534,8 @@ func TestReferences(t *testing.T) {
 			return row.(*order), nil
 		}
 		for _, text := range []string{
-			`2`, `"2"`, `"/api/test/groups/2"`, `"/api/test/groups/2/"`, `"https://halcyon.example/api/test/groups/2"`,
-			`{"href": "/api/test/groups/2", "title": "Acme"}`, `"` + g.GlobalID + `"`, `"` + g.UUID + `"`, `"/api/test/groups/` + g.GlobalID + `"`,
+			`2`, `"2"`, `"/base/groups/2"`, `"/base/groups/2/"`, `"https://halcyon.example/base/groups/2"`,
+			`{"href": "/base/groups/2", "title": "Acme"}`, `"` + g.GlobalID + `"`, `"` + g.UUID + `"`, `"/base/groups/` + g.GlobalID + `"`,
 		} {
 			o, err := post(ada, `{"group": `+text+`}`)
 			if err != nil || o.GroupID != g.ID {
@@ -552,7 +552,7 @@ func TestReferences(t *testing.T) {
 			}
 		}
 		for _, text := range []string{
-			`"Nobody"`, `99`, `-1`, `"2x"`, `"/api/test/orders/2"`, `"/groups/2"`, `"https://elsewhere.example/2"`, `"SIZ-00000000"`,
+			`"Nobody"`, `99`, `-1`, `"2x"`, `"/base/orders/2"`, `"/groups/2"`, `"https://elsewhere.example/2"`, `"SIZ-00000000"`,
 			`true`, `["2"]`, `{"title": "Acme"}`, `"' OR 1=1 --"`, `"99999999999999999999"`,
 		} {
 			if o, err := post(ada, `{"group": `+text+`}`); blamed(err) != "group" {
@@ -613,7 +613,7 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	} {
 		r := x.declareOrders()
 		spoil(&r)
-		_, err := resource.NewRegistry("/api/test", s, model, dir, resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(r))
+		_, err := resource.NewRegistry("/base", s, model, dir, resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(r))
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
 		}
