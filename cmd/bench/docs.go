@@ -19,7 +19,7 @@ func (r *rig) docs(ctx context.Context) error {
 		whole := &contender{"whole", halcyon, c}
 		known := &contender{"304", halcyon, c.keeping()}
 		call := func(int) request { return get(x.path) }
-		if err := r.compare(ctx, x.title+", of which the last is the reference", 0, r.some(5, 3), r.some(2000, 500), []*contender{known, whole}, call); err != nil {
+		if err := r.compare(ctx, x.title+", of which the last is the reference", 0, r.scaled(5, 3), r.scaled(2000, 500), []*contender{known, whole}, call); err != nil {
 			return err
 		}
 	}

@@ -98,8 +98,8 @@ func open(ctx context.Context, c *client) (net.Conn, *bufio.Reader, error) {
 // post is an order that was placed.
 type post struct{ sent, answered time.Time }
 
-// slowly places orders at the pace of people.
-func slowly(ctx context.Context, c *client, n int) ([]post, error) {
+// orderSlowly places orders at the pace of people.
+func orderSlowly(ctx context.Context, c *client, n int) ([]post, error) {
 	posts := make([]post, n)
 	for i := range posts {
 		posts[i].sent = time.Now()
@@ -147,8 +147,8 @@ func (r *rig) events(ctx context.Context) error {
 		clients = append(clients, c)
 	}
 	// The reference does the same work, while the memory of password hashing is released.
-	orders := r.some(40, 15)
-	if _, err := slowly(ctx, clients[0], orders); err != nil {
+	orders := r.scaled(40, 15)
+	if _, err := orderSlowly(ctx, clients[0], orders); err != nil {
 		return err
 	}
 	alone := memory(p.cmd.Process.Pid)
@@ -163,7 +163,7 @@ func (r *rig) events(ctx context.Context) error {
 	}
 	silent := memory(p.cmd.Process.Pid)
 	server := cpu(p.cmd.Process.Pid)
-	posts, err := slowly(ctx, clients[0], orders)
+	posts, err := orderSlowly(ctx, clients[0], orders)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ type options struct {
 }
 
 // scaled returns a count, reduced for quick runs.
-func (o *options) some(usual, quick int) int {
+func (o *options) scaled(usual, quick int) int {
 	if o.quick {
 		return quick
 	}
@@ -65,13 +65,13 @@ func (o *options) some(usual, quick int) int {
 }
 
 // benchmark is one measurement.
-type part struct {
+type benchmark struct {
 	name string
 	big  bool // only with --big
 	run  func(*rig, context.Context) error
 }
 
-var parts = []part{
+var benchmarks = []benchmark{
 	{"requests", false, (*rig).requests},
 	{"order", false, (*rig).order},
 	{"million", true, (*rig).million},
@@ -84,8 +84,8 @@ var parts = []part{
 }
 
 func partNames() []string {
-	names := make([]string, len(parts))
-	for i, p := range parts {
+	names := make([]string, len(benchmarks))
+	for i, p := range benchmarks {
 		names[i] = p.name
 	}
 	return names
@@ -120,7 +120,7 @@ func bench(ctx context.Context, o options) error {
 		return errors.Join(err, r.clean())
 	}
 	begin := time.Now()
-	for _, p := range parts {
+	for _, p := range benchmarks {
 		if len(o.only) > 0 && !slices.Contains(o.only, p.name) || p.big && !o.big {
 			continue
 		}

@@ -197,22 +197,22 @@ func (r *rig) requests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rounds := r.some(5, 3)
-	if err := r.compare(ctx, "E1 one server", 1.2, rounds, r.some(4000, 1500), []*contender{list[0], list[2]}, oneServer(small)); err != nil {
+	rounds := r.scaled(5, 3)
+	if err := r.compare(ctx, "E1 one server", 1.2, rounds, r.scaled(4000, 1500), []*contender{list[0], list[2]}, oneServer(small)); err != nil {
 		return err
 	}
 	// The first round fills the client's cache and is never the best.
 	keeps := &contender{"halcyon, 304", list[0].p, list[0].c.keeping()}
-	if err := r.compare(ctx, "E1-304 one server that has not changed", 0, rounds, r.some(4000, 1500), []*contender{keeps, list[2]}, oneServer(small)); err != nil {
+	if err := r.compare(ctx, "E1-304 one server that has not changed", 0, rounds, r.scaled(4000, 1500), []*contender{keeps, list[2]}, oneServer(small)); err != nil {
 		return err
 	}
-	if err := r.compare(ctx, "E2 a page of 100 of 10,000 servers, filtered", .6, rounds, r.some(800, 300), list, pageOfServers); err != nil {
+	if err := r.compare(ctx, "E2 a page of 100 of 10,000 servers, filtered", .6, rounds, r.scaled(800, 300), list, pageOfServers); err != nil {
 		return err
 	}
 	// The same rows and attributes as an HTML page.
 	html := &contender{"halcyon, as a page", list[0].p, list[0].c.accepting("text/html")}
 	json := &contender{"halcyon, as HAL", list[0].p, list[0].c}
-	if err := r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.some(800, 300), []*contender{html, json}, pageOfServers); err != nil {
+	if err := r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.scaled(800, 300), []*contender{html, json}, pageOfServers); err != nil {
 		return err
 	}
 	r.out.printf("\nHalcyon's eight workers, idle: %s\n", idle)
@@ -231,9 +231,9 @@ func (r *rig) order(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	if err := past(ctx, orders, func() error {
+	if err := addHistory(ctx, orders, func() error {
 		for _, x := range []*contender{list[0], list[2]} {
-			if _, err := x.c.load(ctx, r.some(400, 150), order); err != nil {
+			if _, err := x.c.load(ctx, r.scaled(400, 150), order); err != nil {
 				return fmt.Errorf("%s: %w", x.name, err)
 			}
 		}
@@ -241,12 +241,12 @@ func (r *rig) order(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return r.compare(ctx, "E3 an order", 2.5, r.some(5, 3), r.some(600, 200), []*contender{list[0], list[2]}, order)
+	return r.compare(ctx, "E3 an order", 2.5, r.scaled(5, 3), r.scaled(600, 200), []*contender{list[0], list[2]}, order)
 }
 
-// past adds orders and updates the statistics before a measurement: PostgreSQL would keep
+// addHistory adds orders and updates the statistics before a measurement: PostgreSQL would keep
 // the plans that it made for empty tables.
-func past(ctx context.Context, db string, orders func() error) error {
+func addHistory(ctx context.Context, db string, orders func() error) error {
 	if err := orders(); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (r *rig) million(ctx context.Context) error {
 	if err := same(ctx, list, large); err != nil {
 		return err
 	}
-	rounds, n := r.some(5, 3), r.some(60, 20)
+	rounds, n := r.scaled(5, 3), r.scaled(60, 20)
 	if err := r.compare(ctx, "E2 a page of 100 of 1,000,000 servers, filtered", .2, rounds, n, list, pageOfServers); err != nil {
 		return err
 	}
@@ -157,8 +157,8 @@ func (r *rig) orders(ctx context.Context) error {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	before, few, many := r.some(200, 100), r.some(60, 20), r.some(600, 150)
-	if err := past(ctx, db, func() error {
+	before, few, many := r.scaled(200, 100), r.scaled(60, 20), r.scaled(600, 150)
+	if err := addHistory(ctx, db, func() error {
 		if _, err := c.load(ctx, before, order); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ var jobHref = regexp.MustCompile(`/api/v2/jobs/(\d+)`)
 // sync measures the synchronization of servers with a vCenter, compared with only reading
 // it.
 func (r *rig) sync(ctx context.Context) error {
-	machines := r.some(1000, 400)
+	machines := r.scaled(1000, 400)
 	db := r.pg.with("sync")
 	if err := exec1(ctx, r.pg.url, "CREATE DATABASE sync TEMPLATE bench"); err != nil {
 		return err

@@ -35,12 +35,12 @@ type Orderer interface {
 
 // Config holds the dependencies of the service.
 type Config struct {
-	Store     *store.Store
-	Directory *refdata.Cache
-	Jobs      *job.Service // its jobs of type action run the servers' built-in actions
-	Sender    Sender
-	Seal      func(plain string) (string, error)
-	Open      func(sealed string) (string, error)
+	Store   *store.Store
+	RefData *refdata.Cache
+	Jobs    *job.Service // its jobs of type action run the servers' built-in actions
+	Sender  Sender
+	Seal    func(plain string) (string, error)
+	Open    func(sealed string) (string, error)
 }
 
 // Service manages the definitions and runs them.
@@ -53,7 +53,7 @@ type Service struct {
 	Applications         crud.Table[models.Application, *models.Application]
 
 	store       *store.Store
-	dir         *refdata.Cache
+	refdata     *refdata.Cache
 	jobs        *job.Service
 	orders      Orderer
 	sender      Sender
@@ -65,7 +65,7 @@ type Service struct {
 // New returns the service, and registers it for jobs of type action.
 func New(c Config) *Service {
 	s := &Service{
-		store: c.Store, dir: c.Directory, jobs: c.Jobs, sender: c.Sender, seal: c.Seal, open: c.Open,
+		store: c.Store, refdata: c.RefData, jobs: c.Jobs, sender: c.Sender, seal: c.Seal, open: c.Open,
 		conditions: newConditions(), definitions: newDefinitionCache(c.Store),
 	}
 	s.Actions = table[models.Action](c.Store, Actions)

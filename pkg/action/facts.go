@@ -148,8 +148,8 @@ func parameters(lists ...[]models.Param) map[string]string {
 
 // factReader builds facts. Names come from the reference data, without a query.
 type factReader struct {
-	ctx context.Context
-	dir *refdata.Cache
+	ctx     context.Context
+	refdata *refdata.Cache
 }
 
 var system = access.System("halcyon")
@@ -158,7 +158,7 @@ func (n factReader) title(table string, id models.ID) string {
 	if id == 0 {
 		return ""
 	}
-	titles, err := n.dir.Titles(n.ctx)
+	titles, err := n.refdata.Titles(n.ctx)
 	if err != nil {
 		return "" // the next use of the database returns the error
 	}
@@ -168,7 +168,7 @@ func (n factReader) title(table string, id models.ID) string {
 }
 
 func (n factReader) group(id models.ID) *GroupFacts {
-	g, err := n.dir.Group(n.ctx, id)
+	g, err := n.refdata.Group(n.ctx, id)
 	if err != nil {
 		return nil
 	}
@@ -183,7 +183,7 @@ func (n factReader) environment(id models.ID) *EnvironmentFacts {
 }
 
 func (n factReader) user(id models.ID) *UserFacts {
-	u, err := n.dir.UserByID(n.ctx, id)
+	u, err := n.refdata.UserByID(n.ctx, id)
 	if err != nil {
 		return nil
 	}
@@ -279,7 +279,7 @@ func (s *Service) factsOf(ctx context.Context, tx *store.Tx, j *models.Job) (*Fa
 		}
 		return f, nil
 	}
-	n := factReader{ctx, s.dir}
+	n := factReader{ctx, s.refdata}
 	f := &Facts{Group: n.group(j.GroupID), User: n.user(j.OwnerID)}
 	if j.OrderID != 0 {
 		o, err := store.First[models.Order](tx.Where("id = ?", j.OrderID))

@@ -125,7 +125,7 @@ func displayName(by models.Named) string {
 
 // orderFacts returns the facts of an order.
 func (s *Service) orderFacts(tx *store.Tx, o *models.Order, p *order.Plan) *Facts {
-	n := factReader{tx.Statement.Context, s.dir}
+	n := factReader{tx.Statement.Context, s.refdata}
 	return &Facts{Order: n.order(o, p), Group: n.group(o.GroupID), User: n.user(o.OwnerID)}
 }
 
@@ -198,7 +198,7 @@ func (s *Service) Before(tx *store.Tx, t models.Trigger, w order.Work, spec job.
 }
 
 func (s *Service) workFacts(tx *store.Tx, w order.Work) (*Facts, error) {
-	n := factReader{tx.Statement.Context, s.dir}
+	n := factReader{tx.Statement.Context, s.refdata}
 	f := &Facts{
 		Order: n.order(w.Order, nil), Item: n.item(w.Item), Server: n.server(w.Server),
 		Group: n.group(w.Order.GroupID), Environment: n.environment(w.Server.EnvironmentID), User: n.user(w.Order.OwnerID),

@@ -102,7 +102,7 @@ func (s *Service) canRunOnServer(ctx context.Context, a access.Actor, x *offer, 
 	if x.condition == "" {
 		return nil
 	}
-	n := factReader{ctx, s.dir}
+	n := factReader{ctx, s.refdata}
 	f := &Facts{Server: n.server(sv), Group: n.group(sv.GroupID), Environment: n.environment(sv.EnvironmentID), User: n.user(a.ID)}
 	return s.checkCondition(ctx, x, scopeServerAction, f, sv.Hostname)
 }
@@ -167,7 +167,7 @@ func (s *Service) canRunOnService(ctx context.Context, a access.Actor, x *offer,
 	if x.condition == "" {
 		return nil
 	}
-	n := factReader{ctx, s.dir}
+	n := factReader{ctx, s.refdata}
 	return s.checkCondition(ctx, x, scopeServiceAction, &Facts{Service: n.service(svc), Group: n.group(svc.GroupID), User: n.user(a.ID)}, svc.Name)
 }
 

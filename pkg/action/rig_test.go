@@ -47,7 +47,7 @@ type rig struct {
 	jobs    *job.Service
 	orders  *order.Service
 	servers *server.Service
-	dir     *refdata.Cache
+	refdata *refdata.Cache
 	queue   *queue
 	out     *outbox
 	later   atomic.Int64
@@ -117,7 +117,7 @@ func (o *outbox) count() int {
 
 func newRig(t *testing.T, s *store.Store) *rig {
 	t.Helper()
-	r := &rig{store: s, dir: refdata.New(s), queue: &queue{}, out: &outbox{}}
+	r := &rig{store: s, refdata: refdata.New(s), queue: &queue{}, out: &outbox{}}
 	ctx := t.Context()
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
@@ -130,15 +130,15 @@ func newRig(t *testing.T, s *store.Store) *rig {
 	pool := pool.New(s, map[models.HandlerKind]func(provider.Config) (provider.Provider, error){
 		models.HandlerVSphere: func(c provider.Config) (provider.Provider, error) { return simulated.New(c, cloud), nil },
 	}, box.Open)
-	r.tenancy = tenancy.New(s, r.dir, func(_ context.Context, password string) (string, error) { return "hash of " + password, nil })
-	goods := catalog.New(s, r.dir, pool, box.Seal)
+	r.tenancy = tenancy.New(s, r.refdata, func(_ context.Context, password string) (string, error) { return "hash of " + password, nil })
+	goods := catalog.New(s, r.refdata, pool, box.Seal)
 	r.jobs = job.New(s, r.queue, nil)
 	r.servers = server.New(s, r.jobs, pool, nil)
 	r.orders = order.New(s, goods, r.jobs)
-	r.Service = action.New(action.Config{Store: s, Directory: r.dir, Jobs: r.jobs, Sender: r.out, Seal: box.Seal, Open: box.Open})
+	r.Service = action.New(action.Config{Store: s, RefData: r.refdata, Jobs: r.jobs, Sender: r.out, Seal: box.Seal, Open: box.Open})
 	r.Use(r.orders)
 	r.orders.Use(r.Service)
-	d := demo.Demo{Tenancy: r.tenancy, Catalog: goods, Orders: r.orders, Actions: r.Service, Directory: r.dir, Now: s.Now}
+	d := demo.Demo{Tenancy: r.tenancy, Catalog: goods, Orders: r.orders, Actions: r.Service, RefData: r.refdata, Now: s.Now}
 	err = d.Seed(ctx, demo.VCenter{URL: "http://127.0.0.1:1/sdk", Username: "x", Password: "y", Network: "lan", Templates: []string{"debian-12", "rocky-9"}})
 	if err != nil {
 		t.Fatal(err)
@@ -161,11 +161,11 @@ func newRig(t *testing.T, s *store.Store) *rig {
 
 func (r *rig) actor(t *testing.T, id models.ID) access.Actor {
 	t.Helper()
-	u, err := r.dir.UserByID(t.Context(), id)
+	u, err := r.refdata.UserByID(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := r.dir.Actor(t.Context(), u, "")
+	a, err := r.refdata.Actor(t.Context(), u, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -270,11 +270,11 @@ func (k jobKind) decommission(j *models.Job, sv *models.Server) job.Step {
 }
 
 func (s *Service) actor(ctx context.Context, id models.ID) (access.Actor, error) {
-	u, err := s.dir.UserByID(ctx, id)
+	u, err := s.refdata.UserByID(ctx, id)
 	if err != nil {
 		return access.Actor{}, err
 	}
-	return s.dir.Actor(ctx, u, "")
+	return s.refdata.Actor(ctx, u, "")
 }
 
 // Cleanup implements job.Kind. Effects of webhooks and built-in actions are not undone.

@@ -32,7 +32,7 @@ type Service struct {
 	Sizes        crud.Table[models.Size, *models.Size]
 	Blueprints   crud.Table[models.Blueprint, *models.Blueprint]
 
-	dir     *refdata.Cache
+	refdata *refdata.Cache
 	pool    Backends
 	store   *store.Store
 	lookups lookups
@@ -44,8 +44,8 @@ type Backends interface {
 }
 
 // New makes the service. The seal function turns a password into what is stored.
-func New(s *store.Store, dir *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
-	c := &Service{dir: dir, pool: pool, store: s, lookups: newLookups(s)}
+func New(s *store.Store, ref *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
+	c := &Service{refdata: ref, pool: pool, store: s, lookups: newLookups(s)}
 	c.Handlers = table[models.ResourceHandler](s, Handlers)
 	c.Handlers.Validate = func(_ *store.Tx, h *models.ResourceHandler) error {
 		if err := h.Validate(); err != nil {
@@ -204,16 +204,16 @@ func writeEnvironment(tx *store.Tx, e *models.Environment) error {
 
 // Actor gives a user as an actor, for what happens later on their behalf.
 func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, error) {
-	u, err := c.dir.UserByID(ctx, user)
+	u, err := c.refdata.UserByID(ctx, user)
 	if err != nil {
 		return access.Actor{}, err
 	}
-	return c.dir.Actor(ctx, u, "")
+	return c.refdata.Actor(ctx, u, "")
 }
 
 // Holders gives the users whose roles give them a permission on a group.
 func (c *Service) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
-	return c.dir.Holders(ctx, p, group)
+	return c.refdata.Holders(ctx, p, group)
 }
 
 func loadBlueprint(tx *store.Tx, b *models.Blueprint) (err error) {
@@ -317,14 +317,14 @@ func validPool(p *models.IPPool) error {
 // Usable returns the option that narrows a list of environments to those that a group
 // may order into: those with a handler that are open to it, or to a group above it.
 func (c *Service) Usable(ctx context.Context, group models.ID) (query.ListOption, error) {
-	up, err := c.dir.Ancestry(ctx, group)
+	up, err := c.refdata.Ancestry(ctx, group)
 	return query.Base(usable(up)), err
 }
 
 // Orderable returns the option that narrows a list of blueprints to those that a group
 // may order.
 func (c *Service) Orderable(ctx context.Context, group models.ID) (query.ListOption, error) {
-	up, err := c.dir.Ancestry(ctx, group)
+	up, err := c.refdata.Ancestry(ctx, group)
 	return query.Base(orderable(up)), err
 }
 
@@ -332,7 +332,7 @@ func (c *Service) Orderable(ctx context.Context, group models.ID) (query.ListOpt
 // the group may order into it. The error is NotFound otherwise.
 func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Environment, error) {
 	return cache.Row(c.lookups.environments, tx, offerKey{group, id}, func() (*models.Environment, error) {
-		up, err := c.dir.Ancestry(tx.Statement.Context, group)
+		up, err := c.refdata.Ancestry(tx.Statement.Context, group)
 		if err != nil {
 			return nil, err
 		}
@@ -348,7 +348,7 @@ func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Env
 // error is NotFound otherwise.
 func (c *Service) BlueprintFor(tx *store.Tx, group, id models.ID) (*models.Blueprint, error) {
 	return cache.Row(c.lookups.blueprints, tx, offerKey{group, id}, func() (*models.Blueprint, error) {
-		up, err := c.dir.Ancestry(tx.Statement.Context, group)
+		up, err := c.refdata.Ancestry(tx.Statement.Context, group)
 		if err != nil {
 			return nil, err
 		}

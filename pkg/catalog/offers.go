@@ -19,7 +19,7 @@ func (c *Service) CanOrder(a access.Actor, b *models.Blueprint) error {
 	if b.State != models.BlueprintActive {
 		return fault.Conflictf("Only blueprints that are in '%s' state can be ordered. Current state of blueprint is %s", models.BlueprintActive, b.State)
 	}
-	offers, err := c.dir.Offers(context.Background(), a, b.ID, 1)
+	offers, err := c.refdata.Offers(context.Background(), a, b.ID, 1)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ type Offer = refdata.Offer
 // Places gives the groups for which the actor may order at all, or the one that is
 // named, each with its environments.
 func (c *Service) Places(ctx context.Context, a access.Actor, group models.ID) ([]Offer, error) {
-	list, err := c.dir.Offers(ctx, a, 0, mostOffers)
+	list, err := c.refdata.Offers(ctx, a, 0, mostOffers)
 	if err != nil || group == 0 {
 		return list, err
 	}
@@ -45,5 +45,5 @@ func (c *Service) Places(ctx context.Context, a access.Actor, group models.ID) (
 // Offers gives the groups for which the actor may order the blueprint, each with
 // its environments; the first few hundred.
 func (c *Service) Offers(ctx context.Context, a access.Actor, b *models.Blueprint) ([]Offer, error) {
-	return c.dir.Offers(ctx, a, b.ID, mostOffers)
+	return c.refdata.Offers(ctx, a, b.ID, mostOffers)
 }

@@ -26,10 +26,10 @@ var (
 // the groups Acme over Foo and Globex, two OS builds and two sizes.
 type shop struct {
 	*catalog.Service
-	t     *testing.T
-	store *store.Store
-	dir   *refdata.Cache
-	cloud *simulated.Cloud
+	t       *testing.T
+	store   *store.Store
+	refdata *refdata.Cache
+	cloud   *simulated.Cloud
 
 	first, second     *models.ResourceHandler
 	acme, foo, globex models.ID
@@ -54,14 +54,14 @@ func newShop(t *testing.T, s *store.Store) *shop {
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	x := &shop{t: t, store: s, dir: refdata.New(s), cloud: simulated.NewCloud(simulated.Options{})}
-	x.Service = catalog.New(s, x.dir, backends{x}, func(password string) (string, error) {
+	x := &shop{t: t, store: s, refdata: refdata.New(s), cloud: simulated.NewCloud(simulated.Options{})}
+	x.Service = catalog.New(s, x.refdata, backends{x}, func(password string) (string, error) {
 		if password == "unsealable" {
 			return "", fault.New(fault.Internal, "The seal is broken.")
 		}
 		return "sealed " + password, nil
 	})
-	people := tenancy.New(s, x.dir, nil)
+	people := tenancy.New(s, x.refdata, nil)
 	for _, g := range []struct {
 		name   string
 		parent *models.ID

@@ -37,12 +37,12 @@ type VCenter struct {
 
 // Demo creates the demo content.
 type Demo struct {
-	Tenancy   *tenancy.Service
-	Catalog   *catalog.Service
-	Orders    *order.Service
-	Actions   *action.Service
-	Directory *refdata.Cache
-	Now       func() time.Time
+	Tenancy *tenancy.Service
+	Catalog *catalog.Service
+	Orders  *order.Service
+	Actions *action.Service
+	RefData *refdata.Cache
+	Now     func() time.Time
 }
 
 // Ids of the rows, created in this order in an empty installation.
@@ -247,11 +247,11 @@ func (d *Demo) waitUntilEnded(ctx context.Context, a access.Actor, id models.ID)
 }
 
 func (d *Demo) actor(ctx context.Context, id models.ID) (access.Actor, error) {
-	u, err := d.Directory.UserByID(ctx, id)
+	u, err := d.RefData.UserByID(ctx, id)
 	if err != nil {
 		return access.Actor{}, err
 	}
-	return d.Directory.Actor(ctx, u, "")
+	return d.RefData.Actor(ctx, u, "")
 }
 
 // UpdateVCenter sets the address and credentials of the demo's vCenter, which differ in

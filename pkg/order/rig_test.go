@@ -123,7 +123,7 @@ func newRig(t *testing.T, s *store.Store) *rig {
 	r.jobs = job.New(s, r.queue, nil)
 	r.servers = server.New(s, r.jobs, pool, nil)
 	r.orders = order.New(s, r.catalog, r.jobs)
-	d := demo.Demo{Tenancy: r.tenancy, Catalog: r.catalog, Orders: r.orders, Directory: r.dir, Now: s.Now}
+	d := demo.Demo{Tenancy: r.tenancy, Catalog: r.catalog, Orders: r.orders, RefData: r.dir, Now: s.Now}
 	err = d.Seed(ctx, demo.VCenter{URL: "http://127.0.0.1:1/sdk", Username: "x", Password: "y", Network: "lan", Templates: []string{"debian-12", "rocky-9"}})
 	if err != nil {
 		t.Fatal(err)

@@ -162,6 +162,6 @@ func (x *Sender) fits(ctx context.Context, w *models.Webhook, e *models.Event) (
 	if w.GroupID == 0 {
 		return true, nil
 	}
-	up, err := x.dir.Ancestry(ctx, e.GroupID)
+	up, err := x.refdata.Ancestry(ctx, e.GroupID)
 	return slices.Contains(up, w.GroupID), err
 }

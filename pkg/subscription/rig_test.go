@@ -31,8 +31,8 @@ type rig struct {
 	ahead atomic.Int64 // how far its clock is before the wall's
 
 	*subscription.Service
-	store *store.Store
-	dir   *refdata.Cache
+	store   *store.Store
+	refdata *refdata.Cache
 
 	alice, bob  access.Actor // in groups of their own
 	admin       access.Actor
@@ -51,7 +51,7 @@ func each(t *testing.T, test func(t *testing.T, r *rig)) {
 			t.Parallel()
 			r := &rig{t: t, url: open(t), groups: map[string]models.ID{}}
 			r.store = r.open()
-			r.Service, r.dir = r.replica(r.store, webhook.NewPrivate(loopback), subscription.Policy{})
+			r.Service, r.refdata = r.replica(r.store, webhook.NewPrivate(loopback), subscription.Policy{})
 			r.people()
 			test(t, r)
 		})
@@ -83,12 +83,12 @@ func (r *rig) replica(s *store.Store, caller subscription.Caller, p subscription
 	if p.Timeout == 0 {
 		p.Timeout = 5 * time.Second
 	}
-	dir := refdata.New(s)
-	svc := subscription.New(subscription.Config{Store: s, Directory: dir, Caller: caller, Seal: same, Open: same, Policy: p})
+	ref := refdata.New(s)
+	svc := subscription.New(subscription.Config{Store: s, RefData: ref, Caller: caller, Seal: same, Open: same, Policy: p})
 	svc.Render = func(e *models.Event) []byte {
 		return fmt.Appendf(nil, `{"id":"%s","object":"%s %s"}`, e.ID, e.ObjectType, e.ObjectID)
 	}
-	return svc, dir
+	return svc, ref
 }
 
 // start has a replica send until the test ends.
@@ -125,7 +125,7 @@ func (r *rig) insert(rows ...models.Keyed) {
 func (r *rig) people() {
 	r.t.Helper()
 	actor := func(u *models.User) access.Actor {
-		a, err := r.dir.Actor(r.t.Context(), u, "")
+		a, err := r.refdata.Actor(r.t.Context(), u, "")
 		if err != nil {
 			r.t.Fatal(err)
 		}

@@ -390,14 +390,14 @@ func (x *Sender) withheld(ctx context.Context, w *models.Webhook, d *models.Webh
 
 // owner returns the owner of a webhook, nil when they are disabled or gone.
 func (s *Service) owner(ctx context.Context, w *models.Webhook) (*access.Actor, error) {
-	u, err := s.dir.UserByID(ctx, w.OwnerID)
+	u, err := s.refdata.UserByID(ctx, w.OwnerID)
 	if fault.Is(err, fault.NotFound) || err == nil && !u.Active {
 		return nil, nil //nolint:nilnil // nobody is an answer
 	}
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.dir.Actor(ctx, u, "")
+	a, err := s.refdata.Actor(ctx, u, "")
 	return &a, err
 }
 

@@ -31,13 +31,13 @@ type Caller interface {
 
 // Config is what the service works with.
 type Config struct {
-	Store     *store.Store
-	Directory *refdata.Cache
-	Caller    Caller
-	Seal      func(plain string) (string, error)
-	Open      func(sealed string) (string, error)
-	Policy    Policy
-	Log       *slog.Logger
+	Store   *store.Store
+	RefData *refdata.Cache
+	Caller  Caller
+	Seal    func(plain string) (string, error)
+	Open    func(sealed string) (string, error)
+	Policy  Policy
+	Log     *slog.Logger
 }
 
 // Policy says how deliveries are sent. What is zero is as DefaultPolicy has it.
@@ -97,7 +97,7 @@ type Service struct {
 	Render func(e *models.Event) []byte
 
 	store      *store.Store
-	dir        *refdata.Cache
+	refdata    *refdata.Cache
 	caller     Caller
 	seal, open func(string) (string, error)
 	policy     Policy
@@ -107,7 +107,7 @@ type Service struct {
 // New returns a service. Nothing is sent before Start.
 func New(c Config) *Service {
 	s := &Service{
-		store: c.Store, dir: c.Directory, caller: c.Caller, seal: c.Seal, open: c.Open,
+		store: c.Store, refdata: c.RefData, caller: c.Caller, seal: c.Seal, open: c.Open,
 		policy: c.Policy.orDefault(), log: c.Log,
 	}
 	if s.log == nil {

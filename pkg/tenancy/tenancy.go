@@ -24,15 +24,15 @@ type Service struct {
 	Roles       crud.Table[models.Role, *models.Role]
 	Memberships crud.Table[models.Membership, *models.Membership]
 
-	store *store.Store
-	dir   *refdata.Cache
-	hash  func(ctx context.Context, password string) (string, error)
+	store   *store.Store
+	refdata *refdata.Cache
+	hash    func(ctx context.Context, password string) (string, error)
 }
 
 // New returns a service. The hash function turns a new password into what is
 // stored, and refuses one that will not do.
-func New(s *store.Store, dir *refdata.Cache, hash func(ctx context.Context, password string) (string, error)) *Service {
-	t := &Service{store: s, dir: dir, hash: hash}
+func New(s *store.Store, ref *refdata.Cache, hash func(ctx context.Context, password string) (string, error)) *Service {
+	t := &Service{store: s, refdata: ref, hash: hash}
 	t.Users = crud.Table[models.User, *models.User]{
 		Store: s, Object: models.ObjectUser, Entity: Users,
 		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
@@ -267,7 +267,7 @@ func (t *Service) mayGrant(ctx context.Context, a access.Actor, m *models.Member
 	if err := CanManageMembership(a, m); err != nil || a.SuperAdmin {
 		return err
 	}
-	r, err := t.dir.Role(ctx, m.RoleID)
+	r, err := t.refdata.Role(ctx, m.RoleID)
 	if err != nil {
 		return err
 	}
@@ -282,11 +282,11 @@ func (t *Service) mayGrant(ctx context.Context, a access.Actor, m *models.Member
 // OrderableGroups returns the option that narrows a list of groups to those in which a
 // user may order. The error is NotFound when there is no such user.
 func (t *Service) OrderableGroups(ctx context.Context, user models.ID) (query.ListOption, error) {
-	r, err := t.dir.Rights(ctx, user)
+	r, err := t.refdata.Rights(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	u, err := t.dir.UserByID(ctx, user)
+	u, err := t.refdata.UserByID(ctx, user)
 	if err != nil {
 		return nil, err
 	}

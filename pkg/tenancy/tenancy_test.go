@@ -23,9 +23,9 @@ var system = access.System("test")
 // town is an installation with groups in it: Acme over Foo, and Globex.
 type town struct {
 	*tenancy.Service
-	t     *testing.T
-	store *store.Store
-	dir   *refdata.Cache
+	t       *testing.T
+	store   *store.Store
+	refdata *refdata.Cache
 
 	acme, foo, globex models.ID
 }
@@ -36,9 +36,9 @@ func newTown(t *testing.T, s *store.Store) *town {
 	if err := tenancy.Bootstrap(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	dir := refdata.New(s)
-	x := &town{t: t, store: s, dir: dir}
-	x.Service = tenancy.New(s, dir, func(_ context.Context, password string) (string, error) {
+	ref := refdata.New(s)
+	x := &town{t: t, store: s, refdata: ref}
+	x.Service = tenancy.New(s, ref, func(_ context.Context, password string) (string, error) {
 		if password == "short" {
 			return "", fault.InvalidField(fault.Member("password"), "is too short")
 		}
@@ -81,11 +81,11 @@ func (x *town) user(name string, group models.ID, roleName string) access.Actor 
 
 func (x *town) actor(id models.ID) access.Actor {
 	x.t.Helper()
-	u, err := x.dir.UserByID(context.Background(), id)
+	u, err := x.refdata.UserByID(context.Background(), id)
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	a, err := x.dir.Actor(context.Background(), u, "")
+	a, err := x.refdata.Actor(context.Background(), u, "")
 	if err != nil {
 		x.t.Fatal(err)
 	}

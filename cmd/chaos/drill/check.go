@@ -66,7 +66,7 @@ func (d *drill) check(ctx context.Context, customers *customers, r *Report) erro
 		case models.ServerActive:
 			r.Servers++
 		case models.ServerHistorical:
-			r.Gone++
+			r.Removed++
 		case models.ServerProv, models.ServerModify, models.ServerDecom, models.ServerProvFailed:
 		}
 	}
@@ -93,7 +93,7 @@ func (c *checker) orders(servers []models.Server) error {
 			continue
 		}
 		if o.Status != models.OrderSuccess || o.EndedAt == nil {
-			c.complain("order %s (%s) is %s: %s", o.ID, told.kind, o.Status, c.why(o.ID))
+			c.complain("order %s (%s) is %s: %s", o.ID, told.kind, o.Status, c.failureReasons(o.ID))
 		}
 		if o.Status != told.status {
 			c.complain("order %s is %s, and its customer was told %s", o.ID, o.Status, told.status)
@@ -118,7 +118,7 @@ func (c *checker) orders(servers []models.Server) error {
 }
 
 // failureReasons returns the errors of an order's jobs.
-func (c *checker) why(order models.ID) string {
+func (c *checker) failureReasons(order models.ID) string {
 	jobs, err := store.Find[models.Job](c.read.Where("order_id = ? AND status <> ?", order, models.JobSuccess).Order("id"))
 	if err != nil {
 		return err.Error()
@@ -204,11 +204,11 @@ func (c *checker) servers(servers []models.Server) error {
 		if wanted && sv.MemoryMB != memory {
 			c.complain("server %s has %d MB, not %d", sv.ID, sv.MemoryMB, memory)
 		}
-		if !wanted && !c.customers.gone[href] {
+		if !wanted && !c.customers.removed[href] {
 			c.complain("server %s is nobody's", sv.ID)
 		}
 	}
-	if want := len(c.customers.memory) + len(c.customers.gone); len(servers) != want {
+	if want := len(c.customers.memory) + len(c.customers.removed); len(servers) != want {
 		c.complain("there are %d servers, not %d", len(servers), want)
 	}
 	return nil

@@ -37,15 +37,15 @@ type customers struct {
 	http  *http.Client
 	base  string
 
-	mu      sync.Mutex
-	plan    []string            // kinds of the orders to come
-	free    []string            // hrefs of servers without work in progress
-	memory  map[string]int      // expected memory of each server in MB, by href
-	gone    map[string]bool     // servers that should be removed, by href
-	orders  map[string]*outcome // by name
-	unknown int
-	taken   int
-	busy    int
+	mu       sync.Mutex
+	plan     []string            // kinds of the orders to come
+	free     []string            // hrefs of servers without work in progress
+	memory   map[string]int      // expected memory of each server in MB, by href
+	removed  map[string]bool     // servers that should be removed, by href
+	orders   map[string]*outcome // by name
+	unknown  int
+	accepted int
+	busy     int
 }
 
 // outcome is the result of an order.
@@ -62,7 +62,7 @@ func newCustomers(d *drill) *customers {
 		// Connections to a killed server are useless, and a hung one must not block the
 		// drill.
 		http:   &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
-		memory: map[string]int{}, gone: map[string]bool{}, orders: map[string]*outcome{},
+		memory: map[string]int{}, removed: map[string]bool{}, orders: map[string]*outcome{},
 	}
 	rng := rand.New(rand.NewPCG(d.Seed, 1)) //nolint:gosec // has to be the same with the same seed
 	for range d.Orders {
@@ -111,7 +111,7 @@ func name(i int) string { return fmt.Sprintf("chaos-%04d", i) }
 
 // order sends one order and waits for its end.
 func (c *customers) order(ctx context.Context, i int) error {
-	kind, href, memory, body := c.errand(i)
+	kind, href, memory, body := c.nextRequest(i)
 	c.drill.sent.Add(1)
 	id, err := c.send(ctx, name(i), body)
 	if err != nil {
@@ -147,14 +147,14 @@ func (c *customers) order(ctx context.Context, i int) error {
 		c.free = append(c.free, href)
 	case kindDecom:
 		delete(c.memory, href)
-		c.gone[href] = true
+		c.removed[href] = true
 	}
 	return nil
 }
 
 // nextRequest returns the body of the next order. A change or removal that finds no idle
 // server becomes an order of a new one.
-func (c *customers) errand(i int) (kind, href string, memory int, body map[string]any) {
+func (c *customers) nextRequest(i int) (kind, href string, memory int, body map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kind = c.plan[i]
@@ -207,7 +207,7 @@ func (c *customers) send(ctx context.Context, name string, body map[string]any) 
 			}
 			if id != "" {
 				c.mu.Lock()
-				c.taken++
+				c.accepted++
 				c.mu.Unlock()
 				return id, nil
 			}
@@ -346,7 +346,7 @@ func rest(ctx context.Context) error {
 }
 
 func (c *customers) report() *Report {
-	r := &Report{Orders: map[string]int{}, Unknown: c.unknown, Taken: c.taken, Busy: c.busy}
+	r := &Report{Orders: map[string]int{}, Unknown: c.unknown, Accepted: c.accepted, Busy: c.busy}
 	for _, o := range c.orders {
 		r.Orders[o.kind]++
 	}

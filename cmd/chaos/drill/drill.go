@@ -42,9 +42,9 @@ type Report struct {
 	Kills    int
 	Orders   map[string]int // by kind
 	Servers  int            // ACTIVE at the end, with one machine each
-	Gone     int            // removed servers
+	Removed  int            // removed servers
 	Unknown  int            // orders whose answer was lost
-	Taken    int            // of those, the ones that were accepted
+	Accepted int            // of those, the ones that were accepted
 	Busy     int            // answers 503
 	MemoryMB int            // of the server process at the end, resident
 	PeakMB   int            // peak resident memory
@@ -63,7 +63,7 @@ kills       %d; %d orders got no answer, %d of which had been taken; %d answers 
 time        %s; the last order ended %s after the last start
 memory      %d MB resident at the end, %d MB at most
 last server %d steps, %d taken over from the dead, %d jobs found without a signal, %d late answers dropped`,
-		strings.Join(orders, ", "), r.Servers, r.Gone, r.Kills, r.Unknown, r.Taken, r.Busy,
+		strings.Join(orders, ", "), r.Servers, r.Removed, r.Kills, r.Unknown, r.Accepted, r.Busy,
 		r.Elapsed.Round(100*time.Millisecond), r.Settled.Round(100*time.Millisecond), r.MemoryMB, r.PeakMB,
 		r.Counters["steps"], r.Counters["takeovers"], r.Counters["rescued"], r.Counters["fenced"])
 }

@@ -32,11 +32,11 @@ func (d *drill) seed(ctx context.Context) error {
 		return err
 	}
 	box := secret.New(key)
-	dir := refdata.New(s)
+	ref := refdata.New(s)
 	content := &demo.Demo{
-		Tenancy:   tenancy.New(s, dir, auth.NewHasher(s.Now).Hash),
-		Catalog:   catalog.New(s, dir, pool.New(s, nil, box.Open), box.Seal),
-		Directory: dir, Now: s.Now,
+		Tenancy: tenancy.New(s, ref, auth.NewHasher(s.Now).Hash),
+		Catalog: catalog.New(s, ref, pool.New(s, nil, box.Open), box.Seal),
+		RefData: ref, Now: s.Now,
 	}
 	return content.Seed(ctx, d.vcenter)
 }

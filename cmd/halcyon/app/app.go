@@ -136,7 +136,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 	a.leaseSweep = c.LeaseSweep
 	a.Orders = order.New(a.Store, a.Catalog, a.jobs)
 	a.Actions = action.New(action.Config{
-		Store: a.Store, Directory: a.Refdata, Jobs: a.jobs,
+		Store: a.Store, RefData: a.Refdata, Jobs: a.jobs,
 		Sender: webhook.New(c.WebhookAllow), Seal: a.box.Seal, Open: a.box.Open,
 	})
 	a.Actions.Use(a.Orders)
@@ -145,7 +145,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 	a.idempotency = idempotency.New(a.Store, a.box.Seal, a.box.Open)
 	a.Quotas = quota.New(a.Store, a.Refdata)
 	a.subscriptions = subscription.New(subscription.Config{
-		Store: a.Store, Directory: a.Refdata, Caller: webhook.NewPrivate(c.WebhookAllow), Seal: a.box.Seal, Open: a.box.Open,
+		Store: a.Store, RefData: a.Refdata, Caller: webhook.NewPrivate(c.WebhookAllow), Seal: a.box.Seal, Open: a.box.Open,
 		Policy: c.Webhooks, Log: c.Log,
 	})
 	if c.Workers > 0 {

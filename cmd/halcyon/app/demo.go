@@ -19,7 +19,7 @@ func SimulatedVCenter(username, password string) demo.VCenter {
 // Fill makes the demo's content, or, when it is there, tells it where the vCenter
 // is now.
 func (a *App) Fill(ctx context.Context, vc demo.VCenter) error {
-	d := &demo.Demo{Tenancy: a.Tenancy, Catalog: a.Catalog, Orders: a.Orders, Actions: a.Actions, Directory: a.Refdata, Now: a.Store.Now}
+	d := &demo.Demo{Tenancy: a.Tenancy, Catalog: a.Catalog, Orders: a.Orders, Actions: a.Actions, RefData: a.Refdata, Now: a.Store.Now}
 	empty, err := a.Tenancy.Empty(ctx)
 	if err != nil {
 		return err

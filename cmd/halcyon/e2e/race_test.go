@@ -218,7 +218,7 @@ func seedDemo(t *testing.T, url, dir string) {
 	}
 	vc := app.SimulatedVCenter("halcyon", "halcyon")
 	vc.URL = "http://127.0.0.1:1/sdk"
-	d := &demo.Demo{Tenancy: a.Tenancy, Catalog: a.Catalog, Orders: a.Orders, Directory: a.Refdata, Now: a.Store.Now}
+	d := &demo.Demo{Tenancy: a.Tenancy, Catalog: a.Catalog, Orders: a.Orders, RefData: a.Refdata, Now: a.Store.Now}
 	if err := d.Seed(t.Context(), vc); err != nil {
 		t.Fatal(err)
 	}
