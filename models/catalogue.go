@@ -129,7 +129,7 @@ type IPPool struct {
 	DNS       []string `gorm:"serializer:json"`
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (IPPool) TableName() string { return "ip_pools" }
 
 // GlobalPrefix implements Keyed.
@@ -142,7 +142,7 @@ type IPAddress struct {
 	ServerID ID
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (IPAddress) TableName() string { return "ip_addresses" }
 
 // OSBuild is an operating system image, known to each handler by a template.
@@ -155,7 +155,7 @@ type OSBuild struct {
 	Templates   []OSBuildTemplate `gorm:"foreignKey:OSBuildID"`
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (OSBuild) TableName() string { return "os_builds" }
 
 // GlobalPrefix implements Keyed.
@@ -171,7 +171,7 @@ type OSBuildTemplate struct {
 	Template  string
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (OSBuildTemplate) TableName() string { return "os_build_templates" }
 
 // MaxCPUs is how many processors a size or a server may have.

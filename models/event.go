@@ -26,7 +26,7 @@ type Event struct {
 	CreatedAt   time.Time `json:"created_at"`
 }
 
-// Key gives the ids by which events are addressed: their number alone.
+// Key returns the ids by which events are addressed: the number alone.
 func (e *Event) Key() *Row { return &Row{ID: e.ID, CreatedAt: e.CreatedAt} }
 
 // EventData is what an event says beyond whose it is. No secret may be in it.
@@ -51,5 +51,5 @@ type OutboxRow struct {
 	Events []Event `gorm:"serializer:json"`
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (OutboxRow) TableName() string { return "event_outbox" }

@@ -42,8 +42,8 @@ type History struct {
 	CreatedAt  time.Time
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (History) TableName() string { return "history" }
 
-// Key gives the ids by which events are addressed: their number alone.
+// Key returns the ids by which events are addressed: the number alone.
 func (h *History) Key() *Row { return &Row{ID: h.ID, CreatedAt: h.CreatedAt} }

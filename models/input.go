@@ -76,7 +76,7 @@ func (in *Input) Validate() error {
 	return nil
 }
 
-// Parse checks a value and gives its canonical text, or what is wrong with it.
+// Parse checks a value and returns its canonical text, or what is wrong with it.
 // References (os-build, size) are checked by who can look them up.
 func (in *Input) Parse(value string, today time.Time) (string, error) {
 	if len(in.Options) > 0 {

@@ -53,7 +53,7 @@ const (
 // JobTypes are all of them.
 var JobTypes = []JobType{JobDeploy, JobProvision, JobDecom, JobModify, JobSyncVMs, JobAction}
 
-// Title gives the type as people read it.
+// Title returns the type as people read it.
 func (t JobType) Title() string {
 	switch t {
 	case JobDeploy:

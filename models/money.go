@@ -12,7 +12,7 @@ type Money int64
 // Unit is one unit of the currency.
 const Unit Money = 1_000_000
 
-// String gives the amount with two decimals, rounded half away from zero: "28.80".
+// String returns the amount with two decimals, rounded half away from zero: "28.80".
 func (m Money) String() string {
 	const cent = Unit / 100
 	sign := ""
@@ -23,7 +23,7 @@ func (m Money) String() string {
 	return fmt.Sprintf("%s%d.%02d", sign, cents/100, cents%100)
 }
 
-// Exact gives the amount with as many decimals as it has, and two at least: "0.005".
+// Exact returns the amount with as many decimals as it has, and two at least: "0.005".
 func (m Money) Exact() string {
 	sign := ""
 	if m < 0 {
@@ -36,7 +36,7 @@ func (m Money) Exact() string {
 	return fmt.Sprintf("%s%d.%s", sign, m/Unit, frac)
 }
 
-// PerMonth gives the amount as a rate: "28.80/month".
+// PerMonth returns the amount as a rate: "28.80/month".
 func (m Money) PerMonth() string { return m.String() + "/month" }
 
 // ParseMoney reads a decimal number with at most six decimals.

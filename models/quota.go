@@ -70,7 +70,7 @@ type Quota struct {
 	NewLimit *string `gorm:"-" json:"-"` // as somebody wrote it, to be read with the kind
 }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (Quota) TableName() string { return "quotas" }
 
 // GlobalPrefix implements Keyed.
@@ -116,7 +116,7 @@ type Amounts struct {
 	Rate     Money
 }
 
-// Of gives the amount of one kind.
+// Of returns the amount of one kind.
 func (a Amounts) Of(k QuotaKind) int64 {
 	switch k {
 	case QuotaServers:
@@ -143,7 +143,7 @@ func (a Amounts) Minus(b Amounts) Amounts {
 	return Amounts{a.Servers - b.Servers, a.CPUs - b.CPUs, a.MemoryMB - b.MemoryMB, a.DiskGB - b.DiskGB, a.Rate - b.Rate}
 }
 
-// Max gives the larger amount of each kind.
+// Max returns the larger amount of each kind.
 func (a Amounts) Max(b Amounts) Amounts {
 	return Amounts{
 		max(a.Servers, b.Servers), max(a.CPUs, b.CPUs), max(a.MemoryMB, b.MemoryMB),

@@ -13,7 +13,7 @@ import (
 // ID is a row's primary key. Zero means none, and is NULL in the database.
 type ID int64
 
-// String gives the decimal form.
+// String returns the decimal form.
 func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
 
 // Value implements driver.Valuer.
@@ -51,7 +51,7 @@ type Row struct {
 	Left []string `gorm:"-"`
 }
 
-// Key gives the row's own fields, so that code over any kind of row can reach them.
+// Key returns the row's own fields, so that code over any kind of row can reach them.
 func (r *Row) Key() *Row { return r }
 
 // Keyed is any addressable row.

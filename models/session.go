@@ -27,7 +27,7 @@ type Session struct {
 	Current bool `gorm:"-"` // it is the session of who reads it
 }
 
-// Key gives the ids by which sessions are addressed: their number alone.
+// Key returns the ids by which sessions are addressed: the number alone.
 func (s *Session) Key() *Row {
 	return &Row{ID: s.ID, UUID: s.UUID, Version: s.Version, CreatedAt: s.CreatedAt}
 }
@@ -70,7 +70,7 @@ type APIToken struct {
 // GlobalPrefix implements Keyed.
 func (*APIToken) GlobalPrefix() string { return "TOK" }
 
-// TableName gives the table.
+// TableName returns the name of the table.
 func (APIToken) TableName() string { return "api_tokens" }
 
 // Validate checks what any writer of the row must keep to.
@@ -85,7 +85,7 @@ func (t *APIToken) Validate() error {
 	return fault.InvalidFields(bad)
 }
 
-// Ends gives the instant from which on the token is dead, in UTC; zero for never.
+// Ends returns the instant from which on the token is dead, in UTC; zero for never.
 func (t *APIToken) Ends() time.Time {
 	day, err := time.Parse(time.DateOnly, t.ExpiresOn)
 	if err != nil {

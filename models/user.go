@@ -30,7 +30,7 @@ type User struct {
 // GlobalPrefix implements Keyed.
 func (*User) GlobalPrefix() string { return "USR" }
 
-// FullName gives first and last name, or the username when both are empty.
+// FullName returns first and last name, or the username when both are empty.
 func (u *User) FullName() string {
 	if name := strings.TrimSpace(u.FirstName + " " + u.LastName); name != "" {
 		return name

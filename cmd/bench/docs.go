@@ -15,9 +15,9 @@ func (r *rig) docs(ctx context.Context) error {
 		{"DOCS-PAGE the page of a resource", "/api/v2/docs/resources/servers", "text/html"},
 		{"DOCS-SCHEMA the schema of a resource", "/api/v2/docs/schemas/server", "application/schema+json"},
 	} {
-		c := newClient(halcyon.url, "").accepting(x.accept)
+		c := newClient(halcyon.url, "").withAccept(x.accept)
 		whole := &contender{"whole", halcyon, c}
-		known := &contender{"304", halcyon, c.keeping()}
+		known := &contender{"304", halcyon, c.withCache()}
 		call := func(int) request { return get(x.path) }
 		if err := r.compare(ctx, x.title+", of which the last is the reference", 0, r.scaled(5, 3), r.scaled(2000, 500), []*contender{known, whole}, call); err != nil {
 			return err

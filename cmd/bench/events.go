@@ -34,7 +34,7 @@ func (a *arrivals) add(x arrival) {
 
 // latencies returns the times from the start of an order's transaction to the arrival of
 // its event, and from the answer to the client to that arrival, both sorted.
-func (a *arrivals) late(posts []post) (began, answered []time.Duration) {
+func (a *arrivals) latencies(posts []post) (began, answered []time.Duration) {
 	for _, x := range a.list {
 		began = append(began, x.heard.Sub(x.happened))
 		at := slices.IndexFunc(posts, func(p post) bool { return !x.happened.Before(p.sent) && x.happened.Before(p.answered) })
@@ -185,7 +185,7 @@ func (r *rig) events(ctx context.Context) error {
 	busy := memory(p.cmd.Process.Pid)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	began, answered := a.late(posts)
+	began, answered := a.latencies(posts)
 	took := make([]time.Duration, len(posts))
 	for i, p := range posts {
 		took[i] = p.answered.Sub(p.sent)

@@ -32,14 +32,14 @@ type client struct {
 
 // withCache returns a copy of the client that caches documents and sends conditional
 // requests.
-func (c *client) keeping() *client {
+func (c *client) withCache() *client {
 	k := *c
 	k.tags = &sync.Map{}
 	return &k
 }
 
 // withAccept returns a copy of the client that accepts another media type.
-func (c *client) accepting(kind string) *client {
+func (c *client) withAccept(kind string) *client {
 	k := *c
 	k.kind = kind
 	return &k

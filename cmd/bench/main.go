@@ -32,7 +32,7 @@ func main() {
 	o := options{}
 	flag.BoolVar(&o.quick, "quick", false, "fewer requests and rounds")
 	flag.BoolVar(&o.big, "big", false, "also measure with 1,000,000 servers")
-	only := flag.String("only", "", "parts to run, separated by commas: "+strings.Join(partNames(), ", "))
+	only := flag.String("only", "", "parts to run, separated by commas: "+strings.Join(benchmarkNames(), ", "))
 	flag.StringVar(&o.profile, "profile", "", "directory for processor profiles of Halcyon during E1, E2 and E3, written by perf")
 	flag.Parse()
 	if *only != "" {
@@ -83,7 +83,7 @@ var benchmarks = []benchmark{
 	{"docs", false, (*rig).docs},
 }
 
-func partNames() []string {
+func benchmarkNames() []string {
 	names := make([]string, len(benchmarks))
 	for i, p := range benchmarks {
 		names[i] = p.name
@@ -105,8 +105,8 @@ type rig struct {
 
 func bench(ctx context.Context, o options) error {
 	for _, name := range o.only {
-		if !slices.Contains(partNames(), name) {
-			return fmt.Errorf("there is no part %q, only %s", name, strings.Join(partNames(), ", "))
+		if !slices.Contains(benchmarkNames(), name) {
+			return fmt.Errorf("there is no part %q, only %s", name, strings.Join(benchmarkNames(), ", "))
 		}
 	}
 	if _, err := os.Stat("scripts/with-postgres.sh"); err != nil {
@@ -124,7 +124,7 @@ func bench(ctx context.Context, o options) error {
 		if len(o.only) > 0 && !slices.Contains(o.only, p.name) || p.big && !o.big {
 			continue
 		}
-		r.out.doing(p.name)
+		r.out.progress(p.name)
 		if err := p.run(r, ctx); err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", p.name, err), r.clean())
 		}
@@ -159,7 +159,7 @@ func (r *rig) prepare(ctx context.Context) (err error) {
 	if r.pg, err = findCluster(ctx, os.Getenv("HALCYON_TEST_POSTGRES")); err != nil {
 		return fmt.Errorf("find the PostgreSQL: %w", err)
 	}
-	r.out.doing("build")
+	r.out.progress("build")
 	// In bin/ they are linked only after changes.
 	r.halcyon, r.floor, r.data = "bin/halcyon", "bin/floor", filepath.Join(r.dir, "data")
 	for path, pkg := range map[string]string{r.halcyon: "./cmd/halcyon", r.floor: "./cmd/bench/floor"} {
@@ -167,7 +167,7 @@ func (r *rig) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	r.out.doing("fill")
+	r.out.progress("fill")
 	r.db = r.pg.with("bench")
 	if err := exec1(ctx, r.pg.url, "CREATE DATABASE bench"); err != nil {
 		return err

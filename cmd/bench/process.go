@@ -179,7 +179,7 @@ func cpu(pid int) time.Duration {
 }
 
 // treeCPU returns the processor time of a process and all its descendants, including ended ones.
-func family(root int) time.Duration {
+func treeCPU(root int) time.Duration {
 	below := map[int][]int{}
 	entries, _ := filepath.Glob("/proc/[0-9]*")
 	for _, e := range entries {

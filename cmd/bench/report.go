@@ -19,7 +19,7 @@ type report struct {
 func newReport(w io.Writer) *report { return &report{w: w, begin: time.Now()} }
 
 // progress prints the current activity to the terminal.
-func (r *report) doing(what string) {
+func (r *report) progress(what string) {
 	fmt.Fprintf(os.Stderr, "[%5.1fs] %s\n", time.Since(r.begin).Seconds(), what)
 }
 

@@ -33,27 +33,27 @@ func (u *usage) cpu() time.Duration { return (u.server + u.sql) / time.Duration(
 
 // round performs n calls and returns their resource use.
 func (r *rig) round(ctx context.Context, x *contender, n int, call func(i int) request) (usage, error) {
-	server, sql := cpu(x.p.cmd.Process.Pid), family(r.pg.pid)
+	server, sql := cpu(x.p.cmd.Process.Pid), treeCPU(r.pg.pid)
 	took, err := x.c.load(ctx, n, call)
 	if err != nil {
 		return usage{}, fmt.Errorf("%s: %w", x.name, err)
 	}
 	u := usage{n: n, took: took}
-	u.server, u.sql = cpu(x.p.cmd.Process.Pid)-server, family(r.pg.pid)-sql
+	u.server, u.sql = cpu(x.p.cmd.Process.Pid)-server, treeCPU(r.pg.pid)-sql
 	u.pss = memory(x.p.cmd.Process.Pid).pss
 	return u, nil
 }
 
 // best returns the round with the lowest processor time: other load only increases it,
 // through cold caches.
-func least(rounds []usage) usage {
+func best(rounds []usage) usage {
 	return slices.MinFunc(rounds, func(a, b usage) int { return cmp.Compare(a.cpu(), b.cpu()) })
 }
 
 // compare runs the same calls on the contenders in turn and prints a table. The first is
 // Halcyon, and the last is the reference that the goal refers to.
 func (r *rig) compare(ctx context.Context, title string, goal float64, rounds, n int, list []*contender, call func(i int) request) error {
-	r.out.doing(title)
+	r.out.progress(title)
 	for _, x := range list { // warm up connections, plans and caches
 		if _, err := x.c.load(ctx, max(n/5, 50), call); err != nil {
 			return fmt.Errorf("%s: %w", x.name, err)
@@ -72,9 +72,9 @@ func (r *rig) compare(ctx context.Context, title string, goal float64, rounds, n
 		}
 	}
 	rows := [][]string{{"", "server", "PostgreSQL", "together", "of floor", "p50 ms", "p99 ms", "memory MB"}}
-	floor := least(used[list[len(list)-1]])
+	floor := best(used[list[len(list)-1]])
 	for i, x := range list {
-		u := least(used[x])
+		u := best(used[x])
 		ratio := float64(u.cpu()) / float64(floor.cpu())
 		of := fmt.Sprintf("%.2f", ratio)
 		if i == 0 && goal > 0 {
@@ -100,12 +100,12 @@ func (r *rig) profiling(ctx context.Context, x *contender, title string, round i
 		err = os.MkdirAll(filepath.Dir(path), 0o750)
 	}
 	if err != nil {
-		r.out.doing("no profile: " + err.Error())
+		r.out.progress("no profile: " + err.Error())
 		return func() {}
 	}
 	perf := osexec.CommandContext(ctx, "perf", "record", "-q", "-F", "2000", "-g", "-o", path, "-p", fmt.Sprint(x.p.cmd.Process.Pid)) //nolint:gosec // a profiler
 	if err := perf.Start(); err != nil {
-		r.out.doing("no profile: " + err.Error())
+		r.out.progress("no profile: " + err.Error())
 		return func() {}
 	}
 	time.Sleep(200 * time.Millisecond)
@@ -165,7 +165,7 @@ func (r *rig) contenders(ctx context.Context, db string, args ...string) (list [
 var cursor = regexp.MustCompile(`after=[A-Za-z0-9_-]+`)
 
 // checkSameDocuments returns an error unless the contenders answer the same documents.
-func same(ctx context.Context, list []*contender, total int) error {
+func checkSameDocuments(ctx context.Context, list []*contender, total int) error {
 	calls := []request{pageOfServers(1)}
 	for i := range 20 {
 		calls = append(calls, oneServer(total)(i))
@@ -190,7 +190,7 @@ func (r *rig) requests(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	if err := same(ctx, list, small); err != nil {
+	if err := checkSameDocuments(ctx, list, small); err != nil {
 		return err
 	}
 	idle, err := r.idle(ctx, list[0].p)
@@ -202,7 +202,7 @@ func (r *rig) requests(ctx context.Context) error {
 		return err
 	}
 	// The first round fills the client's cache and is never the best.
-	keeps := &contender{"halcyon, 304", list[0].p, list[0].c.keeping()}
+	keeps := &contender{"halcyon, 304", list[0].p, list[0].c.withCache()}
 	if err := r.compare(ctx, "E1-304 one server that has not changed", 0, rounds, r.scaled(4000, 1500), []*contender{keeps, list[2]}, oneServer(small)); err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (r *rig) requests(ctx context.Context) error {
 		return err
 	}
 	// The same rows and attributes as an HTML page.
-	html := &contender{"halcyon, as a page", list[0].p, list[0].c.accepting("text/html")}
+	html := &contender{"halcyon, as a page", list[0].p, list[0].c.withAccept("text/html")}
 	json := &contender{"halcyon, as HAL", list[0].p, list[0].c}
 	if err := r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.scaled(800, 300), []*contender{html, json}, pageOfServers); err != nil {
 		return err
@@ -256,13 +256,13 @@ func addHistory(ctx context.Context, db string, orders func() error) error {
 // idle measures the cost of workers without work.
 func (r *rig) idle(ctx context.Context, p *process) (string, error) {
 	const wait = 2 * time.Second
-	server, sql := cpu(p.cmd.Process.Pid), family(r.pg.pid)
+	server, sql := cpu(p.cmd.Process.Pid), treeCPU(r.pg.pid)
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	server, sql = cpu(p.cmd.Process.Pid)-server, family(r.pg.pid)-sql
+	server, sql = cpu(p.cmd.Process.Pid)-server, treeCPU(r.pg.pid)-sql
 	return fmt.Sprintf("%.1f + %.1f processor ms a second (server + PostgreSQL); it is in E1 and E2", ms64(server)/wait.Seconds(), ms64(sql)/wait.Seconds()), nil
 }
 

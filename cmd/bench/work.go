@@ -31,7 +31,7 @@ func (r *rig) million(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	if err := same(ctx, list, large); err != nil {
+	if err := checkSameDocuments(ctx, list, large); err != nil {
 		return err
 	}
 	rounds, n := r.scaled(5, 3), r.scaled(60, 20)
@@ -66,7 +66,7 @@ func (r *rig) million(ctx context.Context) error {
 	}
 	rows := [][]string{{"", "processor ms", "of page 1", "p50 ms"}}
 	for i, p := range pages {
-		u, one := least(used[i]), least(used[0])
+		u, one := best(used[i]), best(used[0])
 		ratio := float64(u.cpu()) / float64(one.cpu())
 		of := fmt.Sprintf("%.2f", ratio)
 		if i == 1 {
@@ -181,7 +181,7 @@ func (r *rig) orders(ctx context.Context) error {
 		FROM orders o JOIN jobs j ON j.order_id = o.id JOIN job_steps st ON st.job_id = j.id WHERE o.id > $1 GROUP BY o.id) x`, before).Scan(&half, &most); err != nil {
 		return err
 	}
-	server, sql, begin := cpu(p.cmd.Process.Pid), family(r.pg.pid), time.Now()
+	server, sql, begin := cpu(p.cmd.Process.Pid), treeCPU(r.pg.pid), time.Now()
 	if _, err := c.load(ctx, many, order); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (r *rig) orders(ctx context.Context) error {
 		return err
 	}
 	took := time.Since(begin)
-	server, sql = cpu(p.cmd.Process.Pid)-server, family(r.pg.pid)-sql
+	server, sql = cpu(p.cmd.Process.Pid)-server, treeCPU(r.pg.pid)-sql
 	pss := memory(p.cmd.Process.Pid).pss
 	rate := float64(many) / took.Seconds()
 	r.out.table("Orders with the simulated provider, 8 workers",

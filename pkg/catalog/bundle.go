@@ -37,7 +37,7 @@ type buildItemFile struct {
 	Hostname string `json:"hostname,omitempty"`
 }
 
-// ExportBlueprint gives a blueprint as a file for another installation. Who may
+// ExportBlueprint returns a blueprint as a file for another installation. Who may
 // change it may have it: it shows the whole definition.
 func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error) {
 	b, err := c.Blueprints.Find(ctx, a, ref)
@@ -91,7 +91,7 @@ func (c *Service) buildName(tx *store.Tx, a access.Actor, ref string) string {
 	return build.Name
 }
 
-// namer gives the names of what a row refers to, and keeps the first error.
+// namer returns the names of what a row refers to, and keeps the first error.
 type namer struct {
 	tx  *store.Tx
 	err error
@@ -106,7 +106,7 @@ func (n *namer) of(table string, id models.ID) string {
 	return name
 }
 
-// group gives the names of the groups from the top down to one.
+// group returns the names of the groups from the top down to one.
 func (n *namer) group(id models.ID) []string {
 	var way []string
 	for id != 0 && n.err == nil {
@@ -209,7 +209,7 @@ func (f *finder) named(table, kind, name string, at fault.Path) models.ID {
 	return id
 }
 
-// group gives the id of the group to which the names lead, 0 for no names.
+// group returns the id of the group to which the names lead, 0 for no names.
 func (f *finder) group(way []string, at fault.Path) models.ID {
 	var id models.ID
 	for _, name := range way {
@@ -229,7 +229,7 @@ type place struct {
 	name   string
 }
 
-// ids gives the names of a table, read once: a file can hold more of them than
+// ids returns the names of a table, read once: a file can hold more of them than
 // there are rows.
 func (f *finder) ids(table, parent string) map[place]models.ID {
 	if known, ok := f.known[table]; ok {
@@ -297,7 +297,7 @@ func readBlueprint(n *jsonbody.Value) *blueprintFile {
 	return file
 }
 
-// texts gives an array of strings, nil for none.
+// texts returns an array of strings, nil for none.
 func texts(n *jsonbody.Value) []string {
 	if list := n.Texts(); len(list) > 0 {
 		return list

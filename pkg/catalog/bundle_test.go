@@ -103,7 +103,7 @@ func TestBlueprintsTravelWhole(t *testing.T) {
 	})
 }
 
-// content gives a blueprint without what tells it from another like it.
+// content returns a blueprint without what tells it from another like it.
 func content(t *testing.T, x *shop, id models.ID) string {
 	t.Helper()
 	b, err := x.Blueprints.Find(context.Background(), system, id.String())

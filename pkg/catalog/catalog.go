@@ -43,7 +43,7 @@ type Backends interface {
 	For(ctx context.Context, handler models.ID) (provider.Provider, *models.ResourceHandler, error)
 }
 
-// New makes the service. The seal function turns a password into what is stored.
+// New returns the service. The seal function turns a password into what is stored.
 func New(s *store.Store, ref *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
 	c := &Service{refdata: ref, pool: pool, store: s, lookups: newLookups(s)}
 	c.Handlers = table[models.ResourceHandler](s, Handlers)
@@ -202,7 +202,7 @@ func writeEnvironment(tx *store.Tx, e *models.Environment) error {
 	return relink(tx, "environment_os_builds", "environment_id", "os_build_id", e.ID, e.OSBuildIDs)
 }
 
-// Actor gives a user as an actor, for what happens later on their behalf.
+// Actor returns a user as an actor, for what happens later on their behalf.
 func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, error) {
 	u, err := c.refdata.UserByID(ctx, user)
 	if err != nil {
@@ -211,7 +211,7 @@ func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, erro
 	return c.refdata.Actor(ctx, u, "")
 }
 
-// Holders gives the users whose roles give them a permission on a group.
+// Holders returns the users whose roles give them a permission on a group.
 func (c *Service) Holders(ctx context.Context, p access.Permission, group models.ID) ([]models.ID, error) {
 	return c.refdata.Holders(ctx, p, group)
 }
@@ -328,7 +328,7 @@ func (c *Service) Orderable(ctx context.Context, group models.ID) (query.ListOpt
 	return query.Base(orderable(up)), err
 }
 
-// EnvironmentFor gives the environment, with its groups, sizes and OS builds, if
+// EnvironmentFor returns the environment, with its groups, sizes and OS builds, if
 // the group may order into it. The error is NotFound otherwise.
 func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Environment, error) {
 	return cache.Row(c.lookups.environments, tx, offerKey{group, id}, func() (*models.Environment, error) {
@@ -344,7 +344,7 @@ func (c *Service) EnvironmentFor(tx *store.Tx, group, id models.ID) (*models.Env
 	})
 }
 
-// BlueprintFor gives the blueprint with its items if the group may order it. The
+// BlueprintFor returns the blueprint with its items if the group may order it. The
 // error is NotFound otherwise.
 func (c *Service) BlueprintFor(tx *store.Tx, group, id models.ID) (*models.Blueprint, error) {
 	return cache.Row(c.lookups.blueprints, tx, offerKey{group, id}, func() (*models.Blueprint, error) {

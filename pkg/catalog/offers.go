@@ -32,7 +32,7 @@ func (c *Service) CanOrder(a access.Actor, b *models.Blueprint) error {
 // Offer is a group that may order, and the environments into which it may.
 type Offer = refdata.Offer
 
-// Places gives the groups for which the actor may order at all, or the one that is
+// Places returns the groups for which the actor may order at all, or the one that is
 // named, each with its environments.
 func (c *Service) Places(ctx context.Context, a access.Actor, group models.ID) ([]Offer, error) {
 	list, err := c.refdata.Offers(ctx, a, 0, mostOffers)
@@ -42,7 +42,7 @@ func (c *Service) Places(ctx context.Context, a access.Actor, group models.ID) (
 	return slices.DeleteFunc(list, func(o Offer) bool { return o.Group != group }), nil
 }
 
-// Offers gives the groups for which the actor may order the blueprint, each with
+// Offers returns the groups for which the actor may order the blueprint, each with
 // its environments; the first few hundred.
 func (c *Service) Offers(ctx context.Context, a access.Actor, b *models.Blueprint) ([]Offer, error) {
 	return c.refdata.Offers(ctx, a, b.ID, mostOffers)

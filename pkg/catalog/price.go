@@ -6,7 +6,7 @@ import (
 	"halcyon/models"
 )
 
-// priceFrom gives what a blueprint costs by the month with the cheapest sizes that it
+// priceFrom returns what a blueprint costs by the month with the cheapest sizes that it
 // takes, and whether that can be said: a build item without a size has no price.
 func priceFrom(b *models.Blueprint, sizes []models.Size) (models.Money, bool) {
 	var sum models.Money

@@ -104,7 +104,7 @@ func (x *shop) environment(e models.Environment) models.ID {
 	return e.ID
 }
 
-// within gives the ids of the rows of a table that a condition holds for.
+// within returns the ids of the rows of a table that a condition holds for.
 func (x *shop) within(e *query.Entity, narrow query.ListOption, err error) []models.ID {
 	x.t.Helper()
 	x.must(err)

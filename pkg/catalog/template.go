@@ -169,7 +169,7 @@ func notImported(tx *store.Tx, h *models.ResourceHandler, template string) error
 	return fault.Conflictf("The template %s of %s is imported already, as the OS build %s.", template, h.Name, name)
 }
 
-// extend gives an OS build a template in one more handler.
+// extend adds a template of an OS build in one more resource handler.
 func (c *Service) extend(tx *store.Tx, a access.Actor, h *models.ResourceHandler, in TemplateImport) (*models.OSBuild, error) {
 	o, err := c.OSBuilds.FindTx(tx, a, in.OSBuildID.String())
 	if fault.Is(err, fault.NotFound) {

@@ -94,7 +94,7 @@ const (
 	entryRunning
 )
 
-// NewQueue makes the queue of a process with so many workers, which may be 0. Before
+// NewQueue returns the queue of a process with so many workers, which may be 0. Before
 // Start it only announces.
 func NewQueue(s *store.Store, workers int) *Queue {
 	q := &Queue{store: s, workers: workers, id: uuid.NewString()[:8], jobs: map[models.ID]*entry{}}

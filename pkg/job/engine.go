@@ -86,7 +86,7 @@ var (
 	errSlow     = errors.New("the step took too long")
 )
 
-// NewEngine makes an engine for the jobs of a service.
+// NewEngine returns an engine for the jobs of a service.
 func NewEngine(svc *Service, c Config) *Engine {
 	e := &Engine{
 		svc: svc, store: svc.store, cfg: c.withDefaults(svc.store), id: uuid.NewString(),
@@ -186,7 +186,7 @@ type Stats struct {
 	HookFailures int64 // ends of jobs that could not be written, and are tried again
 }
 
-// Stats gives the counters for /metrics.
+// Stats returns the counters for /metrics.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	running := int64(len(e.running))

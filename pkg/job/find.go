@@ -10,12 +10,12 @@ import (
 	"halcyon/pkg/store"
 )
 
-// List gives a page of the jobs that the actor sees.
+// List returns a page of the jobs that the actor sees.
 func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Job], error) {
 	return query.List[models.Job](s.store.Read(ctx), Jobs, a, q, opts...)
 }
 
-// Find gives a job with its messages.
+// Find returns a job with its messages.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Job, error) {
 	tx := s.store.Read(ctx)
 	j, err := query.Find[models.Job](tx, Jobs, a, ref)
@@ -77,7 +77,7 @@ func (s *Service) spent(tx *store.Tx, j *models.Job) error {
 	return err
 }
 
-// LogOf gives a job and the full text of its log.
+// LogOf returns a job and the full text of its log.
 func (s *Service) LogOf(ctx context.Context, a access.Actor, ref string) (*models.Job, string, error) {
 	tx := s.store.Read(ctx)
 	j, err := query.Find[models.Job](tx, Jobs, a, ref)

@@ -18,7 +18,7 @@ func Say(tx *store.Tx, id models.ID, level, message string) error {
 	return nil
 }
 
-// Messages gives a job's progress, oldest first.
+// Messages returns a job's progress, oldest first.
 func Messages(tx *store.Tx, id models.ID) ([]models.JobMessage, error) {
 	rows, err := store.Find[models.JobMessage](tx.Where("job_id = ?", id).Order("id"))
 	if err != nil {
@@ -27,7 +27,7 @@ func Messages(tx *store.Tx, id models.ID) ([]models.JobMessage, error) {
 	return rows, nil
 }
 
-// Log gives the progress of a job and of its children as text, in the order in
+// Log returns the progress of a job and of its children as text, in the order in
 // which it happened. Whoever sees a parent sees its children, since they have its
 // owner and group.
 func Log(tx *store.Tx, j *models.Job) (string, error) {

@@ -231,7 +231,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// await waits until the job has a status, and gives it.
+// await waits until the job has a status, and returns it.
 func await(t *testing.T, s *store.Store, id models.ID, want models.JobStatus) *models.Job {
 	t.Helper()
 	var j *models.Job

@@ -290,7 +290,7 @@ func (e *Engine) along(t *taken) bool {
 }
 
 // pass records the steps that were done in one go before the one whose outcome is
-// to be recorded, and gives that one's row.
+// to be recorded, and returns that one's row.
 func (e *Engine) pass(tx *store.Tx, t *taken, j *models.Job, first *models.JobStep) (*models.JobStep, error) {
 	if len(t.passed) == 0 {
 		return first, nil

@@ -52,7 +52,7 @@ type Service struct {
 	counts   counters
 }
 
-// New makes the service. Kinds and hooks are added before anything is inserted.
+// New returns the service. Kinds and hooks are added before anything is inserted.
 func New(s *store.Store, d Dispatcher, log *slog.Logger) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -64,7 +64,7 @@ func New(s *store.Store, d Dispatcher, log *slog.Logger) *Service {
 // one that runs none: canceling a job that waits is the business of its kind.
 func (s *Service) Register(t models.JobType, k Kind) { s.kinds[t] = k }
 
-// Kind gives what Register was told of a type, for kinds that put themselves in
+// Kind returns what Register was told of a type, for kinds that put themselves in
 // front of another; Base without it.
 func (s *Service) Kind(t models.JobType) Kind { return s.kind(t) }
 
@@ -120,7 +120,7 @@ func ready(tx *store.Tx, j *models.Job) (bool, error) {
 	return leaf && before.Ended(), nil // to find out that it cannot begin
 }
 
-// InsertTreeTx writes a parent and its children like InsertTx, and gives the parent
+// InsertTreeTx writes a parent and its children like InsertTx, and returns the parent
 // and then the children. Before is called for each child when the parent is there, and may insert
 // what the child has to wait for.
 func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, before func(i int, child *Spec) error) ([]*models.Job, error) {
@@ -399,7 +399,7 @@ func (s *Service) kind(t models.JobType) Kind {
 	return Base{}
 }
 
-// merge gives the memo that the job's own steps have left, and what its cleanup
+// merge returns the memo that the job's own steps have left, and what its cleanup
 // added.
 func merge(rows []models.JobStep) provider.Memo {
 	memo := provider.Memo{}

@@ -136,7 +136,7 @@ func (p *PlannedService) lease() string {
 	return last
 }
 
-// servers writes planned servers, and gives the jobs that will make them.
+// servers writes planned servers, and returns the jobs that will make them.
 func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, svc *models.Service) ([]*models.Server, []job.Spec, error) {
 	rows, specs := make([]*models.Server, 0, len(list)), make([]job.Spec, 0, len(list))
 	for i := range list {

@@ -78,7 +78,7 @@ func adopt(o *models.Order, d Draft) error {
 	return nil
 }
 
-// Approvers gives those who may approve a pending order by a role of theirs.
+// Approvers returns those who may approve a pending order by a role of theirs.
 func (s *Service) Approvers(ctx context.Context, o *models.Order) ([]models.ID, error) {
 	return s.approvers(s.store.Read(ctx), o)
 }

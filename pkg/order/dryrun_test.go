@@ -34,7 +34,7 @@ func factsOf(o *models.Order, jobs []order.PlannedJob) facts {
 	}
 }
 
-// tree gives an order's jobs as a forecast has them.
+// tree returns an order's jobs as a forecast has them.
 func (r *rig) tree(t tester, o *models.Order) []order.PlannedJob {
 	t.Helper()
 	rows, err := store.Find[models.Job](r.store.Read(t.Context()).Where("order_id = ?", o.ID).Order("id"))
@@ -170,7 +170,7 @@ func renamed(jobs []order.PlannedJob, id models.ID) {
 	}
 }
 
-// copyOf gives a draft that shares no items.
+// copyOf returns a draft that shares no items.
 func copyOf(d order.Draft) order.Draft {
 	items := make([]models.OrderItem, len(d.Items))
 	for i, it := range d.Items {

@@ -56,7 +56,7 @@ func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 	return store.Rewrite(tx, o, "status", "ended_at")
 }
 
-// outcome gives an order's status from those of its jobs: the same for all, or a
+// outcome returns an order's status from those of its jobs: the same for all, or a
 // warning.
 func outcome(count map[models.JobStatus]int, jobs int) models.OrderStatus {
 	switch jobs {

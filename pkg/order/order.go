@@ -25,7 +25,7 @@ type Service struct {
 	hooks   Hooks
 }
 
-// New makes the engine. It hears from the jobs when they end and begin again.
+// New returns the engine. It hears from the jobs when they end and begin again.
 func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
 	svc := &Service{store: s, catalog: c, jobs: j, hooks: noHooks{}}
 	j.OnEnd(svc.jobEnded)
@@ -33,12 +33,12 @@ func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
 	return svc
 }
 
-// List gives a page of the orders that the actor sees.
+// List returns a page of the orders that the actor sees.
 func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Order], error) {
 	return query.List[models.Order](s.store.Read(ctx), Orders, a, q, opts...)
 }
 
-// Find gives an order with its items, and with what keeps the actor from letting it
+// Find returns an order with its items, and with what keeps the actor from letting it
 // go on.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	tx := s.store.Read(ctx)
@@ -87,10 +87,10 @@ func loadItems(tx *store.Tx, o *models.Order) error {
 	return nil
 }
 
-// Today gives the first date that an order can name.
+// Today returns the first date that an order can name.
 func (s *Service) Today() string { return s.store.Now().Format(time.DateOnly) }
 
-// Work gives the one job that does all of an order, 0 where somebody has to approve
+// Work returns the one job that does all of an order, 0 where somebody has to approve
 // it first and where several jobs do it.
 func (s *Service) Work(ctx context.Context, a access.Actor, id models.ID) (models.ID, error) {
 	const enough = 2
@@ -185,7 +185,7 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft, c *ExternalAppro
 	return o, store.Save(tx, o)
 }
 
-// number gives new items their positions.
+// number sets the positions of new items.
 func number(items []models.OrderItem) {
 	next := map[models.ItemKind]int{}
 	for i := range items {
@@ -203,7 +203,7 @@ func CanOrderFor(a access.Actor, group models.ID) error {
 	return fault.Forbiddenf("You may not order for this group.")
 }
 
-// Current gives the actor's cart, which is made on first use.
+// Current returns the actor's cart, which is made on first use.
 func (s *Service) Current(ctx context.Context, a access.Actor) (*models.Order, error) {
 	mine := func(db *gorm.DB) *gorm.DB {
 		return db.Where("owner_id = ? AND current = ? AND status = ?", a.ID, true, models.OrderCart)

@@ -302,7 +302,7 @@ func ProvInputs() []models.Input { return slices.Clone(provInputs) }
 // ModInputs returns the parameters of a change of a server.
 func ModInputs() []models.Input { return slices.Clone(modInputs) }
 
-// params checks given values against the declared inputs and gives their
+// params checks given values against the declared inputs and returns their
 // canonical form, in the order in which they came.
 func (p *planner) params(inputs []models.Input, given []models.Param, at fault.Path) []models.Param {
 	var out []models.Param
@@ -332,7 +332,7 @@ func (p *planner) params(inputs []models.Input, given []models.Param, at fault.P
 	return out
 }
 
-// wrong gives the keys of the parameters that were complained of.
+// wrong returns the keys of the parameters that were complained of.
 func wrong(bad []fault.Field) []string {
 	keys := make([]string, len(bad))
 	for i, x := range bad {
@@ -478,7 +478,7 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at fault.Path) error {
 	return nil
 }
 
-// size gives the size that parameters name, or the default one, or nil.
+// size returns the size that parameters name, or the default one, or nil.
 func (p *planner) size(params []models.Param, fallback models.ID, at fault.Path) (*models.Size, error) {
 	if name, has := models.ParamValue(params, models.KeyVMSize); has {
 		size, err := p.catalog.SizeByName(p.tx, name)
@@ -493,7 +493,7 @@ func (p *planner) size(params []models.Param, fallback models.ID, at fault.Path)
 	return p.catalog.Size(p.tx, fallback)
 }
 
-// amounts gives the processors and MB of memory that parameters ask for, 0 for none.
+// amounts returns the processors and MB of memory that parameters ask for, 0 for none.
 func amounts(params []models.Param) (cpus, memoryMB int) {
 	if v, has := models.ParamValue(params, models.KeyCPUCnt); has {
 		cpus, _ = strconv.Atoi(v) // params has checked it

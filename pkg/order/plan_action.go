@@ -14,7 +14,7 @@ import (
 // This file plans what administrators have defined: actions to be run, and
 // applications to be put on servers.
 
-// Environments gives the environments that the order touches, as often as it does.
+// Environments returns the environments that the order touches, as often as it does.
 func (p *Plan) Environments() []*models.Environment { return p.envs }
 
 // action plans the run of an action on a server or a service.
@@ -74,7 +74,7 @@ func (p *planner) action(it *models.OrderItem, at fault.Path) error {
 	return nil
 }
 
-// service gives a service that an item wants something done with.
+// service returns a service that an item wants something done with.
 func (p *planner) service(id models.ID, at fault.Path, can func(access.Actor, *models.Service) error) (*models.Service, error) {
 	svc, err := query.Find[models.Service](p.tx, server.Services, p.actor, id.String())
 	if err != nil {

@@ -181,7 +181,7 @@ func (m *PlannedMod) delta(d *models.ModItem) {
 	}
 }
 
-// merged gives params with the given ones put in their place or behind them.
+// merged returns params with the given ones put in their place or behind them.
 func merged(params, given []models.Param) []models.Param {
 	out := slices.Clone(params)
 	for _, g := range given {

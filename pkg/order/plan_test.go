@@ -335,7 +335,7 @@ func fields(err error) []fault.Field {
 	return fault.From(err).Fields
 }
 
-// counts gives the number of rows in every table that an order touches.
+// counts returns the number of rows in every table that an order touches.
 func counts(t *testing.T, s *store.Store) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}

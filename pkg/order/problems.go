@@ -66,7 +66,7 @@ func (s *Service) admitted(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	return err
 }
 
-// detached gives a copy of the order that a plan may write into.
+// detached returns a copy of the order that a plan may write into.
 func detached(o *models.Order) (*models.Order, error) {
 	c := *o
 	c.Items = nil

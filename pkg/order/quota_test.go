@@ -32,7 +32,7 @@ func (r *rig) limit(t tester, group, env models.ID, kind models.QuotaKind, most 
 	return q
 }
 
-// used gives what a quota has counted, after holding all of them against what is
+// used returns what a quota has counted, after holding all of them against what is
 // reserved.
 func (r *rig) used(t tester, q *models.Quota) int64 {
 	t.Helper()
@@ -370,7 +370,7 @@ func (m *economy) quotas() []models.Quota {
 	return list
 }
 
-// any gives one of the rows of a table, by a condition, or none.
+// any returns one of the rows of a table, by a condition, or none.
 func (m *economy) any(table, where string) models.ID {
 	m.t.Helper()
 	var ids []models.ID

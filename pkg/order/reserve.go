@@ -23,7 +23,7 @@ func reservations(o *models.Order, p *Plan) []models.Reservation {
 	return out
 }
 
-// made gives all servers that the plan makes, those of services first.
+// made returns all servers that the plan makes, those of services first.
 func (p *Plan) made() []PlannedServer {
 	var out []PlannedServer
 	for _, svc := range p.Services {

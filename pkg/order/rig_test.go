@@ -185,7 +185,7 @@ func (r *rig) work(t tester) {
 	t.Fatal("the jobs never end")
 }
 
-// template gives an OS build another template in the back end.
+// template changes an OS build's template in the back end.
 func (r *rig) template(t tester, build int, name string) {
 	t.Helper()
 	_, err := r.catalog.OSBuilds.Update(t.Context(), access.System("test"), models.ID(build).String(), func(o *models.OSBuild) error {
@@ -217,7 +217,7 @@ func (r *rig) find(t tester, id models.ID) *models.Order {
 	return o
 }
 
-// made gives the servers that an order has made, in order.
+// made returns the servers that an order has made, in order.
 func (r *rig) made(t tester, o *models.Order) []models.Server {
 	t.Helper()
 	list, err := store.Find[models.Server](r.store.Read(t.Context()).Where("order_id = ?", o.ID).Order("id"))
@@ -227,7 +227,7 @@ func (r *rig) made(t tester, o *models.Order) []models.Server {
 	return list
 }
 
-// jobsOf gives the jobs of an order that do something.
+// jobsOf returns the jobs of an order that do something.
 func (r *rig) jobsOf(t tester, o *models.Order) []models.Job {
 	t.Helper()
 	list, err := store.Find[models.Job](r.store.Read(t.Context()).Where("order_id = ? AND type <> ?", o.ID, models.JobDeploy).Order("id"))
@@ -252,7 +252,7 @@ func (r *rig) begin(t tester, o *models.Order) {
 	}
 }
 
-// machines gives what there is in the back end.
+// machines returns what there is in the back end.
 func (r *rig) machines(t tester) []provider.Machine {
 	t.Helper()
 	all, err := simulated.New(provider.Config{}, r.cloud).List(t.Context(), "", 1000)

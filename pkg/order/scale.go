@@ -71,7 +71,7 @@ func (s *Service) Tiers(ctx context.Context, svc *models.Service) ([]Tier, error
 	return tiers(bp, living), nil
 }
 
-// deployed gives the blueprint of a service, whoever may order it by now.
+// deployed returns the blueprint of a service, whoever may order it by now.
 func (s *Service) deployed(tx *store.Tx, svc *models.Service) (*models.Blueprint, error) {
 	bp, err := s.catalog.Blueprints.FindTx(tx, access.System("halcyon"), svc.BlueprintID.String())
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Service) deployed(tx *store.Tx, svc *models.Service) (*models.Blueprint
 	return bp, nil
 }
 
-// members gives the living servers of a service, the oldest first.
+// members returns the living servers of a service, the oldest first.
 func members(tx *store.Tx, service models.ID) ([]models.Server, error) {
 	return store.Find[models.Server](tx.Where("service_id = ? AND status <> ?", service, models.ServerHistorical).Order("id"))
 }
@@ -159,7 +159,7 @@ func delta(b *models.BlueprintItem, have []models.Server, d *models.ScaleItem) [
 	return []models.Param{{Name: b.Name, Value: fmt.Sprintf("%d -> %d", len(have), d.Quantity)}}
 }
 
-// scaledTier gives the build item that is scaled, and its servers: the one that the
+// scaledTier returns the build item that is scaled, and its servers: the one that the
 // item names, or the only one that there is. It gives nil after a complaint.
 func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *models.Service, d *models.ScaleItem, at fault.Path) (*models.BlueprintItem, []models.Server) {
 	all := tiers(bp, living)
@@ -247,7 +247,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 	return nil
 }
 
-// naming gives what makes the names of a tier's further servers, and the number to
+// naming returns what makes the names of a tier's further servers, and the number to
 // begin with. Where the build item's template has made the name of a server that is
 // there, it goes on; otherwise that server's own name is counted on.
 func (p *planner) naming(b *models.BlueprintItem, plan *PlannedService, like *models.Server, have []models.Server, domain string) (func(n int) string, int, error) {

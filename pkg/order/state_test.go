@@ -112,7 +112,7 @@ func (m *life) create() {
 	m.know(o)
 }
 
-// fresh gives an item that shares nothing with others of its kind.
+// fresh returns an item that shares nothing with others of its kind.
 func fresh(it models.OrderItem) models.OrderItem {
 	if it.Deploy != nil {
 		d := *it.Deploy

@@ -26,7 +26,7 @@ func (s *Service) priced(tx *store.Tx, o *models.Order, p *Plan) error {
 	return store.Save(tx, o)
 }
 
-// price gives the order what the plan says of it.
+// price sets the rate and the summary of the order.
 func (p *Plan) price(o *models.Order) { o.Rate, o.Summary = p.Rate, p.summary() }
 
 // summary says for people what an order does.
@@ -141,8 +141,8 @@ func (s *Service) submit(tx *store.Tx, a access.Actor, o *models.Order, p *Plan,
 	return s.activate(tx, a, o, p, c, models.PostOrderSubmit)
 }
 
-// over gives what rules, and actions that require approval, make of the policy's
-// decision, and why.
+// over applies the rules, and the actions that require approval, to the policy's
+// decision. It reports whether the order is approved, and the reason.
 func (v Verdict) over(p *Plan, auto bool, why string) (bool, string) {
 	for _, r := range p.Runs {
 		if r.Approval {
@@ -162,7 +162,7 @@ func (v Verdict) over(p *Plan, auto bool, why string) (bool, string) {
 	return auto, why
 }
 
-// autoApproved says whether the policy approves by itself: the group's, or that
+// autoApproved reports whether the policy approves by itself: the group's, or that
 // of every environment which the order touches.
 func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, string, error) {
 	g, err := s.catalog.Group(tx, o.GroupID)

@@ -150,7 +150,7 @@ func approval(why string) []string {
 	return []string{"approved:" + why}
 }
 
-// events gives the history of an order.
+// events returns the history of an order.
 func events(t *testing.T, s *store.Store, id models.ID) []string {
 	t.Helper()
 	rows, err := store.Find[models.History](s.Read(t.Context()).Where("object_type = ? AND object_id = ?", models.ObjectOrder, id).Order("id"))

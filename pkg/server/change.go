@@ -217,7 +217,7 @@ func (k modify) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 	return append(steps, k.recordStep(p, sv, sv.BackendRef)), nil
 }
 
-// machine gives the provider of a server that has to have a machine.
+// machine returns the provider of a server that has to have a machine.
 func (m machines) machine(ctx context.Context, sv *models.Server) (provider.Provider, error) {
 	if sv.HandlerID == 0 || sv.BackendRef == "" {
 		return nil, fault.Conflictf("The server %s has no machine in a back end.", sv.Hostname)

@@ -69,7 +69,7 @@ func (s *Service) lastDay(now time.Time) string {
 	return day(now.AddDate(0, 0, s.Leases.Maximum))
 }
 
-// Suggested gives a last day, or models.Never, to which the actor may extend a lease
+// Suggested returns a last day, or models.Never, to which the actor may extend a lease
 // that ends on expires, and the very last one, "" for no limit.
 func (s *Service) Suggested(a access.Actor, group models.ID, expires string) (next, last string) {
 	now := s.store.Now()
@@ -92,7 +92,7 @@ func after(expires string, days int, now time.Time) string {
 	return day(from.AddDate(0, 0, days))
 }
 
-// until gives the new last day of a lease, "" for one without end, or what is wrong
+// until returns the new last day of a lease, "" for one without end, or what is wrong
 // with the extension.
 func (s *Service) until(a access.Actor, group models.ID, expires string, e Extension, now time.Time) (string, error) {
 	date, days := fault.Member("expiration-date"), fault.Member("days")

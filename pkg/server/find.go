@@ -10,12 +10,12 @@ import (
 	"halcyon/pkg/store"
 )
 
-// List gives a page of the servers that the actor sees.
+// List returns a page of the servers that the actor sees.
 func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Server], error) {
 	return query.List[models.Server](s.store.Read(ctx), Servers, a, q, opts...)
 }
 
-// Find gives a server.
+// Find returns a server.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Server, error) {
 	return FindTx(s.store.Read(ctx), a, ref)
 }
@@ -25,12 +25,12 @@ func FindTx(tx *store.Tx, a access.Actor, ref string) (*models.Server, error) {
 	return query.Find[models.Server](tx, Servers, a, ref)
 }
 
-// ListServices gives a page of the deployed blueprints that the actor sees.
+// ListServices returns a page of the deployed blueprints that the actor sees.
 func (s *Service) ListServices(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Service], error) {
 	return query.List[models.Service](s.store.Read(ctx), Services, a, q, opts...)
 }
 
-// FindService gives a deployed blueprint.
+// FindService returns a deployed blueprint.
 func (s *Service) FindService(ctx context.Context, a access.Actor, ref string) (*models.Service, error) {
 	return ServiceTx(s.store.Read(ctx), a, ref)
 }

@@ -64,7 +64,7 @@ const dutyLeases = "leases"
 // holdLeases is how long a process that died keeps others from the sweep.
 const holdLeases = 5 * time.Minute
 
-// SweepLeases gives the warnings that are due and deals with the leases that have
+// SweepLeases sends the warnings that are due and deals with the leases that have
 // ended, unless another process is doing that. What cannot be done now, since
 // something else works on the server, is done by a later sweep. An error about one
 // server keeps none of the others from it.
@@ -245,7 +245,7 @@ func (s *Service) sweepService(ctx context.Context, id models.ID, total *LeaseSw
 	})
 }
 
-// leaseOf gives the last day of the longest of the servers' leases, "" when one has
+// leaseOf returns the last day of the longest of the servers' leases, "" when one has
 // no end, and was when no server is left.
 func leaseOf(servers []models.Server, was string) string {
 	last, any := "", false

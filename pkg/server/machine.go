@@ -326,7 +326,7 @@ func retire(tx *store.Tx, sv *models.Server) error {
 	return release(tx, sv.ID)
 }
 
-// held gives the address that a server holds, and nil when it has none.
+// held returns the address that a server holds, and nil when it has none.
 func held(tx *store.Tx, server models.ID, domain string) (*provider.Address, error) {
 	rows, err := store.Find[models.IPAddress](tx.Where("server_id = ?", server).Limit(1))
 	if err != nil || len(rows) == 0 {
@@ -339,7 +339,7 @@ func held(tx *store.Tx, server models.ID, domain string) (*provider.Address, err
 	return &provider.Address{IP: rows[0].Address, Prefix: pool.Prefix, Gateway: pool.Gateway, DNS: pool.DNS, Domain: domain}, nil
 }
 
-// pooled gives the pool of a network, and nil when it has none.
+// pooled returns the pool of a network, and nil when it has none.
 func pooled(db *store.Tx, handler models.ID, network string) (*models.IPPool, error) {
 	if network == "" {
 		return nil, nil //nolint:nilnil // most networks have no pool, which is no error

@@ -39,7 +39,7 @@ func Engage(tx *store.Tx, sv *models.Server, j *models.Job) error {
 	return save(tx, sv)
 }
 
-// underway gives the job that does already what the actor asks for, nil when
+// underway returns the job that does already what the actor asks for, nil when
 // refused is about anything else. No two snapshots are the same.
 func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, args models.JobArgs, refused error) *models.Job {
 	if sv.ActionJobID == 0 || action == ActionSnapshot || !fault.Is(refused, fault.Conflict) {

@@ -37,7 +37,7 @@ type Service struct {
 	id    string // of this process, in the duties that it holds
 }
 
-// New makes the service, and registers what the jobs about servers do.
+// New returns the service, and registers what the jobs about servers do.
 func New(s *store.Store, jobs *job.Service, pool *pool.Pool, log *slog.Logger) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

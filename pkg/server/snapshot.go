@@ -25,12 +25,12 @@ const (
 	ActionRemoveSnapshot = "remove_snapshot"
 )
 
-// ListSnapshots gives a page of the snapshots of the servers that the actor sees.
+// ListSnapshots returns a page of the snapshots of the servers that the actor sees.
 func (s *Service) ListSnapshots(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Snapshot], error) {
 	return query.List[models.Snapshot](s.store.Read(ctx), Snapshots, a, q, opts...)
 }
 
-// FindSnapshot gives a snapshot with its server.
+// FindSnapshot returns a snapshot with its server.
 func (s *Service) FindSnapshot(ctx context.Context, a access.Actor, ref string) (*models.Snapshot, error) {
 	return findSnapshot(s.store.Read(ctx), a, ref)
 }

@@ -161,7 +161,7 @@ func (k syncVMs) moved(ctx context.Context, p provider.Provider, handler models.
 	return out, nil
 }
 
-// tagged gives the handler's servers whose uuids are the machines' tags.
+// tagged returns the handler's servers whose uuids are the machines' tags.
 func tagged(tx *store.Tx, handler models.ID, page []provider.Machine, lock bool) (map[string]*models.Server, error) {
 	var tags []string
 	for _, m := range page {

@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// sync compares the back end with the servers, and gives what the job says.
+// sync compares the back end with the servers, and returns what the job says.
 func (r *rig) sync(t *testing.T) string {
 	t.Helper()
 	jobs, err := r.SyncVMs(t.Context(), root, r.handler.ID)

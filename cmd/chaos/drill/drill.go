@@ -126,24 +126,24 @@ func Run(ctx context.Context, c Config) (report *Report, err error) {
 	}()
 	if err := customers.run(ctx); err != nil {
 		cancel(err)
-		return nil, errors.Join(err, <-killer, d.complaints())
+		return nil, errors.Join(err, <-killer, d.logErrors())
 	}
 	ended := time.Now()
 	if err := <-killer; err != nil {
-		return nil, errors.Join(err, d.complaints())
+		return nil, errors.Join(err, d.logErrors())
 	}
 	report = customers.report()
 	report.Kills, report.Settled = c.Kills, max(ended.Sub(d.lastStart), 0)
 	if err := d.ready(ctx); err != nil {
-		return report, errors.Join(err, d.complaints())
+		return report, errors.Join(err, d.logErrors())
 	}
 	if err := d.measure(ctx, report); err != nil {
 		return report, err
 	}
-	if err := d.server.terminate(30 * time.Second); err != nil {
-		return report, errors.Join(fmt.Errorf("the server did not stop in order: %w", err), d.complaints())
+	if err := d.server.shutDown(30 * time.Second); err != nil {
+		return report, errors.Join(fmt.Errorf("the server did not stop in order: %w", err), d.logErrors())
 	}
-	err = errors.Join(d.complaints(), d.check(ctx, customers, report))
+	err = errors.Join(d.logErrors(), d.check(ctx, customers, report))
 	report.Elapsed = time.Since(begun)
 	return report, err
 }
@@ -248,7 +248,7 @@ func (d *drill) wait(ctx context.Context, t time.Duration) error {
 }
 
 // logErrors returns an error for messages in the server's log that must not occur.
-func (d *drill) complaints() error {
+func (d *drill) logErrors() error {
 	data, err := os.ReadFile(d.serverLog.Name())
 	if err != nil {
 		return err

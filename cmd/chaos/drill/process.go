@@ -44,7 +44,7 @@ func (p *process) kill() {
 
 // stop ends the process with SIGTERM and ignores its exit status.
 func (p *process) stop() error {
-	if err := p.terminate(10 * time.Second); err != nil {
+	if err := p.shutDown(10 * time.Second); err != nil {
 		p.kill()
 		return err
 	}
@@ -52,7 +52,7 @@ func (p *process) stop() error {
 }
 
 // shutDown ends the process with SIGTERM and checks its exit status.
-func (p *process) terminate(patience time.Duration) error {
+func (p *process) shutDown(patience time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}

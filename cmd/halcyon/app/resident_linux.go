@@ -41,7 +41,7 @@ func letGo() error {
 	return nil
 }
 
-// between gives the addresses of a mapping, 0 and 0 for what is none.
+// between returns the addresses of a mapping, 0 and 0 for what is none.
 func between(text string) (from, to uintptr) {
 	a, b, _ := strings.Cut(text, "-")
 	first, err := strconv.ParseUint(a, 16, strconv.IntSize)

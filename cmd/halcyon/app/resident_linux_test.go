@@ -18,7 +18,7 @@ func TestTheFileIsLetGo(t *testing.T) {
 	}
 }
 
-// residentFile gives the pages of files that this process has, in kB.
+// residentFile returns the pages of files that this process has, in kB.
 func residentFile(t *testing.T) int {
 	t.Helper()
 	data, err := os.ReadFile("/proc/self/status")

@@ -174,7 +174,7 @@ func profileNames(env *Environment) []string {
 	return book.Names()
 }
 
-// relations gives the relations that may come next, of the root or of where the path
+// relations returns the relations that may come next, of the root or of where the path
 // before the last slash leads.
 func relations(env *Environment, flags connectionFlags, last string) []string {
 	ctx, cancel := context.WithTimeout(env.Ctx, slowest)

@@ -39,7 +39,7 @@ type outcome struct {
 func (o *outcome) Error() string { return o.what }
 
 // report tells of an error of one of the client's commands, in one line and one
-// for each wrong field, and gives the exit code.
+// for each wrong field, and returns the exit code.
 func report(stderr io.Writer, err error) int {
 	var end *outcome
 	if errors.As(err, &end) {

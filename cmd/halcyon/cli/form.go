@@ -67,7 +67,7 @@ func (sh *shell) fill(t client.Template, given []pair) (client.Object, error) {
 	return body, nil
 }
 
-// fitting gives what a field begins with; where that does not go with the group that
+// fitting returns what a field begins with; where that does not go with the group that
 // is chosen, the first choice that does.
 func fitting(p client.Property, group string) any {
 	fits := func(o client.Option) bool { return group == "" || len(o.For) == 0 || slices.Contains(o.For, group) }
@@ -159,7 +159,7 @@ func typed(p client.Property, texts []string) any {
 	return text
 }
 
-// chosen gives the value of the option that is meant, which may be said by what
+// chosen returns the value of the option that is meant, which may be said by what
 // people read, without what stands in brackets.
 func chosen(p client.Property, text string) string {
 	for _, same := range []func(client.Option) bool{

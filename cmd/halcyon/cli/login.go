@@ -59,7 +59,7 @@ func (c *loginCmd) Run(env *Environment) error {
 	return sh.out.Line(fmt.Sprintf("Signed in to %s as %s (profile %s).", p.URL, p.Username, name))
 }
 
-// target gives the profile that is to be made or signed in to again.
+// target returns the profile that is to be made or signed in to again.
 func (c *loginCmd) target(sh *shell) (string, client.Profile, error) {
 	book, err := sh.keeper.Read()
 	if err != nil {

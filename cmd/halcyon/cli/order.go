@@ -236,7 +236,7 @@ func jobRows(rows [][]string, v any, indent string) [][]string {
 	return rows
 }
 
-// objects gives the objects of a list.
+// objects returns the objects of a list.
 func objects(v any) []client.Object {
 	list, _ := v.([]any)
 	var out []client.Object

@@ -451,7 +451,7 @@ func head(column string) string {
 	return column
 }
 
-// cell gives what a document has for a column: a member, or the titles of links.
+// cell returns what a document has for a column: a member, or the titles of links.
 func cell(d *client.Document, column string) string {
 	if column == "title" {
 		return d.Title()
@@ -511,7 +511,7 @@ func (c *openCmd) Run(env *Environment) error {
 	return sh.out.Line("Opened " + at + " in the browser.")
 }
 
-// browser gives the command that opens a URL on this machine, nil for none.
+// browser returns the command that opens a URL on this machine, nil for none.
 func browser(ctx context.Context, at string) *exec.Cmd {
 	name := "xdg-open"
 	if runtime.GOOS == "darwin" {

@@ -103,7 +103,7 @@ func (f *connectionFlags) readToken(sh *shell) error {
 	return err
 }
 
-// profile gives the profile that is meant, with what the flags change in it. The
+// profile returns the profile that is meant, with what the flags change in it. The
 // tokens of a profile go to its own server alone.
 func (f *connectionFlags) profile(book client.Book) (string, client.Profile, error) {
 	name := f.Profile
@@ -136,7 +136,7 @@ func (f *connectionFlags) profile(book client.Book) (string, client.Profile, err
 	return name, p, nil
 }
 
-// of gives a profile of the server, or an empty one.
+// of returns a profile of the server, or an empty one.
 func (f *connectionFlags) of(book client.Book, root string) (string, client.Profile) {
 	if f.Profile == "" {
 		for _, name := range book.Names() {
@@ -148,7 +148,7 @@ func (f *connectionFlags) of(book client.Book, root string) (string, client.Prof
 	return "", client.Profile{URL: root}
 }
 
-// terminal gives the standard input when a person is there to be asked.
+// terminal returns the standard input when a person is there to be asked.
 func (sh *shell) terminal() (*os.File, bool) {
 	f, ok := sh.in.(*os.File)
 	return f, ok && sh.errs.TTY && term.IsTerminal(int(f.Fd()))
@@ -186,7 +186,7 @@ func trimmed(line []byte) string {
 	return string(line)
 }
 
-// ask puts a question to the person at the terminal and gives the answer. Nothing of
+// ask puts a question to the person at the terminal and returns the answer. Nothing of
 // a hidden one is shown.
 func (sh *shell) ask(question string, hidden bool) (string, error) {
 	f, ok := sh.terminal()

@@ -176,7 +176,7 @@ func pause(ctx context.Context, d time.Duration, hints <-chan struct{}) error {
 	return nil
 }
 
-// hints gives a channel that something comes from when there is news of the work,
+// hints returns a channel that something comes from when there is news of the work,
 // and how long to wait for it, when the work has a stream of events.
 func (w *watcher) hints(ctx context.Context) (<-chan struct{}, time.Duration) {
 	l, ok := w.doc.Link("events")
@@ -261,7 +261,7 @@ func number(v any) int {
 	return n
 }
 
-// members gives the jobs of the work, the latest first, so that a job's end is told
+// members returns the jobs of the work, the latest first, so that a job's end is told
 // before the end of the one that it belongs to.
 func (w *watcher) members(ctx context.Context) ([]*client.Document, error) {
 	field := "order"
@@ -290,7 +290,7 @@ func (w *watcher) members(ctx context.Context) ([]*client.Document, error) {
 }
 
 // moved reads a job in full, with its messages, when it has moved since it was told
-// of, and gives nil when it has not.
+// of, and returns nil when it has not.
 func (w *watcher) moved(ctx context.Context, j *client.Document) (*client.Document, error) {
 	s := w.shown[j.Self().Href]
 	if s != nil && s.status == client.Text(j.Body.Get("status")) && s.progress == client.Text(j.Body.Get("progress")) {

@@ -137,7 +137,7 @@ func asFlag(args []string) []string {
 	return append(slices.Clone(args[1:]), "--help")
 }
 
-// describe gives an error for the terminal: a fault's own words and its cause.
+// describe returns an error for the terminal: a fault's own words and its cause.
 func describe(err error) string {
 	if e := fault.From(err); e.Code != fault.Internal {
 		if e.Cause != nil {

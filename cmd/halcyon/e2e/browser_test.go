@@ -80,7 +80,7 @@ func tell(t *testing.T, from io.Reader) int {
 	return n
 }
 
-// copyScripts gives a folder with the scripts of another one, and beside them the
+// copyScripts returns a folder with the scripts of another one, and beside them the
 // packages that they need.
 func copyScripts(t *testing.T, from, modules string) string {
 	t.Helper()

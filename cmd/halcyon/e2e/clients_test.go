@@ -35,7 +35,7 @@ const envNPM = "HALCYON_TEST_NPM"
 // clients are where the clients' sources lie.
 var clients = filepath.Join("..", "..", "..", "testdata", "clients")
 
-// startDemo runs `halcyon demo` until the test has ended, and gives the URL of its
+// startDemo runs `halcyon demo` until the test has ended, and returns the URL of its
 // root.
 func startDemo(t *testing.T) string {
 	t.Helper()
@@ -75,7 +75,7 @@ func startDemo(t *testing.T) string {
 	return ""
 }
 
-// play runs a client and gives what it says. A client that fails fails the test.
+// play runs a client and returns what it says. A client that fails fails the test.
 func play(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -118,7 +118,7 @@ func TestNPMClients(t *testing.T) {
 	}
 }
 
-// python gives the interpreter: the one that scripts/with-python.sh has found, or
+// python returns the interpreter: the one that scripts/with-python.sh has found, or
 // what is here.
 func python(t *testing.T) string {
 	t.Helper()

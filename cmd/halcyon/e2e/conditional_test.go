@@ -52,7 +52,7 @@ func (c *cloud) statements(t *testing.T) *atomic.Int64 {
 	return n
 }
 
-// signedIn gives calls of a user with a token.
+// signedIn returns calls of a user with a token.
 func (c *cloud) signedIn(t *testing.T, user string) func(path, tag string) *answer {
 	t.Helper()
 	a := c.want(t, http.StatusOK, call{method: "POST", path: "/api/v2/api-token-auth/", body: `{"username":"` + user + `","password":"` + demo.Password + `"}`, accept: "application/json"})

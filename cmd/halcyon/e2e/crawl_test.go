@@ -110,7 +110,7 @@ type options struct {
 	SelectedValues          []string
 }
 
-// look holds one page against what is promised of all, and gives the addresses
+// look holds one page against what is promised of all, and returns the addresses
 // that it names.
 func (c *crawler) look(v visit) []string {
 	c.t.Helper()
@@ -266,7 +266,7 @@ func (c *crawler) filled(t template, all bool) map[string]any {
 	return out
 }
 
-// example gives a value that a question allows, "" when there is none to choose.
+// example returns a value that a question allows, "" when there is none to choose.
 func (c *crawler) example(p *property, i int) string {
 	c.t.Helper()
 	switch {
@@ -307,7 +307,7 @@ func (c *crawler) example(p *property, i int) string {
 	return fmt.Sprintf("example-%d-%d", c.serial, i)
 }
 
-// rows gives the values that a link of options offers.
+// rows returns the values that a link of options offers.
 func (c *crawler) rows(o *options) []string {
 	c.t.Helper()
 	a := c.request(call{path: o.Link.Href})

@@ -45,7 +45,7 @@ var theDescription struct {
 	err  error
 }
 
-// described gives the description as the cloud serves it.
+// described returns the description as the cloud serves it.
 func described(h http.Handler) (*description, error) {
 	theDescription.once.Do(func() {
 		w := httptest.NewRecorder()
@@ -87,7 +87,7 @@ func readDescription(data []byte) (*description, error) {
 	return d, nil
 }
 
-// find gives the operation of a request, nil when there is none.
+// find returns the operation of a request, nil when there is none.
 func (d *description) find(method, path string) (template string, operation map[string]any) {
 	for strings.Contains(path, "//") {
 		path = strings.ReplaceAll(path, "//", "/")

@@ -112,7 +112,7 @@ func (c *cloud) crawl(t *testing.T, actor string) int {
 	return len(queue)
 }
 
-// inspect looks at one page and gives the addresses that it names.
+// inspect looks at one page and returns the addresses that it names.
 func (c *cloud) inspect(t *testing.T, actor string, v visit) []string {
 	t.Helper()
 	a, err := c.do(call{actor: actor, path: v.url})
@@ -149,7 +149,7 @@ func isAction(url string) bool {
 	return strings.Contains(strings.TrimPrefix(url, "/api/v2/actions"), "/actions/") || strings.HasSuffix(url, "/import/")
 }
 
-// canonical gives the address that a page says it has: the same, but for what is
+// canonical returns the address that a page says it has: the same, but for what is
 // the same page at another place.
 func canonical(url string) string {
 	switch url {
@@ -306,7 +306,7 @@ func (c *cloud) tryDelete(t *testing.T, actor string, d *resource.Def, href stri
 	}
 }
 
-// seen gives a user as an actor, and the row that they see at an address.
+// seen returns a user as an actor, and the row that they see at an address.
 func (c *cloud) seen(t *testing.T, actor string, d *resource.Def, href string) (access.Actor, any) {
 	t.Helper()
 	ctx := context.Background()
@@ -325,7 +325,7 @@ func (c *cloud) seen(t *testing.T, actor string, d *resource.Def, href string) (
 	return a, row
 }
 
-// filledIn gives the body of who sends an action's form as it comes, "" where there
+// filledIn returns the body of who sends an action's form as it comes, "" where there
 // is none.
 func (c *cloud) filledIn(t *testing.T, actor string, d *resource.Def, x *resource.ActionDef, href string, offered bool) string {
 	t.Helper()

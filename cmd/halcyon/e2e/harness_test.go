@@ -403,7 +403,7 @@ func (a *answer) checkFault() error {
 	return nil
 }
 
-// json gives the body as a value.
+// json returns the body as a value.
 func (a *answer) json(t testing.TB) any {
 	t.Helper()
 	var v any
@@ -413,7 +413,7 @@ func (a *answer) json(t testing.TB) any {
 	return v
 }
 
-// text gives what stands at a JSON pointer, as text.
+// text returns what stands at a JSON pointer, as text.
 func (a *answer) text(t testing.TB, pointer string) string {
 	t.Helper()
 	s, err := at(a.body, pointer)
@@ -423,7 +423,7 @@ func (a *answer) text(t testing.TB, pointer string) string {
 	return s
 }
 
-// at gives what stands at a JSON pointer, as text: scalars as they are, all else
+// at returns what stands at a JSON pointer, as text: scalars as they are, all else
 // as JSON. The segment * stands for every element in turn, whose texts are joined
 // by spaces, and the last segment # for the number of elements. What is not there
 // is the empty text.
@@ -551,7 +551,7 @@ func steady(text string) string {
 // shown are the headers that documents in testdata have.
 var shown = []string{"Content-Type", "Location", "Idempotent-Replayed", "Allow", "Set-Cookie", "WWW-Authenticate", "Content-Disposition", "Retry-After"}
 
-// print gives the answer as it stands in testdata.
+// print returns the answer as it stands in testdata.
 func (a *answer) print() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s\n", a.status, http.StatusText(a.status))
@@ -595,7 +595,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// diff gives the difference of two texts, "" for none.
+// diff returns the difference of two texts, "" for none.
 func diff(want, got string) string {
 	if want == got {
 		return ""

@@ -79,7 +79,7 @@ func (d *delivery) Data(r io.Reader) error {
 	return nil
 }
 
-// take gives what came since the last time.
+// take returns what came since the last time.
 func (m *mailbox) take() []letter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -160,7 +160,7 @@ func (j jar) keep(a *answer) {
 	}
 }
 
-// fieldOf gives what the first input or textarea of a name holds in a page.
+// fieldOf returns what the first input or textarea of a name holds in a page.
 func fieldOf(page, name string) string {
 	for _, tag := range regexp.MustCompile(`(?s)<(?:input|textarea)\b([^>]*)>([^<]*)`).FindAllStringSubmatch(page, -1) {
 		if !strings.Contains(tag[1], ` name="`+name+`"`) {

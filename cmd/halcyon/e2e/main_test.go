@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// halcyon gives the program as a process of its own, which has yet to be started.
+// halcyon returns the program as a process of its own, which has yet to be started.
 func halcyon(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), beHalcyon+"=1")

@@ -155,7 +155,7 @@ func (m *matrix) grant(user, group models.ID, role string) models.ID {
 	return g.ID
 }
 
-// cell asks for a route as one caller and gives what the table says.
+// cell asks for a route as one caller and returns what the table says.
 func (m *matrix) cell(r web.Route, actor, tenant string) string {
 	m.t.Helper()
 	other := map[string]string{"acme": "globex", "globex": "acme"}[tenant]
@@ -240,7 +240,7 @@ func (m *matrix) alike(hidden, absent *answer) {
 	}
 }
 
-// fingerprint gives the number of rows of every table, and of their changes.
+// fingerprint returns the number of rows of every table, and of their changes.
 func (c *cloud) fingerprint(t testing.TB) string {
 	t.Helper()
 	if c.count == nil {
@@ -281,7 +281,7 @@ func (c *cloud) fingerprint(t testing.TB) string {
 // versioned are tables whose rows count their changes.
 var versioned = []string{"users", "groups", "roles", "memberships", "environments", "resource_handlers", "ip_pools", "os_builds", "sizes", "blueprints", "orders", "jobs", "servers", "services", "snapshots", "quotas", "actions", "server_actions", "service_actions", "orchestration_actions", "rules", "applications", "webhooks", "webhook_deliveries"}
 
-// tables gives the names of all tables but those that change by themselves.
+// tables returns the names of all tables but those that change by themselves.
 func (c *cloud) tables(t testing.TB) []string {
 	t.Helper()
 	tx := c.app.Store.Read(context.Background())
@@ -299,7 +299,7 @@ func (c *cloud) tables(t testing.TB) []string {
 	})
 }
 
-// target gives the id of what a route is about, in the tenant: "" when it is about
+// target returns the id of what a route is about, in the tenant: "" when it is about
 // nothing in particular.
 func (m *matrix) target(r web.Route, tenant string) (string, bool) {
 	m.t.Helper()

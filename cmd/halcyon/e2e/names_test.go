@@ -66,7 +66,7 @@ func TestNamesAreOnlyNames(t *testing.T) {
 	})
 }
 
-// plant makes one of everything that has a name, and gives their addresses.
+// plant makes one of everything that has a name, and returns their addresses.
 func (c *cloud) plant(t *testing.T) []string {
 	t.Helper()
 	var made []string

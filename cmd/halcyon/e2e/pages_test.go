@@ -96,7 +96,7 @@ func (a *answer) cites(element, to string) bool {
 	return element == "a" && strings.HasPrefix(to, "https://") && strings.HasPrefix(a.call.path, "/api/v2/docs/")
 }
 
-// page gives the tree of a page.
+// page returns the tree of a page.
 func (a *answer) page(t testing.TB) *html.Node {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(a.body))
@@ -106,7 +106,7 @@ func (a *answer) page(t testing.TB) *html.Node {
 	return root
 }
 
-// elements gives those of the names, in order.
+// elements returns those of the names, in order.
 func elements(root *html.Node, names ...string) []*html.Node {
 	var list []*html.Node
 	for n := range root.Descendants() {
@@ -126,7 +126,7 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// textOf gives what can be read of an element.
+// textOf returns what can be read of an element.
 func textOf(root *html.Node) string {
 	var b strings.Builder
 	for n := range root.Descendants() {
@@ -143,7 +143,7 @@ type sent struct {
 	names          []string
 }
 
-// formsOf gives the forms of a page that send something.
+// formsOf returns the forms of a page that send something.
 func formsOf(root *html.Node) []sent {
 	var list []sent
 	for _, n := range elements(root, "form") {
@@ -301,7 +301,7 @@ func (c *cloud) compareForms(t *testing.T, actor, address string, root *html.Nod
 	return n
 }
 
-// form sends a form as a browser does, and gives the answer.
+// form sends a form as a browser does, and returns the answer.
 func (c *cloud) form(t testing.TB, actor, action string, values url.Values) *answer {
 	t.Helper()
 	return c.ask(t, call{
@@ -309,7 +309,7 @@ func (c *cloud) form(t testing.TB, actor, action string, values url.Values) *ans
 	})
 }
 
-// follow gives the page that a browser sees after a form.
+// follow returns the page that a browser sees after a form.
 func (c *cloud) follow(t testing.TB, a *answer) *answer {
 	t.Helper()
 	if a.status != http.StatusSeeOther {
@@ -326,7 +326,7 @@ func (c *cloud) follow(t testing.TB, a *answer) *answer {
 	return c.want(t, http.StatusOK, call{actor: a.call.actor, path: to.String(), accept: pageType})
 }
 
-// notice gives what a page says on top.
+// notice returns what a page says on top.
 func (a *answer) notice(t testing.TB) string {
 	t.Helper()
 	for _, n := range elements(a.page(t), "div") {

@@ -240,7 +240,7 @@ func (p *player) as(ts *testscript.TestScript, r *call, actor string) {
 	}
 }
 
-// part gives a part of an answer.
+// part returns a part of an answer.
 func part(a *answer, pointer string) (string, error) {
 	if a == nil {
 		return "", errors.New("nothing has been asked yet")
@@ -410,7 +410,7 @@ func (c *cloud) machines() ([]mo.VirtualMachine, error) {
 	return list, nil
 }
 
-// unreachable gives the demo's handler an address at which nobody answers.
+// unreachable sets the URL of the demo's resource handler to an address without a listener.
 func (p *player) unreachable(*testscript.TestScript, bool, []string) error {
 	return p.move("http://127.0.0.1:1/sdk")
 }

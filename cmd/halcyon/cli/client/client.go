@@ -34,7 +34,7 @@ const (
 	largest   = 64 << 20               // answer that is read
 )
 
-// Session gives the tokens that requests carry.
+// Session returns the tokens that requests carry.
 type Session interface {
 	// Token gives the token to send, "" for none. refused is the one that the server
 	// has just not taken, "" when there was none: a session that has nothing better
@@ -45,7 +45,7 @@ type Session interface {
 // Fixed is a session that has one token for ever.
 type Fixed string
 
-// Token gives the token.
+// Token returns the token.
 func (f Fixed) Token(context.Context, string) (string, error) { return string(f), nil }
 
 // Client talks to one server.
@@ -57,7 +57,7 @@ type Client struct {
 	start   *Document // the root, once it has been read
 }
 
-// New makes a client of the server whose root document the URL names.
+// New returns a client of the server whose root document the URL names.
 func New(root string, transport *http.Client, session Session, agent string) (*Client, error) {
 	u, err := RootURL(root)
 	if err != nil {
@@ -66,7 +66,7 @@ func New(root string, transport *http.Client, session Session, agent string) (*C
 	return &Client{root: u, http: transport, session: session, agent: agent}, nil
 }
 
-// RootURL gives the URL of the root document for what a person writes: a host, a
+// RootURL returns the URL of the root document for what a person writes: a host, a
 // server's address, or the whole URL. Errors are of the kind Usage and do not repeat
 // a password that is in the text.
 func RootURL(text string) (*url.URL, error) {
@@ -125,10 +125,10 @@ func Transport(caFile string, insecure bool) (*http.Client, error) {
 	}, nil
 }
 
-// RootAt gives the URL of the root document.
+// RootAt returns the URL of the root document.
 func (c *Client) RootAt() string { return c.root.String() }
 
-// Root gives the root document, which is read once.
+// Root returns the root document, which is read once.
 func (c *Client) Root(ctx context.Context) (*Document, error) {
 	if c.start != nil {
 		return c.start, nil
@@ -149,7 +149,7 @@ func (c *Client) Get(ctx context.Context, href string) (*Document, error) {
 	return c.Send(ctx, http.MethodGet, href, nil)
 }
 
-// Send sends a request, with the body as JSON when it is not nil, and gives the
+// Send sends a request, with the body as JSON when it is not nil, and returns the
 // answer. An answer that is a problem is an *Error. Every POST has a key of its own
 // by which the server knows one that is sent again, so that all requests are tried
 // again when the server is busy or the connection breaks.
@@ -173,7 +173,7 @@ func (c *Client) Send(ctx context.Context, method, href string, body any) (*Docu
 	return c.document(u, res)
 }
 
-// resolve gives the URL that a reference means, which has to be on the server that
+// resolve returns the URL that a reference means, which has to be on the server that
 // the token is for.
 func (c *Client) resolve(href string) (*url.URL, error) {
 	u, err := c.root.Parse(href)
@@ -268,7 +268,7 @@ func (c *Client) broken(ctx context.Context, r request, err error) error {
 	return unreachable(r.url, err)
 }
 
-// repeatable says whether another try could have another answer, and when. Who does
+// repeatable reports whether another try could have another answer, and when. Who does
 // not listen, or is not trusted, will not be otherwise in a second.
 func repeatable(res *http.Response, err error, wait time.Duration) (time.Duration, bool) {
 	if err != nil {
@@ -341,14 +341,14 @@ func (Tokens) String() string { return "(tokens)" }
 // GoString is String.
 func (Tokens) GoString() string { return "(tokens)" }
 
-// SignIn gives tokens for a password. Wrong ones are SignedOut. That the two
+// SignIn returns tokens for a password. Wrong ones are SignedOut. That the two
 // addresses of tokens stand beside the root is a part of the API's contract: who is
 // not signed in sees no links.
 func (c *Client) SignIn(ctx context.Context, username, password string) (Tokens, error) {
 	return c.tokens(ctx, "api-token-auth/", Object{{"username", username}, {"password", password}})
 }
 
-// Refresh gives a new access token for a refresh token. One that has ended, or whose
+// Refresh returns a new access token for a refresh token. One that has ended, or whose
 // session has, is SignedOut.
 func (c *Client) Refresh(ctx context.Context, token string) (Tokens, error) {
 	return c.tokens(ctx, "api-token-refresh/", Object{{"token", token}})

@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answering starts a server and gives a client of it.
+// answering starts a server and returns a client of it.
 func answering(t *testing.T, fn http.HandlerFunc) *Client {
 	t.Helper()
 	srv := httptest.NewServer(fn)

@@ -39,7 +39,7 @@ type Book struct {
 	Profiles map[string]Profile `json:"profiles"`
 }
 
-// Names gives the names of the profiles, sorted.
+// Names returns the names of the profiles, sorted.
 func (b Book) Names() []string {
 	list := make([]string, 0, len(b.Profiles))
 	for name := range b.Profiles {
@@ -70,7 +70,7 @@ func DefaultPath() (string, error) {
 	return filepath.Join(dir, "halcyon", "credentials.json"), nil
 }
 
-// Read gives what the file holds; one that is not there is empty. A file that others
+// Read returns what the file holds; one that is not there is empty. A file that others
 // can read is made private first, and it is an error when it cannot be.
 func (k *Keeper) Read() (Book, error) {
 	if err := k.mend(); err != nil {
@@ -174,7 +174,7 @@ type Kept struct {
 	read bool
 }
 
-// Token gives the token to send; see Session.
+// Token returns the token to send; see Session.
 func (s *Kept) Token(ctx context.Context, refused string) (string, error) {
 	if !s.read {
 		b, err := s.Keeper.Read()
@@ -245,7 +245,7 @@ const DefaultProfile = "default"
 // early is how long before its end a token is renewed, when it lives long enough.
 const early = 20 * time.Second
 
-// RenewAt gives the moment at which a token that lives so long from now on should be
+// RenewAt returns the moment at which a token that lives so long from now on should be
 // renewed, zero when that is not known.
 func RenewAt(now time.Time, life time.Duration) time.Time {
 	if life <= 0 {

@@ -48,7 +48,7 @@ type Option struct {
 	For           []string // groups that it goes with; none for all
 }
 
-// links gives the links of the relation, and whether it holds a list.
+// links returns the links of the relation, and whether it holds a list.
 func (d *Document) links(rel string) (list []Link, many, ok bool) {
 	v, ok := d.Body.object("_links").Lookup(rel)
 	if !ok {
@@ -71,7 +71,7 @@ func asLink(rel string, o Object) Link {
 	return Link{Rel: rel, Href: o.text("href"), Title: o.text("title"), Name: o.text("name"), Templated: templated}
 }
 
-// Find gives the links of a relation, which may be named in short: without the
+// Find returns the links of a relation, which may be named in short: without the
 // curie, and with underscores. many is whether the relation holds a list.
 func (d *Document) Find(rel string) (list []Link, many, ok bool) {
 	for _, name := range []string{rel, "cb:" + rel, strings.ReplaceAll(rel, "_", "-"), "cb:" + strings.ReplaceAll(rel, "_", "-")} {
@@ -85,7 +85,7 @@ func (d *Document) Find(rel string) (list []Link, many, ok bool) {
 	return nil, false, false
 }
 
-// Link gives the first link of a relation; see Find.
+// Link returns the first link of a relation; see Find.
 func (d *Document) Link(rel string) (Link, bool) {
 	list, _, _ := d.Find(rel)
 	if len(list) == 0 {
@@ -94,7 +94,7 @@ func (d *Document) Link(rel string) (Link, bool) {
 	return list[0], true
 }
 
-// Rels gives the relations of the document but for self, without the curie where
+// Rels returns the relations of the document but for self, without the curie where
 // they are found without it.
 func (d *Document) Rels() []string {
 	links := d.Body.object("_links")
@@ -112,7 +112,7 @@ func (d *Document) Rels() []string {
 	return list
 }
 
-// Self gives the document's own link, as it says it.
+// Self returns the document's own link, as it says it.
 func (d *Document) Self() Link {
 	l, _ := d.Link("self")
 	return l
@@ -138,7 +138,7 @@ func (d *Document) Name() string {
 	return d.Title()
 }
 
-// Items gives what a collection holds, and the name that it holds them under. It
+// Items returns what a collection holds, and the name that it holds them under. It
 // is false for what is no collection.
 func (d *Document) Items() (name string, items []*Document, ok bool) {
 	if _, counted := d.Body.Lookup("count"); !counted {
@@ -165,7 +165,7 @@ func (d *Document) Total() int {
 	return n
 }
 
-// Templates gives the forms that the document offers.
+// Templates returns the forms that the document offers.
 func (d *Document) Templates() []Template {
 	var list []Template
 	for _, m := range d.Body.object("_templates") {
@@ -217,7 +217,7 @@ func asProperty(o Object) Property {
 	return p
 }
 
-// Template gives the form with the key, which may be written with underscores. An
+// Template returns the form with the key, which may be written with underscores. An
 // action is found by its title's first words, too: `Mark` for "Mark 'web-1'".
 func (d *Document) Template(key string) (Template, bool) {
 	list := d.Templates()

@@ -68,7 +68,7 @@ func (c *Client) hear(ctx context.Context, u *url.URL, res *http.Response, hints
 	}
 }
 
-// read reads events until the stream breaks, and gives the id of the last.
+// read reads events until the stream breaks, and returns the id of the last.
 func read(res *http.Response, hints chan<- struct{}) (last string, got bool) {
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(nil, 1<<20)

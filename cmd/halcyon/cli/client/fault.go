@@ -43,7 +43,7 @@ type Field struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Errorf makes an error of the kind.
@@ -51,7 +51,7 @@ func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
 }
 
-// KindOf gives the kind of the error, Other when it has none.
+// KindOf returns the kind of the error, Other when it has none.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -60,7 +60,7 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-// kindOfStatus gives the kind of an answer's status.
+// kindOfStatus returns the kind of an answer's status.
 func kindOfStatus(status int) Kind {
 	switch status {
 	case 401:
@@ -103,7 +103,7 @@ func unreachable(at *url.URL, cause error) *Error {
 	return &Error{Kind: Unreachable, Message: Origin(at) + " cannot be reached: " + Reason(cause) + ".", Cause: cause}
 }
 
-// Origin gives the part of a URL that names the server.
+// Origin returns the part of a URL that names the server.
 func Origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // Reason says in few words why a connection was not made or broke.

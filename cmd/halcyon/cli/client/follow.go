@@ -362,7 +362,7 @@ func Term(field, value string) string {
 	return b.String()
 }
 
-// Offered gives a form of the document by its key, or says that the document does
+// Offered returns a form of the document by its key, or says that the document does
 // not offer it, and what it does offer.
 func (d *Document) Offered(key string) (Template, error) {
 	if t, ok := d.Template(key); ok {

@@ -47,7 +47,7 @@ func (f *File) at(line int, format string, args ...any) error {
 	return Errorf(Usage, "%s:%d: %s.", f.Name, line, Plain(fmt.Sprintf(format, args...)))
 }
 
-// Place gives where the member that a pointer names stands, as FILE:LINE. The nearest
+// Place returns where the member that a pointer names stands, as FILE:LINE. The nearest
 // one around it is given for what is not in the file.
 func (f *File) Place(pointer string) string {
 	for {

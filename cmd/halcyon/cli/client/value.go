@@ -22,7 +22,7 @@ type Member struct {
 	Value any
 }
 
-// Lookup gives the value of the member, and whether there is one.
+// Lookup returns the value of the member, and whether there is one.
 func (o Object) Lookup(name string) (any, bool) {
 	for _, m := range o {
 		if m.Name == name {
@@ -32,13 +32,13 @@ func (o Object) Lookup(name string) (any, bool) {
 	return nil, false
 }
 
-// Get gives the value of the member, nil when there is none.
+// Get returns the value of the member, nil when there is none.
 func (o Object) Get(name string) any {
 	v, _ := o.Lookup(name)
 	return v
 }
 
-// With gives the object with the member, which stands last.
+// With returns the object with the member, which stands last.
 func (o Object) With(name string, value any) Object {
 	out := make(Object, 0, len(o)+1)
 	for _, m := range o {
@@ -49,13 +49,13 @@ func (o Object) With(name string, value any) Object {
 	return append(out, Member{name, value})
 }
 
-// object gives the member as an object, nil when it is none.
+// object returns the member as an object, nil when it is none.
 func (o Object) object(name string) Object {
 	v, _ := o.Get(name).(Object)
 	return v
 }
 
-// text gives the member as a string, "" when it is none.
+// text returns the member as a string, "" when it is none.
 func (o Object) text(name string) string {
 	v, _ := o.Get(name).(string)
 	return v
@@ -223,7 +223,7 @@ func Plain(s string) string {
 	}, s)
 }
 
-// Text gives a scalar as a person would write it, and any other value as JSON.
+// Text returns a scalar as a person would write it, and any other value as JSON.
 func Text(v any) string {
 	switch x := v.(type) {
 	case nil:
