@@ -12,8 +12,8 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/view"
-	"halcyon/pkg/web"
 )
 
 // itemKinds are the relations of an order's items, in display order.
@@ -66,7 +66,7 @@ func itemAction(v *view.View, t *hal.Template) string {
 	if v.Version != 0 && t.Method != http.MethodPost {
 		version = strconv.FormatInt(v.Version, 10)
 	}
-	return web.FormAction(t.Target, t.Method, version, pageOf(v))
+	return halserver.FormAction(t.Target, t.Method, version, pageOf(v))
 }
 
 // itemPointer returns the JSON pointer of an item in the order's document.
@@ -239,7 +239,7 @@ func dryRunButton(v *view.View) g.Node {
 
 // dryRunAction returns the address to which a form is posted for a dry run.
 func dryRunAction(v *view.View, t *hal.Template) string {
-	return web.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", pageOf(v))
+	return halserver.FormAction(t.Target+"?dry-run=1", http.MethodPost, "", pageOf(v))
 }
 
 // orderSummarySection returns the section with the result of the last dry run, empty

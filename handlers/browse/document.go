@@ -9,9 +9,9 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/view"
-	"halcyon/pkg/web"
 )
 
 // structuralRels are the relations that the page expresses by its structure (breadcrumbs,
@@ -145,7 +145,7 @@ func collapsible(links g.Group) g.Node {
 // linkOrButton returns a link, or a form with a button when the address only takes POST.
 func linkOrButton(v *view.View, l *hal.Link) g.Node {
 	if !isNavigable(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
-		return h.Form(h.Method("post"), h.Action(web.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
+		return h.Form(h.Method("post"), h.Action(halserver.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
 	}
 	b := appendLinkOrText(nil, l)
 	for i := range l.Extra {

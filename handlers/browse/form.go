@@ -11,8 +11,8 @@ import (
 	h "maragu.dev/gomponents/html"
 
 	"halcyon/hal"
+	"halcyon/handlers/halserver"
 	"halcyon/pkg/view"
-	"halcyon/pkg/web"
 )
 
 // forms returns the templates that have input, as forms.
@@ -36,7 +36,7 @@ func actionOf(v *view.View, t *hal.Template) string {
 	if v.Version != 0 && (t.Method == http.MethodPatch || t.Method == http.MethodPut) {
 		version = strconv.FormatInt(v.Version, 10)
 	}
-	return web.FormAction(target, t.Method, version, pageOf(v))
+	return halserver.FormAction(target, t.Method, version, pageOf(v))
 }
 
 // pageOf returns the address of the page, to return to.
@@ -222,8 +222,8 @@ func imports(v *view.View) g.Node {
 		if x.Rel != "import" {
 			continue
 		}
-		to := web.FormAction(x.Href, http.MethodPost, "", pageOf(v))
-		again := web.FormAction(x.Href+"?replace-existing=1", http.MethodPost, "", pageOf(v))
+		to := halserver.FormAction(x.Href, http.MethodPost, "", pageOf(v))
+		again := halserver.FormAction(x.Href+"?replace-existing=1", http.MethodPost, "", pageOf(v))
 		return h.Details(h.Class("card form"), h.ID("form-import"),
 			h.Summary(g.Text(x.Title)),
 			h.Form(h.Method("post"), h.Action(to), h.EncType("multipart/form-data"),

@@ -137,7 +137,7 @@ func (docs *docServer) index(c echo.Context, path, title string, pages []hal.Lin
 // representation is made once.
 func (docs *docServer) explanation(c echo.Context, a *view.Article, doc *hal.Document) error {
 	rep, self := docs.server.Representation(c), doc.Self().Href
-	key := rep.ContentType() + " " + web.Source(c) + " " + self
+	key := rep.ContentType() + " " + sourceOf(c) + " " + self
 	if rep == hal.AsHTML {
 		setPolicy(c.Response().Header())
 	}
@@ -169,7 +169,7 @@ func (docs *docServer) knowsRel(name string) bool {
 // appendArticle writes the page of documentation.
 func (docs *docServer) appendArticle(c echo.Context, a *view.Article, doc *hal.Document, self string) []byte {
 	v := &view.View{Doc: doc, Path: self, Article: a}
-	if r, ok := shownSources[web.Source(c)]; ok {
+	if r, ok := shownSources[sourceOf(c)]; ok {
 		v.Source, v.Shown = docs.server.encoder.AppendJSON(nil, doc, r.Shape()), r
 	}
 	return docs.server.cfg.Pages.Append(nil, v)

@@ -66,7 +66,7 @@ func (s *Server) tryOut(c echo.Context, d *resource.Def, dry *resource.DryRun) e
 // previewPage answers a form's page again, with what the form would lead to and all
 // that was typed. It reports whether the request came from such a page.
 func (s *Server) previewPage(c echo.Context, p *resource.Preview) bool {
-	from := web.FormPage(c)
+	from := FormPage(c)
 	if from == "" || s.Representation(c) != hal.AsHTML {
 		return false
 	}

@@ -48,7 +48,7 @@ func (s *Server) cutAction(path string) (of, action string, ok bool) {
 
 // flash gives what the form before the page did, nil for nothing that is known.
 func (s *Server) flash(c echo.Context, doc *hal.Document) *view.Done {
-	name, at := web.Done(c)
+	name, at := doneBefore(c)
 	if name == "" {
 		return nil
 	}

@@ -65,7 +65,7 @@ func NewView(c echo.Context) *view.View {
 	}
 	return &view.View{
 		Of: s.of, Many: s.many, Path: path, Query: u.RawQuery, Actor: web.Actor(c),
-		Origin: c.Scheme() + "://" + c.Request().Host, Selection: web.Selection(c), Posted: !Safe(c),
+		Origin: c.Scheme() + "://" + c.Request().Host, Selection: selectionOf(c), Posted: !Safe(c),
 	}
 }
 
@@ -83,7 +83,7 @@ func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *
 	v := NewView(c)
 	v.Doc, v.Now = doc, s.reg.Now()
 	v.Done = s.flash(c, doc)
-	if r, ok := shownSources[web.Source(c)]; ok {
+	if r, ok := shownSources[sourceOf(c)]; ok {
 		v.Source, v.Shown = s.encoder.AppendJSON(nil, doc, r.Shape()), r
 		v.Headers = s.headers(r, row, v.Source)
 	}
@@ -96,7 +96,7 @@ func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *
 // displays reports whether the answer is a page that shows more than the document: not
 // when it has the JSON that other clients get.
 func (s *Server) Displays(c echo.Context) bool {
-	return Safe(c) && s.Representation(c) == hal.AsHTML && web.Source(c) == ""
+	return Safe(c) && s.Representation(c) == hal.AsHTML && sourceOf(c) == ""
 }
 
 // Safe reports whether the request only reads.
@@ -114,22 +114,22 @@ func (s *Server) afterForm(c echo.Context, doc *hal.Document, row *models.Row) s
 	}
 	name, at := s.did(c, doc)
 	if to := c.Response().Header().Get(echo.HeaderLocation); to != "" {
-		return web.AfterForm(to, name, at)
+		return pageAfter(to, name, at)
 	}
 	if row == nil {
 		return ""
 	}
-	if from := web.FormPage(c); from != "" {
-		return web.AfterForm(from, name, at)
+	if from := FormPage(c); from != "" {
+		return pageAfter(from, name, at)
 	}
-	return web.AfterForm(doc.Self().Href, name, at)
+	return pageAfter(doc.Self().Href, name, at)
 }
 
 // noContent answers a write that left nothing to show; to a browser with the list that
 // the row was in.
 func (s *Server) noContent(c echo.Context, d *resource.Def) error {
 	if s.Representation(c) == hal.AsHTML {
-		return c.Redirect(http.StatusSeeOther, web.AfterForm(d.Path(), doneDelete, ""))
+		return c.Redirect(http.StatusSeeOther, pageAfter(d.Path(), doneDelete, ""))
 	}
 	return c.NoContent(http.StatusNoContent)
 }
@@ -174,7 +174,7 @@ func (s *Server) faultPage(c echo.Context, p *hal.Problem) error {
 	}
 	if !Safe(c) {
 		v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: sentValues(c), Problem: p}
-		from := web.FormPage(c)
+		from := FormPage(c)
 		if from != "" && v.Actor.ID != 0 && p.Status < http.StatusInternalServerError && s.ShowFormAgain(c, from, v.Sent) {
 			return nil
 		}
@@ -197,7 +197,7 @@ func sentValues(c echo.Context) url.Values {
 // reports whether it could.
 func (s *Server) ShowFormAgain(c echo.Context, from string, sent *view.Sent) bool {
 	ctx := view.With(c.Request().Context(), sent)
-	return web.Revisit(ctx, c, from) == nil
+	return revisit(ctx, c, from) == nil
 }
 
 // formPage answers a form of a page that needs nobody signed in, and that led to

@@ -33,10 +33,10 @@ func (s *Server) Page(c echo.Context, d *resource.Def, p resource.Page, opts ...
 		return err
 	}
 	rep := s.Representation(c)
-	if rep == hal.AsHTML && q.Attributes == nil && web.Source(c) == "" {
+	if rep == hal.AsHTML && q.Attributes == nil && sourceOf(c) == "" {
 		q.Attributes = d.ShownTo(a)
 	}
-	columns, forms := d.ListOptions(q), p.Path == "" && (rep == hal.AsHALForms || rep == hal.AsHTML && (web.Selecting(c) || web.Source(c) == "forms"))
+	columns, forms := d.ListOptions(q), p.Path == "" && (rep == hal.AsHALForms || rep == hal.AsHTML && (selecting(c) || sourceOf(c) == "forms"))
 	if forms {
 		columns = nil // the guards look at the whole row
 	} else if columns != nil {

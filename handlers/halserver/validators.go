@@ -83,7 +83,7 @@ func keyOf(c echo.Context, rep hal.Representation) documentKey {
 // the caller sees no such row.
 func (s *Server) sight(c echo.Context, d *resource.Def) (*etagState, error) {
 	r := c.Request()
-	if d.Entity.Cache == nil || r.URL.RawQuery != "" || web.Asked(c) || !s.reg.Live() {
+	if d.Entity.Cache == nil || r.URL.RawQuery != "" || hasPageQuery(c) || !s.reg.Live() {
 		return nil, nil
 	}
 	if d.Display != nil && s.Representation(c) == hal.AsHTML {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/jsonbody"
@@ -38,7 +39,7 @@ type pendingForm struct {
 // keepUnsent seals the form that the request is, "" when it is none, too long, or
 // nobody's: it belongs to whose session it was sent with.
 func (s *Pages) keepUnsent(c echo.Context) string {
-	r, from := c.Request(), web.FormPage(c)
+	r, from := c.Request(), halserver.FormPage(c)
 	if from == "" {
 		return ""
 	}

@@ -141,7 +141,7 @@ func (s *Pages) Page(c echo.Context, p *hal.Problem) error {
 		next += "?" + v.Query
 	}
 	if !halserver.Safe(c) {
-		next = web.FormPage(c)
+		next = halserver.FormPage(c)
 		unsent = s.keepUnsent(c)
 	}
 	v.Doc = s.signInDocument(next, unsent)

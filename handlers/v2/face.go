@@ -167,13 +167,16 @@ func unshown(topic string) bool {
 // WriteFault implements web.Face.
 func (f *Face) WriteFault(c echo.Context, err error) error { return f.hal.WriteFault(c, err) }
 
+// Rewrite implements web.Rewriter.
+func (f *Face) Rewrite(c echo.Context) { f.hal.Rewrite(c) }
+
 // Declarations gives what the face serves, for tests and documentation.
 func (f *Face) Declarations() []*resource.Def { return f.reg.Defs() }
 
 // Prefixes implements web.Face.
 func (f *Face) Prefixes() []string { return []string{"/api/v2", "/api", "/"} }
 
-var _ web.Face = (*Face)(nil)
+var _ web.Rewriter = (*Face)(nil)
 
 // public are the paths that need no credentials: the ways to get some, and a client
 // that does.

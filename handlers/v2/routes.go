@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"halcyon/handlers/halserver"
 	"halcyon/models"
 	"halcyon/pkg/web"
 )
@@ -54,8 +55,11 @@ func (f *Face) Routes() []web.Route {
 	add(http.MethodGet, Base+"/resource-handlers/:id/"+templatesPath, "who sees the handler", f.templates)
 	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.hal.Collection(f.reg.Def("resources")))
 	for i := range table {
-		if table[i].Method == http.MethodPost && !f.isPublic(table[i].Path) {
-			table[i].Handle = f.once.Handle(table[i].Handle)
+		switch r := &table[i]; {
+		case r.Method == http.MethodGet:
+			r.Handle = halserver.Narrowed(r.Handle)
+		case r.Method == http.MethodPost && !f.isPublic(r.Path):
+			r.Handle = f.once.Handle(r.Handle)
 		}
 	}
 	return table

@@ -18,10 +18,10 @@ import (
 // closed is a face that lets nobody in.
 type closed struct{}
 
-func (closed) Prefixes() []string { return []string{"/api"} }
+func (closed) Prefixes() []string { return []string{"/shop"} }
 
 func (closed) Routes() []web.Route {
-	return []web.Route{{Method: http.MethodGet, Path: "/api/things", Handle: func(c echo.Context) error { return c.NoContent(http.StatusOK) }}}
+	return []web.Route{{Method: http.MethodGet, Path: "/shop/things", Handle: func(c echo.Context) error { return c.NoContent(http.StatusOK) }}}
 }
 
 func (closed) Authenticate(echo.Context) error { return fault.New(fault.Unauthenticated, "Who?") }
@@ -82,7 +82,7 @@ func TestScriptsOfOtherOrigins(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := httptest.NewRequest(x.method, "/api/things", nil)
+			r := httptest.NewRequest(x.method, "/shop/things", nil)
 			if x.origin != "" {
 				r.Header.Set(echo.HeaderOrigin, x.origin)
 			}

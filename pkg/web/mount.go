@@ -17,9 +17,10 @@ type mounts struct {
 }
 
 type mounted struct {
-	prefix string // without a slash at its end, but for "/"
-	face   Face
-	router *echo.Router // of the face, shared by its prefixes
+	prefix  string // without a slash at its end, but for "/"
+	face    Face
+	router  *echo.Router       // of the face, shared by its prefixes
+	rewrite func(echo.Context) // the face's, when it is a Rewriter
 }
 
 // mount returns the faces by their prefixes. Each has a router of its own, so that no
@@ -54,7 +55,11 @@ func (m *mounts) add(prefix string, f Face, router *echo.Router) error {
 	if i := slices.IndexFunc(m.list, func(x mounted) bool { return x.prefix == prefix }); i >= 0 {
 		return fmt.Errorf("mount %T: prefix %s belongs to %T already", f, prefix, m.list[i].face)
 	}
-	m.list = append(m.list, mounted{prefix, f, router})
+	to := mounted{prefix: prefix, face: f, router: router}
+	if r, ok := f.(Rewriter); ok {
+		to.rewrite = r.Rewrite
+	}
+	m.list = append(m.list, to)
 	return nil
 }
 

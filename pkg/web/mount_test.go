@@ -56,21 +56,22 @@ func (d *dialect) WriteFault(c echo.Context, err error) error {
 	return c.NoContent(web.Status(err))
 }
 
-// dialects are the faces of a server as it will be once all APIs are there.
+// mounting is a server as it will be once all APIs are there: a line for each face, with
+// its name, its prefixes and its routes.
+const mounting = `
+waldur:  /api /api-auth:  /api/:kind /api/:kind/:id /api-auth/password
+aapf:    /api/v1:         /api/v1/services
+hal:     /api/v2 /:       / /api/v2 /api/v2/orders/:id
+astakos: /account /identity /ui /login /feedback /user_catalogs /service /proxy: /identity/v2.0/tokens /ui/landing /login /service/api/:n
+scim:    /scim/v2:        /scim/v2/Users/:id
+`
+
+// dialects returns the faces of mounting, which write to log.
 func dialects(log *[]string) []web.Face {
-	list := []*dialect{
-		{name: "waldur", prefixes: []string{"/api", "/api-auth"}, routes: []string{"/api/:kind", "/api/:kind/:id", "/api-auth/password"}},
-		{name: "aapf", prefixes: []string{"/api/v1"}, routes: []string{"/api/v1/services"}},
-		{name: "hal", prefixes: []string{"/api/v2", "/"}, routes: []string{"/", "/api/v2", "/api/v2/orders/:id"}},
-		{name: "astakos", prefixes: []string{
-			"/account", "/identity", "/ui", "/login", "/feedback", "/user_catalogs", "/service", "/proxy",
-		}, routes: []string{"/identity/v2.0/tokens", "/ui/landing", "/login", "/service/api/:n"}},
-		{name: "scim", prefixes: []string{"/scim/v2"}, routes: []string{"/scim/v2/Users/:id"}},
-	}
-	faces := make([]web.Face, len(list))
-	for i, d := range list {
-		d.log = log
-		faces[i] = d
+	var faces []web.Face
+	for line := range strings.Lines(strings.TrimSpace(mounting)) {
+		part := strings.SplitN(line, ": ", 3)
+		faces = append(faces, &dialect{name: part[0], prefixes: strings.Fields(part[1]), routes: strings.Fields(part[2]), log: log})
 	}
 	return faces
 }
@@ -165,7 +166,7 @@ func TestMounting(t *testing.T) {
 
 func TestBadPrefixesAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, list := range [][]string{{"/api/v2", "/api/v2"}, {"/", "/"}, {""}, {"api"}, {"/api/"}, {"/api//v2"}} {
+	for _, list := range [][]string{{"/a/v2", "/a/v2"}, {"/", "/"}, {""}, {"a"}, {"/a/"}, {"/a//v2"}} {
 		var faces []web.Face
 		for _, p := range list {
 			faces = append(faces, &dialect{prefixes: []string{p}})
@@ -178,10 +179,42 @@ func TestBadPrefixesAreRefused(t *testing.T) {
 
 func TestRoutesOfOtherFacesAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/api/v1/services", "/elsewhere", "/apis"} {
-		faces := []web.Face{&dialect{prefixes: []string{"/api"}, routes: []string{path}}, &dialect{prefixes: []string{"/api/v1"}}}
+	for _, path := range []string{"/a/v1/services", "/elsewhere", "/as"} {
+		faces := []web.Face{&dialect{prefixes: []string{"/a"}, routes: []string{path}}, &dialect{prefixes: []string{"/a/v1"}}}
 		if _, err := web.New(web.Config{Faces: faces}); err == nil {
-			t.Errorf("the face of /api has a route at %s", path)
+			t.Errorf("the face of /a has a route at %s", path)
+		}
+	}
+}
+
+// rewriting is a dialect whose clients say by the query which method they mean.
+type rewriting struct{ dialect }
+
+func (r *rewriting) Rewrite(c echo.Context) {
+	if method := c.QueryParam("as"); method != "" {
+		c.Request().Method = method
+	}
+}
+
+// A face rewrites the requests that it answers, faults at the address of nobody
+// included when it is the face of "/", and no other ones.
+func TestOnlyTheFaceItselfRewrites(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string][]string{
+		"/mine/x?as=GET":  {"mine authenticates", "mine answers"},
+		"/mine/x?as=PUT":  {"mine authenticates", "mine says invalid"},
+		"/mine/x":         {"mine authenticates", "mine says invalid"},
+		"/other/x?as=GET": {"other authenticates", "other says invalid"},
+		"/?as=GET":        {"mine authenticates", "mine answers"},
+		"/none?as=GET":    {"mine says not_found"},
+	} {
+		var log []string
+		mine := &rewriting{dialect{name: "mine", prefixes: []string{"/", "/mine"}, routes: []string{"/", "/mine/x"}, log: &log}}
+		other := &dialect{name: "other", prefixes: []string{"/other"}, routes: []string{"/other/x"}, log: &log}
+		handler := server(web.Config{Faces: []web.Face{mine, other}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Metrics: web.NewMetrics(nil)})
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, target, nil))
+		if d := cmp.Diff(want, log); d != "" {
+			t.Errorf("POST %s (-want +got):\n%s", target, d)
 		}
 	}
 }

@@ -56,6 +56,16 @@ type Face interface {
 	WriteFault(c echo.Context, err error) error
 }
 
+// Rewriter is a Face some of whose clients say in the query what others say by the
+// method or in the header.
+type Rewriter interface {
+	Face
+	// Rewrite has a request say it as the face's routes expect it. It is called before
+	// the route is found, for the paths whose faults the face answers, and leaves the
+	// path as it is.
+	Rewrite(c echo.Context)
+}
+
 // Config is what a server is made of.
 type Config struct {
 	Faces   []Face
@@ -104,7 +114,7 @@ func (s *server) chain() echo.HandlerFunc {
 	gzip := middleware.GzipWithConfig(middleware.GzipConfig{MinLength: GzipFrom, Skipper: func(c echo.Context) bool {
 		return c.Path() == "/metrics" || s.faces.packed[c.Path()] || WantsEvents(c.Request())
 	}})
-	list := []echo.MiddlewareFunc{s.observe, gzip, s.authenticate, narrowed}
+	list := []echo.MiddlewareFunc{s.observe, gzip, s.authenticate}
 	if len(s.cfg.Origins) > 0 {
 		list = slices.Insert(list, 0, cors(s.cfg.Origins))
 	}
@@ -122,7 +132,9 @@ func (s *server) chain() echo.HandlerFunc {
 // belongs to.
 func (s *server) route(c echo.Context) {
 	plainPath(c.Request().URL)
-	fromBrowser(c)
+	if m := s.faces.orRoot(c); m != nil && m.rewrite != nil {
+		m.rewrite(c)
+	}
 	r, router := c.Request(), s.own
 	if m := s.faces.of(c); m != nil {
 		router = m.router

@@ -23,7 +23,7 @@ import (
 // face is a dialect that says what it was asked.
 type face struct{ faults []error }
 
-func (f *face) Prefixes() []string { return []string{"/api", "/"} }
+func (f *face) Prefixes() []string { return []string{"/shop", "/"} }
 
 func (f *face) Routes() []web.Route {
 	say := func(what string) echo.HandlerFunc {
@@ -31,25 +31,25 @@ func (f *face) Routes() []web.Route {
 	}
 	return []web.Route{
 		{Method: http.MethodGet, Path: "/", Handle: say("home")},
-		{Method: http.MethodGet, Path: "/api/things", Handle: say("things")},
-		{Method: http.MethodGet, Path: "/api/things/:id", Handle: say("thing")},
-		{Method: http.MethodPost, Path: "/api/things", Handle: func(c echo.Context) error {
+		{Method: http.MethodGet, Path: "/shop/things", Handle: say("things")},
+		{Method: http.MethodGet, Path: "/shop/things/:id", Handle: say("thing")},
+		{Method: http.MethodPost, Path: "/shop/things", Handle: func(c echo.Context) error {
 			data, err := web.ReadBody(c)
 			if err != nil {
 				return err
 			}
 			return c.String(http.StatusOK, string(data[:min(8, len(data))]))
 		}},
-		{Method: http.MethodGet, Path: "/api/who", Handle: func(c echo.Context) error { return c.String(http.StatusOK, web.Actor(c).Username) }},
-		{Method: http.MethodGet, Path: "/api/panic", Handle: func(echo.Context) error { panic("canary of the panic") }},
-		{Method: http.MethodGet, Path: "/api/foreign", Handle: func(echo.Context) error { return errors.New("canary of the driver") }},
-		{Method: http.MethodGet, Path: "/api/late", Handle: func(c echo.Context) error {
+		{Method: http.MethodGet, Path: "/shop/who", Handle: func(c echo.Context) error { return c.String(http.StatusOK, web.Actor(c).Username) }},
+		{Method: http.MethodGet, Path: "/shop/panic", Handle: func(echo.Context) error { panic("canary of the panic") }},
+		{Method: http.MethodGet, Path: "/shop/foreign", Handle: func(echo.Context) error { return errors.New("canary of the driver") }},
+		{Method: http.MethodGet, Path: "/shop/late", Handle: func(c echo.Context) error {
 			if err := c.String(http.StatusOK, "begun"); err != nil {
 				return err
 			}
 			return errors.New("too late")
 		}},
-		{Method: http.MethodGet, Path: "/api/long", Handle: func(c echo.Context) error { return c.String(http.StatusOK, strings.Repeat("long ", 1000)) }},
+		{Method: http.MethodGet, Path: "/shop/long", Handle: func(c echo.Context) error { return c.String(http.StatusOK, strings.Repeat("long ", 1000)) }},
 	}
 }
 
@@ -101,8 +101,8 @@ func TestPathsAsClientsWriteThem(t *testing.T) {
 	t.Parallel()
 	s := newSite(nil)
 	for path, want := range map[string]string{
-		"/": "home ", "/api/things": "things ", "/api/things/": "things ", "/api//things": "things ", "//api///things//?page=2": "things ",
-		"/api/things/7": "thing 7", "/api/things/7/": "thing 7", "/api/things//7//": "thing 7",
+		"/": "home ", "/shop/things": "things ", "/shop/things/": "things ", "/shop//things": "things ", "//shop///things//?page=2": "things ",
+		"/shop/things/7": "thing 7", "/shop/things/7/": "thing 7", "/shop/things//7//": "thing 7",
 	} {
 		w := s.ask(http.MethodGet, path, nil)
 		if w.Code != http.StatusOK || w.Body.String() != want {
@@ -121,9 +121,9 @@ func TestWhatIsNotThere(t *testing.T) {
 		method, path, body string
 		status             int
 	}{
-		{http.MethodGet, "/api/nothing", "the face says: Not found.", 404},
-		{http.MethodGet, "/apis", "the face says: Not found.", 404}, // of no face, so that of "/" answers
-		{http.MethodDelete, "/api/things", `the face says: Method "DELETE" not allowed.`, 405},
+		{http.MethodGet, "/shop/nothing", "the face says: Not found.", 404},
+		{http.MethodGet, "/shops", "the face says: Not found.", 404}, // of no face, so that of "/" answers
+		{http.MethodDelete, "/shop/things", `the face says: Method "DELETE" not allowed.`, 405},
 	} {
 		w := s.ask(c.method, c.path, nil)
 		if w.Code != c.status || strings.TrimSpace(w.Body.String()) != c.body {
@@ -139,7 +139,7 @@ func TestWhatIsNotThere(t *testing.T) {
 func TestNobodysPaths(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	edge(nil, false).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/apis", nil))
+	edge(nil, false).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/shops", nil))
 	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusNotFound || got != `{"detail":"Not found.","error":"Not found.","status_code":404}` {
 		t.Errorf("%d %s", w.Code, got)
 	}
@@ -152,7 +152,7 @@ func TestAuthenticationComesFirst(t *testing.T) {
 	s := newSite(nil)
 	secret := func(r *http.Request) { r.Header.Set("Authorization", "Bearer canary") }
 	var bodies []string
-	for _, path := range []string{"/", "/api/things", "/api/nothing", "/api/panic"} {
+	for _, path := range []string{"/", "/shop/things", "/shop/nothing", "/shop/panic"} {
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
 			w := s.ask(method, path, nil, secret)
 			if w.Code != http.StatusUnauthorized {
@@ -169,7 +169,7 @@ func TestAuthenticationComesFirst(t *testing.T) {
 	if strings.Contains(s.log.String(), "canary") {
 		t.Errorf("the log has the credentials: %s", s.log)
 	}
-	if w := s.ask(http.MethodGet, "/api/who", nil); w.Body.String() != "ada" || !strings.Contains(s.log.String(), "actor=ada") {
+	if w := s.ask(http.MethodGet, "/shop/who", nil); w.Body.String() != "ada" || !strings.Contains(s.log.String(), "actor=ada") {
 		t.Errorf("ada is taken for %q\n%s", w.Body, s.log)
 	}
 	if w := s.ask(http.MethodGet, "/healthz", nil, secret); w.Code != http.StatusOK {
@@ -179,7 +179,7 @@ func TestAuthenticationComesFirst(t *testing.T) {
 
 func TestForeignErrorsTellNothing(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/api/panic", "/api/foreign"} {
+	for _, path := range []string{"/shop/panic", "/shop/foreign"} {
 		s := newSite(nil)
 		w := s.ask(http.MethodGet, path, nil)
 		if w.Code != http.StatusInternalServerError || w.Body.String() != "the face says: Internal error." {
@@ -190,7 +190,7 @@ func TestForeignErrorsTellNothing(t *testing.T) {
 		}
 	}
 	s := newSite(nil)
-	if w := s.ask(http.MethodGet, "/api/late", nil); w.Code != http.StatusOK || w.Body.String() != "begun" || len(s.face.faults) != 0 {
+	if w := s.ask(http.MethodGet, "/shop/late", nil); w.Code != http.StatusOK || w.Body.String() != "begun" || len(s.face.faults) != 0 {
 		t.Errorf("an answer that had begun: %d %q", w.Code, w.Body)
 	}
 }
@@ -211,7 +211,7 @@ func TestReadBody(t *testing.T) {
 		"nothing":                     {http.NoBody, func(*http.Request) {}, 200},
 		"a broken one":                {io.MultiReader(strings.NewReader("x"), broken{}), unknown, 400},
 	} {
-		if w := s.ask(http.MethodPost, "/api/things", c.body, c.change); w.Code != c.status {
+		if w := s.ask(http.MethodPost, "/shop/things", c.body, c.change); w.Code != c.status {
 			t.Errorf("%s: %d instead of %d, %s", what, w.Code, c.status, w.Body)
 		}
 	}
@@ -255,7 +255,7 @@ func TestRequestID(t *testing.T) {
 		"abc-123_X.y": true, strings.Repeat("x", 64): true,
 		"": false, strings.Repeat("x", 65): false, "a b": false, "a\nb": false, `"quoted"`: false, "ä": false,
 	} {
-		w := s.ask(http.MethodGet, "/api/things", nil, func(r *http.Request) { r.Header["X-Request-Id"] = []string{id} })
+		w := s.ask(http.MethodGet, "/shop/things", nil, func(r *http.Request) { r.Header["X-Request-Id"] = []string{id} })
 		got := w.Header().Get("X-Request-Id")
 		if (got == id) != taken || got == "" {
 			t.Errorf("%q became %q", id, got)
@@ -294,11 +294,11 @@ func TestReadiness(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := newSite(nil)
-	s.ask(http.MethodGet, "/api/things/7", nil)
-	s.ask(http.MethodGet, "/api/things/8", nil)
+	s.ask(http.MethodGet, "/shop/things/7", nil)
+	s.ask(http.MethodGet, "/shop/things/8", nil)
 	w := s.ask(http.MethodGet, "/metrics", nil)
 	for _, line := range []string{
-		`halcyon_http_request_seconds_count{method="GET",route="/api/things/:id",status="200"} 2`,
+		`halcyon_http_request_seconds_count{method="GET",route="/shop/things/:id",status="200"} 2`,
 		"halcyon_test_gauge 42",
 	} {
 		if !strings.Contains(w.Body.String(), line+"\n") {
@@ -311,13 +311,13 @@ func TestLongAnswersArePacked(t *testing.T) {
 	t.Parallel()
 	s := newSite(nil)
 	gzip := func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") }
-	if w := s.ask(http.MethodGet, "/api/long", nil, gzip); w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() > 500 {
+	if w := s.ask(http.MethodGet, "/shop/long", nil, gzip); w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() > 500 {
 		t.Errorf("a long one: %v, %d bytes", w.Header(), w.Body.Len())
 	}
-	if w := s.ask(http.MethodGet, "/api/things", nil, gzip); w.Header().Get("Content-Encoding") != "" || w.Body.String() != "things " {
+	if w := s.ask(http.MethodGet, "/shop/things", nil, gzip); w.Header().Get("Content-Encoding") != "" || w.Body.String() != "things " {
 		t.Errorf("a short one: %v", w.Header())
 	}
-	if w := s.ask(http.MethodGet, "/api/long", nil); w.Header().Get("Content-Encoding") != "" || w.Body.Len() != 5000 {
+	if w := s.ask(http.MethodGet, "/shop/long", nil); w.Header().Get("Content-Encoding") != "" || w.Body.Len() != 5000 {
 		t.Errorf("one for who cannot unpack: %v", w.Header())
 	}
 }

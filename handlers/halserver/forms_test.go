@@ -1,4 +1,4 @@
-package web
+package halserver
 
 import (
 	"net/http"
@@ -15,7 +15,7 @@ type seenBy struct {
 	Method, Query, Match, Accept, Page, Source, Selection, Done, At string
 }
 
-func TestFromBrowser(t *testing.T) {
+func TestRewrite(t *testing.T) {
 	t.Parallel()
 	const form = "application/x-www-form-urlencoded"
 	for name, test := range map[string]struct {
@@ -31,6 +31,7 @@ func TestFromBrowser(t *testing.T) {
 		"no such method":           {"POST", "_method=TRACE", form, seenBy{Method: "POST", Query: "_method=TRACE"}},
 		"a page elsewhere":         {"POST", "_page=%2F%2Fevil.example%2F", form, seenBy{Method: "POST", Query: "_page=%2F%2Fevil.example%2F"}},
 		"a page elsewhere, again":  {"POST", "_page=%2F%5Cevil.example%2F", form, seenBy{Method: "POST", Query: "_page=%2F%5Cevil.example%2F"}},
+		"a page of another face":   {"POST", "_page=%2Fapi%2Fv21%2F", form, seenBy{Method: "POST", Query: "_page=%2Fapi%2Fv21%2F"}},
 		"a version that is none":   {"POST", "_match=%22x", form, seenBy{Method: "POST", Query: "_match=%22x"}},
 		"another representation":   {"GET", "format=hal&page=2", "", seenBy{Method: "GET", Query: "page=2", Accept: "application/hal+json"}},
 		"an unknown one":           {"GET", "format=xml", "", seenBy{Method: "GET", Query: "format=xml"}},
@@ -53,13 +54,13 @@ func TestFromBrowser(t *testing.T) {
 			}
 			var got seenBy
 			c := e.NewContext(r, httptest.NewRecorder())
-			fromBrowser(c)
+			(&Server{base: "/api/v2"}).Rewrite(c)
 			r = c.Request()
 			got = seenBy{
 				Method: r.Method, Query: r.URL.RawQuery, Match: r.Header.Get("If-Match"), Accept: r.Header.Get(echo.HeaderAccept),
-				Page: FormPage(c), Source: Source(c), Selection: Selection(c),
+				Page: FormPage(c), Source: sourceOf(c), Selection: selectionOf(c),
 			}
-			got.Done, got.At = Done(c)
+			got.Done, got.At = doneBefore(c)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("what the handler sees (-want +got):\n%s", diff)
 			}
@@ -101,8 +102,8 @@ func TestFilterForms(t *testing.T) {
 			t.Parallel()
 			w := httptest.NewRecorder()
 			c := echo.New().NewContext(httptest.NewRequest(http.MethodGet, "/api/v2/orders/?"+test.query, nil), w)
-			fromBrowser(c)
-			if err := narrowed(func(echo.Context) error { t.Error("the list was asked"); return nil })(c); err != nil {
+			(&Server{base: "/api/v2"}).Rewrite(c)
+			if err := Narrowed(func(echo.Context) error { t.Error("the list was asked"); return nil })(c); err != nil {
 				t.Fatal(err)
 			}
 			if got := w.Header().Get(echo.HeaderLocation); w.Code != http.StatusSeeOther || got != test.want {

@@ -1,4 +1,4 @@
-package web
+package halserver
 
 import (
 	"net/http"
@@ -18,20 +18,26 @@ const (
 	paramValue  = "_v"
 )
 
-// narrowed sends a browser that filled in the form of a filter to the list that the
-// form stands for.
-func narrowed(next echo.HandlerFunc) echo.HandlerFunc {
+// Narrowed wraps a GET route: a browser that filled in the form of a filter is
+// redirected to the list that the form stands for, and next answers everybody else.
+func Narrowed(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if a, _ := c.Get(keyAsked).(asked); a.narrowed != "" {
-			return c.Redirect(http.StatusSeeOther, a.narrowed)
+		if to := pageQueryOf(c).narrowed; to != "" {
+			return c.Redirect(http.StatusSeeOther, to)
 		}
 		return next(c)
 	}
 }
 
-// refined gives the query in the API's own terms for one that the form of a filter
-// made: its rows go into filter=, whose place they take where they are about the
-// same, and the list begins at its first page. What holds nothing is left out.
+// fromFilter reports whether a query, as it was sent, comes from the form of a filter.
+func fromFilter(raw string) bool {
+	return strings.HasPrefix(raw, paramField+"=") || strings.Contains(raw, "&"+paramField+"=")
+}
+
+// refined returns the query in the API's own terms for one that the form of a filter
+// made. The form's rows go into filter=, where each replaces a term about the same
+// field and lookup; inputs without a value are left out, and so is the place in the
+// list, so that it begins at its first page.
 func refined(raw string) string {
 	rows := map[string][]string{}
 	filter, found := "", false
@@ -51,6 +57,15 @@ func refined(raw string) string {
 			kept = append(kept, pair)
 		}
 	}
+	if filter = query.Refine(filter, filterTerms(rows)...); filter != "" {
+		kept = append(kept[:at], append([]string{"filter=" + url.QueryEscape(filter)}, kept[at:]...)...)
+	}
+	return strings.Join(kept, "&")
+}
+
+// filterTerms returns the terms that the rows of a filter's form make. rows holds the
+// values of each of the three parameters, in the order of the rows.
+func filterTerms(rows map[string][]string) []query.Typed {
 	var terms []query.Typed
 	for i, field := range rows[paramField] {
 		if field == "" || i >= len(rows[paramLookup]) || i >= len(rows[paramValue]) {
@@ -65,8 +80,5 @@ func refined(raw string) string {
 		}
 		terms = append(terms, t)
 	}
-	if filter = query.Refine(filter, terms...); filter != "" {
-		kept = append(kept[:at], append([]string{"filter=" + url.QueryEscape(filter)}, kept[at:]...)...)
-	}
-	return strings.Join(kept, "&")
+	return terms
 }
