@@ -134,12 +134,13 @@ func (f *face) machines(c echo.Context) error {
 		}
 	}
 	for name, into := range map[string]*int{"page": &q.Page, "page_size": &q.Size} {
-		if text := in.Get(name); text == "" {
+		text := in.Get(name)
+		if text == "" {
 			continue
-		} else if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 100 {
+		}
+		n, err := strconv.Atoi(text)
+		if *into = n; err != nil || n < 1 || n > 100 {
 			return fault.InvalidField(fault.Argument(name), "must be between 1 and 100")
-		} else {
-			*into = n
 		}
 	}
 	p, err := f.Servers.List(c.Request().Context(), web.Actor(c), q)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -88,7 +87,7 @@ func newClient(t *testing.T, database string) client {
 	vc.URL = sim.URL()
 	a, err := app.New(ctx, app.Settings{
 		DatabaseURL: database, MaxConns: 8, KeysDir: filepath.Join(dir, "keys"), SecretKeyFile: filepath.Join(dir, "secret.key"),
-		SigningAlg: "EdDSA", TokenLifetime: 5 * time.Minute, Workers: 4, Lease: 15 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		SigningAlg: "EdDSA", TokenLifetime: 5 * time.Minute, Workers: 4, Lease: 15 * time.Second, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

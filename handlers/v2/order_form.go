@@ -269,10 +269,11 @@ var buildItemPrompts = map[string]string{"quantity": "Number of servers", "hostn
 func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal.TemplateProperty {
 	what := q.Path.Last().Name
 	p := f.property(q, questionMember(b, q.Path))
-	switch {
-	case q.Path[0].Kind == fault.KindMember:
+	//exhaustive:ignore
+	switch q.Path[0].Kind {
+	case fault.KindMember:
 		p.Prompt = orderPrompts[what]
-	case q.Path[0].Kind == fault.KindBuildItem:
+	case fault.KindBuildItem:
 		of := ""
 		if len(b.Items) > 1 {
 			of = " of " + q.Path[0].Name
