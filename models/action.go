@@ -8,7 +8,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// ActionKind says how an action does what it does.
+// ActionKind is the way an action runs.
 type ActionKind string
 
 // The kinds of action.
@@ -59,7 +59,8 @@ var builtInSettings = map[BuiltIn][]string{
 	BuiltInSnapshot:      {"name"},
 }
 
-// Settings lists what the built-in action can be told, and what it has to be.
+// Settings returns the names of the built-in action's settings, and those that are
+// required.
 func (b BuiltIn) Settings() (names, required []string) {
 	for _, s := range builtInSettings[b] {
 		name, must := strings.CutSuffix(s, "*")
@@ -76,8 +77,7 @@ func (b BuiltIn) Decides() bool {
 	return b == BuiltInRefuse || b == BuiltInRequireApproval || b == BuiltInApprove
 }
 
-// Writes reports whether the action only changes what we know of a server, and
-// touches no machine.
+// Writes reports whether the action only changes the server's row, and no machine.
 func (b BuiltIn) Writes() bool {
 	switch b {
 	case BuiltInAddLabel, BuiltInAddNote, BuiltInSetParameter, BuiltInSetExpiration:
@@ -88,9 +88,9 @@ func (b BuiltIn) Writes() bool {
 	return false
 }
 
-// Action is something that can be done: on request, or when something happens.
-// What has it done is attached to it: server actions, service actions,
-// orchestration actions, rules and applications.
+// Action is an operation that administrators define. It runs on request or at a trigger
+// point. Its uses refer to it: server actions, service actions, orchestration actions,
+// rules and applications.
 type Action struct {
 	Row
 	Name        string
@@ -116,11 +116,11 @@ func (*Action) GlobalPrefix() string { return "ACT" }
 // a step of a job is shorter than a minute.
 const MaxActionTimeout = 30
 
-// DefaultActionTimeout is how many seconds it has unless the action says otherwise.
+// DefaultActionTimeout is the time limit in seconds of an action without one.
 const DefaultActionTimeout = 10
 
-// Validate checks what any writer of the row must keep to. The webhook's address
-// is checked by whoever calls it.
+// Validate checks the rules that hold for every writer of the row. The caller of the
+// webhook checks its address.
 func (a *Action) Validate() error {
 	if err := validName(a.Name); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (t Trigger) Before() bool { return strings.HasPrefix(string(t), "pre_") }
 // a server.
 func (t Trigger) OfOrder() bool { return strings.Contains(string(t), "_order_") }
 
-// Allows is a 400 when the action makes no sense at the trigger point.
+// Allows returns an Invalid error when the trigger point does not support the action.
 func (t Trigger) Allows(a *Action) error {
 	if !slices.Contains(Triggers, t) {
 		list := make([]string, len(Triggers))
@@ -341,7 +341,7 @@ type Application struct {
 // GlobalPrefix implements Keyed.
 func (*Application) GlobalPrefix() string { return "APP" }
 
-// Fits reports whether the application can be put on servers made of the OS build.
+// Fits reports whether the application can be installed on servers of the OS build.
 func (a *Application) Fits(build *OSBuild) bool {
 	if a.OSFamily != "" && !strings.EqualFold(a.OSFamily, build.OSFamily) {
 		return false
@@ -358,7 +358,7 @@ const (
 	ByApplication         = "application"
 )
 
-// RunArgs says which action a job runs, and why.
+// RunArgs names the action that a job runs, and the reason.
 type RunArgs struct {
 	ActionID ID      `json:"action"`
 	By       Named   `json:"by"`                   // what it was attached by
@@ -377,7 +377,7 @@ type ActionItem struct {
 	Name       string  `json:"name,omitempty"` // what the action was called when the item was made
 }
 
-// headerName is what a header of a webhook may be called.
+// headerName matches the valid names of a webhook's headers.
 var headerName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$`)
 
 // ownHeaders are those that the request has by itself.

@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// HandlerKind says which provider a resource handler uses.
+// HandlerKind is the provider of a resource handler.
 type HandlerKind string
 
 // The kinds of resource handler.
@@ -40,7 +40,7 @@ type ResourceHandler struct {
 // GlobalPrefix implements Keyed.
 func (*ResourceHandler) GlobalPrefix() string { return "RH" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (h *ResourceHandler) Validate() error {
 	if err := validName(h.Name); err != nil {
 		return err
@@ -82,8 +82,8 @@ type Environment struct {
 	MemRate      Money // per GB
 	DiskRate     Money // per GB
 
-	// Who may use it and what can be ordered there, as read and written with the
-	// row; none means no limit.
+	// The groups that may use it and the choices to order, read and written with the
+	// row. An empty list means no limit.
 	GroupIDs   []ID `gorm:"-"`
 	SizeIDs    []ID `gorm:"-"`
 	OSBuildIDs []ID `gorm:"-"`
@@ -92,7 +92,7 @@ type Environment struct {
 // GlobalPrefix implements Keyed.
 func (*Environment) GlobalPrefix() string { return "ENV" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (e *Environment) Validate() error {
 	if err := validName(e.Name); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (IPPool) TableName() string { return "ip_pools" }
 // GlobalPrefix implements Keyed.
 func (*IPPool) GlobalPrefix() string { return "IPP" }
 
-// IPAddress is an address of a pool in the hands of a server.
+// IPAddress is an address of a pool that a server uses.
 type IPAddress struct {
 	PoolID   ID     `gorm:"primaryKey"`
 	Address  string `gorm:"primaryKey"`
@@ -161,7 +161,7 @@ func (OSBuild) TableName() string { return "os_builds" }
 // GlobalPrefix implements Keyed.
 func (*OSBuild) GlobalPrefix() string { return "OSB" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (o *OSBuild) Validate() error { return validName(o.Name) }
 
 // OSBuildTemplate is an OS build's template in one handler.
@@ -177,7 +177,7 @@ func (OSBuildTemplate) TableName() string { return "os_build_templates" }
 // MaxCPUs is how many processors a size or a server may have.
 const MaxCPUs = 1024
 
-// Size is a performance type: what a server gets and costs by the month.
+// Size is a performance type: the resources of a server and their price per month.
 type Size struct {
 	Row
 	Name        string
@@ -191,7 +191,7 @@ type Size struct {
 // GlobalPrefix implements Keyed.
 func (*Size) GlobalPrefix() string { return "SIZ" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (s *Size) Validate() error {
 	if err := validName(s.Name); err != nil {
 		return err
@@ -226,7 +226,7 @@ const (
 // BlueprintStates are all of them.
 var BlueprintStates = []BlueprintState{BlueprintDraft, BlueprintActive, BlueprintPaused, BlueprintArchived}
 
-// Blueprint is what can be ordered.
+// Blueprint is a catalogue item.
 type Blueprint struct {
 	Row
 	Name        string
@@ -242,7 +242,7 @@ type Blueprint struct {
 // GlobalPrefix implements Keyed.
 func (*Blueprint) GlobalPrefix() string { return "BP" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (b *Blueprint) Validate() error {
 	if err := validName(b.Name); err != nil {
 		return err

@@ -5,15 +5,15 @@ import "time"
 // Event is one thing that has happened to an order, a job, a server or a service,
 // once it has its number. Rows are never changed, and kept for some days.
 type Event struct {
-	// ID is the number in the one sequence of all events: it goes up by one, and
-	// whoever sees a number has been able to see all numbers below it.
+	// ID is the number in the one sequence of all events: it increases by one, and a
+	// reader that sees a number has been able to see all numbers below it.
 	ID         ID     `gorm:"primaryKey" json:"-"`
 	Type       string `json:"type"` // one of event.Types: "order.submitted", "job.ended", …
 	ObjectType string `json:"object_type"`
 	ObjectID   ID     `json:"object_id"`
 	Status     string `json:"status"` // of the object, from then on
-	// Whose the object was then, and what it was a part of. An order is a part of
-	// itself.
+	// The owner of the object at that time, and the objects that contained it. An order
+	// is a part of itself.
 	OwnerID     ID        `json:"owner,omitempty"`
 	RecipientID ID        `json:"recipient,omitempty"`
 	GroupID     ID        `json:"group,omitempty"`
@@ -29,7 +29,7 @@ type Event struct {
 // Key returns the ids by which events are addressed: the number alone.
 func (e *Event) Key() *Row { return &Row{ID: e.ID, CreatedAt: e.CreatedAt} }
 
-// EventData is what an event says beyond whose it is. No secret may be in it.
+// EventData is the content of an event besides its owners. It must not contain secrets.
 type EventData struct {
 	Name      string         `json:"name,omitempty"` // of the server or the service
 	Was       string         `json:"was,omitempty"`  // status before, when it has changed

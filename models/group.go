@@ -8,15 +8,14 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// The group types that other dialects give a meaning to. Any other name is
-// allowed as well.
+// The group types with a meaning in other APIs. Any other name is allowed as well.
 const (
 	GroupOrganization = "Organization" // a Waldur customer
 	GroupProject      = "Project"      // a Waldur project
 )
 
-// UnassignedID is the id of both the group and the environment that hold what
-// nobody has claimed, such as machines found by a synchronisation.
+// UnassignedID is the id of both the group and the environment for objects without an
+// owner, such as machines found by a synchronisation.
 const UnassignedID ID = 1
 
 // Group is a node of the tenancy tree.
@@ -34,7 +33,7 @@ type Group struct {
 // GlobalPrefix implements Keyed.
 func (*Group) GlobalPrefix() string { return "GRP" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (g *Group) Validate() error { return validName(g.Name) }
 
 // Role is a named set of permissions.
@@ -50,7 +49,7 @@ type Role struct {
 // GlobalPrefix implements Keyed.
 func (*Role) GlobalPrefix() string { return "ROL" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (r *Role) Validate() error { return validName(r.Name) }
 
 // Membership grants a role on a group and on everything below it.

@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// InputType is what an input's value has to be.
+// InputType is the type of an input's value.
 type InputType string
 
 // The input types.
@@ -39,7 +39,7 @@ const (
 // MaxInput is how many characters a value of the type text may have.
 const MaxInput = 1024
 
-// Never is the date of what does not expire, where a date can be taken away.
+// Never stands for no expiry, where a date can be removed.
 const Never = "never"
 
 // Input is one question that a blueprint asks of who orders it.
@@ -76,8 +76,8 @@ func (in *Input) Validate() error {
 	return nil
 }
 
-// Parse checks a value and returns its canonical text, or what is wrong with it.
-// References (os-build, size) are checked by who can look them up.
+// Parse checks a value and returns its canonical text, or an error that describes the
+// problem. References (os-build, size) are checked by callers, which can look them up.
 func (in *Input) Parse(value string, today time.Time) (string, error) {
 	if len(in.Options) > 0 {
 		for _, o := range in.Options {

@@ -37,7 +37,7 @@ var jobEdges = map[JobStatus][]JobStatus{
 	JobCanceled: {JobQueued, JobPending, JobRunning},
 }
 
-// JobType says what a job does.
+// JobType is the operation of a job.
 type JobType string
 
 // The job types. Filters use these codes; documents show JobType.Title.
@@ -105,7 +105,7 @@ type Job struct {
 // GlobalPrefix implements Keyed.
 func (*Job) GlobalPrefix() string { return "JOB" }
 
-// JobArgs is what a leaf job needs beyond the rows that it is linked to.
+// JobArgs are the arguments of a leaf job besides the rows that it is linked to.
 type JobArgs struct {
 	CPUs     int     `json:"cpus,omitempty"`
 	MemoryMB int     `json:"memory_mb,omitempty"`
@@ -124,10 +124,10 @@ type JobArgs struct {
 	Applications []ID     `json:"applications,omitempty"` // to be put on a server when it is there
 }
 
-// Triggered reports whether a trigger started the job, and nobody asked for it.
+// Triggered reports whether a trigger started the job, and not a request.
 func (j *Job) Triggered() bool { return j.Args.Run != nil && j.Args.Run.Trigger != "" }
 
-// Rate is what a server costs by the month, by what for.
+// Rate is the price of a server per month, by component.
 type Rate struct {
 	Hardware Money `json:"hardware"`
 	Software Money `json:"software"`
@@ -151,7 +151,8 @@ func (s JobStatus) Ended() bool {
 	return false
 }
 
-// MoveTo changes the status along an edge, and is a Conflict where there is none.
+// MoveTo changes the status. It returns a Conflict unless the change is an allowed
+// edge.
 func (j *Job) MoveTo(to JobStatus) error {
 	if !slices.Contains(jobEdges[j.Status], to) {
 		return fault.Conflictf("A job cannot go from %s to %s.", j.Status, to)

@@ -63,7 +63,8 @@ type Order struct {
 // GlobalPrefix implements Keyed.
 func (*Order) GlobalPrefix() string { return "ORD" }
 
-// Validate checks what any writer of the row must keep to. A cart needs no name.
+// Validate checks the rules that hold for every writer of the row. A cart needs no
+// name.
 func (o *Order) Validate() error {
 	if o.Name == "" {
 		return nil
@@ -75,7 +76,8 @@ func (o *Order) Validate() error {
 // active again).
 func (o *Order) Ended() bool { return o.EndedAt != nil }
 
-// MoveTo changes the status along an edge, and is a Conflict where there is none.
+// MoveTo changes the status. It returns a Conflict unless the change is an allowed
+// edge.
 func (o *Order) MoveTo(to OrderStatus) error {
 	if !slices.Contains(orderEdges[o.Status], to) {
 		return fault.Conflictf("An order cannot go from %s to %s.", o.Status, to)
@@ -91,7 +93,7 @@ type OrderMade struct {
 	Servers []*Server
 }
 
-// ItemKind says what an order item asks for.
+// ItemKind is the operation that an order item requests.
 type ItemKind string
 
 // The item kinds.
@@ -128,7 +130,7 @@ type DeployItem struct {
 	BlueprintID ID     `json:"blueprint"`
 	Name        string `json:"name,omitempty"` // of the service
 
-	// EnvironmentID is for the build items whose arguments name none.
+	// EnvironmentID is the default for build items without an environment.
 	EnvironmentID ID `json:"environment,omitempty"`
 
 	Parameters []Param         `json:"parameters,omitempty"`
@@ -182,7 +184,7 @@ type ScaleItem struct {
 	Delta      []Param `json:"delta,omitempty"`      // "Web": "2 -> 3"
 }
 
-// Named is an object and what it was called.
+// Named is an object and its name at the time.
 type Named struct {
 	Kind string `json:"kind"`
 	ID   ID     `json:"id"`

@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// QuotaKind says what a quota counts.
+// QuotaKind is the unit that a quota counts.
 type QuotaKind string
 
 // The kinds of quota.
@@ -57,8 +57,8 @@ func (k QuotaKind) Parse(text string) (int64, error) {
 	return n, nil
 }
 
-// Quota limits what the servers of a group and of those below it, in an
-// environment, or of both, may take together.
+// Quota limits what the servers of a group and of those below it, in an environment, or
+// of both, may use together.
 type Quota struct {
 	Row
 	GroupID       ID // none: whatever the group
@@ -107,7 +107,7 @@ func (q *Quota) Validate() error {
 	return fault.InvalidFields(bad)
 }
 
-// Amounts are what servers take of each kind of quota.
+// Amounts is the usage of servers, by kind of quota.
 type Amounts struct {
 	Servers  int64
 	CPUs     int64 `gorm:"column:cpus"`
@@ -133,12 +133,12 @@ func (a Amounts) Of(k QuotaKind) int64 {
 	return 0
 }
 
-// Plus adds what others take.
+// Plus returns the sum of both amounts.
 func (a Amounts) Plus(b Amounts) Amounts {
 	return Amounts{a.Servers + b.Servers, a.CPUs + b.CPUs, a.MemoryMB + b.MemoryMB, a.DiskGB + b.DiskGB, a.Rate + b.Rate}
 }
 
-// Minus takes away what others take.
+// Minus returns the difference of both amounts.
 func (a Amounts) Minus(b Amounts) Amounts {
 	return Amounts{a.Servers - b.Servers, a.CPUs - b.CPUs, a.MemoryMB - b.MemoryMB, a.DiskGB - b.DiskGB, a.Rate - b.Rate}
 }
@@ -151,8 +151,8 @@ func (a Amounts) Max(b Amounts) Amounts {
 	}
 }
 
-// Reservation is what an order that waits for approval takes for one server: one
-// that it would make, or the growth of one that it would change.
+// Reservation is the quota that a pending order holds for one server: a new server, or
+// the growth of a changed one.
 type Reservation struct {
 	ID            ID `gorm:"primaryKey"`
 	OrderID       ID

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ID is a row's primary key. Zero means none, and is NULL in the database.
+// ID is a row's primary key. Zero means no row, and is NULL in the database.
 type ID int64
 
 // String returns the decimal form.
@@ -37,7 +37,7 @@ func (id *ID) Scan(src any) error {
 	return nil
 }
 
-// Row is what every addressable row has.
+// Row holds the fields that every addressable row has.
 type Row struct {
 	ID        ID `gorm:"primaryKey"`
 	UUID      string
@@ -46,8 +46,8 @@ type Row struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
-	// Left are the statuses that MoveTo has taken the row out of since it was read or
-	// written, in their order. Whoever writes the row says so in an event.
+	// Left are the statuses that the row has left since it was last read or written,
+	// oldest first. The writer of the row records them in an event.
 	Left []string `gorm:"-"`
 }
 

@@ -97,7 +97,8 @@ type Server struct {
 // GlobalPrefix implements Keyed.
 func (*Server) GlobalPrefix() string { return "SVR" }
 
-// MoveTo changes the status along an edge, and is a Conflict where there is none.
+// MoveTo changes the status. It returns a Conflict unless the change is an allowed
+// edge.
 func (s *Server) MoveTo(to ServerStatus) error {
 	if !slices.Contains(serverEdges[s.Status], to) {
 		return fault.Conflictf("A server cannot go from %s to %s.", s.Status, to)
@@ -107,8 +108,8 @@ func (s *Server) MoveTo(to ServerStatus) error {
 	return nil
 }
 
-// Lease gives the server a new last day, "" for none: what was said and done about
-// the old one is over.
+// Lease sets the server's last day, "" for no expiry, and resets the state of the old
+// lease.
 func (s *Server) Lease(day string) {
 	s.ExpiresOn, s.LeaseWarned, s.LeaseExpiredAt = day, 0, nil
 }
@@ -171,7 +172,8 @@ type Service struct {
 // GlobalPrefix implements Keyed.
 func (*Service) GlobalPrefix() string { return "RSC" }
 
-// MoveTo changes the status along an edge, and is a Conflict where there is none.
+// MoveTo changes the status. It returns a Conflict unless the change is an allowed
+// edge.
 func (s *Service) MoveTo(to ServiceStatus) error {
 	if !slices.Contains(serviceEdges[s.Status], to) {
 		return fault.Conflictf("A service cannot go from %s to %s.", s.Status, to)

@@ -38,7 +38,7 @@ func (s *Session) Browser() bool { return s.SecretHash != "" }
 // MaxUserAgent is how many characters of a user agent are kept.
 const MaxUserAgent = 200
 
-// TokenScope is what an API token is good for.
+// TokenScope limits the requests that an API token allows.
 type TokenScope string
 
 // The scopes.
@@ -73,7 +73,7 @@ func (*APIToken) GlobalPrefix() string { return "TOK" }
 // TableName returns the name of the table.
 func (APIToken) TableName() string { return "api_tokens" }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (t *APIToken) Validate() error {
 	var bad []fault.Field
 	if strings.TrimSpace(t.Name) == "" || utf8.RuneCountInString(t.Name) > MaxTokenName {
@@ -85,7 +85,7 @@ func (t *APIToken) Validate() error {
 	return fault.InvalidFields(bad)
 }
 
-// Ends returns the instant from which on the token is dead, in UTC; zero for never.
+// Ends returns the time in UTC at which the token expires; zero means never.
 func (t *APIToken) Ends() time.Time {
 	day, err := time.Parse(time.DateOnly, t.ExpiresOn)
 	if err != nil {
@@ -94,7 +94,7 @@ func (t *APIToken) Ends() time.Time {
 	return day.AddDate(0, 0, 1)
 }
 
-// PasswordReset is what became of somebody's wish for a new password.
+// PasswordReset is a user's request for a new password.
 type PasswordReset struct {
 	ID         ID     `gorm:"primaryKey"`
 	Account    string // what was asked for, until it is looked up

@@ -38,7 +38,7 @@ func (u *User) FullName() string {
 	return u.Username
 }
 
-// Validate checks what any writer of the row must keep to.
+// Validate checks the rules that hold for every writer of the row.
 func (u *User) Validate() error {
 	var bad []fault.Field
 	if u.Username == "" || strings.ContainsAny(u.Username, " :@/\t\r\n") || utf8.RuneCountInString(u.Username) > MaxUsername {

@@ -41,8 +41,8 @@ type Webhook struct {
 // GlobalPrefix implements Keyed.
 func (*Webhook) GlobalPrefix() string { return "WHK" }
 
-// Validate checks what any writer of the row must keep to. The address, and which
-// types of events there are, are checked by whoever knows them.
+// Validate checks the rules that hold for every writer of the row. The callers check
+// the address and the types of events.
 func (w *Webhook) Validate() error {
 	if err := validName(w.Name); err != nil {
 		return err
@@ -71,8 +71,8 @@ const (
 // DeliveryStatuses are all of them.
 var DeliveryStatuses = []DeliveryStatus{DeliveryPending, DeliverySuccess, DeliveryFailure}
 
-// deliveryEdges say where each status can go. What was given up while it was being
-// sent can still turn out to have arrived.
+// deliveryEdges are the allowed changes of status. A delivery that was canceled while
+// it was being sent may still have arrived.
 var deliveryEdges = map[DeliveryStatus][]DeliveryStatus{
 	DeliveryPending: {DeliverySuccess, DeliveryFailure},
 	DeliverySuccess: {DeliveryPending},
@@ -123,7 +123,8 @@ type DeliveryAttempt struct {
 // GlobalPrefix implements Keyed.
 func (*WebhookDelivery) GlobalPrefix() string { return "WHD" }
 
-// MoveTo changes the status along an edge, and is a Conflict where there is none.
+// MoveTo changes the status. It returns a Conflict unless the change is an allowed
+// edge.
 func (d *WebhookDelivery) MoveTo(to DeliveryStatus) error {
 	if !slices.Contains(deliveryEdges[d.Status], to) {
 		return fault.Conflictf("A delivery that is in '%s' state cannot become %s.", d.Status, to)

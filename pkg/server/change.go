@@ -179,7 +179,7 @@ func move(tx *store.Tx, j *models.Job, to models.ServerStatus, or ...models.Serv
 // modify changes a server's machine and what its row says of price and parameters.
 type modify struct{ machines }
 
-// What the machine was like before, for who cancels.
+// The machine's state before the change, for cleanup after cancellation.
 const (
 	memoCPUs   = "was_cpus"
 	memoMemory = "was_memory_mb"

@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file makes leases longer.
+// This file extends leases.
 
 // Extension is how much longer a lease is to be. Exactly one of Day and Days is set.
 type Extension struct {
@@ -69,8 +69,8 @@ func (s *Service) lastDay(now time.Time) string {
 	return day(now.AddDate(0, 0, s.Leases.Maximum))
 }
 
-// Suggested returns a last day, or models.Never, to which the actor may extend a lease
-// that ends on expires, and the very last one, "" for no limit.
+// Suggested returns the last day, or models.Never, to which the actor may extend a
+// lease that ends on expires, and the very last one, "" for no limit.
 func (s *Service) Suggested(a access.Actor, group models.ID, expires string) (next, last string) {
 	now := s.store.Now()
 	next, last = after(expires, 30, now), s.lastDay(now)
@@ -92,8 +92,8 @@ func after(expires string, days int, now time.Time) string {
 	return day(from.AddDate(0, 0, days))
 }
 
-// until returns the new last day of a lease, "" for one without end, or what is wrong
-// with the extension.
+// until returns the new last day of a lease, "" for no expiry, or an error if the
+// extension is not allowed.
 func (s *Service) until(a access.Actor, group models.ID, expires string, e Extension, now time.Time) (string, error) {
 	date, days := fault.Member("expiration-date"), fault.Member("days")
 	at, to := date, e.Day
@@ -126,8 +126,8 @@ func (s *Service) until(a access.Actor, group models.ID, expires string, e Exten
 	return to, nil
 }
 
-// Extend makes a server's lease longer. It gives the server, and the job that
-// switches it on when that was asked for and the server is off.
+// Extend extends a server's lease. It returns the server, and the job that switches it
+// on if the request asked for that and the server is off.
 func (s *Service) Extend(ctx context.Context, a access.Actor, ref string, e Extension) (*models.Server, *models.Job, error) {
 	var sv *models.Server
 	var j *models.Job
@@ -182,8 +182,8 @@ func extended(tx *store.Tx, a access.Actor, kind string, id models.ID, was, to s
 	return history.Add(tx, a, kind, id, "lease_extended", text, map[string]string{"expiration-date": was}, map[string]string{"expiration-date": to})
 }
 
-// ExtendService makes the leases of a service's servers longer, but for those that
-// last longer already.
+// ExtendService extends the leases of a service's servers, except those that already
+// last longer.
 func (s *Service) ExtendService(ctx context.Context, a access.Actor, ref string, e Extension) (*models.Service, error) {
 	var svc *models.Service
 	err := s.store.InTx(ctx, func(tx *store.Tx) error {

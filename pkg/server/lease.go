@@ -18,13 +18,14 @@ import (
 // its lease. History warns of it some days before; on the day after, the server is
 // switched off, and removed some days later, or removed at once.
 
-// What happens to a server whose lease has ended.
+// The values of LeasePolicy.Expired: the operation on a server with an expired lease.
 const (
 	ExpiredPowerOff     = "power_off"    // switched off, and removed after the grace
 	ExpiredDecommission = "decommission" // removed at once
 )
 
-// LeasePolicy says how leases end, and how long they may be. Its numbers are days.
+// LeasePolicy configures the end of leases and their maximum length. Numbers are in
+// days.
 type LeasePolicy struct {
 	Warnings []int  // before the end; each is given once
 	Expired  string // ExpiredPowerOff, or ExpiredDecommission
@@ -32,10 +33,10 @@ type LeasePolicy struct {
 	Maximum  int    // from today to the end of an extended lease; 0 for no limit
 }
 
-// DefaultLeases is the policy of an installation that says nothing else.
+// DefaultLeases is the policy of an installation without configuration.
 var DefaultLeases = LeasePolicy{Warnings: []int{7, 3, 1}, Expired: ExpiredPowerOff, Grace: 14}
 
-// Validate checks what somebody has configured.
+// Validate checks a configured policy.
 func (p LeasePolicy) Validate() error {
 	for _, w := range p.Warnings {
 		if w < 1 {
@@ -53,7 +54,7 @@ func (p LeasePolicy) Validate() error {
 	return nil
 }
 
-// LeaseSweep counts what a sweep did to servers and services.
+// LeaseSweep counts the results of a sweep for servers and services.
 type LeaseSweep struct {
 	Warned, SwitchedOff, Removed int
 }
@@ -65,9 +66,8 @@ const dutyLeases = "leases"
 const holdLeases = 5 * time.Minute
 
 // SweepLeases sends the warnings that are due and deals with the leases that have
-// ended, unless another process is doing that. What cannot be done now, since
-// something else works on the server, is done by a later sweep. An error about one
-// server keeps none of the others from it.
+// ended, unless another process is doing that. A later sweep handles servers that are
+// busy now. An error about one server does not stop the others.
 func (s *Service) SweepLeases(ctx context.Context) (LeaseSweep, error) {
 	var done LeaseSweep
 	mine, err := s.store.AcquireLease(ctx, dutyLeases, s.id, holdLeases)
@@ -156,8 +156,8 @@ func (s *Service) sweepServer(ctx context.Context, id models.ID, total *LeaseSwe
 	})
 }
 
-// due gives the warning that is to be given so many days before the end, 0 for none.
-// Of those that were missed only the last is made up for.
+// due returns the warning to send when so many days are left, 0 for no warning. Of
+// missed warnings only the last is sent late.
 func (p LeasePolicy) due(left, warned int) int {
 	due := 0
 	for _, w := range p.Warnings {
@@ -205,7 +205,7 @@ func (s *Service) expire(tx *store.Tx, sv *models.Server, total *LeaseSweep) err
 	return nil
 }
 
-// remove begins the removal of a server, by a job without an order: nobody asked.
+// remove starts the removal of a server, by a job without an order.
 func (s *Service) remove(tx *store.Tx, sv *models.Server) error {
 	if err := sv.MoveTo(models.ServerDecom); err != nil {
 		return err

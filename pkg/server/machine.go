@@ -24,7 +24,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// machines is what all kinds of jobs about servers share.
+// machines holds the dependencies of all kinds of jobs about servers.
 type machines struct {
 	job.Base
 	store  *store.Store
@@ -66,7 +66,7 @@ func (m machines) build(read *store.Tx, id, handler models.ID) (*models.OSBuild,
 	})
 }
 
-// system is who history says did it, when a job did.
+// system is the actor in the history for changes by jobs.
 var system = access.System("halcyon")
 
 // load reads the server that a job is about.
@@ -87,7 +87,7 @@ func lock(tx *store.Tx, id models.ID) (*models.Server, error) {
 	return sv, nil
 }
 
-// save writes a server's row, and what it takes out of the quotas with it.
+// save writes a server's row and its usage of the quotas.
 func save(tx *store.Tx, sv *models.Server) error {
 	quota.Settle(tx, sv)
 	if err := store.Save(tx, sv); err != nil {
@@ -133,7 +133,7 @@ func follow(tx *store.Tx, id models.ID) error {
 	}
 	to := serviceStatus(servers)
 	was := svc.Status
-	// An active service stays so while one of its servers is made anew.
+	// An active service stays active while one of its servers is recreated.
 	if to == was || to == "" || svc.MoveTo(to) != nil {
 		if leased {
 			return nil
@@ -151,7 +151,7 @@ func follow(tx *store.Tx, id models.ID) error {
 		map[string]any{"status": was}, map[string]any{"status": to})
 }
 
-// serviceStatus is what the servers of a service amount to.
+// serviceStatus returns the status of a service with these servers.
 func serviceStatus(servers []models.Server) models.ServiceStatus {
 	count := map[models.ServerStatus]int{}
 	for i := range servers {
@@ -172,8 +172,8 @@ func serviceStatus(servers []models.Server) models.ServiceStatus {
 	return "" // what is left is being removed: its end decides
 }
 
-// backendName is what the machine is called in the back end: unique, and to be
-// recognised when the tag is missing yet.
+// backendName returns the machine's name in the back end: unique, and recognizable
+// while the tag is still missing.
 func backendName(sv *models.Server) string {
 	const longest = 80 // that a vCenter takes
 	mark := "-" + sv.UUID[:8]
@@ -181,7 +181,7 @@ func backendName(sv *models.Server) string {
 	return strings.TrimRight(host, "-.") + mark
 }
 
-// recordStep looks at the machine and writes what it sees into the row.
+// recordStep returns the step that reads the machine and updates the row.
 func (m machines) recordStep(p provider.Provider, sv *models.Server, ref string) job.Step {
 	var seen provider.Machine
 	return job.Step{
@@ -217,8 +217,8 @@ func (m machines) recordStep(p provider.Provider, sv *models.Server, ref string)
 	}
 }
 
-// claim makes sure that no other living row stands for the machine. A
-// synchronisation that saw it before it was tagged may have made one.
+// claim ensures that no other living row refers to the machine. A synchronisation that
+// saw it before it was tagged may have created one.
 func claim(tx *store.Tx, sv *models.Server, ref string) error {
 	if ref == "" || sv.HandlerID == 0 {
 		return nil
@@ -247,8 +247,8 @@ func claim(tx *store.Tx, sv *models.Server, ref string) error {
 	return nil
 }
 
-// observe writes what the back end says of a machine into its row, and reports
-// whether that changed anything.
+// observe copies a machine's state from the back end into its row, and reports whether
+// the row changed.
 func observe(sv *models.Server, m provider.Machine) bool {
 	changed := false
 	put(&changed, &sv.BackendRef, m.Ref)
@@ -314,7 +314,7 @@ func hostname(m provider.Machine) string {
 	return m.Name
 }
 
-// retire makes a server whose machine is gone a thing of the past.
+// retire makes a server without a machine historical.
 func retire(tx *store.Tx, sv *models.Server) error {
 	if err := sv.MoveTo(models.ServerHistorical); err != nil {
 		return err
@@ -326,7 +326,7 @@ func retire(tx *store.Tx, sv *models.Server) error {
 	return release(tx, sv.ID)
 }
 
-// held returns the address that a server holds, and nil when it has none.
+// held returns the server's address, or nil.
 func held(tx *store.Tx, server models.ID, domain string) (*provider.Address, error) {
 	rows, err := store.Find[models.IPAddress](tx.Where("server_id = ?", server).Limit(1))
 	if err != nil || len(rows) == 0 {
@@ -339,7 +339,7 @@ func held(tx *store.Tx, server models.ID, domain string) (*provider.Address, err
 	return &provider.Address{IP: rows[0].Address, Prefix: pool.Prefix, Gateway: pool.Gateway, DNS: pool.DNS, Domain: domain}, nil
 }
 
-// pooled returns the pool of a network, and nil when it has none.
+// pooled returns the pool of a network, or nil.
 func pooled(db *store.Tx, handler models.ID, network string) (*models.IPPool, error) {
 	if network == "" {
 		return nil, nil //nolint:nilnil // most networks have no pool, which is no error
@@ -351,8 +351,8 @@ func pooled(db *store.Tx, handler models.ID, network string) (*models.IPPool, er
 	return &rows[0], nil
 }
 
-// assign gives the server a free address of the pool. One that it holds already
-// stays its.
+// assign assigns a free address of the pool to the server and returns it. A server that
+// has one keeps it.
 func assign(tx *store.Tx, id models.ID, server models.ID) (string, error) {
 	pool, err := store.First[models.IPPool](tx.ForUpdate().Where("id = ?", id)) // one at a time
 	if err != nil {
@@ -379,7 +379,7 @@ func assign(tx *store.Tx, id models.ID, server models.ID) (string, error) {
 	return address, nil
 }
 
-// free finds the first address of a pool that nobody has.
+// free returns the first free address of a pool.
 func free(pool *models.IPPool, taken []models.IPAddress) (string, error) {
 	first, err1 := netip.ParseAddr(pool.FirstIP)
 	last, err2 := netip.ParseAddr(pool.LastIP)
@@ -403,7 +403,7 @@ func free(pool *models.IPPool, taken []models.IPAddress) (string, error) {
 	return "", fault.Conflictf("The IP pool %s has no free address left.", pool.Name)
 }
 
-// release gives the server's address back.
+// release returns the server's address to its pool.
 func release(tx *store.Tx, server models.ID) error {
 	if err := tx.Where("server_id = ?", server).Delete(&models.IPAddress{}).Error; err != nil {
 		return fmt.Errorf("release the address of server %s: %w", server, store.Fault(err))

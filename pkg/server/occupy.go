@@ -33,14 +33,14 @@ func (s *Service) act(tx *store.Tx, a access.Actor, sv *models.Server, owner mod
 	return j, history.Add(tx, a, models.ObjectServer, sv.ID, action, "Job id "+j.ID.String(), nil, nil)
 }
 
-// Engage gives a server that is locked to the job of an action, until that ends.
+// Engage assigns a locked server to the job of an action until the job ends.
 func Engage(tx *store.Tx, sv *models.Server, j *models.Job) error {
 	sv.ActionJobID = j.ID
 	return save(tx, sv)
 }
 
-// underway returns the job that does already what the actor asks for, nil when
-// refused is about anything else. No two snapshots are the same.
+// underway returns the running job that equals the actor's request, or nil when refused
+// has another reason. No two snapshots are equal.
 func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, args models.JobArgs, refused error) *models.Job {
 	if sv.ActionJobID == 0 || action == ActionSnapshot || !fault.Is(refused, fault.Conflict) {
 		return nil
@@ -52,7 +52,7 @@ func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, ar
 	return j
 }
 
-// actionBegan is told of every job that is tried again.
+// actionBegan is called for every retried job.
 func (s *Service) actionBegan(tx *store.Tx, j *models.Job) error {
 	if j.Type != models.JobAction || j.ServerID == 0 || j.Triggered() {
 		return nil // what a trigger starts is a part of what has the server already
@@ -68,7 +68,7 @@ func (s *Service) actionBegan(tx *store.Tx, j *models.Job) error {
 	return save(tx, sv)
 }
 
-// actionEnded is told of every job that ends.
+// actionEnded is called for every job that ends.
 func (s *Service) actionEnded(tx *store.Tx, j *models.Job) error {
 	if j.Type != models.JobAction || j.ServerID == 0 {
 		return nil
@@ -76,8 +76,8 @@ func (s *Service) actionEnded(tx *store.Tx, j *models.Job) error {
 	return Disengage(tx, j.ServerID, j.ID)
 }
 
-// Disengage takes the server from the job, if that has it: what is left of the job
-// leaves the server to others.
+// Disengage releases the server from the job, if the job has it, so that other jobs can
+// use it.
 func Disengage(tx *store.Tx, id, of models.ID) error {
 	sv, err := lock(tx, id)
 	if err != nil || sv.ActionJobID != of {
@@ -110,11 +110,12 @@ func (k action) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What it saw of the machine is out of date.
+	// The recorded state of the machine is out of date.
 	return []string{"record", "record-snapshots"}, k.again(sv)
 }
 
-// busy says what works on a service or on its living servers, "" when nothing does.
+// busy returns the work in progress on a service or its living servers, "" when it is
+// idle.
 func busy(tx *store.Tx, service models.ID) (string, error) {
 	rows, err := store.Find[models.Server](tx.Select("id", "hostname", "status", "action_job_id").
 		Where("service_id = ? AND (action_job_id IS NOT NULL AND status <> ? OR status IN ?)", service, models.ServerHistorical,
@@ -131,7 +132,7 @@ func busy(tx *store.Tx, service models.ID) (string, error) {
 	return fmt.Sprintf("Its server %s is being worked on. Current state of server is %s", rows[0].Hostname, rows[0].Status), nil
 }
 
-// acted says which action works on a service as a whole, "" when none does.
+// acted returns the action in progress on a service as a whole, "" when it is idle.
 func acted(tx *store.Tx, service models.ID) (string, error) {
 	jobs, err := store.Find[models.Job](tx.Select("id", "type").
 		Where("service_id = ? AND server_id IS NULL AND type = ? AND status IN ?", service, models.JobAction, openJobs).Order("id").Limit(1))
@@ -141,8 +142,8 @@ func acted(tx *store.Tx, service models.ID) (string, error) {
 	return fmt.Sprintf("Job id %s (%s) is still at work on this service.", jobs[0].ID, jobs[0].Type.Title()), nil
 }
 
-// Occupy moves a server into a state in which it is worked on, and reserves what
-// the work makes it grow by. It is a Conflict while something else works on it.
+// Occupy changes a server to a busy status and reserves the quota by which it grows. It
+// returns a Conflict while the server is busy.
 func Occupy(tx *store.Tx, id models.ID, to models.ServerStatus, args models.JobArgs) error {
 	sv, err := lock(tx, id)
 	if err != nil {

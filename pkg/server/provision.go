@@ -12,8 +12,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// provision makes the machine of a server's row. The row's uuid is the machine's
-// tag, so that however often it is begun there is one machine.
+// provision creates the machine of a server's row. The row's uuid is the machine's tag,
+// so that repeated attempts create one machine.
 type provision struct{ machines }
 
 // Steps implements job.Kind.
@@ -55,7 +55,7 @@ func (k provision) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]
 	return append(steps, k.recordStep(p, sv, "")), nil
 }
 
-// specOf says what the back end has to make, and which pool its address is from.
+// specOf returns the specification of the machine, and the pool of its address.
 func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHandler) (provider.Spec, *models.IPPool, error) {
 	none := provider.Spec{}
 	env := &models.Environment{}
@@ -100,7 +100,7 @@ func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHa
 	}, pool, nil
 }
 
-// Cleanup implements job.Kind: what was made is removed again.
+// Cleanup implements job.Kind: it removes what the job has created.
 func (k provision) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
 	sv, err := load(read, j)
 	if err != nil {

@@ -6,12 +6,12 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// CanRun guards what administrators offer to be run on servers.
+// CanRun guards the actions that administrators define for servers.
 func CanRun(a access.Actor, sv *models.Server) error {
 	return switchable(a, sv, "run actions on", "acted upon")
 }
 
-// CanRunService guards what administrators offer to be run on services.
+// CanRunService guards the actions that administrators define for services.
 func CanRunService(a access.Actor, svc *models.Service) error {
 	if !owns(a, svc.OwnerID, svc.GroupID) && !a.Can(access.ServerPower, svc.GroupID) {
 		return fault.Forbiddenf("You may not run actions on this service.")

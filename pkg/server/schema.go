@@ -6,7 +6,7 @@ import (
 	"halcyon/pkg/query"
 )
 
-// Servers is what can be asked of servers.
+// Servers is the query schema of servers.
 var Servers = &query.Entity{
 	Name: models.ObjectServer, Plural: "servers", Table: "servers", Prefix: "SVR", Row: new(models.Server),
 	Enums: []query.Enumeration{
@@ -32,7 +32,7 @@ var Servers = &query.Entity{
 	Cache: &query.CacheRule{},
 }
 
-// Services is what can be asked of deployed blueprints.
+// Services is the query schema of deployed blueprints.
 var Services = &query.Entity{
 	Name: models.ObjectService, Plural: "services", Table: "services", Prefix: "RSC", Row: new(models.Service),
 	Enums:    []query.Enumeration{query.Codes("status", models.ServiceStatuses)},
@@ -47,13 +47,13 @@ var Services = &query.Entity{
 		query.Many("jobs", models.ObjectJob, "{to}.service_id = {from}.id"),
 		history.Relation(models.ObjectService),
 	},
-	// What works on all of a service keeps it from being deleted: see busy.
+	// A service cannot be deleted while an action works on all of it: see busy.
 	Cache: &query.CacheRule{
 		Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
 	},
 }
 
-// Snapshots is what can be asked of the snapshots of servers.
+// Snapshots is the query schema of the snapshots of servers.
 var Snapshots = &query.Entity{
 	Name: "snapshot", Plural: "snapshots", Table: "snapshots", Prefix: "SNP", Row: new(models.Snapshot),
 	Internal:  []string{"backend_ref"},

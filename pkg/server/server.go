@@ -1,5 +1,5 @@
-// Package server is what jobs do with machines, and what people do to servers:
-// they are made, changed, switched, found in a back end, and removed.
+// Package server manages servers and their machines: jobs and people create, change,
+// switch, discover and remove them.
 package server
 
 import (
@@ -37,7 +37,7 @@ type Service struct {
 	id    string // of this process, in the duties that it holds
 }
 
-// New returns the service, and registers what the jobs about servers do.
+// New returns the service, and registers the kinds of jobs about servers.
 func New(s *store.Store, jobs *job.Service, pool *pool.Pool, log *slog.Logger) *Service {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -70,7 +70,8 @@ func state(sv *models.Server, participle string, in ...models.ServerStatus) erro
 	return fault.Conflictf("Only servers that are in %s state can be %s. Current state of server is %s", list, participle, sv.Status)
 }
 
-// switchable holds for whoever may run the actions of a server that has a machine.
+// switchable returns an error unless the actor may run the actions of the server and it
+// has a machine.
 func switchable(a access.Actor, sv *models.Server, verb, participle string) error {
 	if !owns(a, sv.OwnerID, sv.GroupID) && !a.Can(access.ServerPower, sv.GroupID) {
 		return fault.Forbiddenf("You may not %s this server.", verb)
@@ -78,13 +79,13 @@ func switchable(a access.Actor, sv *models.Server, verb, participle string) erro
 	return idle(sv, participle)
 }
 
-// owns reports whether what belongs to the owner is the actor's to act upon: an
-// owner who has left the group still sees it, and no more.
+// owns reports whether the actor is the owner and still in the group. An owner who has
+// left the group can only see the object.
 func owns(a access.Actor, owner, group models.ID) bool {
 	return a.ID != 0 && a.ID == owner && a.Member(group)
 }
 
-// idle is a Conflict unless the server has a machine and nothing works on it.
+// idle returns a Conflict unless the server has a machine and is idle.
 func idle(sv *models.Server, participle string) error {
 	if err := state(sv, participle, models.ServerActive); err != nil {
 		return err
@@ -168,8 +169,8 @@ func CanModify(a access.Actor, sv *models.Server) error {
 	return idle(sv, "modified")
 }
 
-// CanDecom guards the removal of a server by an order. One whose creation failed
-// can be removed as well, with whatever there is of it.
+// CanDecom guards the removal of a server by an order. One whose creation failed can be
+// removed as well, with the parts that exist.
 func CanDecom(a access.Actor, sv *models.Server) error {
 	if err := manageable(a, sv, "delete"); err != nil {
 		return err
@@ -191,9 +192,9 @@ var guards = map[string]func(access.Actor, *models.Server) error{
 
 var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
 
-// Act runs an action on a server as a job. Of args only what a snapshot is to be like
-// counts: Name, which may be empty, Text and Memory. An action that is asked for again while it is at work is
-// that same job.
+// Act runs an action on a server as a job. Of args only the settings of a snapshot
+// count: Name, which may be empty, Text and Memory. A repeated request returns the job
+// that is already running.
 func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action string, args models.JobArgs) (*models.Job, error) {
 	guard, ok := guards[action]
 	if !ok {

@@ -16,8 +16,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file keeps the snapshots of servers. The back end has them; our rows follow
-// what it lists, whenever a job about snapshots or refresh_info has looked.
+// This file manages the snapshots of servers. The back end holds them; jobs about
+// snapshots and refresh_info update our rows.
 
 // The actions about a snapshot that is there.
 const (
@@ -44,8 +44,8 @@ func findSnapshot(tx *store.Tx, a access.Actor, ref string) (*models.Snapshot, e
 	return sn, err
 }
 
-// CanRevert guards going back to a snapshot: what the machine did since is lost, so
-// that it is for who may change the server.
+// CanRevert guards going back to a snapshot: later changes of the machine are lost, so
+// it takes the right to change the server.
 func CanRevert(a access.Actor, sn *models.Snapshot) error {
 	if err := manageable(a, sn.Server, "go back to the snapshots of"); err != nil {
 		return err
@@ -97,8 +97,8 @@ func (s *Service) actOn(ctx context.Context, a access.Actor, ref, action string,
 	return out, nil
 }
 
-// named gives a new snapshot its name: the one that was asked for, which no other
-// snapshot of the server may have, or one of the moment that none has.
+// named returns the name of a new snapshot: the requested one, which must be unique
+// within the server, or a unique one made of the current time.
 func named(tx *store.Tx, server models.ID, asked string) (string, error) {
 	rows, err := store.Find[models.Snapshot](tx.Select("id", "name").Where("server_id = ?", server))
 	if err != nil {
@@ -121,8 +121,8 @@ func named(tx *store.Tx, server models.ID, asked string) (string, error) {
 	return name, nil
 }
 
-// snapshotSteps are what an action does about snapshots, and then a look at what
-// there is.
+// snapshotSteps returns the steps of an action on snapshots. The last one updates the
+// rows.
 func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.Job) []job.Step {
 	var steps []job.Step
 	switch j.Action {
@@ -139,8 +139,8 @@ func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.
 	return append(steps, k.snapshotsStep(p, sv))
 }
 
-// unnamed makes sure, before the job's own snapshot is taken, that the machine has
-// none of that name: somebody may have taken one at the back end.
+// unnamed returns a step that fails if the machine already has a snapshot of the name:
+// it may have been taken in the back end.
 func unnamed(p provider.Provider, sv *models.Server, name string) job.Step {
 	const looked = "snapshot.looked"
 	return job.Step{Step: provider.Step{
@@ -162,7 +162,7 @@ func unnamed(p provider.Provider, sv *models.Server, name string) job.Step {
 	}}
 }
 
-// snapshotsStep writes what snapshots the machine has into our rows.
+// snapshotsStep returns the step that copies the machine's snapshots into our rows.
 func (m machines) snapshotsStep(p provider.Provider, sv *models.Server) job.Step {
 	var seen []provider.Snapshot
 	return job.Step{
@@ -182,7 +182,7 @@ func (m machines) snapshotsStep(p provider.Provider, sv *models.Server) job.Step
 	}
 }
 
-// observeSnapshots makes the rows of a server's snapshots what the back end says.
+// observeSnapshots updates the rows of a server's snapshots to match the back end.
 func observeSnapshots(tx *store.Tx, server models.ID, seen []provider.Snapshot) error {
 	rows, err := store.Find[models.Snapshot](tx.ForUpdate().Where("server_id = ?", server))
 	if err != nil {

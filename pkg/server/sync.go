@@ -16,14 +16,14 @@ import (
 	"halcyon/pkg/store"
 )
 
-// syncVMs compares what a back end has with the servers: what is new is added,
-// what changed is noted, what is gone becomes historical.
+// syncVMs synchronizes the servers with a back end: it adds new machines, records
+// changes, and makes servers of deleted machines historical.
 type syncVMs struct {
 	machines
 	batch int // machines per page and transaction
 
-	// What this process has seen. It only saves work: a machine that was seen by
-	// another process is asked for once more before it is believed to be gone.
+	// The machines that this process has seen. It only saves work: a machine that was
+	// seen by another process is asked for once more before it is believed to be gone.
 	mu   *sync.Mutex
 	seen map[models.ID]map[string]bool
 }
@@ -136,9 +136,9 @@ func (k syncVMs) scan(p provider.Provider, h *models.ResourceHandler, id models.
 	}
 }
 
-// moved finds machines whose server knows them by a ref that no machine has any
-// more: they were registered anew. Where the old ref is still in use, the tag has
-// been copied with the machine.
+// moved returns the machines that were registered again: their server has a ref that no
+// machine has now. Where the old ref is still in use, the tag has been copied with the
+// machine.
 func (k syncVMs) moved(ctx context.Context, p provider.Provider, handler models.ID, page []provider.Machine) (map[string]bool, error) {
 	byTag, err := tagged(k.store.Read(ctx), handler, page, false)
 	if err != nil {
@@ -235,7 +235,7 @@ func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine
 				return err
 			}
 		case m.Tag == "" && names[m.Name]:
-			// A clone that has not got its tag yet: the job that makes it is at work.
+			// A clone without a tag: the job that creates it is still running.
 		default:
 			if err := k.insert(tx, handler, m, memo); err != nil {
 				return err
@@ -245,7 +245,7 @@ func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine
 	return nil
 }
 
-// match says which server a machine is, if any.
+// match returns the server of a machine, or nil.
 func match(m provider.Machine, byTag, byRef *models.Server, moved bool) *models.Server {
 	if byTag != nil {
 		if byTag.BackendRef == "" || byTag.BackendRef == m.Ref || moved || byTag.Status == models.ServerHistorical {
@@ -261,8 +261,8 @@ func match(m provider.Machine, byTag, byRef *models.Server, moved bool) *models.
 	return byRef
 }
 
-// update brings a server up to date with its machine. It is alone when no other
-// living row stands for the machine.
+// update brings a server up to date with its machine. alone means that no other living
+// row refers to the machine.
 func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, alone bool, listed time.Time, memo provider.Memo) error {
 	if sv.UpdatedAt.After(listed) {
 		return nil // what was read is older than what the row says
@@ -298,8 +298,8 @@ func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, alo
 	return settle(tx, sv, event, "It is in the back end again.")
 }
 
-// retake gives a server that has returned the address of a pool that it uses,
-// when nobody got it meanwhile.
+// retake assigns a server that has returned the pool address that it uses, if it is
+// still free.
 func retake(tx *store.Tx, sv *models.Server) error {
 	if sv.EnvironmentID == 0 || sv.IP == "" {
 		return nil
@@ -345,8 +345,8 @@ func (k syncVMs) insert(tx *store.Tx, handler models.ID, m provider.Machine, mem
 	return nil
 }
 
-// vanish looks for the servers that no page had, and believes that they are gone
-// when the back end says so of each.
+// vanish returns the step that looks for servers missing from all pages, and confirms
+// with the back end that each is gone.
 func (k syncVMs) vanish(p provider.Provider, h *models.ResourceHandler, id models.ID) job.Step {
 	var (
 		gone   []models.Server
@@ -430,12 +430,12 @@ func (k syncVMs) Failed(_ *store.Tx, j *models.Job, _ provider.Memo, _ string) e
 	return nil
 }
 
-// Canceled implements job.Kind: what was found until then stays.
+// Canceled implements job.Kind: earlier results stay.
 func (k syncVMs) Canceled(_ *store.Tx, j *models.Job, _ provider.Memo) error {
 	k.forget(j.ID)
 	return nil
 }
 
-// Retried implements job.Kind: a canceled or failed comparison goes on where it was,
-// and looks for what is gone from the beginning.
+// Retried implements job.Kind: a canceled or failed comparison continues where it
+// stopped, and repeats the search for missing machines.
 func (k syncVMs) Retried(*store.Tx, *models.Job) ([]string, error) { return nil, nil }
