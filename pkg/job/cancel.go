@@ -15,7 +15,7 @@ import (
 // topicCancel is the signal that tells the process in which a job runs to stop it.
 const topicCancel = "jobs.cancel"
 
-// visible opens every query that a caller's request makes.
+// visible starts every query of a caller's request.
 func visible(tx *store.Tx, a access.Actor, id models.ID) error {
 	db := tx.Model(&models.Job{}).Where("jobs.id = ?", id)
 	if w := access.Visible("jobs", a, "jobs"); !w.IsAll() {
@@ -55,9 +55,9 @@ func (s *Service) Cancel(ctx context.Context, a access.Actor, id models.ID) (*mo
 	return out, nil
 }
 
-// CancelTx cancels in the caller's transaction, which has made sure that the
-// actor may: an order is canceled by whoever may cancel orders. A job that is
-// being canceled already is left alone; j shows the row afterwards.
+// CancelTx cancels in the caller's transaction, which has checked the actor's rights:
+// to cancel an order takes the right to cancel orders. A job that is already being
+// canceled stays unchanged; j holds the row afterwards.
 func (s *Service) CancelTx(tx *store.Tx, a access.Actor, j *models.Job) error {
 	l, err := lockLineage(tx, j.ID)
 	if err != nil {
@@ -243,8 +243,8 @@ func (s *Service) retry(tx *store.Tx, a access.Actor, l *lineage) error {
 	return s.wake(tx, j)
 }
 
-// rewind makes the steps ready to go on. When its cleanup had begun there is
-// nothing to go on from, and the job starts afresh.
+// rewind resets the steps so that the job can continue. If its cleanup had started, the
+// job starts again from its first step.
 func (s *Service) rewind(tx *store.Tx, j *models.Job, again []string) error {
 	rows, err := stepsOf(tx, j.ID)
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Work is called with a job. It returns after how long the job wants attention
-// again, or a negative duration when it does not.
+// Work processes a job. It returns the delay until the job needs attention again, or a
+// negative duration for none.
 type Work func(ctx context.Context, id models.ID) (again time.Duration)
 
-// Due is an open job that wants attention.
+// Due is an open job that needs attention.
 type Due struct {
 	ID       models.ID
 	Priority int           // 1 comes first
@@ -29,7 +29,8 @@ type Due struct {
 }
 
 // Dispatcher brings jobs to workers. It may bring one to several workers, or to one
-// worker several times: leases decide who works. What it forgets the engine finds.
+// worker several times: leases decide who works. The engine finds the jobs that it
+// loses.
 type Dispatcher interface {
 	// WakeTx has a worker look at the job once the transaction has committed.
 	WakeTx(tx *store.Tx, id models.ID, priority int) error
@@ -37,14 +38,14 @@ type Dispatcher interface {
 	// does so anyway. It returns how many are due that it did not know.
 	Plan(list []Due) (lost int)
 	// Start begins to call work. Before that it calls look for a job that another
-	// process may have: look does nothing but return when the job wants attention.
+	// process may have: look only returns the delay until the job needs attention.
 	Start(ctx context.Context, work, look Work) error
-	// Stop begins no more work, and returns when what runs has ended.
+	// Stop starts no more work, and returns when the running work has ended.
 	Stop(ctx context.Context) error
 }
 
-// topicWake is the signal that a job wants attention. Its key is the queue that
-// sends it, the job's priority and its id, separated by colons.
+// topicWake is the signal that a job needs attention. Its key is the queue that sends
+// it, the job's priority and its id, separated by colons.
 const topicWake = "jobs.wake"
 
 // Another process's job is left to that process for a moment, which most often has
@@ -54,9 +55,9 @@ const (
 	otherSpread = 50 * time.Millisecond
 )
 
-// Queue is the Dispatcher of a process: it keeps in memory which jobs want attention
-// and when, and lets so many workers of the process attend to them. It hears of new
-// ones by signals.
+// Queue is the Dispatcher of a process: it keeps in memory the jobs that need attention
+// and their times, and runs them on a fixed number of workers. Signals announce new
+// jobs.
 type Queue struct {
 	store   *store.Store
 	workers int
@@ -94,8 +95,8 @@ const (
 	entryRunning
 )
 
-// NewQueue returns the queue of a process with so many workers, which may be 0. Before
-// Start it only announces.
+// NewQueue returns the queue of a process with that number of workers, which may be 0.
+// Before Start it only announces.
 func NewQueue(s *store.Store, workers int) *Queue {
 	q := &Queue{store: s, workers: workers, id: uuid.NewString()[:8], jobs: map[models.ID]*entry{}}
 	if workers > 0 {
@@ -111,7 +112,7 @@ func (q *Queue) WakeTx(tx *store.Tx, id models.ID, priority int) error {
 	return nil
 }
 
-// heard takes another queue's signal.
+// heard handles a signal of another queue.
 func (q *Queue) heard(topic, key string) {
 	if topic != topicWake {
 		return
@@ -206,7 +207,7 @@ func (q *Queue) due(e *entry) {
 	}
 }
 
-// fill gives free workers something to do.
+// fill assigns due jobs to free workers.
 func (q *Queue) fill() {
 	for q.open && q.running < q.workers && len(q.ready) > 0 {
 		e, _ := heap.Pop(&q.ready).(*entry)
@@ -216,7 +217,7 @@ func (q *Queue) fill() {
 	}
 }
 
-// attend does what can be done for a job now.
+// attend runs a job as far as it can go now.
 func (q *Queue) attend(e *entry, foreign bool) {
 	wait := time.Duration(0)
 	if foreign {
@@ -260,8 +261,8 @@ func (q *Queue) Start(ctx context.Context, work, look Work) error {
 	return nil
 }
 
-// Stop implements Dispatcher. When ctx ends first, what runs is interrupted. Other
-// processes hear which jobs are theirs now.
+// Stop implements Dispatcher. If ctx ends first, running work is interrupted. Signals
+// hand the jobs over to other processes.
 func (q *Queue) Stop(ctx context.Context) error {
 	q.mu.Lock()
 	q.open = false
@@ -287,7 +288,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 }
 
 // handOver announces the jobs that others expect this process to go on with: those
-// whose leases it gave back, and those that rest.
+// whose leases it has released, and those that wait for a retry.
 func (q *Queue) handOver(ctx context.Context) error {
 	q.mu.Lock()
 	left := q.left

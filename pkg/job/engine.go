@@ -16,7 +16,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Config says how an Engine works. Zero members mean the defaults.
+// Config configures an Engine. Zero members mean the defaults.
 type Config struct {
 	Lease       time.Duration    // how long a step is its worker's without a sign of life; 15 s
 	StepTimeout time.Duration    // of one call of Run; 45 s
@@ -96,8 +96,8 @@ func NewEngine(svc *Service, c Config) *Engine {
 	return e
 }
 
-// heard takes a signal. That a job is canceled only makes it quick: a renewal of the
-// lease finds out as well.
+// heard handles a signal. The signal of a cancellation only saves time: a renewal of
+// the lease notices it as well.
 func (e *Engine) heard(topic, key string) {
 	switch topic {
 	case topicCancel:
@@ -112,7 +112,7 @@ func (e *Engine) heard(topic, key string) {
 	}
 }
 
-// Start repairs what a crash may have left, and begins to work.
+// Start repairs the effects of a crash, and starts to work.
 func (e *Engine) Start(ctx context.Context) error {
 	if err := e.svc.dispatch.Start(ctx, e.work, e.look); err != nil {
 		return err
@@ -128,9 +128,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop begins no more steps and waits for those that run. When they take longer
-// than Config.Drain, or ctx is about to end, they are interrupted and their
-// leases released, so that another process goes on at once.
+// Stop starts no more steps and waits for the running ones. If they take longer than
+// Config.Drain, or ctx is about to end, it interrupts them and releases their leases,
+// so that another process can continue at once.
 func (e *Engine) Stop(ctx context.Context) error {
 	if !e.started.Load() {
 		return nil
@@ -234,7 +234,7 @@ func (e *Engine) untrack(t *taken) {
 	delete(e.running, t)
 }
 
-// interruptCanceled interrupts a canceled job's step, but none of its cleanup.
+// interruptCanceled interrupts a canceled job's step, but not its cleanup.
 func (e *Engine) interruptCanceled(id models.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

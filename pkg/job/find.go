@@ -28,14 +28,14 @@ func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models
 	return j, s.spend(tx, j)
 }
 
-// Retryable is a Kind that knows when a job that failed cannot be tried again,
-// since what it works on has gone on without it. The error is a Conflict then.
+// Retryable is a Kind that knows when a failed job cannot be retried, since its object
+// has changed meanwhile. CanRetry then returns a Conflict.
 type Retryable interface {
 	Retryable(tx *store.Tx, j *models.Job) error
 }
 
-// spend finds out whether an ended job could be tried again: CanRetry is asked by
-// documents, too, and what is offered must not be refused.
+// spend records whether an ended job can be retried: documents use CanRetry too, and an
+// offered action must not be refused.
 func (s *Service) spend(tx *store.Tx, j *models.Job) error {
 	if retryable(j) != nil {
 		return nil

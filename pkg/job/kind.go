@@ -8,11 +8,11 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Step is one short, idempotent piece of a job. Run, which may be nil, does what
-// is outside of the database: no transaction is open then. Apply, which may be
-// nil, is called after each Run that returned no error, in the very transaction
-// that records the result: when another worker took the step over meanwhile,
-// it is not called. What it leaves in the memo and in the job is kept.
+// Step is one short, idempotent piece of a job. Run, which may be nil, does the work
+// outside of the database: no transaction is open then. Apply, which may be nil, is
+// called after each Run that returned no error, in the very transaction that records
+// the result: it is not called if another worker has taken the step over. Its changes
+// to the memo and the job are saved.
 type Step struct {
 	provider.Step
 	Apply func(tx *store.Tx, j *models.Job, memo provider.Memo) error
@@ -27,18 +27,18 @@ func Steps(list ...provider.Step) []Step {
 	return out
 }
 
-// Kind says what the jobs of one type do. The methods that take a transaction
-// are called in the one in which the job's status changes, with the job's row
-// locked; what they write to j is saved with it. They may be called again when
-// that transaction is repeated, and must not reach outside of it.
+// Kind defines the jobs of one type. The methods that take a transaction are called in
+// the one in which the job's status changes, with the job's row locked; their changes
+// to j are saved with it. They may be called again when that transaction is repeated,
+// and must not reach outside of it.
 type Kind interface {
-	// Steps lists what the job does. It is asked again before each step, perhaps
-	// by another process: steps that have not begun follow the newest answer, and
-	// those that are done are known by their names. It reads only, and calls no
-	// back end.
+	// Steps returns the steps of the job. It is called again before each step, perhaps
+	// by another process: steps that have not started follow the latest list, and
+	// finished steps are recognized by their names. It reads only, and calls no back
+	// end.
 	Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]Step, error)
-	// Cleanup lists what undoes the job after it was canceled while it ran. The
-	// memo is what its steps have left.
+	// Cleanup returns the steps that undo a job canceled while it ran. The memo is the
+	// one of its steps.
 	Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]Step, error)
 	// Started is called when a worker begins the job, also after a retry.
 	Started(tx *store.Tx, j *models.Job) error
@@ -49,9 +49,8 @@ type Kind interface {
 	// Canceled is called when the job was canceled before it began, or when all of
 	// its cleanup is done.
 	Canceled(tx *store.Tx, j *models.Job, memo provider.Memo) error
-	// Retried is called when somebody has the job tried again. It names the steps
-	// that were done and have to be done again, and is an error when there is
-	// nothing left to try.
+	// Retried is called when a job is retried. It returns the names of finished steps
+	// that must run again, and an error if a retry is impossible.
 	Retried(tx *store.Tx, j *models.Job) (again []string, err error)
 }
 

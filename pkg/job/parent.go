@@ -8,8 +8,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// follow brings a parent, whose lineage is locked, to where its children are: it
-// runs when the first of them does, and ends when all have ended.
+// follow brings a parent, whose lineage is locked, to the status of its children: it
+// runs when the first of them runs, and ends when all have ended.
 func (s *Service) follow(tx *store.Tx, l *lineage) error {
 	p := l.job
 	if p.Ended() {
@@ -67,7 +67,7 @@ func (s *Service) follow(tx *store.Tx, l *lineage) error {
 	return nil
 }
 
-// summary is the status of a parent whose children have all ended.
+// summary returns the status of a parent whose children have all ended.
 func summary(children []models.Job) models.JobStatus {
 	count := map[models.JobStatus]int{}
 	for i := range children {

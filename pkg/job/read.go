@@ -27,8 +27,8 @@ func Messages(tx *store.Tx, id models.ID) ([]models.JobMessage, error) {
 	return rows, nil
 }
 
-// Log returns the progress of a job and of its children as text, in the order in
-// which it happened. Whoever sees a parent sees its children, since they have its
+// Log returns the progress of a job and of its children as text, in the order in which
+// it happened. An actor who sees a parent sees its children, since they have the same
 // owner and group.
 func Log(tx *store.Tx, j *models.Job) (string, error) {
 	children, err := store.Find[models.Job](tx.Where("parent_id = ?", j.ID).Order("id"))

@@ -43,9 +43,9 @@ func (e *Engine) sweeps(ctx context.Context) {
 	}
 }
 
-// Reconcile compares the jobs with each other and with what the dispatcher knows, and
-// repairs what a crash left: parents whose children have ended, jobs whose
-// prerequisite has, work of which no signal told.
+// Reconcile compares the jobs with each other and with the dispatcher's queue, and
+// repairs the effects of a crash: parents whose children have ended, jobs whose
+// prerequisite has ended, jobs without a signal.
 func (e *Engine) Reconcile(ctx context.Context) error {
 	if err := e.repairParents(ctx); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (e *Engine) repairParents(ctx context.Context) error {
 	return nil
 }
 
-// rescue has the dispatcher learn of every job that wants attention.
+// rescue tells the dispatcher every job that needs attention.
 func (e *Engine) rescue(ctx context.Context) error {
 	list, err := e.dueJobs(ctx)
 	if err != nil {
@@ -91,8 +91,8 @@ func (e *Engine) rescue(ctx context.Context) error {
 	return nil
 }
 
-// look returns when the job wants attention, as the database has it. It is asked for
-// jobs that another process may have.
+// look returns the delay until the job needs attention, according to the database. It
+// is for jobs that another process may have.
 func (e *Engine) look(ctx context.Context, id models.ID) time.Duration {
 	list, err := e.dueJobs(ctx, id)
 	switch {
@@ -105,9 +105,9 @@ func (e *Engine) look(ctx context.Context, id models.ID) time.Duration {
 	return list[0].Wait
 }
 
-// dueJobs returns the open jobs, in the order of their ids, or those of them that are
-// named. A job waits while a step of it is leased, and until a step that rests may be
-// tried again. Parents are not among them, and neither are jobs whose prerequisite is
+// dueJobs returns the open jobs, in the order of their ids, or the listed ones among
+// them. A job waits while one of its steps is leased, and until the retry of a failed
+// step is due. Parents are not among them, and neither are jobs whose prerequisite is
 // open: its end wakes them.
 func (e *Engine) dueJobs(ctx context.Context, ids ...models.ID) ([]Due, error) {
 	// The statuses stand in the text, so that PostgreSQL finds the index of open jobs.

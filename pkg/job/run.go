@@ -19,23 +19,23 @@ import (
 // cleanupBase is the position behind which the steps of a cleanup are.
 const cleanupBase = 1000
 
-// prepare is the name of the step that counts the failures to find out what a
-// job's steps are. Its position is the base itself.
+// prepare is the name of the step that counts the failures to determine a job's steps.
+// Its position is the base itself.
 const prepare = "prepare"
 
-// never says that a job wants no more attention until something wakes it.
+// never means that a job needs no attention until a signal.
 const never time.Duration = -1
 
-// next says that the job can go on at once.
+// next means that the job can continue at once.
 const next time.Duration = 0
 
-// trouble is how long a job rests whose state could not be written.
+// trouble is the delay before the retry of a job whose state could not be written.
 const trouble = 2 * time.Second
 
-// shortWait is what a worker rather sits out than giving the job back.
+// shortWait is the longest wait for which a worker keeps the job.
 const shortWait = 100 * time.Millisecond
 
-// work is what the dispatcher calls: it does what can be done for a job now.
+// work runs a job as far as it can go now, for the dispatcher.
 func (e *Engine) work(ctx context.Context, id models.ID) (again time.Duration) {
 	if e.draining.Load() {
 		return trouble // for another process
@@ -52,8 +52,7 @@ func (e *Engine) work(ctx context.Context, id models.ID) (again time.Duration) {
 	for {
 		again, err := e.advance(ctx, turn, id)
 		if err != nil {
-			// The database did not take it, or a hook refused: nothing is lost, since
-			// nothing was committed.
+			// The database or a hook has returned an error: no change was committed.
 			e.svc.counts.stuck.Add(1)
 			e.cfg.Log.ErrorContext(ctx, "job cannot go on for now", "job", id, "error", err)
 			return trouble
@@ -132,9 +131,9 @@ func (e *Engine) advance(ctx, turn context.Context, id models.ID) (time.Duration
 	}
 }
 
-// onward goes on from a step that is done. The list of steps is asked for anew, as
-// what was done may have changed it: when it has, the step that was taken already
-// is put back, and the job is looked at from its beginning.
+// onward continues after a finished step. It reads the list of steps again, since the
+// step may have changed it. If it has, onward releases the step that was already leased
+// and the job is evaluated from its first step.
 func (e *Engine) onward(ctx context.Context, kind Kind, t, following *taken) (*taken, error) {
 	if t.row.Position >= cleanupBase || t.list == nil {
 		return nil, nil
@@ -150,7 +149,7 @@ func (e *Engine) onward(ctx context.Context, kind Kind, t, following *taken) (*t
 	case !same || e.draining.Load():
 		return nil, e.putBack(ctx, following)
 	}
-	// The old list's steps know nothing of what was done.
+	// The steps of the old list do not know the result of the finished step.
 	following.list = list
 	following.step = list[slices.IndexFunc(list, func(s Step) bool { return s.Name == following.row.Name })]
 	return following, nil
@@ -159,7 +158,7 @@ func (e *Engine) onward(ctx context.Context, kind Kind, t, following *taken) (*t
 // last reports whether no step of the list comes after this one.
 func (t *taken) last() bool { return t.list[len(t.list)-1].Name == t.row.Name }
 
-// putBack gives up a step that was taken and has not been run.
+// putBack releases a leased step that has not run.
 func (e *Engine) putBack(ctx context.Context, t *taken) error {
 	return e.store.InTx(context.WithoutCancel(ctx), func(tx *store.Tx) error {
 		if _, err := lockJob(tx, t.job.ID); err != nil {
@@ -177,7 +176,7 @@ func (e *Engine) putBack(ctx context.Context, t *taken) error {
 	})
 }
 
-// phase is what a job is about: its own steps, or its cleanup.
+// phase is the part of a job that runs: its own steps, or its cleanup.
 type phase struct {
 	status models.JobStatus
 	base   int
@@ -185,7 +184,7 @@ type phase struct {
 	err    error // why list is not known
 }
 
-// distinct gives steps with the same name names of their own.
+// distinct renames steps so that their names are unique.
 func distinct(list []Step) []Step {
 	seen := map[string]int{}
 	for i := range list {
@@ -198,8 +197,7 @@ func distinct(list []Step) []Step {
 	return list
 }
 
-// begin lets a job that waits start to run, or fails it when what it waits for
-// went wrong.
+// begin starts a waiting job, or fails it if its prerequisite failed.
 func (e *Engine) begin(ctx context.Context, kind Kind, id models.ID) (time.Duration, error) {
 	again := next
 	var refused error
@@ -251,7 +249,7 @@ func (e *Engine) begin(ctx context.Context, kind Kind, id models.ID) (time.Durat
 	return again, err
 }
 
-// taken is a step in the hands of this worker.
+// taken is a step that this worker has leased.
 type taken struct {
 	job  *models.Job
 	row  models.JobStep
@@ -272,9 +270,8 @@ func (t *taken) leased() *models.JobStep {
 	return &t.row
 }
 
-// along goes over to the next step without recording the result of this one, when
-// the next one says that it may be done in one go with it. What they come to is
-// recorded together.
+// along continues with the next step without recording the result of this one, if the
+// next one allows that. Their results are recorded together.
 func (e *Engine) along(t *taken) bool {
 	if len(t.rest) == 0 || t.row.Position >= cleanupBase || t.step.Apply != nil || e.cfg.Clock().Sub(t.since) > e.cfg.Lease/8 {
 		return false
@@ -289,8 +286,8 @@ func (e *Engine) along(t *taken) bool {
 	return true
 }
 
-// pass records the steps that were done in one go before the one whose outcome is
-// to be recorded, and returns that one's row.
+// pass records the steps that ran together before the one whose outcome is to be
+// recorded, and returns the row of that step.
 func (e *Engine) pass(tx *store.Tx, t *taken, j *models.Job, first *models.JobStep) (*models.JobStep, error) {
 	if len(t.passed) == 0 {
 		return first, nil
@@ -323,8 +320,8 @@ func (e *Engine) pass(tx *store.Tx, t *taken, j *models.Job, first *models.JobSt
 	return &r, began(&r)
 }
 
-// take makes the job's current step this worker's, by a lease. Without a step
-// to do it ends the job.
+// take leases the job's current step for this worker. It ends the job if no step is
+// left.
 func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t *taken, wait time.Duration, err error) {
 	finish := false
 	err = e.store.InTx(ctx, func(tx *store.Tx) error {
@@ -403,7 +400,8 @@ func (e *Engine) take(ctx context.Context, kind Kind, id models.ID, p phase) (t 
 	return t, wait, nil
 }
 
-// lease makes a waiting step this worker's. Its memo is what came before, and its own.
+// lease leases a waiting step for this worker. The step's memo is merged over that of
+// the steps before it.
 func (e *Engine) lease(tx *store.Tx, r *models.JobStep, before provider.Memo) error {
 	fresh := r.Attempt == 0
 	memo := maps.Clone(before)
@@ -425,8 +423,8 @@ func (e *Engine) lease(tx *store.Tx, r *models.JobStep, before provider.Memo) er
 	return nil
 }
 
-// arrange makes the rows of the steps that have not begun follow the list. It
-// gives the phase's rows in the list's order, and those of the other phase.
+// arrange updates the rows of steps that have not started to match the list. It returns
+// the phase's rows in the list's order, and those of the other phase.
 func (e *Engine) arrange(tx *store.Tx, j *models.Job, rows []models.JobStep, p phase) (mine, others []models.JobStep, err error) {
 	have := map[string]models.JobStep{}
 	last := p.base // the last position in use
@@ -445,7 +443,7 @@ func (e *Engine) arrange(tx *store.Tx, j *models.Job, rows []models.JobStep, p p
 		have[r.Name] = r
 		last = max(last, r.Position)
 	}
-	// Rows that the list wants where they are stay.
+	// Rows that are in the right place stay.
 	want := slices.DeleteFunc(slices.Clone(p.list), func(s Step) bool { _, ok := have[s.Name]; return ok })
 	same := slices.EqualFunc(want, unbegun, func(s Step, r models.JobStep) bool { return s.Name == r.Name && s.Title == r.Title })
 	if same {
@@ -527,7 +525,7 @@ func (e *Engine) run(ctx context.Context, t *taken, prepared error) (time.Durati
 	return wait, err
 }
 
-// guarded calls Run and takes a panic for an error.
+// guarded calls Run and returns a panic as an error.
 func guarded(ctx context.Context, t *taken) (wait time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -594,9 +592,9 @@ func (e *Engine) renew(ctx context.Context, t *taken, cancel context.CancelCause
 	}
 }
 
-// commit records what a step came to, and takes the following one when the turn is
-// not over. It tries for a while when the database is away: meanwhile nobody else
-// has the step, and the back end's answer is worth keeping.
+// commit records the outcome of a step, and leases the following one unless the turn is
+// over. It retries for a while if the database is unavailable: meanwhile no other
+// worker has the step, and the back end's answer must not be lost.
 func (e *Engine) commit(ctx, turn context.Context, t *taken, wait time.Duration, outcome error) (following *taken, again time.Duration, err error) {
 	ctx = context.WithoutCancel(ctx)
 	for try := 1; ; try++ {
@@ -624,8 +622,8 @@ func (e *Engine) commit(ctx, turn context.Context, t *taken, wait time.Duration,
 
 var errFenced = errors.New("another worker has the step")
 
-// applyError is what Apply refused with: the step's outcome, and none of the
-// transaction's own troubles.
+// applyError is an error of Apply: the step's outcome, and not an error of the
+// transaction.
 type applyError struct{ err error }
 
 func (e *applyError) Error() string { return e.err.Error() }
@@ -676,7 +674,7 @@ func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outco
 				j.CompletedTasks = min(j.CompletedTasks+1, j.TotalTasks)
 			}
 		case errors.Is(outcome, errCanceled), errors.Is(outcome, errStopping), errors.Is(outcome, errLost):
-			// Whoever goes on begins the step again.
+			// The worker that continues starts the step again.
 		default:
 			if err := e.failure(ctx, tx, j, r, outcome, later); err != nil {
 				return err
@@ -702,8 +700,7 @@ func (e *Engine) record(ctx context.Context, t *taken, wait time.Duration, outco
 	return following, again, err
 }
 
-// saveProgress saves what a step has changed of its job: anything, when it has an
-// Apply.
+// saveProgress saves the changes of a step to its job: any field, if it has an Apply.
 func (e *Engine) saveProgress(tx *store.Tx, t *taken, j *models.Job) error {
 	var columns []string
 	if t.step.Apply == nil {
@@ -738,7 +735,7 @@ func (e *Engine) failure(ctx context.Context, tx *store.Tx, j *models.Job, r *mo
 	return Say(tx, j.ID, "warning", text)
 }
 
-// finish ends a job none of whose steps is left to do.
+// finish ends a job without remaining steps.
 func (e *Engine) finish(ctx context.Context, kind Kind, id models.ID, p phase) error {
 	var refused error
 	var reason string
@@ -806,8 +803,8 @@ func (p phase) state(rows []models.JobStep) (done, failed bool) {
 	return done, failed
 }
 
-// giveUp fails a job that is still in one of the states. When its kind cannot
-// bear even that, the job ends without it: nothing stays open for ever.
+// giveUp fails a job that is still in one of the states. If its kind returns an error
+// even then, the job ends without it, so that no job stays open forever.
 func (e *Engine) giveUp(ctx context.Context, kind Kind, id models.ID, reason string, in ...models.JobStatus) error {
 	try := func(kind Kind) error {
 		return e.store.InTx(ctx, func(tx *store.Tx) error {
@@ -827,14 +824,14 @@ func (e *Engine) giveUp(ctx context.Context, kind Kind, id models.ID, reason str
 	return err
 }
 
-// kindError is what a Kind's Failed refused with.
+// kindError is an error of a Kind's Failed.
 type kindError struct{ err error }
 
 func (e *kindError) Error() string { return e.err.Error() }
 func (e *kindError) Unwrap() error { return e.err }
 
-// passing reports whether the error is the database's of this moment, and nothing
-// that would be the same next time.
+// passing reports whether the error is a temporary one of the database, so that a retry
+// can succeed.
 func passing(err error) bool {
 	if errors.Is(err, store.ErrStale) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -881,7 +878,7 @@ func permanent(err error) bool {
 	return false
 }
 
-// reason puts an error into words for people, and the rest of it into the log.
+// reason returns the message of an error for people, and logs the details.
 func (e *Engine) reason(ctx context.Context, id models.ID, err error) string {
 	e.cfg.Log.WarnContext(ctx, "job met an error", "job", id, "error", err)
 	var f *fault.Error

@@ -6,7 +6,7 @@ import (
 	"halcyon/pkg/query"
 )
 
-// Jobs is what can be asked of jobs.
+// Jobs is the query schema of jobs.
 var Jobs = &query.Entity{
 	Name: models.ObjectJob, Plural: "jobs", Table: "jobs", Prefix: "JOB", Row: new(models.Job),
 	Enums: []query.Enumeration{
@@ -26,7 +26,7 @@ var Jobs = &query.Entity{
 		query.Many("servers", models.ObjectServer, "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.id = {from}.id OR x.parent_id = {from}.id)"),
 		history.Relation(models.ObjectJob),
 	},
-	// Whether a job that ended badly can be retried depends on what it worked on.
+	// Whether a failed job can be retried depends on its object.
 	Cache: &query.CacheRule{
 		Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},
 		Never: "{row}.ended_at IS NOT NULL AND {row}.status <> '" + string(models.JobSuccess) + "'",

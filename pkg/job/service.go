@@ -1,11 +1,11 @@
-// Package job runs the work that orders and actions ask for. The tables jobs and
-// job_steps are the truth about it. Each process keeps in memory which jobs want
-// attention and when (Queue), and processes tell each other by signals; losing or
-// doubling what they say does no harm, since a worker takes a step by a lease, and
-// the database is searched now and then for jobs of which no signal told.
+// Package job runs the work of orders and actions. The tables jobs and job_steps hold
+// its state. Each process keeps in memory the jobs that need attention and their times
+// (Queue), and processes notify each other by signals. Lost or repeated signals do no
+// harm: a worker leases each step, and the engine searches the database periodically
+// for jobs without a signal.
 //
-// Rows are locked in one order: an order, then a parent job, then its child, then
-// what the child works on.
+// Rows are locked in one order: an order, then a parent job, then its child, then the
+// child's object.
 package job
 
 import (
@@ -41,7 +41,7 @@ type Spec struct {
 // the job's row (and its parent's and order's) locked.
 type Hook func(tx *store.Tx, j *models.Job) error
 
-// Service inserts, cancels and retries jobs. It runs none: that is the Engine's.
+// Service inserts, cancels and retries jobs. The Engine runs them.
 type Service struct {
 	store    *store.Store
 	dispatch Dispatcher
@@ -60,12 +60,11 @@ func New(s *store.Store, d Dispatcher, log *slog.Logger) *Service {
 	return &Service{store: s, dispatch: d, log: log, kinds: map[models.JobType]Kind{}}
 }
 
-// Register says what the jobs of a type do. Every process needs all kinds, also
-// one that runs none: canceling a job that waits is the business of its kind.
+// Register sets the kind of a type of jobs. Every process needs all kinds, even if it
+// runs no jobs: canceling a waiting job calls its kind.
 func (s *Service) Register(t models.JobType, k Kind) { s.kinds[t] = k }
 
-// Kind returns what Register was told of a type, for kinds that put themselves in
-// front of another; Base without it.
+// Kind returns the registered kind of a type, for kinds that wrap another, or Base.
 func (s *Service) Kind(t models.JobType) Kind { return s.kind(t) }
 
 // OnEnd has fn called in every transaction in which a job, leaf or parent, ends.
@@ -75,8 +74,8 @@ func (s *Service) OnEnd(fn Hook) { s.onEnd = append(s.onEnd, fn) }
 // leaf or parent, begins again.
 func (s *Service) OnRetry(fn Hook) { s.onRetry = append(s.onRetry, fn) }
 
-// InsertTx writes the job and has it dispatched when the transaction commits. A
-// parent only exists for its children; a job whose prerequisite is open waits.
+// InsertTx inserts the job and dispatches it when the transaction commits. A parent
+// only exists for its children; a job whose prerequisite is open waits.
 func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
 	j, err := spec.job()
 	if err != nil {
@@ -121,8 +120,8 @@ func ready(tx *store.Tx, j *models.Job) (bool, error) {
 }
 
 // InsertTreeTx writes a parent and its children like InsertTx, and returns the parent
-// and then the children. Before is called for each child when the parent is there, and may insert
-// what the child has to wait for.
+// and then the children. Before is called for each child after the parent was inserted,
+// and may insert the child's prerequisite.
 func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, before func(i int, child *Spec) error) ([]*models.Job, error) {
 	top, err := parent.job()
 	if err != nil {
@@ -162,7 +161,7 @@ func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, befor
 	return jobs, nil
 }
 
-// job makes the row of a job that waits for nothing.
+// job returns the row of a job without a prerequisite.
 func (spec *Spec) job() (*models.Job, error) {
 	if !slices.Contains(models.JobTypes, spec.Type) {
 		return nil, fault.Invalidf("There is no type of job %q.", spec.Type)
@@ -177,7 +176,7 @@ func (spec *Spec) job() (*models.Job, error) {
 	}, nil
 }
 
-// grow counts a new child in its parent. The version stays: whoever inserts the
+// grow counts a new child in its parent. The version stays: the code that inserts the
 // tree may still hold the parent's row.
 func (s *Service) grow(tx *store.Tx, parent models.ID) error {
 	p, err := lockJob(tx, parent)
@@ -199,7 +198,8 @@ func (s *Service) wake(tx *store.Tx, j *models.Job) error {
 	return nil
 }
 
-// priority puts what somebody waits for before what takes its time: 1 is first.
+// priority returns the priority of a type of jobs: 1, the highest, for those that
+// people wait for.
 func priority(t models.JobType) int {
 	switch t {
 	case models.JobAction:
@@ -312,8 +312,8 @@ func (s *Service) end(tx *store.Tx, l *lineage, to models.JobStatus) error {
 	return s.follow(tx, &lineage{job: l.parents[0], parents: l.parents[1:]})
 }
 
-// release lets a job go on whose prerequisite has ended. When that went badly the
-// worker that looks at it fails it.
+// release wakes a job whose prerequisite has ended. If the prerequisite failed, the
+// worker fails the job.
 func (s *Service) release(tx *store.Tx, j *models.Job, before models.JobStatus) error {
 	if endedWell(before) {
 		if err := j.MoveTo(models.JobQueued); err != nil {
@@ -377,7 +377,7 @@ func retryable(j *models.Job) error {
 			return nil
 		}
 	case models.JobCanceled:
-		// What a canceled creation made is gone, and so is what it had reserved.
+		// The machine of a canceled creation is gone, and so is its reservation.
 		if j.Type != models.JobDeploy && j.Type != models.JobProvision {
 			return nil
 		}
@@ -399,8 +399,7 @@ func (s *Service) kind(t models.JobType) Kind {
 	return Base{}
 }
 
-// merge returns the memo that the job's own steps have left, and what its cleanup
-// added.
+// merge returns the memo of the job's own steps, merged with that of its cleanup.
 func merge(rows []models.JobStep) provider.Memo {
 	memo := provider.Memo{}
 	for _, r := range rows {

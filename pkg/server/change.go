@@ -36,8 +36,8 @@ func (k decom) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.
 	return job.Steps(p.Destroy(sv.BackendRef, sv.UUID)...), nil
 }
 
-// Cleanup implements job.Kind: what is gone does not come back, but whether it is
-// gone has to be known.
+// Cleanup implements job.Kind: a deleted machine does not come back, but its state must
+// be known.
 func (k decom) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ provider.Memo) ([]job.Step, error) {
 	sv, err := load(read, j)
 	if err != nil {
@@ -176,7 +176,7 @@ func move(tx *store.Tx, j *models.Job, to models.ServerStatus, or ...models.Serv
 	return settle(tx, sv, "", "")
 }
 
-// modify changes a server's machine and what its row says of price and parameters.
+// modify changes a server's machine, and the price and parameters in its row.
 type modify struct{ machines }
 
 // The machine's state before the change, for cleanup after cancellation.
@@ -226,8 +226,8 @@ func (m machines) machine(ctx context.Context, sv *models.Server) (provider.Prov
 	return p, err
 }
 
-// Cleanup implements job.Kind: processors and memory become what they were. A
-// disk that has grown stays so.
+// Cleanup implements job.Kind: it restores processors and memory. A disk that has grown
+// keeps its size.
 func (k modify) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo provider.Memo) ([]job.Step, error) {
 	cpus, _ := strconv.Atoi(memo[memoCPUs])
 	memory, _ := strconv.Atoi(memo[memoMemory])
@@ -366,7 +366,8 @@ func (k action) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 	return append(steps, k.recordStep(p, sv, sv.BackendRef)), nil
 }
 
-// Cleanup implements job.Kind: nothing is switched back, but its state is read.
+// Cleanup implements job.Kind: it does not switch the machine back, but reads its
+// state.
 func (k action) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ provider.Memo) ([]job.Step, error) {
 	sv, err := load(read, j)
 	if err != nil {
