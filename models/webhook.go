@@ -71,7 +71,7 @@ const (
 // DeliveryStatuses are all of them.
 var DeliveryStatuses = []DeliveryStatus{DeliveryPending, DeliverySuccess, DeliveryFailure}
 
-// deliveryEdges are the allowed changes of status. A delivery that was canceled while
+// deliveryEdges are the allowed changes of status. A delivery that was given up while
 // it was being sent may still have arrived.
 var deliveryEdges = map[DeliveryStatus][]DeliveryStatus{
 	DeliveryPending: {DeliverySuccess, DeliveryFailure},
