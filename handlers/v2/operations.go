@@ -39,7 +39,7 @@ func (x descriptions) documentation() halserver.Documentation {
 				"session", schema.Of("type", "apiKey", "in", "cookie", "name", "halcyon_session", "description", "The session of a browser that has signed in."),
 			),
 		},
-		Guide: apidoc.Guide(x.face.cfg.Address), Rels: rootRels, Problems: ownProblems,
+		Guide: guide(x.face.cfg.Address), Rels: rootRels, Problems: ownProblems,
 		Routes: x.face.Routes, Public: x.face.isPublic, Operations: x.describeOthers, Schemas: x.handMadeSchemas, Params: eventParameters(),
 	}
 }

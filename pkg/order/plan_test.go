@@ -232,8 +232,8 @@ func TestInvalid(t *testing.T) {
 				[]fault.Field{{Path: prov1.Member("quantity"), Reason: "-1 is not between 1 and 100"}},
 			},
 			"no such OS build": {
-				[]models.OrderItem{deploy(simple, "vm-size", "small", "os_build", "/api/v2/os-builds/77/")},
-				[]fault.Field{{Path: args.Parameter("os_build"), Reason: `"/api/v2/os-builds/77/" does not exist`}},
+				[]models.OrderItem{deploy(simple, "vm-size", "small", "os_build", "/base/os-builds/77/")},
+				[]fault.Field{{Path: args.Parameter("os_build"), Reason: `"/base/os-builds/77/" does not exist`}},
 			},
 			"two OS builds": {
 				[]models.OrderItem{with(deploy(simple, "vm-size", "small", "os_build", "2"), func(a *models.BuildItemArgs) { a.OSBuildID = debian })},

@@ -626,13 +626,13 @@ func TestFind(t *testing.T) {
 		tx := f.store.Read(t.Context())
 		acme, globex := f.groups[0], f.groups[2]
 		id := acme.ID.String()
-		for _, ref := range []string{id, acme.GlobalID, strings.ToLower(acme.GlobalID[:3]) + acme.GlobalID[3:], acme.UUID, strings.ReplaceAll(strings.ToUpper(acme.UUID), "-", ""), "/api/v2/groups/" + id, "/api/v2/groups/" + id + "/", "https://cb.example.com:8443/api/v2/groups/" + id + "?x=1", "/api/projects/" + acme.UUID + "/", "/api/v2/groups/" + acme.GlobalID} {
+		for _, ref := range []string{id, acme.GlobalID, strings.ToLower(acme.GlobalID[:3]) + acme.GlobalID[3:], acme.UUID, strings.ReplaceAll(strings.ToUpper(acme.UUID), "-", ""), "/base/groups/" + id, "/base/groups/" + id + "/", "https://cb.example.com:8443/api/v2/groups/" + id + "?x=1", "/base/projects/" + acme.UUID + "/", "/base/groups/" + acme.GlobalID} {
 			g, err := query.Find[models.Group](tx, f.schemas.groups.Entity, f.alice, ref)
 			if err != nil || g.ID != acme.ID {
 				t.Errorf("%s: %v, %v", ref, g, err)
 			}
 		}
-		for _, ref := range []string{globex.ID.String(), globex.GlobalID, globex.UUID, "/api/v2/groups/" + globex.ID.String(), "999", "GRP-nosuch", "SVR-x", f.servers[0].GlobalID, "", "0", "-1", "x", "99999999999999999999", "/", "\x00", "\xff", "/api/v2/users/" + id, "1 OR 1=1"} {
+		for _, ref := range []string{globex.ID.String(), globex.GlobalID, globex.UUID, "/base/groups/" + globex.ID.String(), "999", "GRP-nosuch", "SVR-x", f.servers[0].GlobalID, "", "0", "-1", "x", "99999999999999999999", "/", "\x00", "\xff", "/base/users/" + id, "1 OR 1=1"} {
 			_, err := query.Find[models.Group](tx, f.schemas.groups.Entity, f.alice, ref)
 			var e *fault.Error
 			if !errors.As(err, &e) || e.Code != fault.NotFound || e.Message != "Not found." {

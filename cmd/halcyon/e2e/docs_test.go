@@ -53,7 +53,7 @@ func TestDocsCurls(t *testing.T) {
 		}
 	}
 	var pages []string
-	for _, pattern := range []string{"pkg/apidoc/guide/*.md", "README.md", "docs/*.md"} {
+	for _, pattern := range []string{"handlers/v2/guide/*.md", "README.md", "docs/*.md"} {
 		found, err := filepath.Glob(filepath.Join("..", "..", "..", pattern))
 		if err != nil {
 			t.Fatal(err)
