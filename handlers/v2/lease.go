@@ -3,11 +3,11 @@ package v2
 import (
 	"context"
 	"strings"
-	"time"
 
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
+	"halcyon/pkg/catalog"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/server"
@@ -42,7 +42,7 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 			return resource.Result[sv]{Row: s}, nil
 		},
 		Form: func(_ context.Context, a access.Actor, s *sv) ([]hal.TemplateProperty, error) {
-			return f.extendForm(a, s.GroupID, s.ExpiresOn, s.LeaseExpiredAt != nil && s.PowerStatus == models.PowerOff), nil
+			return f.extendProps(f.Servers.ExtendQuestions(a, s)), nil
 		},
 	}
 }
@@ -68,7 +68,7 @@ func (f *Face) extendService() resource.Action[models.Service] {
 			return resource.Result[svc]{Row: s}, err
 		},
 		Form: func(_ context.Context, a access.Actor, s *svc) ([]hal.TemplateProperty, error) {
-			return f.extendForm(a, s.GroupID, s.ExpiresOn, true), nil
+			return f.extendProps(f.Servers.ExtendServiceQuestions(a, s)), nil
 		},
 	}
 }
@@ -87,24 +87,19 @@ func readExtension(n *jsonbody.Value) (server.Extension, error) {
 	return e, n.Faults().Err()
 }
 
-// dayAfter gives the first day that is later, "" for no day.
-func dayAfter(date string) string {
-	d, err := time.Parse(time.DateOnly, date)
-	if err != nil {
-		return ""
-	}
-	return d.AddDate(0, 0, 1).Format(time.DateOnly)
-}
+// extendLabels are the labels of the questions about an extension.
+var extendLabels = map[string]string{"expiration-date": "Last day", "power-on": "Switch on again"}
 
-func (f *Face) extendForm(a access.Actor, group models.ID, expires string, off bool) []hal.TemplateProperty {
-	next, last := f.Servers.Suggested(a, group, expires)
-	date := hal.TemplateProperty{Name: "expiration-date", Prompt: "Last day", Type: "date", Required: true, Value: next, Min: dayAfter(expires), Max: last}
-	if next == models.Never {
-		date.Type, date.Min, date.Max = "text", "", ""
+// extendProps returns the members of a form that asks the questions.
+func (f *Face) extendProps(list []catalog.Question) []hal.TemplateProperty {
+	props := make([]hal.TemplateProperty, len(list))
+	for i := range list {
+		name := list[i].Path.Last().Name
+		p := f.property(&list[i], name)
+		if p.Prompt = extendLabels[name]; list[i].Type == catalog.AskBoolean {
+			p.Type, p.Options = "checkbox", nil
+		}
+		props[i] = p
 	}
-	form := []hal.TemplateProperty{date}
-	if off {
-		form = append(form, hal.TemplateProperty{Name: "power-on", Prompt: "Switch on again", Type: "checkbox"})
-	}
-	return form
+	return props
 }

@@ -306,7 +306,7 @@ func (f *Face) property(q *catalog.Question, name string) hal.TemplateProperty {
 	case catalog.AskBoolean:
 		p.Options = []hal.Option{{Value: "true"}, {Value: "false"}}
 	case catalog.AskDate:
-		p.Type, p.Min = "date", f.Orders.Today()
+		p.Type, p.Min, p.Max = "date", cmp.Or(q.Earliest, f.Orders.Today()), q.Latest
 	case catalog.AskMemory:
 		p.Regex, p.Placeholder = memoryPattern, cmp.Or(q.Fallback, exampleMemory(q))
 	case catalog.AskHostname:

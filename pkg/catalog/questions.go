@@ -39,6 +39,8 @@ type Question struct {
 	Default   string
 	Fallback  string // the name of what is taken without an answer; "" when that depends
 	Min, Max  *int64 // of a number, or of MB of memory; nil: no bound
+	Earliest  string // of a date, such as 2027-01-31; "": today
+	Latest    string // of a date; "": no bound
 	MaxLength int    // in characters; 0: no bound
 	Pattern   string // regular expression that a text matches; "": any text
 	Choices   []Choice

@@ -69,20 +69,6 @@ func (s *Service) lastDay(now time.Time) string {
 	return day(now.AddDate(0, 0, s.Leases.Maximum))
 }
 
-// Suggested returns the last day, or models.Never, to which the actor may extend a
-// lease that ends on expires, and the very last one, "" for no limit.
-func (s *Service) Suggested(a access.Actor, group models.ID, expires string) (next, last string) {
-	now := s.store.Now()
-	next, last = after(expires, 30, now), s.lastDay(now)
-	if last == "" || next <= last {
-		return next, last
-	}
-	if expires >= last && a.Can(access.GroupManage, group) {
-		return models.Never, last
-	}
-	return last, last
-}
-
 // after is so many days after a day, or after today when that is later.
 func after(expires string, days int, now time.Time) string {
 	from, err := time.Parse(time.DateOnly, max(expires, day(now)))

@@ -98,7 +98,7 @@ func TestSuggestedIsTaken(t *testing.T) {
 			if err := r.CanExtend(member, row); err != nil {
 				t.Fatal(err)
 			}
-			next, last := r.Suggested(member, row.GroupID, row.ExpiresOn)
+			next, last := r.suggested(member, row.GroupID, row.ExpiresOn)
 			got, _, err := r.Extend(t.Context(), member, sv.ID.String(), Extension{Day: next})
 			if err != nil || got.ExpiresOn != next || next > last {
 				t.Fatalf("%s of %s: %+v %v", next, last, got, err)
@@ -108,7 +108,7 @@ func TestSuggestedIsTaken(t *testing.T) {
 		if err := r.CanExtend(member, row); !fault.Is(err, fault.Conflict) {
 			t.Errorf("beyond the end: %v", err)
 		}
-		if next, _ := r.Suggested(root, row.GroupID, row.ExpiresOn); next != models.Never {
+		if next, _ := r.suggested(root, row.GroupID, row.ExpiresOn); next != models.Never {
 			t.Errorf("root is offered %s", next)
 		}
 		if got, _, err := r.Extend(t.Context(), root, sv.ID.String(), Extension{Day: models.Never}); err != nil || got.ExpiresOn != "" {
