@@ -83,7 +83,7 @@ func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 			return nil, err
 		}
 		if auto, why = verdict.over(p, auto, why); auto {
-			if _, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &ExternalApproval{rehearsing: true}); err != nil {
+			if _, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &ExternalApproval{dryPass: true}); err != nil {
 				return nil, err
 			}
 		}
@@ -106,7 +106,7 @@ func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 // foreseen is what rules make of a submission, or why they refuse it. Whoever has to
 // be asked outside is taken to agree.
 func (s *Service) foreseen(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) (Verdict, error) {
-	return s.hooks.Decide(tx, a, models.PreOrderSubmit, o, p, &ExternalApproval{rehearsing: true})
+	return s.hooks.Decide(tx, a, models.PreOrderSubmit, o, p, &ExternalApproval{dryPass: true})
 }
 
 // submitted brings the order to where a submission leaves it.

@@ -67,13 +67,13 @@ type Work struct {
 	Service *models.Service // nil for none
 }
 
-// ExternalApproval is the asking of others in one submission or approval. Nobody is
-// asked while a transaction is open: it is rehearsed first, to find out who has to
-// agree to what, and rolled back.
+// ExternalApproval collects the answers of external approvers to one submission or
+// approval. No call is made while a transaction is open: a dry pass, which is rolled
+// back, finds out who has to approve what.
 type ExternalApproval struct {
-	rehearsing bool
-	calls      []Call
-	agreed     map[string]bool
+	dryPass bool
+	calls   []Call
+	agreed  map[string]bool
 }
 
 // Call is a question to somebody outside.
@@ -86,7 +86,7 @@ type Call struct {
 // turns out to be needed only after the others have been asked.
 func (c *ExternalApproval) Ask(call Call) error {
 	switch {
-	case c.rehearsing:
+	case c.dryPass:
 		c.calls = append(c.calls, call)
 		return nil
 	case c.agreed[call.Key]:
@@ -95,15 +95,15 @@ func (c *ExternalApproval) Ask(call Call) error {
 	return fault.Conflictf("What has to be asked for before this changed meanwhile. Try again.")
 }
 
-// consulted runs fn, which decides on an order, in a transaction. Where somebody
-// outside has to agree, that is one that is rolled back, and when all have agreed
-// another one.
-func (s *Service) consulted(ctx context.Context, fn func(tx *store.Tx, c *ExternalApproval) error) error {
+// withApprovals runs fn, which decides on an order, in a transaction. Where external
+// approvers have to answer, that transaction is a dry pass and rolled back; once all
+// have approved, fn runs again in a second one, which counts.
+func (s *Service) withApprovals(ctx context.Context, fn func(tx *store.Tx, c *ExternalApproval) error) error {
 	consults, err := s.hooks.Consults(ctx)
 	if err != nil {
 		return err
 	}
-	c := &ExternalApproval{rehearsing: consults}
+	c := &ExternalApproval{dryPass: consults}
 	ask := false
 	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		c.calls, ask = nil, false
@@ -119,7 +119,7 @@ func (s *Service) consulted(ctx context.Context, fn func(tx *store.Tx, c *Extern
 	if !ask {
 		return err
 	}
-	c.rehearsing, c.agreed = false, map[string]bool{}
+	c.dryPass, c.agreed = false, map[string]bool{}
 	for _, call := range c.calls {
 		if err := call.Send(ctx); err != nil {
 			return err

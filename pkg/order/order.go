@@ -118,9 +118,9 @@ type Draft struct {
 // so: both or neither.
 func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.Order, error) {
 	var o *models.Order
-	err := s.consulted(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
+	err := s.withApprovals(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
 		fresh := d
-		fresh.Items = slices.Clone(d.Items) // the rows of a rehearsal are none
+		fresh.Items = slices.Clone(d.Items) // the dry pass leaves rows that were rolled back
 		o, err = s.create(tx, a, fresh, c)
 		return err
 	})

@@ -56,7 +56,7 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 // admitted is a Conflict when a quota or a rule would refuse what is planned.
 func (s *Service) admitted(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
 	if o.Status == models.OrderPending { // which has reserved what it takes
-		_, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &ExternalApproval{rehearsing: true})
+		_, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &ExternalApproval{dryPass: true})
 		return err
 	}
 	if _, err := quota.Preview(tx, a, reservations(o, p)); err != nil {

@@ -60,7 +60,7 @@ func (s *Service) DeleteService(ctx context.Context, a access.Actor, ref string)
 // has looked at.
 func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *store.Tx) (Draft, error)) (*models.Order, error) {
 	var o *models.Order
-	err := s.consulted(ctx, func(tx *store.Tx, c *ExternalApproval) error {
+	err := s.withApprovals(ctx, func(tx *store.Tx, c *ExternalApproval) error {
 		d, err := draft(tx)
 		if err != nil {
 			return err

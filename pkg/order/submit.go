@@ -89,7 +89,7 @@ func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*mode
 // decide runs fn on the locked order.
 func (s *Service) decide(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order, c *ExternalApproval) error) (*models.Order, error) {
 	var o *models.Order
-	err := s.consulted(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
+	err := s.withApprovals(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
 		if o, err = lock(tx, a, ref); err != nil {
 			return err
 		}
