@@ -2,12 +2,10 @@ package v2
 
 import (
 	"context"
-	"strconv"
 
 	"halcyon/hal"
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/catalog"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
 	"halcyon/pkg/resource"
@@ -46,21 +44,20 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 			if err != nil || len(tiers) == 0 {
 				return nil, err
 			}
-			options := make([]hal.Option, len(tiers))
-			for i, t := range tiers {
-				options[i] = hal.Option{Prompt: t.Name + " (" + strconv.Itoa(t.Quantity) + ")", Value: t.Name}
+			var props []hal.TemplateProperty
+			for _, q := range order.ScaleQuestions(tiers) {
+				name := q.Path.Last().Name
+				p := f.property(&q, name)
+				p.Prompt = scaleLabels[name]
+				props = append(props, p)
 			}
-			other := tiers[0].Quantity + 1
-			if other > catalog.MaxQuantity {
-				other = tiers[0].Quantity - 1
-			}
-			return []hal.TemplateProperty{
-				{Name: "tier", Prompt: "Tier", Type: "text", Required: true, Value: tiers[0].Name, Options: options},
-				{Name: "quantity", Prompt: "Servers", Type: "number", Required: true, Value: strconv.Itoa(other), Min: "1", Max: strconv.Itoa(catalog.MaxQuantity)},
-			}, nil
+			return props, nil
 		},
 	}
 }
+
+// scaleLabels are the labels of the questions about scaling.
+var scaleLabels = map[string]string{"tier": "Tier", "quantity": "Servers"}
 
 // readScale reads what a scale item and the body of the action have in common.
 func readScale(n *jsonbody.Value, d *models.ScaleItem) {

@@ -79,6 +79,24 @@ func ModQuestionsOf(sv *models.Server, s *catalog.Setting) []catalog.Question {
 	return append(list, disk)
 }
 
+// ScaleQuestions returns what is asked of the scaling of a service with these tiers: the
+// tier and its new number of servers. There has to be a tier. The default number is one
+// that changes the first tier.
+func ScaleQuestions(tiers []Tier) []catalog.Question {
+	tier := catalog.Question{Path: fault.Member("tier"), Type: catalog.AskText, Required: true, Default: tiers[0].Name}
+	for _, t := range tiers {
+		tier.Choices = append(tier.Choices, catalog.Choice{Value: t.Name, Name: t.Name + " (" + strconv.Itoa(t.Quantity) + ")"})
+	}
+	other := tiers[0].Quantity + 1
+	if other > catalog.MaxQuantity {
+		other = tiers[0].Quantity - 1
+	}
+	return []catalog.Question{tier, {
+		Path: fault.Member("quantity"), Type: catalog.AskInteger, Required: true, Default: strconv.Itoa(other),
+		Min: new(int64(1)), Max: new(int64(catalog.MaxQuantity)),
+	}}
+}
+
 // keyDiskSize is the parameter of a change that makes a disk larger, in GB.
 const keyDiskSize = "disk_size"
 

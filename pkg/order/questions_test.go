@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,6 +88,26 @@ func TestModQuestions(t *testing.T) {
 			if q.Path.Last().Name == "disk_size" && *q.Min != int64(disks[n-1].SizeGB)+1 {
 				t.Errorf("a disk grows to %d GB at least", *q.Min)
 			}
+		}
+	}
+}
+
+// The default changes the first tier, also where that is as large as it can be.
+func TestScaleQuestions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		tiers []order.Tier
+		want  []string
+	}{
+		{[]order.Tier{{Name: "Web", Quantity: 2}, {Name: "DB", Quantity: 1}}, []string{"tier text required default Web | Web | DB", "quantity integer required default 3"}},
+		{[]order.Tier{{Name: "Web", Quantity: catalog.MaxQuantity}}, []string{"tier text required default Web | Web", "quantity integer required default " + strconv.Itoa(catalog.MaxQuantity-1)}},
+	} {
+		list := order.ScaleQuestions(c.tiers)
+		if d := cmp.Diff(c.want, asked(list)); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+		if q := list[1]; *q.Min != 1 || *q.Max != catalog.MaxQuantity {
+			t.Errorf("between %d and %d", *q.Min, *q.Max)
 		}
 	}
 }
