@@ -13,7 +13,6 @@ import (
 	"halcyon/pkg/order"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
-	"halcyon/pkg/server"
 )
 
 // This file has the forms of a cart: a new one, its own members, and what can be
@@ -163,60 +162,37 @@ func provInputs() []models.Input {
 	return slices.DeleteFunc(order.ProvInputs(), func(in models.Input) bool { return models.InputKey(in.Name) == models.KeyOSBuild })
 }
 
+// modForm returns the members of a form for a change of a server.
 func (f *Face) modForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
-	options, err := f.serverOptions(ctx, a, o, server.CanModify)
-	if err != nil || len(options) == 0 {
+	questions, err := f.Orders.CartModQuestions(ctx, a, o)
+	if err != nil || questions == nil {
 		return nil, err
 	}
 	sizes := f.reg.Choices(hal.TemplateProperty{}, "perf-types", "")
-	props := []hal.TemplateProperty{{Name: "server", Prompt: "Server", Type: "text", Required: true, Options: options}}
-	for _, p := range f.modProps(order.ModQuestions(&catalog.Setting{})) {
-		switch models.InputKey(p.Name) {
-		case models.KeyVMSize: // goes by its name
+	props := f.modProps(questions)
+	for i := range props {
+		switch p := &props[i]; {
+		case questions[i].Type == catalog.AskServer:
+			p.Prompt = "Server"
+		case models.InputKey(p.Name) == models.KeyVMSize: // goes by its name
 			p.OptionsLink, p.PromptField, p.ValueField = sizes.OptionsLink, "name", "name"
-		case "disk_size": // what is enough depends on the server
-			continue
 		}
-		props = append(props, p)
 	}
 	return props, nil
 }
 
+// decomForm returns the members of a form for the removal of servers.
 func (f *Face) decomForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
-	options, err := f.serverOptions(ctx, a, o, server.CanDecom)
-	if err != nil || len(options) == 0 {
+	questions, err := f.Orders.CartDecomQuestions(ctx, a, o)
+	if err != nil || questions == nil {
 		return nil, err
 	}
-	return []hal.TemplateProperty{{Name: "servers", Prompt: "Servers that are removed", Type: "text", Required: true, Multiple: true, Options: options}}, nil
-}
-
-// serverOptions lists the first servers that the cart could be about and is not
-// yet: of its group, once it has one.
-func (f *Face) serverOptions(ctx context.Context, a access.Actor, o *models.Order, can func(access.Actor, *models.Server) error) ([]hal.Option, error) {
-	q := "filter=status:ACTIVE&order=id&page_size=100"
-	if o.GroupID != 0 {
-		q = "filter=status:ACTIVE;group.id:" + o.GroupID.String() + "&order=id&page_size=100"
+	props := make([]hal.TemplateProperty, len(questions))
+	for i := range questions {
+		props[i] = f.property(&questions[i], questions[i].Path.Last().Name)
+		props[i].Prompt = "Servers that are removed"
 	}
-	rows, err := f.listed(ctx, a, f.reg.Def("servers"), q)
-	if err != nil {
-		return nil, err
-	}
-	var list []hal.Option
-	for _, row := range rows {
-		s := row.(*models.Server)
-		if can(a, s) == nil && order.CanOrderFor(a, s.GroupID) == nil && !isAbout(o, s) {
-			list = append(list, hal.Option{Prompt: s.Hostname, Value: s.ID.String()})
-		}
-	}
-	return list, nil
-}
-
-// isAbout reports whether an item of the cart changes or removes the server.
-func isAbout(o *models.Order, s *models.Server) bool {
-	return slices.ContainsFunc(o.Items, func(it models.OrderItem) bool {
-		return it.Mod != nil && it.Mod.ServerID == s.ID ||
-			it.Decom != nil && (slices.Contains(it.Decom.ServerIDs, s.ID) || s.ServiceID != 0 && slices.Contains(it.Decom.ServiceIDs, s.ServiceID))
-	})
+	return props, nil
 }
 
 // listed reads the rows that a query string asks for, whole.

@@ -293,7 +293,7 @@ func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal
 
 // property makes a member of a form of a question.
 func (f *Face) property(q *catalog.Question, name string) hal.TemplateProperty {
-	p := hal.TemplateProperty{Name: name, Prompt: q.Label, Type: "text", Required: q.Required, Value: q.Default, MaxLength: q.MaxLength}
+	p := hal.TemplateProperty{Name: name, Prompt: q.Label, Type: "text", Required: q.Required, Multiple: q.Multiple, Value: q.Default, MaxLength: q.MaxLength}
 	p.Placeholder = q.Fallback
 	for _, x := range q.Choices {
 		p.Options = append(p.Options, choiceOption(x))
@@ -311,7 +311,7 @@ func (f *Face) property(q *catalog.Question, name string) hal.TemplateProperty {
 		p.Regex, p.Placeholder = memoryPattern, cmp.Or(q.Fallback, exampleMemory(q))
 	case catalog.AskHostname:
 		p.Regex = hostnamePattern
-	case catalog.AskOSBuild, catalog.AskSize, catalog.AskGroup, catalog.AskEnvironment:
+	case catalog.AskOSBuild, catalog.AskSize, catalog.AskGroup, catalog.AskEnvironment, catalog.AskServer:
 	}
 	return p
 }

@@ -27,6 +27,7 @@ const (
 	AskGroup       QuestionType = "group"
 	AskEnvironment QuestionType = "environment"
 	AskHostname    QuestionType = "host-name"
+	AskServer      QuestionType = "server"
 )
 
 // Question is one thing that an order can say. Its path, which begins at the order's
@@ -36,6 +37,7 @@ type Question struct {
 	Type      QuestionType
 	Label     string // as the blueprint has it; "" for what faces have words of their own
 	Required  bool
+	Multiple  bool // the answer is a list of choices
 	Default   string
 	Fallback  string // the name of what is taken without an answer; "" when that depends
 	Min, Max  *int64 // of a number, or of MB of memory; nil: no bound

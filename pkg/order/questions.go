@@ -1,12 +1,16 @@
 package order
 
 import (
+	"context"
 	"slices"
 	"strconv"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/query"
+	"halcyon/pkg/server"
 )
 
 // This file says what orders ask that come from no blueprint. Paths begin at the item.
@@ -95,6 +99,63 @@ func ScaleQuestions(tiers []Tier) []catalog.Question {
 		Path: fault.Member("quantity"), Type: catalog.AskInteger, Required: true, Default: strconv.Itoa(other),
 		Min: new(int64(1)), Max: new(int64(catalog.MaxQuantity)),
 	}}
+}
+
+// CartModQuestions returns what a cart asks of a new change of a server, nil where the
+// actor can add none. It leaves out what depends on the server: its disks.
+func (s *Service) CartModQuestions(ctx context.Context, a access.Actor, o *models.Order) ([]catalog.Question, error) {
+	servers, err := s.serverChoices(ctx, a, o, server.CanModify)
+	if err != nil || len(servers) == 0 {
+		return nil, err
+	}
+	list := []catalog.Question{{Path: fault.Member("server"), Type: catalog.AskServer, Required: true, Choices: servers}}
+	for _, q := range ModQuestions(&catalog.Setting{}) {
+		if models.InputKey(q.Path.Last().Name) != keyDiskSize {
+			list = append(list, q)
+		}
+	}
+	return list, nil
+}
+
+// CartDecomQuestions returns what a cart asks of a new removal of servers, nil where the
+// actor can add none.
+func (s *Service) CartDecomQuestions(ctx context.Context, a access.Actor, o *models.Order) ([]catalog.Question, error) {
+	servers, err := s.serverChoices(ctx, a, o, server.CanDecom)
+	if err != nil || len(servers) == 0 {
+		return nil, err
+	}
+	return []catalog.Question{{Path: fault.Member("servers"), Type: catalog.AskServer, Required: true, Multiple: true, Choices: servers}}, nil
+}
+
+// mostServers is how many servers the choices of a cart are taken from.
+const mostServers = 100
+
+// serverChoices returns the servers that an item of the cart could be about: of its
+// group, once it has one, that the guard allows and that no item is about yet.
+func (s *Service) serverChoices(ctx context.Context, a access.Actor, o *models.Order, can func(access.Actor, *models.Server) error) ([]catalog.Choice, error) {
+	w := access.Where{SQL: query.Root + ".status = ?", Args: []any{string(models.ServerActive)}}
+	if o.GroupID != 0 {
+		w = access.And(w, access.In(query.Root+".group_id", []models.ID{o.GroupID}))
+	}
+	page, err := query.List[models.Server](s.store.Read(ctx), server.Servers, a, query.Query{Size: mostServers}, query.Base(w), query.Total(0))
+	if err != nil {
+		return nil, err
+	}
+	var list []catalog.Choice
+	for _, sv := range page.Rows {
+		if can(a, sv) == nil && CanOrderFor(a, sv.GroupID) == nil && !isAbout(o, sv) {
+			list = append(list, catalog.Choice{Value: sv.ID.String(), Name: sv.Hostname})
+		}
+	}
+	return list, nil
+}
+
+// isAbout reports whether an item of the cart changes or removes the server.
+func isAbout(o *models.Order, sv *models.Server) bool {
+	return slices.ContainsFunc(o.Items, func(it models.OrderItem) bool {
+		return it.Mod != nil && it.Mod.ServerID == sv.ID ||
+			it.Decom != nil && (slices.Contains(it.Decom.ServerIDs, sv.ID) || sv.ServiceID != 0 && slices.Contains(it.Decom.ServiceIDs, sv.ServiceID))
+	})
 }
 
 // keyDiskSize is the parameter of a change that makes a disk larger, in GB.

@@ -7,8 +7,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/order"
+	"halcyon/pkg/store"
+	"halcyon/pkg/store/storetest"
 )
 
 // asked names the questions, by their paths, with what can be chosen.
@@ -110,4 +113,54 @@ func TestScaleQuestions(t *testing.T) {
 			t.Errorf("between %d and %d", *q.Min, *q.Max)
 		}
 	}
+}
+
+// A cart offers the servers of its group that the caller may change or remove, and none
+// that an item is about already.
+func TestCartServers(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		r := newRig(t, s)
+		made := r.create(t, r.admin, bar, true, prov(simple, 2, "", "vm-size", "small"))
+		if made.Status == models.OrderPending {
+			if _, err := r.orders.Approve(t.Context(), r.bob, made.ID.String()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.work(t)
+		list := r.made(t, made)
+		first, second := list[0].ID, list[1].ID
+		choices := func(a access.Actor, o *models.Order) (mod, decom []string) {
+			ask := func(questions []catalog.Question, err error) (values []string) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if questions != nil {
+					for _, x := range questions[0].Choices {
+						values = append(values, x.Value)
+					}
+				}
+				return values
+			}
+			return ask(r.orders.CartModQuestions(t.Context(), a, o)), ask(r.orders.CartDecomQuestions(t.Context(), a, o))
+		}
+		for _, c := range []struct {
+			name string
+			a    access.Actor
+			cart models.Order
+			want []string
+		}{
+			{"no group yet", r.admin, models.Order{}, []string{first.String(), second.String()}},
+			{"its group", r.admin, models.Order{GroupID: bar}, []string{first.String(), second.String()}},
+			{"another group", r.admin, models.Order{GroupID: globex}, nil},
+			{"a stranger", r.carol, models.Order{}, nil},
+			{"one is changed", r.admin, models.Order{Items: []models.OrderItem{{Mod: &models.ModItem{ServerID: first}}}}, []string{second.String()}},
+			{"both are removed", r.admin, models.Order{Items: []models.OrderItem{{Decom: &models.DecomItem{ServerIDs: []models.ID{first, second}}}}}, nil},
+		} {
+			mod, decom := choices(c.a, &c.cart)
+			if d := cmp.Diff([][]string{c.want, c.want}, [][]string{mod, decom}); d != "" {
+				t.Errorf("%s (-want +got):\n%s", c.name, d)
+			}
+		}
+	})
 }
