@@ -151,7 +151,7 @@ func notices(v *view.View) g.Node {
 	if v.Sent != nil && v.Sent.Notice != "" {
 		return h.Div(h.Class("notice"), h.Role("status"), h.P(g.Text(v.Sent.Notice)))
 	}
-	if v.Done != nil {
+	if v.Flash != nil {
 		return h.Div(h.Class("notice good"), h.Role("status"), h.P(doneText(v)))
 	}
 	return nil
@@ -166,7 +166,7 @@ var participles = map[string]string{
 // doneText returns the message about the form that was just sent: what it changed, and
 // which document it led to.
 func doneText(v *view.View) g.Node {
-	d := v.Done
+	d := v.Flash
 	if d.What.Href == "" {
 		return g.Text("It was deleted.")
 	}

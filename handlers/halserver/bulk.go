@@ -21,9 +21,9 @@ import (
 )
 
 // bulk serves an action on several rows of a collection: {"items": [href or id…]},
-// with what the action's own body has beside it, or the bare list. Each row is
-// acted on by itself, in a transaction of its own, and one answer says what came
-// of each. Without items it is the collection's own action, where there is one.
+// with the members of the action's own body beside it, or the bare list. Each row has its
+// own transaction, and one answer lists the results. A body without items runs the
+// collection's own action, if there is one.
 func (s *Server) bulk(d *resource.Def, x *resource.ActionDef, whole echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := NoQuery(c); err != nil {
@@ -115,7 +115,7 @@ func (s *Server) picked(c echo.Context, d *resource.Def, items *jsonbody.Value) 
 		items.Complain("is required: a list of ids or hrefs of %s", d.Plural)
 	}
 	var nodes []*jsonbody.Value
-	if _, one := items.Scalar(); one { // what a form sends of one choice
+	if _, one := items.Scalar(); one { // a form sends a single choice as a scalar
 		nodes = []*jsonbody.Value{items}
 	} else {
 		nodes = items.List()
@@ -163,7 +163,7 @@ func (s *Server) picked(c echo.Context, d *resource.Def, items *jsonbody.Value) 
 	return list, items.Faults().Err()
 }
 
-// success says what came of a row's action.
+// success returns the entry of a row whose action succeeded.
 func (s *Server) success(c echo.Context, d *resource.Def, it pick, e resource.AnyResult, started map[string][]hal.Link) hal.Value {
 	props := []hal.Prop{{Name: "href", Value: hal.String(d.Href(it.id))}, {Name: "title", Value: hal.String(it.title)}}
 	add := func(status int, more ...hal.Prop) hal.Value {
@@ -190,8 +190,8 @@ func (s *Server) success(c echo.Context, d *resource.Def, it pick, e resource.An
 	return add(http.StatusOK)
 }
 
-// failure says why a row's action was refused: what the action by itself would
-// have answered.
+// failure returns the entry of a row whose action was refused: the problem that the action
+// on this row alone would have answered.
 func (s *Server) failure(c echo.Context, d *resource.Def, it pick, err error) hal.Value {
 	status := web.Status(err)
 	if status >= http.StatusInternalServerError {
@@ -249,11 +249,11 @@ func (s *Server) bulkTemplates(ctx context.Context, a access.Actor, d *resource.
 	return list, nil
 }
 
-// fewRows are as many rows of a page as are looked at for what can be done with them.
+// fewRows is the number of rows of a page whose actions are looked at.
 const fewRows = 10
 
-// whole gives the first rows of a page as their own documents have them: guards ask
-// for more than a list knows.
+// whole returns the first rows of a page with everything that their own documents read:
+// guards need more columns than a list loads.
 func (s *Server) whole(ctx context.Context, a access.Actor, d *resource.Def, rows []any) ([]any, error) {
 	var out []any
 	for _, row := range rows[:min(len(rows), fewRows)] {

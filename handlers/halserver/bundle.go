@@ -53,9 +53,9 @@ func (s *Server) export(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// attachment gives the Content-Disposition of a zip that is called after a row. The
-// plain name is not quoted, which is how CloudBolt's clients cut it out; what would
-// need quotes or is not ASCII is a _ in it and written out in filename*.
+// attachment returns the Content-Disposition of a zip named after a row. The plain name
+// is not quoted, since CloudBolt's clients cut it out without quotes. Characters that
+// need quotes or are not ASCII become _ there, and are complete in filename*.
 func attachment(name, kind string) string {
 	full := fileName(name, kind)
 	plain := strings.Map(func(r rune) rune {
@@ -71,8 +71,8 @@ func attachment(name, kind string) string {
 	return out
 }
 
-// fileName makes the name of a row that of a zip: one that leads to no other
-// directory and is not hidden, of a length that every file system takes.
+// fileName returns the zip's file name for a row's name: without path separators, not
+// hidden, and short enough for every file system.
 func fileName(name, kind string) string {
 	const most = 180
 	name = strings.Map(func(r rune) rune {
@@ -94,11 +94,11 @@ func fileName(name, kind string) string {
 	return name + ".zip"
 }
 
-// importing makes a row of a file.
+// importing serves the creation of a row from a file.
 func (s *Server) importing(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, a := c.Request().Context(), web.Actor(c)
-		// Who may not create learns nothing from what the file holds.
+		// Check the right before the file: a refusal reveals nothing about it.
 		if err := d.CanCreate(a); err != nil {
 			return err
 		}
@@ -126,8 +126,8 @@ func (s *Server) importing(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// first leaves the first hundred of what is wrong with a file: a small zip can hold
-// more mistakes than an answer should.
+// first keeps the first hundred errors of a file: a small zip can hold more mistakes than
+// an answer should.
 func first(err error) error {
 	const most = 100
 	e := fault.From(err)
@@ -184,7 +184,7 @@ func replaceExisting(c echo.Context) (bool, error) {
 	return replace, nil
 }
 
-// uploaded gives the file that came: the field file of a form, or the whole body.
+// uploaded returns the uploaded file: the field file of a form, or the whole body.
 func uploaded(c echo.Context) ([]byte, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
@@ -212,7 +212,7 @@ func uploaded(c echo.Context) ([]byte, error) {
 	return nil, fault.Wrap(fault.Invalid, web.ErrWrongType, "A body of type %q is not read here. Send multipart/form-data with the field file, or application/zip.", kind)
 }
 
-// field gives the one field file of a form.
+// field returns the only field "file" of a form.
 func field(form *multipart.Reader) ([]byte, error) {
 	var file []byte
 	found := false

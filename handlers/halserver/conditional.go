@@ -21,10 +21,9 @@ import (
 )
 
 // This file has the conditional requests of RFC 9110, section 13. An entity tag is
-// "VERSION-HASH": the version of the row behind the document, 0 for none, which is
-// what If-Match holds against the row; and a hash of all that was sent, which is
-// what If-None-Match goes by. What is compressed on its way has other bytes, and a
-// tag that says so.
+// "VERSION-HASH": the version of the row behind the document, 0 for none, which If-Match
+// compares with the row; and a hash of the whole body, which If-None-Match compares. A
+// compressed answer has other bytes, and therefore another tag.
 
 const (
 	headerETag      = "ETag"
@@ -34,7 +33,7 @@ const (
 
 const gzipped = "-gzip"
 
-// entityTag makes the tag of a body, without quotes.
+// entityTag returns the tag of a body, without quotes.
 func entityTag(version int64, kind string, body []byte) string {
 	h := sha256.New()
 	_, _ = h.Write([]byte(kind)) // a hash takes everything
@@ -46,11 +45,11 @@ func entityTag(version int64, kind string, body []byte) string {
 	return string(base64.RawURLEncoding.AppendEncode(b, h.Sum(sum[:0])[:15]))
 }
 
-// validator is what a document is known by.
+// validator identifies the current state of a document (RFC 9110, section 8.8).
 type validator struct {
 	tag      string    // without quotes and coding
 	modified time.Time // of its row; zero for none
-	long     bool      // it is compressed for who takes that
+	long     bool      // long enough to be compressed for clients that accept it
 }
 
 // set writes the validator's headers for the coding that the caller will get.
@@ -72,8 +71,8 @@ type tags struct {
 	list []string // opaque parts, without quotes, weakness and coding
 }
 
-// readTags reads If-Match or If-None-Match. The two weaknesses are taken alike:
-// nobody here makes weak tags, but a proxy that compresses may have weakened one.
+// readTags parses If-Match or If-None-Match. Weak and strong tags compare alike: this
+// server creates no weak ones, but a compressing proxy may have weakened one.
 func readTags(h http.Header, name string) (t tags, given bool, err error) {
 	values := h.Values(name)
 	if len(values) == 0 {
@@ -96,8 +95,8 @@ func readTags(h http.Header, name string) (t tags, given bool, err error) {
 	return t, true, nil
 }
 
-// NotModified sets the entity tag of the answer, and answers 304 when the request says
-// that the caller has it. It reports whether it has answered.
+// NotModified sets the entity tag of the answer, and answers 304 when the request's
+// If-None-Match has it. It reports whether it has answered.
 func NotModified(c echo.Context, tag string) (bool, error) {
 	c.Response().Header().Set(headerETag, `"`+tag+`"`)
 	t, given, err := readTags(c.Request().Header, headerNoneMatch)
@@ -118,7 +117,7 @@ func cutTag(text string) (tag, after string, ok bool) {
 
 func (t *tags) match(tag string) bool { return t.any || slices.Contains(t.list, tag) }
 
-// versions gives the versions that the tags name. One that is not ours names none.
+// versions returns the row versions in the tags. Foreign tags have none.
 func (t *tags) versions() []int64 {
 	var list []int64
 	for _, tag := range t.list {
@@ -130,8 +129,8 @@ func (t *tags) versions() []int64 {
 	return list
 }
 
-// sendTagged answers a document: to a GET with its validator, or with 304 to who
-// has it. The row, nil for none, is the one that the document is about.
+// SendTagged answers a document. To a GET it adds the validator, or answers 304 when the
+// client has the document. The row is the document's subject, nil for none.
 func (s *Server) SendTagged(c echo.Context, status int, doc *hal.Document, row *models.Row, seen *etagState) error {
 	rep := s.Representation(c)
 	h := c.Response().Header()
@@ -166,7 +165,7 @@ func (s *Server) SendTagged(c echo.Context, status int, doc *hal.Document, row *
 			return c.NoContent(http.StatusNotModified)
 		}
 	case (method == http.MethodPatch || method == http.MethodPut) && row != nil:
-		// What is sent is what a GET would answer now.
+		// The document is the one that a GET would answer now.
 		v := s.validatorOf(rep, row, *buf)
 		v.set(c)
 	}
@@ -183,13 +182,13 @@ func (s *Server) validatorOf(rep hal.Representation, row *models.Row, body []byt
 	return v
 }
 
-// errStale is the 412 about a row that is not what If-Match says.
+// errStale returns the 412 for a row whose version does not match If-Match.
 func errStale() error {
 	return fault.New(fault.Precondition, "It was changed meanwhile: If-Match names another version. Read it again.")
 }
 
-// expect holds If-Match against the row: now, and again in the transaction that
-// changes it, which is begun with the context that it gives.
+// Expect compares If-Match with the row: now, and again in the transaction that changes
+// the row, which has to start with the returned context.
 func (s *Server) Expect(c echo.Context, d *resource.Def, row *models.Row) (context.Context, error) {
 	ctx := c.Request().Context()
 	t, given, err := readTags(c.Request().Header, headerIfMatch)
@@ -216,8 +215,8 @@ func (s *Server) Expect(c echo.Context, d *resource.Def, row *models.Row) (conte
 	}), nil
 }
 
-// expectNothing holds If-Match against what has no row: a collection, whose
-// version is 0 for ever.
+// expectNothing compares If-Match with a document without a row, such as a collection:
+// its version is always 0.
 func expectNothing(c echo.Context) error {
 	t, given, err := readTags(c.Request().Header, headerIfMatch)
 	if err != nil || !given || t.any || slices.Contains(t.versions(), 0) {

@@ -18,28 +18,27 @@ import (
 	"halcyon/pkg/web"
 )
 
-// This file explains the API: its resources, what its relations mean, and its
-// problems.
+// This file serves the documentation of the API: its resources, relations and problems.
 
-// Documentation is what the documentation of a server says besides what follows from
+// Documentation is the part of a server's documentation that does not follow from
 // declarations.
 type Documentation struct {
 	API   apidoc.API // its title, texts, tags and security schemes; the rest is added
 	Guide []apidoc.Chapter
 
-	Rels     map[string]string // relations of documents that no declaration makes, by their names without prefix
+	Rels     map[string]string // relations of documents without a declaration, by their names without prefix
 	Problems map[string]string // types of problems that the face explains in its own words
 
 	Routes     func() []web.Route            // the whole table of the face
 	Public     func(path string) bool        // reports whether a path needs no credentials
-	Operations func(known apidoc.Operations) // adds the routes that no declaration makes
-	Schemas    func() schema.Object          // of documents and bodies that no declaration makes
+	Operations func(known apidoc.Operations) // adds the routes without a declaration
+	Schemas    func() schema.Object          // of documents and bodies without a declaration
 	Params     schema.Object                 // of those routes
 }
 
-// docServer serves the documentation. All of it is made once, and answered from
-// memory: it is the same for every caller, and needs no credentials. Which resources
-// there are is no secret; what is in them is.
+// docServer serves the documentation. It is built once and answered from memory: it is
+// the same for every caller and needs no credentials. The names of the resources are
+// public; only their contents are protected.
 type docServer struct {
 	server   *Server
 	cfg      Documentation
@@ -155,7 +154,7 @@ func (docs *docServer) explanation(c echo.Context, a *view.Article, doc *hal.Doc
 	if err != nil {
 		return err
 	}
-	if known := a.Rel == nil || docs.knowsRel(a.Rel.Name); known { // there is no end to the others
+	if known := a.Rel == nil || docs.knowsRel(a.Rel.Name); known { // unknown names are unbounded
 		docs.sent.Store(key, p)
 	}
 	return p.send(c)
@@ -175,7 +174,7 @@ func (docs *docServer) appendArticle(c echo.Context, a *view.Article, doc *hal.D
 	return docs.server.cfg.Pages.Append(nil, v)
 }
 
-// statusOf gives the status of the problems of a type.
+// statusOf returns the status of the problems of a type.
 func statusOf(name string) int {
 	for status, shared := range sharedAnswers {
 		if problemNames[shared] == name {
@@ -195,7 +194,7 @@ func (docs *docServer) guideIndex(c echo.Context) error {
 	return docs.index(c, docs.paths.guide, "Guide", pages)
 }
 
-// guideChapter answers a chapter of the guide, as Markdown to who wants no page.
+// guideChapter answers a chapter of the guide: as a page to browsers, else as Markdown.
 func (docs *docServer) guideChapter(c echo.Context) error {
 	if err := NoQuery(c); err != nil {
 		return err
@@ -274,7 +273,8 @@ func (docs *docServer) explain() func() *apidoc.Docs {
 	})
 }
 
-// rels gives what each relation of our own means, by the resource that has it.
+// rels returns the meaning of each of the API's own relations, by the relation's name and
+// the resource that has it.
 func (docs *docServer) rels() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	add := func(rel, on, doc string) {
@@ -310,7 +310,7 @@ func (docs *docServer) rels() map[string]map[string]string {
 	return all
 }
 
-// relDoc says what a link relation means, and on which resources it is found.
+// relDoc answers the meaning of a link relation and the resources that have it.
 func (docs *docServer) relDoc(c echo.Context) error {
 	if err := NoQuery(c); err != nil {
 		return err
@@ -351,8 +351,8 @@ func (docs *docServer) offeredRel(rel string) (on, doc string) {
 	return "", ""
 }
 
-// problemDoc explains a type of problem. Names once had underscores, and answer so
-// for documents that somebody has kept.
+// problemDoc answers the explanation of a type of problem. Old documents have names with
+// underscores, which are answered too.
 func (docs *docServer) problemDoc(c echo.Context) error {
 	if err := NoQuery(c); err != nil {
 		return err
@@ -371,7 +371,7 @@ func (docs *docServer) problemDoc(c echo.Context) error {
 	})
 }
 
-// resourceDoc says what there is to know of a resource.
+// resourceDoc answers the documentation of a resource.
 func (docs *docServer) resourceDoc(c echo.Context) error {
 	if err := NoQuery(c); err != nil {
 		return err

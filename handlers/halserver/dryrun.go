@@ -14,7 +14,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// dryRun is the query parameter that asks what a request would lead to.
+// dryRun is the query parameter for a preview of a request.
 const dryRun = "dry-run"
 
 // orDryRun returns a handler that tries the operation out when the request asks for
@@ -38,11 +38,11 @@ func (s *Server) orDryRun(d *resource.Def, dry *resource.DryRun, run echo.Handle
 	}
 }
 
-// tryOut answers what an operation would lead to: the collection's create, or an
-// action on the row that the path names.
+// tryOut answers the preview of an operation: the collection's create, or an action on the
+// row in the path.
 func (s *Server) tryOut(c echo.Context, d *resource.Def, dry *resource.DryRun) error {
 	ctx, a, id := c.Request().Context(), web.Actor(c), c.Param("id")
-	if id != "" { // a hidden row is not found, whatever the body holds
+	if id != "" { // check visibility before the body: a hidden row is not found
 		if _, err := d.Find(ctx, a, id); err != nil {
 			return err
 		}
@@ -63,8 +63,8 @@ func (s *Server) tryOut(c echo.Context, d *resource.Def, dry *resource.DryRun) e
 	return s.Send(c, http.StatusOK, p.Doc)
 }
 
-// previewPage answers a form's page again, with what the form would lead to and all
-// that was typed. It reports whether the request came from such a page.
+// previewPage answers the form's page again, with the preview and the typed values. It
+// reports whether the request came from such a page.
 func (s *Server) previewPage(c echo.Context, p *resource.Preview) bool {
 	from := FormPage(c)
 	if from == "" || s.Representation(c) != hal.AsHTML {

@@ -15,8 +15,8 @@ import (
 	"halcyon/pkg/web"
 )
 
-// titles are what each kind of problem is called (RFC 9457: the same for each
-// occurrence).
+// titles are the titles of the types of problems, the same for each occurrence (RFC 9457,
+// section 3.1.3).
 var titles = map[fault.Code]string{
 	fault.Invalid:         "The request is not valid.",
 	fault.Unauthenticated: "Credentials are missing or not good.",
@@ -29,7 +29,7 @@ var titles = map[fault.Code]string{
 	fault.Internal:        "Something went wrong here.",
 }
 
-// problemType gives the name of the page that explains the problem.
+// problemType returns the name of the page that explains the problem.
 func problemType(err error) string {
 	switch {
 	case errors.Is(err, web.ErrMethodNotAllowed):
@@ -76,7 +76,7 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 	p := hal.Problem{
 		Type: s.base + "/docs/problems/" + problemType(err), Title: titles[e.Code], Status: status,
 		Detail: text, Error: text,
-		// Not the query: it may hold what does not belong into an answer.
+		// Without the query, which may hold secrets.
 		Instance: web.Redact(c.Request().URL.EscapedPath(), s.cfg.Private),
 	}
 	if e.Detail != "" {

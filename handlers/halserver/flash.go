@@ -13,9 +13,9 @@ import (
 	"halcyon/pkg/web"
 )
 
-// What a form did is told on the page after it. The address of that page says it by
-// names, which anybody can write: what is told is what the API knows under these
-// names, of what the caller sees.
+// The page after a form shows its result. The address of that page refers to the result
+// by names. Anyone can write an address, so the message shows only the API's own texts
+// for these names, about rows that the caller sees.
 
 const (
 	doneCreate = "create"
@@ -23,7 +23,7 @@ const (
 	doneDelete = "delete"
 )
 
-// did names what the request did, and to what.
+// did returns the name of the request's operation and the path of its object.
 func (s *Server) did(c echo.Context, doc *hal.Document) (name, at string) {
 	r := c.Request()
 	if r.Method == http.MethodPost {
@@ -37,7 +37,7 @@ func (s *Server) did(c echo.Context, doc *hal.Document) (name, at string) {
 	return doneChange, doc.Self().Href
 }
 
-// cutAction takes the href of an action apart: what it is done to, and its name.
+// cutAction splits the href of an action into the path of its object and its name.
 func (s *Server) cutAction(path string) (of, action string, ok bool) {
 	i := strings.LastIndex(path, "/actions/")
 	if i <= len(s.base) { // there is a collection of that name
@@ -46,20 +46,20 @@ func (s *Server) cutAction(path string) (of, action string, ok bool) {
 	return path[:i], path[i+len("/actions/"):], true
 }
 
-// flash gives what the form before the page did, nil for nothing that is known.
-func (s *Server) flash(c echo.Context, doc *hal.Document) *view.Done {
+// flash returns the result of the form before the page, nil for none or an unknown one.
+func (s *Server) flash(c echo.Context, doc *hal.Document) *view.Flash {
 	name, at := doneBefore(c)
 	if name == "" {
 		return nil
 	}
 	if name == doneDelete && at == "" {
-		return &view.Done{Name: name}
+		return &view.Flash{Name: name}
 	}
 	d, id := s.named(at)
 	if d == nil {
 		return nil
 	}
-	done := &view.Done{Name: name}
+	done := &view.Flash{Name: name}
 	if name != doneCreate && name != doneChange {
 		if done.Title = s.actionTitle(c, d, name, id == ""); done.Title == "" {
 			return nil
@@ -80,8 +80,8 @@ func (s *Server) flash(c echo.Context, doc *hal.Document) *view.Done {
 	return done
 }
 
-// named gives the declaration that an address is of, and the id of the row that it
-// names, "" for the collection; nil for any other address.
+// named returns the declaration behind a path and the id of its row: "" for the
+// collection. The declaration is nil for any other path.
 func (s *Server) named(at string) (d *resource.Def, id string) {
 	at = strings.TrimSuffix(at, "/") + "/"
 	for _, d := range s.reg.Defs() {
@@ -93,7 +93,7 @@ func (s *Server) named(at string) (d *resource.Def, id string) {
 	return nil, ""
 }
 
-// actionTitle gives the title of an action on a row or on the collection, "" when
+// actionTitle returns the title of an action on a row or on the collection, "" when
 // there is none of that name.
 func (s *Server) actionTitle(c echo.Context, d *resource.Def, name string, whole bool) string {
 	if whole {
@@ -116,7 +116,7 @@ func (s *Server) actionTitle(c echo.Context, d *resource.Def, name string, whole
 	return ""
 }
 
-// actionAt gives the declaration of the action that an address is of, nil for none.
+// actionAt returns the action at a path, nil for none.
 func (s *Server) actionAt(path string) *resource.ActionDef {
 	of, name, ok := s.cutAction(path)
 	if !ok {
@@ -129,7 +129,7 @@ func (s *Server) actionAt(path string) *resource.ActionDef {
 	return d.Action(name)
 }
 
-// headers are those that say something of a representation that a page shows.
+// headers returns the headers that describe the representation on a page.
 func (s *Server) headers(rep hal.Representation, row *models.Row, data []byte) []view.Header {
 	v := s.validatorOf(rep, row, data)
 	list := []view.Header{

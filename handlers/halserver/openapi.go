@@ -50,7 +50,7 @@ func newPrinted(kind string, data []byte) (*printed, error) {
 	return &printed{kind: kind, data: data, small: buf.Bytes(), tag: base64.RawURLEncoding.EncodeToString(sum[:15])}, nil
 }
 
-// send answers the document, or 304 to who has it.
+// send answers the document, or 304 when the client has it.
 func (p *printed) send(c echo.Context) error {
 	t, given, err := readTags(c.Request().Header, headerNoneMatch)
 	if err != nil {
@@ -73,14 +73,14 @@ func (p *printed) send(c echo.Context) error {
 	return c.Blob(http.StatusOK, p.kind, data)
 }
 
-// descriptions are the documents that are made of the declarations, when somebody
-// asks for the first of them: a start need not wait for what few read.
+// descriptions are the documents about the declarations. They are built on the first
+// request for one of them, so that a start does not wait for them.
 type descriptions struct {
 	json, yaml *printed
 	schemas    map[string]*printed // by name of a resource or of a collection
 }
 
-// describeAll gives what makes the descriptions, once.
+// describeAll returns a function that builds the descriptions on its first call.
 func (docs *docServer) describeAll() func() (*descriptions, error) {
 	return sync.OnceValues(func() (*descriptions, error) {
 		api := docs.api()
@@ -218,8 +218,7 @@ func (docs *docServer) problemAnswers() schema.Object {
 	return append(list, schema.Member{Name: sharedAnswers[http.StatusNotModified], Value: schema.Of("description", "The caller has it already.")})
 }
 
-// listParameters are the parameters of a collection's queries that say what can be
-// asked of it.
+// listParameters returns the query parameters of a collection.
 func listParameters(d *resource.Def) schema.Object {
 	name := apidoc.TypeName(d.Plural)
 	var filters, orders, attributes, embeds []string

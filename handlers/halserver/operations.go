@@ -11,14 +11,14 @@ import (
 	"halcyon/pkg/web"
 )
 
-// This file says what each route does, for the documentation. What declared
-// resources do follows from their declarations; a route that nobody has described
-// gets what its line in the table says, and a test complains of it.
+// This file describes each route for the documentation. The descriptions of declared
+// resources follow from their declarations. A route without a description gets the text
+// of its line in the table, and fails a test.
 
 // tagDocs is the tag of the documentation.
 const tagDocs = "docs"
 
-// operations gives what each route of the table does, in its order.
+// operations returns the descriptions of all routes, in the order of the table.
 func (docs *docServer) operations() []apidoc.Operation {
 	known := apidoc.Operations{}
 	for _, d := range docs.server.reg.Defs() {
@@ -53,8 +53,8 @@ func pages(op *apidoc.Operation) {
 	}
 }
 
-// isDoc reports whether the line of a route's table is what the action does, and not
-// who may.
+// isDoc reports whether the text of a route's line describes the action, rather than the
+// right that it needs.
 func isDoc(d *resource.Def, doc string) bool {
 	return slices.ContainsFunc(d.BulkActions(), func(x *resource.ActionDef) bool { return strings.HasSuffix(doc, x.Doc) }) ||
 		slices.ContainsFunc(d.Batch, func(b resource.BatchAction) bool { return b.Doc == doc })
@@ -109,8 +109,8 @@ var sharedAnswers = map[int]string{
 	http.StatusTooManyRequests: "Limited", http.StatusInternalServerError: "Internal", http.StatusServiceUnavailable: "Unavailable",
 }
 
-// problemNames are the types of problems that these answers hold, and otherStatus what
-// the other types have.
+// problemNames maps the names of answers to the types of their problems; otherStatus has
+// the statuses of the other types.
 var (
 	problemNames = map[string]string{
 		"Invalid": "invalid", "Unauthenticated": "unauthenticated", "Forbidden": "forbidden", "NotFound": "not-found", "Conflict": "conflict",
@@ -120,7 +120,7 @@ var (
 	otherStatus = map[string]int{"method-not-allowed": http.StatusMethodNotAllowed, "idempotency-key-in-use": http.StatusConflict}
 )
 
-// describe says what the routes of a declaration do.
+// describe adds the descriptions of the routes of a declaration.
 func (docs *docServer) describe(known apidoc.Operations, d *resource.Def) {
 	all := strings.TrimSuffix(d.Path(), "/")
 	one := all + "/:id"
@@ -200,7 +200,7 @@ func actionBody(x *resource.ActionDef) []apidoc.Media {
 	return apidoc.JSONBody(apidoc.Lenient(x.Body))
 }
 
-// mayDryRun adds what the operation answers to who only wants to know.
+// mayDryRun adds the answer to a dry run to the operation.
 func mayDryRun(op *apidoc.Operation, dry *resource.DryRun) {
 	if dry == nil {
 		return
@@ -220,8 +220,8 @@ func (docs *docServer) works() resource.Results {
 	return list
 }
 
-// results are what an operation on a row answers. A removal shows its work as it is;
-// other operations show the work that it is followed by, when there is such work.
+// results returns the answers of an operation on a row. A removal answers its job; other
+// operations answer the job that follows, if there is one.
 func (docs *docServer) results(d *resource.Def, r resource.Results, removal bool) []apidoc.Answer {
 	var list []apidoc.Answer
 	if r.Row() {
@@ -268,7 +268,7 @@ func startedSchema(name string) string { return "Started" + apidoc.TypeName(name
 // runActionSchema names the schema of work in the CloudBolt shape.
 const runActionSchema = "RunActionJob"
 
-// merged makes one answer of those with one status.
+// merged joins answers of the same status.
 func merged(list []apidoc.Answer) []apidoc.Answer {
 	var out []apidoc.Answer
 	for _, a := range list {
@@ -365,7 +365,8 @@ func (docs *docServer) describeBulk(add func(method, path string, op apidoc.Oper
 	}
 }
 
-// bulkBody is the rows and what the action's own body has, or the bare list.
+// bulkBody returns the schema of a bulk body: the rows with the action's own members, or
+// the bare list.
 func bulkBody(x *resource.ActionDef) schema.Object {
 	members := schema.Of("items", apidoc.References())
 	if own, has := x.Body.Get("properties").(schema.Object); has {
@@ -378,7 +379,7 @@ func bulkBody(x *resource.ActionDef) schema.Object {
 	return schema.Either(apidoc.Lenient(all), schema.Array(schema.Ref("Ref")))
 }
 
-// describeDocs says what the routes of the documentation do.
+// describeDocs adds the descriptions of the documentation's own routes.
 func (docs *docServer) describeDocs(known apidoc.Operations) {
 	base := docs.server.base
 	known.AddGet(base+"/docs", "readDocs", tagDocs, "Read the documentation", "Where the explanations are.", apidoc.OtherDocument("Docs"))
@@ -396,7 +397,7 @@ func (docs *docServer) describeDocs(known apidoc.Operations) {
 	known.AddGet(docs.paths.openAPIYAML, "readOpenAPIAsYAML", tagDocs, "Read this description as YAML", "This description as YAML.", []apidoc.Media{{Type: typeYAML, Schema: schema.String()}})
 }
 
-// schemas are those of documents that no declaration makes.
+// schemas returns the schemas of documents without a declaration.
 func (docs *docServer) schemas() schema.Object {
 	link, text := schema.Ref("Link"), schema.String()
 	run := schema.Struct(schema.M("self", link))

@@ -14,20 +14,19 @@ import (
 	"halcyon/pkg/web"
 )
 
-// This file is what browsers get: the document as a page, a way on after a form, and
-// the form again when it led to nothing. What a page looks like is not known here.
+// This file answers browsers: a document as a page, a redirect after a form, and the form
+// again when it was rejected. The HTML is another face's.
 
 const (
 	keyAbout = "halcyon.about"
 	keyTyped = "halcyon.typed"
-	keyOnce  = "halcyon.once" // the answer shows what is shown this once
+	keyOnce  = "halcyon.once" // the answer shows a value that is shown only once
 )
 
 const keyForm = "halcyon.form"
 
-// OnForm notes the document whose form the request is, for a form that needs nobody
-// signed in: when the request fails, the document is shown again. A nil doc takes the
-// note back.
+// OnForm notes the document whose form the request sends, for forms that need no sign-in:
+// when the request fails, the document is shown again. A nil doc removes the note.
 func OnForm(c echo.Context, doc func(values url.Values) *hal.Document) {
 	if doc == nil {
 		c.Set(keyForm, nil)
@@ -36,20 +35,21 @@ func OnForm(c echo.Context, doc func(values url.Values) *hal.Document) {
 	c.Set(keyForm, doc)
 }
 
-// ShownOnce notes that the answer shows something that nobody is shown again: it is
-// not cached, and no redirect replaces it.
+// ShownOnce notes that the answer shows a value that is shown only once, such as a new
+// token: the answer is not cached, and no redirect replaces it.
 func ShownOnce(c echo.Context) { c.Set(keyOnce, true) }
 
-// subject is what a document is about.
+// subject is the declaration that a document belongs to.
 type subject struct {
 	of   *resource.Def
 	many bool
 }
 
-// SetSubject notes what the answer will be SetSubject, for the page that it may become.
+// SetSubject notes the declaration that the answer belongs to, for its page. many means
+// that the answer is a list.
 func SetSubject(c echo.Context, d *resource.Def, many bool) { c.Set(keyAbout, subject{d, many}) }
 
-// typed notes what a form held.
+// typed notes the values of a form.
 func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
 
 // shownSources are the representations that a page can show as they are.
@@ -69,7 +69,7 @@ func NewView(c echo.Context) *view.View {
 	}
 }
 
-// setPolicy says in the header what a browser may do with a page.
+// setPolicy sets the security headers of a page.
 func setPolicy(h http.Header) {
 	h.Set(echo.HeaderContentSecurityPolicy, view.Policy)
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
@@ -82,7 +82,7 @@ func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *
 	setPolicy(c.Response().Header())
 	v := NewView(c)
 	v.Doc, v.Now = doc, s.reg.Now()
-	v.Done = s.flash(c, doc)
+	v.Flash = s.flash(c, doc)
 	if r, ok := shownSources[sourceOf(c)]; ok {
 		v.Source, v.Shown = s.encoder.AppendJSON(nil, doc, r.Shape()), r
 		v.Headers = s.headers(r, row, v.Source)
@@ -93,7 +93,7 @@ func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *
 	return s.cfg.Pages.Append(dst, v)
 }
 
-// displays reports whether the answer is a page that shows more than the document: not
+// Displays reports whether the answer is a page that shows more than the document: not
 // when it has the JSON that other clients get.
 func (s *Server) Displays(c echo.Context) bool {
 	return Safe(c) && s.Representation(c) == hal.AsHTML && sourceOf(c) == ""
@@ -105,9 +105,9 @@ func Safe(c echo.Context) bool {
 	return m == http.MethodGet || m == http.MethodHead
 }
 
-// afterForm is where a browser goes on after a form that led to something: to what
-// was made, or else back to where the form was. It is "" for answers that are shown
-// themselves: what was read, and results that are nowhere else.
+// afterForm returns the address to redirect a browser to after a form: that of the created
+// document, or else the page of the form. It is "" for answers that are shown directly:
+// reads, and results that have no address.
 func (s *Server) afterForm(c echo.Context, doc *hal.Document, row *models.Row) string {
 	if Safe(c) || c.Get(keyOnce) != nil {
 		return ""
@@ -134,8 +134,8 @@ func (s *Server) noContent(c echo.Context, d *resource.Def) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
-// sendAgain answers the page of a form that came back. It is nobody's but the
-// sender's, and of this moment.
+// sendAgain answers the page of a form that is shown again. The page is never cached: it
+// holds the values of its sender.
 func (s *Server) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *view.Sent) error {
 	v := NewView(c)
 	v.Doc, v.Now, v.Sent, v.Problem = doc, s.reg.Now(), sent, sent.Problem
@@ -158,8 +158,8 @@ func (s *Server) SendPage(c echo.Context, status int, v *view.View) error {
 	return c.Blob(status, hal.AsHTML.ContentType(), *buf)
 }
 
-// faultPage answers a browser whose request failed: with the page that its form was
-// on, where it can be shown again, so that nothing typed is lost.
+// faultPage answers a browser whose request failed: with the page of its form, where
+// possible, so that no typed value is lost.
 func (s *Server) faultPage(c echo.Context, p *hal.Problem) error {
 	if doc, ok := c.Get(keyForm).(func(url.Values) *hal.Document); ok {
 		return s.formPage(c, doc, p)
@@ -182,7 +182,7 @@ func (s *Server) faultPage(c echo.Context, p *hal.Problem) error {
 	return s.SendPage(c, p.Status, v)
 }
 
-// sentValues gives what a form held.
+// sentValues returns the values of the request's form.
 func sentValues(c echo.Context) url.Values {
 	values, _ := c.Get(keyTyped).(url.Values)
 	if values == nil { // it failed before the body was of interest
@@ -193,15 +193,14 @@ func sentValues(c echo.Context) url.Values {
 	return values
 }
 
-// again answers the page that a form was on, with the form as it was sent. It
-// reports whether it could.
+// ShowFormAgain answers the page at from with its form as it was sent. It reports whether
+// it has answered.
 func (s *Server) ShowFormAgain(c echo.Context, from string, sent *view.Sent) bool {
 	ctx := view.With(c.Request().Context(), sent)
 	return revisit(ctx, c, from) == nil
 }
 
-// formPage answers a form of a page that needs nobody signed in, and that led to
-// nothing.
+// formPage answers a rejected form of a page that needs no sign-in.
 func (s *Server) formPage(c echo.Context, doc func(url.Values) *hal.Document, p *hal.Problem) error {
 	values, _ := c.Get(keyTyped).(url.Values)
 	v := NewView(c)

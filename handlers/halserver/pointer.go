@@ -15,8 +15,8 @@ type Names struct {
 	Body func(fault.Path) fault.Path
 }
 
-// Pointer returns the JSON pointer of a path. What stands beside the body, such as a
-// query parameter, goes by its name alone.
+// Pointer returns the JSON pointer of a path. A value outside of the body, such as a
+// query parameter, is named without a pointer.
 func (n Names) Pointer(p fault.Path) string {
 	if s := p.Last(); s.Kind == fault.KindArgument {
 		return s.Name

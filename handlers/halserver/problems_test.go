@@ -25,7 +25,7 @@ func TestEveryProblemHasAPage(t *testing.T) {
 	}
 }
 
-// constants gives the texts of a file's constants of one type.
+// constants returns the texts of a file's constants of one type.
 func constants(t *testing.T, path, kind string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
@@ -46,7 +46,7 @@ func constants(t *testing.T, path, kind string) []string {
 	return list
 }
 
-// returned gives the texts that a function of this package returns as they stand.
+// returned returns the texts that a function of this package returns as they stand.
 func returned(t *testing.T, function string) []string {
 	t.Helper()
 	files, err := os.ReadDir(".")
@@ -80,7 +80,7 @@ func returned(t *testing.T, function string) []string {
 	return list
 }
 
-// text gives the value of a string literal.
+// text returns the value of a string literal.
 func text(e ast.Expr) string {
 	lit, ok := e.(*ast.BasicLit)
 	if !ok {

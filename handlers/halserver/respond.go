@@ -29,7 +29,7 @@ func (p *pool) put(b *[]byte) {
 	}
 }
 
-// representation is what the caller wants.
+// Representation returns the representation that the caller accepts, HAL by default.
 func (s *Server) Representation(c echo.Context) hal.Representation {
 	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), s.cfg.Prefer); r {
 	case hal.AsHTML:
@@ -43,13 +43,13 @@ func (s *Server) Representation(c echo.Context) hal.Representation {
 	return hal.AsHAL
 }
 
-// send writes a document in the representation that the caller wants.
+// Send answers a document in the representation that the caller accepts.
 func (s *Server) Send(c echo.Context, status int, doc *hal.Document) error {
 	return s.SendTagged(c, status, doc, nil, nil)
 }
 
-// read reads the request's body as JSON or as a form. An empty one is {},
-// whatever its label says.
+// Read parses the request's body as JSON or as a form. An empty body is {}, whatever its
+// Content-Type.
 func (s *Server) Read(c echo.Context) (*jsonbody.Value, error) {
 	data, err := web.ReadBody(c)
 	if err != nil {
@@ -101,8 +101,8 @@ func OnlyQuery(c echo.Context, known ...string) error {
 	return nil
 }
 
-// statusFor gives 200 where CloudBolt's clients expect it, and the HTTP way to
-// all others.
+// StatusFor returns the status of an answer: 200 for CloudBolt's clients, which expect
+// it, and proper for all others.
 func (s *Server) StatusFor(c echo.Context, proper int) int {
 	if s.Representation(c) == hal.AsCloudBolt {
 		return http.StatusOK

@@ -16,7 +16,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// What follows serves any resource from its declaration.
+// This file serves resources from their declarations.
 
 func (s *Server) Collection(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -24,7 +24,7 @@ func (s *Server) Collection(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// page answers a page of a list, narrowed by opts.
+// Page answers a page of a list, narrowed by opts.
 func (s *Server) Page(c echo.Context, d *resource.Def, p resource.Page, opts ...query.ListOption) error {
 	ctx, a := c.Request().Context(), web.Actor(c)
 	SetSubject(c, d, true)
@@ -80,7 +80,7 @@ func (s *Server) Page(c echo.Context, d *resource.Def, p resource.Page, opts ...
 
 const paramEmbed = "embed"
 
-// asking reads what the query string asks of a resource.
+// asking parses the query string: the query and the relations to embed.
 func asking(c echo.Context, d *resource.Def) (query.Query, resource.Embed, error) {
 	a := web.Actor(c)
 	q, err := query.Parse(c.Request().URL.RawQuery, d.Schema, a, query.Options{
@@ -101,7 +101,7 @@ func asking(c echo.Context, d *resource.Def) (query.Query, resource.Embed, error
 	return q, embed, err
 }
 
-// offers adds what the caller may do with the collection itself.
+// offers adds the actions that the caller may do with the collection.
 func (s *Server) offers(a access.Actor, d *resource.Def, doc *hal.Document) {
 	if d.Import != nil {
 		doc.HasActions = true
@@ -155,7 +155,7 @@ func (s *Server) item(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// show answers a row's document.
+// Show answers a row's document.
 func (s *Server) Show(c echo.Context, status int, d *resource.Def, row any) error {
 	SetSubject(c, d, false)
 	sheet := resource.NewArena()
@@ -184,8 +184,8 @@ func (s *Server) create(d *resource.Def) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		// The row as the service made it, not as it is by now: an order whose work
-		// has begun says ACTIVE, however fast the work is.
+		// Answer the row as the service returned it, not its newest state: an order
+		// whose job has started is ACTIVE, however fast the job is.
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
 		if d.Once {
 			ShownOnce(c)
@@ -198,7 +198,7 @@ func (s *Server) update(d *resource.Def) echo.HandlerFunc { return s.change(d, d
 
 func (s *Server) replace(d *resource.Def) echo.HandlerFunc { return s.change(d, d.Replace) }
 
-// change is what PATCH and PUT have in common.
+// change serves PATCH and PUT.
 func (s *Server) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := NoQuery(c); err != nil {
@@ -221,8 +221,8 @@ func (s *Server) change(d *resource.Def, write resource.WriteFunc) echo.HandlerF
 	}
 }
 
-// aimed finds the row that a write is about: what is hidden is not found, whatever
-// the body holds. The context is for the write, and holds it to If-Match.
+// aimed finds the row of a write before its body is read: a hidden row is not found. The
+// returned context is for the write, and holds it to If-Match.
 func (s *Server) aimed(c echo.Context, d *resource.Def) (context.Context, error) {
 	row, err := d.Find(c.Request().Context(), web.Actor(c), c.Param("id"))
 	if err != nil {
@@ -292,7 +292,7 @@ func (s *Server) offered(d *resource.Def) echo.HandlerFunc {
 	}
 }
 
-// result answers what a write led to.
+// result answers the result of a write.
 func (s *Server) result(c echo.Context, d *resource.Def, e resource.AnyResult) error {
 	switch {
 	case e.Work.Of != "":
@@ -330,8 +330,8 @@ const (
 	memberRunJobs = "run-action-jobs"
 )
 
-// follow answers the work that does what the row asks for, and the row itself when
-// there is no such work.
+// follow answers the job that carries out the row's request, or the row itself when there
+// is no such job.
 func (s *Server) follow(c echo.Context, w resource.Work) error {
 	if started := s.reg.Def(w.Of).Started; started != nil && started.Follow != nil {
 		next, err := started.Follow(c.Request().Context(), web.Actor(c), w.ID)

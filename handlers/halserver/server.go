@@ -2,9 +2,8 @@
 // representation, lists, writes, actions on one row or on several, dry runs,
 // conditional requests, files, the pages that browsers get, and the documentation.
 //
-// What it serves comes from declarations (package resource) and from its Config. It
-// knows no resource by name: what is special about one is data or a hook of its
-// declaration.
+// Everything it serves comes from declarations (package resource) and from its Config.
+// It knows no resource by name: special cases are data or hooks of a declaration.
 package halserver
 
 import (
@@ -18,12 +17,12 @@ import (
 	"halcyon/pkg/view"
 )
 
-// Config is what a server is made of.
+// Config has the parts and settings of a server.
 type Config struct {
 	Registry *resource.Registry
-	Prefer   hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
+	Prefer   hal.Shape // meaning of */*: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log      *slog.Logger
-	Pages    view.Writer // for browsers; nil: they get HAL
+	Pages    view.Writer // for browsers; nil answers them HAL
 	Private  []string    // paths below which the rest of an address is a secret
 	Docs     Documentation
 	Names    Names // of the places that errors are about
@@ -35,8 +34,8 @@ type Config struct {
 	// topic is about, so that entity tags stay valid.
 	Unshown func(topic string) bool
 
-	// Audit, in tests, is called for every document that differs from what its
-	// remembered entity tag says. Nothing is answered from memory then.
+	// Audit, in tests, is called for every document that differs from its cached
+	// entity tag. Nothing is answered from the cache then.
 	Audit func(what string)
 }
 

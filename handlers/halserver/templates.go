@@ -8,14 +8,14 @@ import (
 	"halcyon/pkg/web"
 )
 
-// forms reports whether the caller reads templates, which nobody else pays for:
-// clients of HAL-FORMS do, and pages make forms of them.
+// ReadsForms reports whether the caller reads templates: clients of HAL-FORMS do, and
+// pages render them as forms. Other answers are spared the cost.
 func (s *Server) ReadsForms(c echo.Context) bool {
 	r := s.Representation(c)
 	return r == hal.AsHALForms || r == hal.AsHTML
 }
 
-// written gives a row's document on the sheet, with templates for those who read
+// Document returns a row's document on the arena, with templates if the caller reads
 // them.
 func (s *Server) Document(c echo.Context, d *resource.Def, row any, on *resource.Arena) (*hal.Document, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
@@ -32,7 +32,7 @@ func (s *Server) Document(c echo.Context, d *resource.Def, row any, on *resource
 	return doc, nil
 }
 
-// listTemplates adds what can be done with a collection.
+// listTemplates adds the templates of a collection.
 func (s *Server) listTemplates(c echo.Context, d *resource.Def, doc *hal.Document) error {
 	if !s.ReadsForms(c) {
 		return nil

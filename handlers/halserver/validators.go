@@ -16,9 +16,9 @@ import (
 	"halcyon/pkg/web"
 )
 
-// validators remembers which tag the documents of items have had, and of what
-// state: while that state is the same, so is the document, and who has it is told
-// so without reading it. See docs/decisions/0014.
+// validators caches the entity tags of item documents, with the state that each was
+// rendered from. While the state is unchanged, so is the document, and a conditional
+// request is answered 304 without reading the row. See docs/decisions/0014.
 type validators struct {
 	known   *cache.Cache[documentKey, known]
 	changes atomic.Uint64           // announced so far
@@ -28,7 +28,7 @@ type validators struct {
 // documentsKept is how many documents are remembered.
 const documentsKept = 16384
 
-// documentKey tells documents apart.
+// documentKey identifies a document.
 type documentKey struct {
 	actor models.ID
 	path  string
@@ -41,12 +41,12 @@ type known struct {
 	validator
 }
 
-// etagState is the state of all that a document is made from, as it was before the
-// document was made.
+// etagState is the state of everything that a document is rendered from, read before
+// rendering.
 type etagState struct {
 	of      *resource.Def
-	actor   access.Actor // with the rights of then
-	changes uint64       // announced until then
+	actor   access.Actor // with the rights at that time
+	changes uint64       // count of announcements up to that time
 	stamp   string       // of the rows whose changes are not announced
 	at      time.Time
 }
@@ -59,9 +59,10 @@ func (v *validators) heard(topic, _ string) {
 	v.changes.Add(1)
 }
 
-// put keeps a document. No signal drops it: the state that it was made from tells
-// whether it is current, and since when it has had its tag outlives other changes. Of
-// two requests at once the later one counts, which can only make that time too late.
+// put caches the validator of a document. No signal drops the entry: its state shows
+// whether it is current, and the time since when the document has had its tag outlives
+// unrelated changes. Of two concurrent requests the later one wins, which can only make
+// that time too late.
 func (v *validators) put(k documentKey, e known) {
 	if had, ok := v.known.Get(k, time.Time{}); ok && had.tag == e.tag {
 		e.at = had.at
@@ -78,9 +79,9 @@ func keyOf(c echo.Context, rep hal.Representation) documentKey {
 	return documentKey{web.Actor(c).ID, c.Request().URL.Path, rep}
 }
 
-// sight looks at the state of all that an item's document is made from, nil when
-// the declaration does not say, or nobody would ask. The error is NotFound when
-// the caller sees no such row.
+// sight returns the state of everything that an item's document is rendered from. It is
+// nil when the declaration does not support it or the request has no use for it. The
+// error is fault.NotFound when the caller does not see the row.
 func (s *Server) sight(c echo.Context, d *resource.Def) (*etagState, error) {
 	r := c.Request()
 	if d.Entity.Cache == nil || r.URL.RawQuery != "" || hasPageQuery(c) || !s.reg.Live() {
@@ -133,16 +134,16 @@ func (e *known) heldBy(c echo.Context) (bool, error) {
 	if err != nil || given {
 		return err == nil && t.match(e.tag), err
 	}
-	// The row's own date says nothing of what else the document shows. Since when it
-	// is known to be this, it does.
+	// The row's own date does not cover the other rows that the document shows. The
+	// time since when the document is known to be unchanged does.
 	since, err := http.ParseTime(c.Request().Header.Get(echo.HeaderIfModifiedSince))
 	return err == nil && !since.Before(e.at), nil
 }
 
 const keyKnown = "halcyon.known"
 
-// remember keeps what a document is known by, and what it was made from. It reports
-// whether the caller would have been told that nothing has changed.
+// remember caches the validator of a document with the state that it was rendered from.
+// It reports whether the cached validator would have led to a 304.
 func (s *Server) remember(c echo.Context, v validator, seen *etagState) bool {
 	if seen == nil {
 		return false

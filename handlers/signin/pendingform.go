@@ -68,7 +68,7 @@ func (s *Pages) keepUnsent(c echo.Context) string {
 	return sealed
 }
 
-// unsentBy gives the form that was kept, and the page that it was on, when it is the
+// unsentBy returns the form that was kept, and the page that it was on, when it is the
 // caller's: nil otherwise.
 func (s *Pages) unsentBy(a access.Actor, sealed string) (*view.Sent, string) {
 	if sealed == "" {

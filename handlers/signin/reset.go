@@ -74,7 +74,7 @@ func (s *Pages) resetLinkForm(c echo.Context) error {
 	return s.hal.Send(c, http.StatusOK, s.resetLinkDocument(secret))
 }
 
-// resetSecret gives the secret of the link that the request is about, if it is good.
+// resetSecret returns the secret of the link that the request is about, if it is good.
 func (s *Pages) resetSecret(c echo.Context) (string, error) {
 	c.Response().Header().Set(echo.HeaderReferrerPolicy, "no-referrer")
 	halserver.ShownOnce(c)

@@ -50,7 +50,7 @@ func (s *Pages) signInDocument(next, unsent string) *hal.Document {
 	return doc
 }
 
-// localPath gives the path, with its query, of a place on this server: the root for
+// localPath returns the path, with its query, of a place on this server: the root for
 // anything else, so that nobody is sent away by a link to the sign-in.
 func (s *Pages) localPath(text string) string {
 	u, err := url.Parse(text)

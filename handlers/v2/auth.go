@@ -14,7 +14,7 @@ import (
 // tokenRoutes are how programs get and renew tokens.
 type tokenRoutes struct{ face *Face }
 
-// tokenAuth gives a token for a username and a password.
+// tokenAuth returns a token for a username and a password.
 func (r tokenRoutes) tokenAuth(c echo.Context) error {
 	if err := halserver.NoQuery(c); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (r tokenRoutes) tokenAuth(c echo.Context) error {
 	return r.sendToken(c, t)
 }
 
-// tokenRefresh gives a new token for one that is still good.
+// tokenRefresh returns a new token for one that is still good.
 func (r tokenRoutes) tokenRefresh(c echo.Context) error {
 	token, err := r.readToken(c)
 	if err != nil {

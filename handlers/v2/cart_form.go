@@ -43,7 +43,7 @@ func (f *Face) newOrder(_ context.Context, a access.Actor) ([]hal.TemplateProper
 	return props, nil
 }
 
-// cartTemplates gives what can be done with a cart besides its actions.
+// cartTemplates returns what can be done with a cart besides its actions.
 func (f *Face) cartTemplates(ctx context.Context, a access.Actor, o *models.Order, self string) ([]hal.Template, error) {
 	if order.CanEdit(a, o) != nil {
 		return nil, nil
@@ -205,7 +205,7 @@ func (f *Face) listed(ctx context.Context, a access.Actor, d *resource.Def, raw 
 	return rows.Rows, err
 }
 
-// itemTemplates gives what can be done with an item of a cart.
+// itemTemplates returns what can be done with an item of a cart.
 func itemTemplates(a access.Actor, o *models.Order, it *models.OrderItem, self string) []hal.Template {
 	if order.CanEdit(a, o) != nil {
 		return nil

@@ -94,7 +94,7 @@ func (r dryRuns) forecast(ctx context.Context, a access.Actor, fc *order.Forecas
 	}}, nil
 }
 
-// forecastApprovals says which policy approves, or who has to, as far as the actor
+// forecastApprovals describes which policy approves, or who has to, as far as the actor
 // sees them.
 func (r dryRuns) forecastApprovals(ctx context.Context, a access.Actor, fc *order.Forecast) ([]hal.Value, error) {
 	switch {
@@ -105,7 +105,7 @@ func (r dryRuns) forecastApprovals(ctx context.Context, a access.Actor, fc *orde
 			{Name: "policy", Value: hal.String("automatic")}, {Name: "reason", Value: hal.String(fc.Automatic)},
 		})}, nil
 	}
-	titles, err := r.face.Directory.Titles(ctx)
+	titles, err := r.face.Refdata.Titles(ctx)
 	if err != nil {
 		return nil, err
 	}

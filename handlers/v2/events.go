@@ -96,7 +96,7 @@ func eventProgress(e *models.Event) hal.Value {
 	})
 }
 
-// EventData gives an event as the stream has it: one line of JSON.
+// EventData returns an event as the stream has it: one line of JSON.
 func (f *Face) EventData(e *models.Event) []byte {
 	link := aboutLink(e)
 	props := []hal.Prop{
@@ -212,7 +212,7 @@ func (f *Face) eventFilter(c echo.Context, chosen map[string]string) (event.Filt
 	return filter, nil
 }
 
-// objectOf gives the type of object of a collection, "" for one without events.
+// objectOf returns the type of object of a collection, "" for one without events.
 func objectOf(plural string) string {
 	if plural == "resources" {
 		return models.ObjectService

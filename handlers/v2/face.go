@@ -48,17 +48,17 @@ func ResetLink(public, secret string) string {
 
 // Services are what the face translates to.
 type Services struct {
-	Directory *refdata.Cache
-	Auth      *auth.Service
-	Tenancy   *tenancy.Service
-	Catalog   *catalog.Service
-	Orders    *order.Service
-	Jobs      *job.Service
-	Servers   *server.Service
-	History   *history.Service
-	Events    *event.Service
-	Actions   *action.Service
-	Quotas    *quota.Service
+	Refdata *refdata.Cache
+	Auth    *auth.Service
+	Tenancy *tenancy.Service
+	Catalog *catalog.Service
+	Orders  *order.Service
+	Jobs    *job.Service
+	Servers *server.Service
+	History *history.Service
+	Events  *event.Service
+	Actions *action.Service
+	Quotas  *quota.Service
 
 	Subscriptions *subscription.Service
 
@@ -170,7 +170,7 @@ func (f *Face) WriteFault(c echo.Context, err error) error { return f.hal.WriteF
 // Rewrite implements web.Rewriter.
 func (f *Face) Rewrite(c echo.Context) { f.hal.Rewrite(c) }
 
-// Declarations gives what the face serves, for tests and documentation.
+// Declarations returns what the face serves, for tests and documentation.
 func (f *Face) Declarations() []*resource.Def { return f.reg.Defs() }
 
 // Prefixes implements web.Face.

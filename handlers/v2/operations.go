@@ -68,7 +68,7 @@ func eventParameters() schema.Object {
 	)
 }
 
-// describeOthers says what the routes do that no declaration makes.
+// describeOthers describes what the routes do that no declaration makes.
 func (x descriptions) describeOthers(known apidoc.Operations) {
 	rootDoc := "The one URL that a client has to know: it links everything that the caller may use."
 	for i, path := range []string{Base, "/api", "/"} {
@@ -113,7 +113,7 @@ func describeEvents(known apidoc.Operations) {
 	op.Answers[0].Content = append(op.Answers[0].Content, apidoc.Media{Type: web.EventStream, Schema: schema.String()})
 }
 
-// describeCarts says what can be done with the parts of carts.
+// describeCarts describes what can be done with the parts of carts.
 func (x descriptions) describeCarts(known apidoc.Operations) {
 	orders := x.face.reg.Def("orders")
 	item := apidoc.ItemDocument(orders)

@@ -222,7 +222,7 @@ func readParams(n *jsonbody.Value, was []models.Param) []models.Param {
 	return out
 }
 
-// overlaid gives params with those of over in their place or behind them.
+// overlaid returns params with those of over in their place or behind them.
 func overlaid(params, over []models.Param) []models.Param {
 	for _, x := range over {
 		i := slices.IndexFunc(params, func(p models.Param) bool { return models.InputKey(p.Name) == models.InputKey(x.Name) })

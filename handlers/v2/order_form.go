@@ -47,7 +47,7 @@ func inputMember(in *models.Input) string {
 	return in.Name
 }
 
-// tierMembers gives the names of what is about one build item, best first.
+// tierMembers returns the names of what is about one build item, best first.
 func tierMembers(b *models.Blueprint, it *models.BlueprintItem, what string) []string {
 	own := it.Name + "." + what
 	if len(b.Items) == 1 {
@@ -401,7 +401,7 @@ func (f *Face) sampleItem(b *models.Blueprint, o *offer) *models.DeployItem {
 	return item
 }
 
-// sampleValue gives a value that a question takes.
+// sampleValue returns a value that a question takes.
 func sampleValue(p *hal.TemplateProperty) string {
 	switch {
 	case p.Value != "":

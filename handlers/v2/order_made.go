@@ -25,7 +25,7 @@ func madeServers(a access.Actor, o *models.Order) ([]any, bool) {
 // query's affair, which knows how many there may be.
 const mostMade = 100
 
-// own gives the rows if the actor is certain to see all of them: as their owner, or
+// own returns the rows if the actor is certain to see all of them: as their owner, or
 // seeing everything. Whoever sees them otherwise is for the database to say.
 func own[T any](a access.Actor, rows []*T, owner func(*T) models.ID) ([]any, bool) {
 	if len(rows) > mostMade {

@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/order"
 )
 
-// environmentParameters gives what can be said of a server in an environment: the
+// environmentParameters returns what can be said of a server in an environment: the
 // inputs of a server, with the values that there are for them here. The OS builds
 // are named by their hrefs, which is what orders take; os-builds has their names.
 func (f *Face) environmentParameters(ctx context.Context, _ access.Actor, e *models.Environment) (hal.Value, error) {

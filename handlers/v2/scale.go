@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/schema"
 )
 
-// scaleAction gives a tier of a service more servers, or fewer.
+// scaleAction returns a tier of a service more servers, or fewer.
 func (f *Face) scaleAction() resource.Action[models.Service] {
 	type svc = models.Service
 	return resource.Action[svc]{

@@ -38,7 +38,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			resource.Text("last-name", func(u *user) string { return u.LastName }, "Last name.").On("last_name").
 				SetText(func(u *user, v string) { u.LastName = v }).UpTo(models.MaxName),
 			resource.Text("email", func(u *user) string { return u.Email }, "E-mail address; shown to the user, to who manages the user's groups and to administrators.").On("email").
-				SeenBy(f.Directory.SeesEmail).
+				SeenBy(f.Refdata.SeesEmail).
 				SetText(func(u *user, v string) { u.Email = v }).As("email").UpTo(models.MaxName),
 			resource.Bool("is-superuser", func(u *user) bool { return u.SuperAdmin }, "Whether the user may do everything.").On("super_admin").
 				SetBool(func(u *user, v bool) { u.SuperAdmin = v }),

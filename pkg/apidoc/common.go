@@ -2,7 +2,7 @@ package apidoc
 
 import "halcyon/pkg/schema"
 
-// Common gives the schemas that all documents share: links, forms, problems, and
+// Common returns the schemas that all documents share: links, forms, problems, and
 // how bodies name other resources.
 func Common() schema.Object {
 	text := schema.String()

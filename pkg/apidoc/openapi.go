@@ -116,7 +116,7 @@ var parameter = regexp.MustCompile(`:([a-z]+)`)
 // Template returns the path of a route as OpenAPI writes it: BASE/orders/{id}.
 func Template(path string) string { return parameter.ReplaceAllString(path, "{$1}") }
 
-// placesOf gives the path's item with its parameters.
+// placesOf returns the path's item with its parameters.
 func placesOf(op *Operation) schema.Object {
 	item := schema.Object{}
 	var list []schema.Object
@@ -179,7 +179,7 @@ func content(list []Media) schema.Object {
 	return o
 }
 
-// Alone gives a named schema as a document of its own, at its own address, with all
+// Alone returns a named schema as a document of its own, at its own address, with all
 // that it refers to.
 func Alone(schemas schema.Object, name, id, title string) ([]byte, error) {
 	root, ok := schemas.Get(name).(schema.Object)
@@ -224,7 +224,7 @@ func refs(v any, names []string) []string {
 	return names
 }
 
-// Resolved gives the document with bare names in references led by where the named
+// Resolved returns the document with bare names in references led by where the named
 // schemas are.
 func Resolved(o schema.Object, at string) schema.Object {
 	out := slices.Clone(o)

@@ -93,7 +93,7 @@ type Chapter struct {
 	Text  []byte // Markdown
 }
 
-// Explain gives what there is to know of declared resources.
+// Explain returns what there is to know of declared resources.
 func Explain(defs []*resource.Def) []Resource {
 	list := make([]Resource, len(defs))
 	for i, d := range defs {
@@ -195,7 +195,7 @@ func words(o schema.Object) string {
 	return "any"
 }
 
-// Example gives a filter that the resource knows.
+// Example returns a filter that the resource knows.
 func Example(d *resource.Def) string {
 	for _, f := range d.Fields {
 		q := d.Filter(f)

@@ -23,7 +23,7 @@ const (
 	CloudBolt   = "CloudBolt"   // what the CloudBolt shape has instead
 )
 
-// TypeName gives the name of a resource's schema: "OsBuild" for os-build.
+// TypeName returns the name of a resource's schema: "OsBuild" for os-build.
 func TypeName(name string) string {
 	var b strings.Builder
 	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '-' || r == '_' || r == ' ' }) {
@@ -36,7 +36,7 @@ func TypeName(name string) string {
 // relations, or with _ for -.
 const asked = `[._]`
 
-// Resources gives the schemas of all declared resources by name. They refer to each
+// Resources returns the schemas of all declared resources by name. They refer to each
 // other, and to those of Common, by their bare names.
 func Resources(defs []*resource.Def) schema.Object {
 	var all schema.Object
@@ -68,7 +68,7 @@ func Resources(defs []*resource.Def) schema.Object {
 	return all
 }
 
-// Item gives the schema of an item's own document in strict HAL, with further
+// Item returns the schema of an item's own document in strict HAL, with further
 // members that some answers add to it.
 func Item(d *resource.Def, more ...schema.Member) schema.Object {
 	properties := schema.Object{{Name: "_links", Value: itemLinks(d)}}

@@ -84,7 +84,7 @@ func Many(name, to, join string) Relation {
 	return Relation{Name: name, To: to, Many: true, Join: "(" + join + ")"}
 }
 
-// CacheRule says what the document of a row is made from, so that it can be known
+// CacheRule describes what the document of a row is made from, so that it can be known
 // to be the same without making it. A document is made from its row, which counts by
 // its version, and from what its relations lead to, by ids and versions. Rows whose
 // changes are all announced need no mention: the caller has to hold the number of

@@ -269,7 +269,7 @@ func (f *fixture) parse(t interface {
 	return q
 }
 
-// ids gives the ids of the first hundred rows.
+// ids returns the ids of the first hundred rows.
 func ids[T any](t interface {
 	Helper()
 	Fatalf(string, ...any)

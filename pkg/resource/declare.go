@@ -51,7 +51,7 @@ type Resource[T any] struct {
 	Subs      []Sub[T]
 	Batch     []BatchAction // on the collection: /{plural}/actions/{name}
 
-	// Offers gives further actions that administrators have defined, each with a
+	// Offers returns further actions that administrators have defined, each with a
 	// number as its path; nil for none.
 	Offers    func(ctx context.Context) ([]Action[T], error)
 	OfferBody schema.Object // what their bodies may hold, for the documentation
@@ -83,16 +83,16 @@ type Resource[T any] struct {
 
 	DeleteResults Results // what Delete leads to; nil for nothing more
 
-	// Unused says whether nothing refers to the row, so that Delete would remove
+	// Unused reports whether nothing refers to the row, so that Delete would remove
 	// it; nil for always.
 	Unused func(ctx context.Context, a access.Actor, row *T) error
-	// Templates gives what can be done with the row besides what is declared here,
+	// Templates returns what can be done with the row besides what is declared here,
 	// given its address; nil for nothing. The first goes before all others when it
 	// has no key.
 	Templates func(ctx context.Context, a access.Actor, row *T, self string) ([]hal.Template, error)
 
 	// Fill reads what the fields that are Filled show, for all rows of a list at once.
-	// Find gives rows that have it.
+	// Find returns rows that have it.
 	Fill func(ctx context.Context, rows []*T) error
 
 	Bundle *Bundle[T] // how rows go out as files and come in; nil: they do not
@@ -123,7 +123,7 @@ type Work struct {
 	ID models.ID
 }
 
-// Started says how rows are answered that operations lead to as Work.
+// Started describes how rows are answered that operations lead to as Work.
 type Started struct {
 	Doc string // of that answer, for the documentation
 
@@ -208,7 +208,7 @@ func (f Field[T]) Default(text string) Field[T] { f.fallback = text; return f }
 // Scaled declares that the column holds value × scale, as money and memory do.
 func (f Field[T]) Scaled(scale int64) Field[T] { f.scale = scale; return f }
 
-// Codes gives an enum further spellings (lower case) that filters accept.
+// Codes returns an enum further spellings (lower case) that filters accept.
 func (f Field[T]) Codes(codes map[string]string) Field[T] { f.codes = codes; return f }
 
 // SeenBy limits who sees the field of a row at hand. Who may ask by it is for the
@@ -478,7 +478,7 @@ func Path[T any](rel string, link func(base string, row *T) (hal.Link, bool), do
 	return Relation[T]{Rel: rel, Link: link, Doc: doc, optional: true}
 }
 
-// Also gives the relation a further name in the CloudBolt shape.
+// Also returns the relation a further name in the CloudBolt shape.
 func (r Relation[T]) Also(alias string) Relation[T] { r.Alias = alias; return r }
 
 // Within nests the relation below a key in the CloudBolt shape.

@@ -88,7 +88,7 @@ type Rows struct {
 	release func()
 }
 
-// Release gives the rows back when they have been shown.
+// Release returns the rows back when they have been shown.
 func (r *Rows) Release() {
 	if r.release != nil {
 		r.release()

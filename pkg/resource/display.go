@@ -18,7 +18,7 @@ import (
 type Display[T any] struct {
 	Attributes []string  // as attributes= has them: what is on demand, "owner.username"
 	Lists      []Listing // what is embedded
-	// Parts gives documents of what the row is made of, to be embedded as well; nil for
+	// Parts returns documents of what the row is made of, to be embedded as well; nil for
 	// none.
 	Parts func(ctx context.Context, a access.Actor, row *T) ([]hal.Embedded, error)
 }

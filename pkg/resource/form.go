@@ -210,7 +210,7 @@ func (r *Registry) relationProperty(ctx context.Context, a access.Actor, rel *Re
 // Options lists rows of a collection that the directory keeps as choices by id:
 // those of the ids that the actor sees, in their order, up to a few hundred.
 func (r *Registry) Options(ctx context.Context, a access.Actor, plural string, ids []models.ID) ([]hal.Option, error) {
-	titles, err := r.dir.Titles(ctx)
+	titles, err := r.refdata.Titles(ctx)
 	if err != nil {
 		return nil, err
 	}

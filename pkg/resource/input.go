@@ -57,13 +57,13 @@ func (f Field[T]) Like(pattern, reason string) Field[T] {
 // OneOf names the values that there are. The service refuses others.
 func (f Field[T]) OneOf(values ...string) Field[T] { f.input.Options = values; return f }
 
-// As gives the type of HTML input that fits better than the kind's own.
+// As returns the type of HTML input that fits better than the kind's own.
 func (f Field[T]) As(input string) Field[T] { f.input.Type = input; return f }
 
 // Example shows what a value looks like.
 func (f Field[T]) Example(text string) Field[T] { f.input.Example = text; return f }
 
-// Begin gives what a form for a new row begins with.
+// Begin returns what a form for a new row begins with.
 func (f Field[T]) Begin(text string) Field[T] { f.input.Begin = text; return f }
 
 // Asked has forms require the field, where whether a body needs it depends on its

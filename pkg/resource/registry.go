@@ -23,19 +23,19 @@ const relatedLimit = 1000
 
 // Registry holds the declarations of one face, with their relations resolved.
 type Registry struct {
-	base  string
-	store *store.Store
-	model *query.Model
-	dir   *refdata.Cache
-	defs  []*Def
-	byKey map[string]*Def
+	base    string
+	store   *store.Store
+	model   *query.Model
+	refdata *refdata.Cache
+	defs    []*Def
+	byKey   map[string]*Def
 }
 
 // NewRegistry resolves the relations between declarations and checks them. The base is the path
 // that all hrefs begin with. A bad declaration is an error
 // here, before the first request.
-func NewRegistry(base string, s *store.Store, m *query.Model, dir *refdata.Cache, defs ...*Def) (*Registry, error) {
-	r := &Registry{base: base, store: s, model: m, dir: dir, defs: defs, byKey: map[string]*Def{}}
+func NewRegistry(base string, s *store.Store, m *query.Model, data *refdata.Cache, defs ...*Def) (*Registry, error) {
+	r := &Registry{base: base, store: s, model: m, refdata: data, defs: defs, byKey: map[string]*Def{}}
 	for _, d := range defs {
 		if r.byKey[d.Plural] != nil {
 			return nil, fmt.Errorf("declaration: %s is there twice", d.Plural)
@@ -217,7 +217,7 @@ func (r *Refs) cached(target *Def, text string) (models.ID, bool) {
 	if err != nil || n < 1 || text != models.ID(n).String() || !refdata.Keeps(target.Entity.Table) || target.Hidden(r.actor) {
 		return 0, false
 	}
-	titles, err := r.reg.dir.Titles(r.ctx)
+	titles, err := r.reg.refdata.Titles(r.ctx)
 	if err != nil {
 		return 0, false
 	}

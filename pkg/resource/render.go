@@ -236,13 +236,13 @@ func qualify(columns []string) []string {
 }
 
 // resolver finds the titles of many targets at once: one query for each table,
-// and none for those that the directory keeps.
+// and none for those that the cache of reference data keeps.
 type resolver struct {
 	ctx    context.Context
 	actor  access.Actor
 	reg    *Registry
-	wanted []wanted // of the tables that the directory does not keep
-	kept   bool     // the directory is asked as well
+	wanted []wanted // of the tables that the cache of reference data does not keep
+	kept   bool     // the cache of reference data is asked as well
 	titles refdata.Titles
 	held   bool
 }
@@ -274,7 +274,7 @@ func (v *resolver) want(d *Def, id models.ID) {
 	v.wanted[i].ids = append(v.wanted[i].ids, id)
 }
 
-// fetch reads what is wanted. When it succeeds the directory may be held still,
+// fetch reads what is wanted. When it succeeds the cache of reference data may be held still,
 // for link, until release.
 func (v *resolver) fetch() error {
 	for i := range v.wanted {
@@ -295,12 +295,12 @@ func (v *resolver) fetch() error {
 		return nil
 	}
 	var err error
-	v.titles, err = v.reg.dir.Titles(v.ctx)
+	v.titles, err = v.reg.refdata.Titles(v.ctx)
 	v.held = err == nil
 	return err
 }
 
-// release lets the directory go on. There are no links afterwards.
+// release lets the cache of reference data go on. There are no links afterwards.
 func (v *resolver) release() {
 	if v.held {
 		v.held = false

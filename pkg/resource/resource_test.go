@@ -62,9 +62,9 @@ var (
 	}
 )
 
-func newModel(t *testing.T, s *store.Store, dir *refdata.Cache) *query.Model {
+func newModel(t *testing.T, s *store.Store, data *refdata.Cache) *query.Model {
 	t.Helper()
-	m, err := query.NewModel(s.Read(t.Context()), dir.Names, groups, sizes, orders, services)
+	m, err := query.NewModel(s.Read(t.Context()), data.Names, groups, sizes, orders, services)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +89,8 @@ func newKiosk(t *testing.T, s *store.Store) *kiosk {
 	x.orders.Validate = func(*store.Tx, *order) error { return nil }
 	x.services = table[service](s, services)
 	var err error
-	dir := refdata.New(s)
-	x.reg, err = resource.NewRegistry("/base", s, newModel(t, s, dir), dir,
+	data := refdata.New(s)
+	x.reg, err = resource.NewRegistry("/base", s, newModel(t, s, data), data,
 		resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(x.declareOrders()), resource.Define(x.declareServices()))
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func (x *kiosk) declareServices() resource.Resource[service] {
 	}
 }
 
-// item gives a row's document as JSON.
+// item returns a row's document as JSON.
 func (x *kiosk) item(a access.Actor, plural string, id models.ID) string {
 	x.t.Helper()
 	ctx, d := context.Background(), x.reg.Def(plural)
@@ -275,7 +275,7 @@ func (x *kiosk) item(a access.Actor, plural string, id models.ID) string {
 	return string(hal.Encoder{}.AppendJSON(nil, doc, hal.HAL))
 }
 
-// list gives a page of a list as JSON.
+// list returns a page of a list as JSON.
 func (x *kiosk) list(a access.Actor, plural, raw string) (string, error) {
 	x.t.Helper()
 	ctx, d := context.Background(), x.reg.Def(plural)
@@ -573,8 +573,8 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	t.Parallel()
 	s := storetest.SQLite(t)
 	x := newKiosk(t, s)
-	dir := refdata.New(s)
-	model := newModel(t, s, dir)
+	data := refdata.New(s)
+	model := newModel(t, s, data)
 	for says, spoil := range map[string]func(r *resource.Resource[order]){
 		"needs name, noun and doc": func(r *resource.Resource[order]) { r.Doc = "" },
 		"field name has no doc":    func(r *resource.Resource[order]) { r.Fields[1].Doc = "" },
@@ -613,7 +613,7 @@ func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	} {
 		r := x.declareOrders()
 		spoil(&r)
-		_, err := resource.NewRegistry("/base", s, model, dir, resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(r))
+		_, err := resource.NewRegistry("/base", s, model, data, resource.Define(x.declareGroups()), resource.Define(x.declareSizes()), resource.Define(r))
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
 		}

@@ -32,7 +32,7 @@ func Of(pairs ...any) Object {
 	return o
 }
 
-// Get gives the value of a member, nil when there is none.
+// Get returns the value of a member, nil when there is none.
 func (o Object) Get(name string) any {
 	for _, m := range o {
 		if m.Name == name {
@@ -42,7 +42,7 @@ func (o Object) Get(name string) any {
 	return nil
 }
 
-// With gives the object with one more member, or another value of one that is
+// With returns the object with one more member, or another value of one that is
 // there. The object itself stays as it is.
 func (o Object) With(name string, value any) Object {
 	out := slices.Clone(o)
@@ -55,7 +55,7 @@ func (o Object) With(name string, value any) Object {
 	return append(out, Member{Name: name, Value: value})
 }
 
-// Doc gives the schema with a description, which "" leaves as it is.
+// Doc returns the schema with a description, which "" leaves as it is.
 func (o Object) Doc(text string) Object {
 	if text == "" {
 		return o

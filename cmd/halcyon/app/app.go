@@ -167,7 +167,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 		return err
 	}
 	a.Face, err = v2.New(v2.Services{
-		Directory: a.Refdata, Auth: a.Auth, Tenancy: a.Tenancy, Catalog: a.Catalog,
+		Refdata: a.Refdata, Auth: a.Auth, Tenancy: a.Tenancy, Catalog: a.Catalog,
 		Orders: a.Orders, Jobs: a.jobs, Servers: a.Servers, History: a.history, Events: a.Events, Quotas: a.Quotas, Actions: a.Actions,
 		Idempotency: a.idempotency, Subscriptions: a.subscriptions,
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
