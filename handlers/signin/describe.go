@@ -7,7 +7,7 @@ import (
 	"halcyon/pkg/schema"
 )
 
-// Describe adds what the routes do, for the documentation. user is the document of
+// Describe adds the descriptions of the routes. user is the document of
 // the user who is signed in.
 func (s *Pages) Describe(known apidoc.Operations, user []apidoc.Media) {
 	page := func(method, path, id, title, doc string, op apidoc.Operation) {

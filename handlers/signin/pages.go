@@ -14,7 +14,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// Paths below the base of a face. What follows ResetPath is a secret.
+// Paths below the base of a face. The segment after ResetPath is a secret.
 const (
 	SignInPath  = "/sign-in"
 	SignOutPath = "/user/actions/sign-out"
@@ -24,7 +24,7 @@ const (
 // Tag is the tag of the operations in the documentation.
 const Tag = "session"
 
-// Config is what the pages are made of.
+// Config has the parts and settings of the pages.
 type Config struct {
 	Base   string // path that the pages are below
 	HAL    *halserver.Server
@@ -32,13 +32,13 @@ type Config struct {
 	Cookie web.Cookie // of browsers' sessions
 	Now    func() time.Time
 
-	// Seal and Open keep what a form held from the end of a session until its user has
-	// signed in again.
+	// Seal and Open encrypt and decrypt a form whose session has ended, until its user
+	// has signed in again.
 	Seal func(string) (string, error)
 	Open func(string) (string, error)
 
-	// User answers the document of the user who has just signed in, to clients that are
-	// no browsers.
+	// User answers the document of the user who has just signed in, to clients other
+	// than browsers.
 	User echo.HandlerFunc
 }
 

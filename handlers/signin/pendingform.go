@@ -16,8 +16,8 @@ import (
 	"halcyon/pkg/web"
 )
 
-// What a form held whose session had ended travels through the sign-in, sealed: the
-// one whose session it was gets it back, and nobody else reads it.
+// The values of a form whose session has ended travel through the sign-in, encrypted.
+// Only the user of that session gets them back.
 
 const (
 	unsentMost = 64 << 10 // bytes of a form that is kept
@@ -36,8 +36,8 @@ type pendingForm struct {
 	Values url.Values `json:"values"`
 }
 
-// keepUnsent seals the form that the request is, "" when it is none, too long, or
-// nobody's: it belongs to whose session it was sent with.
+// keepUnsent returns the request's form, encrypted for the user of the ended session. It
+// is "" when the request is no form, is too long, or had no session.
 func (s *Pages) keepUnsent(c echo.Context) string {
 	r, from := c.Request(), halserver.FormPage(c)
 	if from == "" {

@@ -33,7 +33,7 @@ func (s *Pages) resetDocument(url.Values) *hal.Document {
 	}
 }
 
-// askReset takes the wish down. The answer is one and the same, whoever it is about.
+// askReset records the request. The answer is the same for known and unknown users.
 func (s *Pages) askReset(c echo.Context) error {
 	halserver.OnForm(c, s.resetDocument)
 	if err := halserver.NoQuery(c); err != nil {
@@ -74,7 +74,7 @@ func (s *Pages) resetLinkForm(c echo.Context) error {
 	return s.hal.Send(c, http.StatusOK, s.resetLinkDocument(secret))
 }
 
-// resetSecret returns the secret of the link that the request is about, if it is good.
+// resetSecret returns the secret of the request's link, if it is valid.
 func (s *Pages) resetSecret(c echo.Context) (string, error) {
 	c.Response().Header().Set(echo.HeaderReferrerPolicy, "no-referrer")
 	halserver.ShownOnce(c)

@@ -14,8 +14,8 @@ import (
 	"halcyon/pkg/web"
 )
 
-// The members of the sign-in form that nobody types: where to go on, and a form
-// that was sent without a session.
+// Hidden members of the sign-in form: the address to continue at, and a form that was
+// sent without a session.
 const (
 	memberNext   = "next"
 	memberUnsent = "unsent"
@@ -50,8 +50,8 @@ func (s *Pages) signInDocument(next, unsent string) *hal.Document {
 	return doc
 }
 
-// localPath returns the path, with its query, of a place on this server: the root for
-// anything else, so that nobody is sent away by a link to the sign-in.
+// localPath returns the path and query of an address on this server, or the root for any
+// other address: a link to the sign-in must not redirect to another site.
 func (s *Pages) localPath(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || len(text) > 2048 || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" ||
@@ -97,7 +97,7 @@ func (s *Pages) signIn(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, s.localPath(next))
 }
 
-// Credentials reads from a body what a user signs in with.
+// Credentials reads the username and the password from a body.
 func Credentials(c echo.Context, n *jsonbody.Value) (auth.Credentials, error) {
 	user, password := n.Field("username"), n.Field("password")
 	cred := auth.Credentials{

@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/resource"
 )
 
-// This file declares what administrators define to happen, and offers of it what
-// is to be run on servers and services.
+// This file declares administrators' automation rules, and offers those that run on
+// servers and services as actions.
 
 func (f *Face) actions() resource.Resource[models.Action] {
 	type act = models.Action
@@ -333,8 +333,8 @@ func offered[T any](kind string, x action.Offer, can func(access.Actor, *T) erro
 	}
 }
 
-// readRunParams reads what an action is told: as members of the body, which is what
-// forms send, or of its member parameters.
+// readRunParams reads the parameters of an action: from the members of the body, as forms
+// send them, or from its member "parameters".
 func readRunParams(n *jsonbody.Value) []models.Param {
 	out := readParams(n.Field("parameters"), nil)
 	for _, key := range n.Keys() {

@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/schema"
 )
 
-// This file declares what people and their programs are signed in with, and what a
-// user can do about it.
+// This file declares the credentials of people and their programs, and the actions of
+// users on them.
 
 func (f *Face) sessions() resource.Resource[models.Session] {
 	type session = models.Session
@@ -103,7 +103,7 @@ func shownOnce(t *models.APIToken) hal.Value {
 	return hal.String(t.Secret)
 }
 
-// userActions are what users do about their own credentials.
+// userActions are the actions of users on their own credentials.
 func (f *Face) userActions() []resource.Action[models.User] {
 	type user = models.User
 	return []resource.Action[user]{
@@ -143,8 +143,8 @@ func (f *Face) userActions() []resource.Action[models.User] {
 	}
 }
 
-// ofUser does something with a user that the caller sees, and gives the user as it is
-// then.
+// ofUser runs an operation on a user that the caller sees, and returns the user as it is
+// afterwards.
 func (f *Face) ofUser(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, do func(*models.User) error) (o resource.Result[models.User], err error) {
 	u, err := f.Tenancy.Users.Find(ctx, a, ref)
 	if err != nil {
@@ -161,7 +161,7 @@ func (f *Face) ofUser(ctx context.Context, a access.Actor, ref string, n *jsonbo
 	return o, err
 }
 
-// userCredentials are the lists of what a user is signed in with.
+// userCredentials are the lists of a user's credentials.
 func (f *Face) userCredentials() []resource.Sub[models.User] {
 	return []resource.Sub[models.User]{
 		{
@@ -175,7 +175,7 @@ func (f *Face) userCredentials() []resource.Sub[models.User] {
 	}
 }
 
-// changePasswordBody is what the action reads.
+// changePasswordBody is the body of the action.
 func changePasswordBody() schema.Object {
 	return schema.Struct(schema.M("old-password", schema.String()), schema.M("password", schema.String()))
 }

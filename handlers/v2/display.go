@@ -10,10 +10,10 @@ import (
 	"halcyon/pkg/query"
 )
 
-// This file has what pages show besides their documents: see resource.Display.
+// This file declares the parts of pages beside their documents: see resource.Display.
 
-// orderParts are the items of an order, each with its price and what can be done with
-// it, and who can approve it while it waits.
+// orderParts returns the items of an order, each with its price and its actions, and the
+// approvers while it waits.
 func (f *Face) orderParts(ctx context.Context, a access.Actor, o *models.Order) ([]hal.Embedded, error) {
 	var parts []hal.Embedded
 	for _, kind := range models.ItemKinds {
@@ -40,7 +40,7 @@ func (f *Face) orderParts(ctx context.Context, a access.Actor, o *models.Order) 
 	return append(parts, approvers), err
 }
 
-// approvers are who may approve an order, as far as the actor sees them.
+// approvers returns the users who may approve an order, as far as the actor sees them.
 func (f *Face) approvers(ctx context.Context, a access.Actor, who []models.ID) (hal.Embedded, error) {
 	e := hal.Embedded{Rel: "cb:approvers", Many: true}
 	if len(who) == 0 {
@@ -51,8 +51,8 @@ func (f *Face) approvers(ctx context.Context, a access.Actor, who []models.ID) (
 	return e, err
 }
 
-// home is what a person wants first: what can be ordered, what is in their carts, what
-// waits for them, what is going on, and what they have.
+// home is the start page: blueprints to order, carts, orders that wait for the user,
+// running jobs, and the user's servers.
 func (f *Face) home(ctx context.Context, a access.Actor, doc *hal.Document) error {
 	me := a.ID.String()
 	for _, x := range []struct {

@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/resource"
 )
 
-// dryRuns try out what makes or submits orders.
+// dryRuns preview the operations that create or submit orders.
 type dryRuns struct{ face *Face }
 
 // Orders can be tried out: as they are made, by body or by a blueprint's form, and as
@@ -94,8 +94,8 @@ func (r dryRuns) forecast(ctx context.Context, a access.Actor, fc *order.Forecas
 	}}, nil
 }
 
-// forecastApprovals describes which policy approves, or who has to, as far as the actor
-// sees them.
+// forecastApprovals returns the policy that approves, or the approvers, as far as the
+// actor sees them.
 func (r dryRuns) forecastApprovals(ctx context.Context, a access.Actor, fc *order.Forecast) ([]hal.Value, error) {
 	switch {
 	case fc.Order.GroupID == 0:

@@ -61,7 +61,7 @@ var objectPlurals = map[string]string{
 	models.ObjectOrder: "orders", models.ObjectJob: "jobs", models.ObjectServer: "servers", models.ObjectService: "services",
 }
 
-// aboutLink is the object of an event: whoever sees the event sees it.
+// aboutLink is the object of an event. Every user who sees the event sees its object.
 func aboutLink(e *models.Event) hal.Link {
 	title := e.Data.Name
 	switch e.ObjectType {
@@ -129,7 +129,7 @@ const (
 
 var eventParams = []string{paramResource, paramAbout, paramType}
 
-// eventList answers events: as a stream to who names its type, and as a list.
+// eventList answers events: as a stream to clients that accept its type, else as a list.
 func (f *Face) eventList(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		chosen, rest, err := eventQuery(c.Request().URL.RawQuery)
@@ -225,8 +225,8 @@ func objectOf(plural string) string {
 	return ""
 }
 
-// aboutOf finds the object that a reference means: an href, or an id that tells the
-// kind. What the caller does not see is as if it were not there.
+// aboutOf finds the object of a reference: an href, or an id that includes the kind. An
+// object that the caller does not see is not found.
 func (f *Face) aboutOf(c echo.Context, text string) (event.About, error) {
 	none := fault.InvalidField(fault.Argument(paramAbout), "%q is neither the href nor the global id of an order, a job, a server or a service that you see", strings.ToValidUTF8(text, "?"))
 	for _, object := range event.Objects {
@@ -246,7 +246,7 @@ func (f *Face) aboutOf(c echo.Context, text string) (event.About, error) {
 	return event.About{}, none
 }
 
-// refersTo reports whether a reference says that it means a row of the collection.
+// refersTo reports whether a reference names a row of the collection.
 func refersTo(d *resource.Def, text string) bool {
 	if prefix, _, ok := strings.Cut(text, "-"); ok && strings.EqualFold(prefix, d.Entity.Prefix) {
 		return true

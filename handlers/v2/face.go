@@ -1,6 +1,6 @@
 // Package v2 is the HAL+JSON face, and the CloudBolt v2 dialect of it, at
-// /api/v2. It translates: requests into calls of the services, and what they
-// answer into documents. The rules are the services'.
+// /api/v2. It translates requests into calls of the services, and their results into
+// documents. The rules belong to the services.
 package v2
 
 import (
@@ -46,7 +46,7 @@ func ResetLink(public, secret string) string {
 	return strings.TrimSuffix(public, "/") + Private + "/" + secret
 }
 
-// Services are what the face translates to.
+// Services are the services that the face calls.
 type Services struct {
 	Refdata *refdata.Cache
 	Auth    *auth.Service
@@ -70,7 +70,7 @@ type Services struct {
 
 // Config is how the face behaves.
 type Config struct {
-	Prefer hal.Shape // what */* means: hal.HAL, or hal.CloudBolt for sites with old scripts
+	Prefer hal.Shape // meaning of */*: hal.HAL, or hal.CloudBolt for sites with old scripts
 	Log    *slog.Logger
 	Pages  view.Writer // for browsers; nil: they get HAL
 	Cookie web.Cookie  // of their sessions
@@ -78,13 +78,13 @@ type Config struct {
 
 	Address string // where people reach the server, for examples: https://cloud.example.com; "" when that is not known
 
-	// Seal and Open keep what a form held from the end of a session until its user
+	// Seal and Open encrypt and decrypt a form whose session has ended, until its user
 	// has signed in again.
 	Seal func(string) (string, error)
 	Open func(string) (string, error)
 
-	// Audit, in tests, is told of every document that is not what was remembered of
-	// it, and nothing is answered from memory.
+	// Audit, in tests, is called for every document that differs from its cached entity
+	// tag. Nothing is answered from the cache then.
 	Audit func(what string)
 }
 
@@ -97,7 +97,7 @@ type Face struct {
 	pages   *signin.Pages
 	once    web.Once
 	samples samplesZip
-	signOff atomic.Uint64 // counts what may have ended sessions
+	signOff atomic.Uint64 // counts the changes that may have ended sessions
 }
 
 // New declares all resources and checks the declarations.
@@ -170,7 +170,7 @@ func (f *Face) WriteFault(c echo.Context, err error) error { return f.hal.WriteF
 // Rewrite implements web.Rewriter.
 func (f *Face) Rewrite(c echo.Context) { f.hal.Rewrite(c) }
 
-// Declarations returns what the face serves, for tests and documentation.
+// Declarations returns the declarations that the face serves, for tests and documentation.
 func (f *Face) Declarations() []*resource.Def { return f.reg.Defs() }
 
 // Prefixes implements web.Face.
@@ -199,7 +199,7 @@ func (f *Face) Authenticate(c echo.Context) error {
 	r := c.Request()
 	if f.isPublic(r.URL.Path) {
 		if f.pages.Public(r.URL.Path) {
-			return f.cfg.Origin.Check(r) // nobody is signed in, as whoever, by another site
+			return f.cfg.Origin.Check(r) // another site must not sign a browser in, as any user
 		}
 		return nil
 	}

@@ -17,8 +17,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// What follows brings the templates of a resource handler's back end into the
-// catalogue.
+// This file imports the templates of a resource handler's back end into the catalogue.
 
 const templatesPath = "templates"
 
@@ -29,7 +28,7 @@ func templatesLink() resource.Relation[models.ResourceHandler] {
 	}, "Templates in the back end, read now: what import-template can import.")
 }
 
-// templates lists what a handler's back end has to clone from.
+// templates lists the templates of a handler's back end.
 func (f *Face) templates(c echo.Context) error {
 	if err := halserver.NoQuery(c); err != nil {
 		return err
@@ -67,8 +66,8 @@ func (f *Face) templates(c echo.Context) error {
 	})
 }
 
-// importTemplate is the action that makes an OS build of a template, or gives one
-// more to an OS build.
+// importTemplate is the action that creates an OS build from a template, or adds the
+// template to an OS build.
 func (f *Face) importTemplate() resource.Action[models.ResourceHandler] {
 	return resource.Action[models.ResourceHandler]{
 		Rel: "import-template", Title: "Import a template of",
@@ -86,7 +85,7 @@ func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string,
 	if err != nil {
 		return none, err
 	}
-	// Who may not import learns nothing from what the body holds.
+	// Check the right before the body: a refusal reveals nothing about it.
 	if err := f.Catalog.Handlers.CanUpdate(a, h); err != nil {
 		return none, err
 	}
@@ -105,8 +104,8 @@ func (f *Face) doImportTemplate(ctx context.Context, a access.Actor, ref string,
 	return resource.Result[models.ResourceHandler]{Other: resource.Other{Of: "os-builds", Row: o, Made: made}}, nil
 }
 
-// formPatience is how long a form waits for what a back end has to offer. A form
-// that comes without is better than none.
+// formPatience is how long a form waits for the templates of a back end. After it the
+// form is answered without choices.
 const formPatience = 5 * time.Second
 
 func (f *Face) importTemplateForm(ctx context.Context, a access.Actor, h *models.ResourceHandler) ([]hal.TemplateProperty, error) {

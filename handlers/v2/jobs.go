@@ -114,8 +114,8 @@ func progress(j *models.Job) hal.Value {
 	})
 }
 
-// jobOutput always names the server of a job that makes one: clients take its id
-// out of the text.
+// jobOutput always names the server of a job that creates one: clients parse its id from
+// the text.
 func jobOutput(j *models.Job) string {
 	if j.Type != models.JobProvision || j.ServerID == 0 || strings.Contains(j.Output, "(ID ") {
 		return j.Output

@@ -26,7 +26,7 @@ func (f *Face) extendServer() resource.Action[models.Server] {
 				return resource.Result[sv]{}, err
 			}
 			if err := f.Servers.CanExtend(a, s); err != nil {
-				return resource.Result[sv]{}, err // whoever may not learns nothing of the body
+				return resource.Result[sv]{}, err // check the right before the body: a refusal reveals nothing about it
 			}
 			e, err := readExtension(n)
 			if err != nil {

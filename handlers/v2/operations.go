@@ -14,8 +14,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// descriptions are what the documentation says besides what follows from the
-// declarations.
+// descriptions are the texts of the documentation that do not follow from declarations.
 type descriptions struct{ face *Face }
 
 // Tags of operations that belong to no resource.
@@ -26,7 +25,7 @@ const (
 
 const openAPIPath = Base + "/openapi.json"
 
-// documentation is what the documentation says besides what follows from the
+// documentation returns the part of the documentation that does not follow from
 // declarations.
 func (x descriptions) documentation() halserver.Documentation {
 	return halserver.Documentation{
@@ -68,7 +67,7 @@ func eventParameters() schema.Object {
 	)
 }
 
-// describeOthers describes what the routes do that no declaration makes.
+// describeOthers describes the routes without a declaration.
 func (x descriptions) describeOthers(known apidoc.Operations) {
 	rootDoc := "The one URL that a client has to know: it links everything that the caller may use."
 	for i, path := range []string{Base, "/api", "/"} {
@@ -106,14 +105,14 @@ func (x descriptions) describeOthers(known apidoc.Operations) {
 	known.AddGet(Base+"/resources", "listAllResources", "resources", "List resources of all types", resources.Doc, apidoc.PageDocument(resources), slices.DeleteFunc(apidoc.ListParams(resources), func(p string) bool { return p == "IfNoneMatch" })...)
 }
 
-// describeEvents adds what the list of events knows besides: it is a stream as well.
+// describeEvents describes the list of events, which is a stream as well.
 func describeEvents(known apidoc.Operations) {
 	op := known[http.MethodGet+" "+strings.TrimSuffix(eventsPath, "/")]
 	op.Params = append(op.Params, "EventResource", "EventAbout", "EventType", "LastEventID", "LastEventIDInQuery")
 	op.Answers[0].Content = append(op.Answers[0].Content, apidoc.Media{Type: web.EventStream, Schema: schema.String()})
 }
 
-// describeCarts describes what can be done with the parts of carts.
+// describeCarts describes the routes of the parts of carts.
 func (x descriptions) describeCarts(known apidoc.Operations) {
 	orders := x.face.reg.Def("orders")
 	item := apidoc.ItemDocument(orders)
@@ -155,7 +154,7 @@ func (x descriptions) describeCarts(known apidoc.Operations) {
 	}
 }
 
-// handMadeSchemas are those of documents and bodies that no declaration makes.
+// handMadeSchemas are the schemas of documents and bodies without a declaration.
 func (x descriptions) handMadeSchemas() schema.Object {
 	link, text := linkJSON(), schema.String()
 	templates := schema.M("_templates?", schema.Ref("Templates"))

@@ -12,7 +12,7 @@ import (
 )
 
 // This file reads the bodies of orders and their items as the seed has them, and
-// writes them back. What they ask for is checked by the order service.
+// writes them back. The order service checks them.
 
 // maxName is how many characters the names of orders and services may have.
 const maxName = models.MaxName
@@ -34,8 +34,8 @@ func readDraft(n *jsonbody.Value, refs *resource.Refs) (order.Draft, error) {
 	return d, n.Faults().Err()
 }
 
-// readReplacement reads the cart as it shall be: what a draft has, but for what
-// only a new order has. What its document shows may come back with it.
+// readReplacement reads the new state of the cart: the members of a draft without those of
+// new orders only. Read-only members of the cart's document may be present.
 func readReplacement(n *jsonbody.Value, refs *resource.Refs, d *resource.Def, o *models.Order) (order.Draft, error) {
 	links := n.Field("_links")
 	of := func(rel string) *jsonbody.Value {
@@ -80,7 +80,7 @@ func readItem(kind models.ItemKind, n *jsonbody.Value, refs *resource.Refs, was 
 	case models.ItemAction:
 		it.Action = readActionItem(n, refs, copied(was.Action))
 	}
-	// What a document shows and nobody sets may come back with it.
+	// Read-only members of the document may be present.
 	for _, shown := range []string{"rate", "_links", "delta"} {
 		n.Field(shown)
 	}
@@ -250,7 +250,7 @@ func readProv(n *jsonbody.Value, refs *resource.Refs, d models.ProvItem) *models
 	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
 	d.OSBuildID = readOptional(n.Field("os-build"), refs, "os-builds", d.OSBuildID)
 	d.Hostname, d.Quantity = readAttributes(n.Field("attributes"), d.Hostname, d.Quantity)
-	// Forms have no other way than to say these side by side.
+	// Forms can only send these side by side.
 	if x := n.Field("hostname"); x.Given() {
 		d.Hostname = x.Text()
 	}

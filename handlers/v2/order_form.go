@@ -26,8 +26,8 @@ import (
 // This file is the order form of a blueprint: one flat list of members, which any
 // form can carry, made of the blueprint's build items and inputs.
 //
-// What is about one build item is called after it, "Web.quantity", and without its
-// name where the blueprint has only one. environment is for every build item that
+// Members about one build item have its name as prefix, "Web.quantity", and no prefix
+// where the blueprint has only one. environment is for every build item that
 // names none of its own. An input goes by its own name; one that is called like a
 // member of the form goes by "parameters." and its name.
 
@@ -47,7 +47,7 @@ func inputMember(in *models.Input) string {
 	return in.Name
 }
 
-// tierMembers returns the names of what is about one build item, best first.
+// tierMembers returns the possible names of a member about one build item, best first.
 func tierMembers(b *models.Blueprint, it *models.BlueprintItem, what string) []string {
 	own := it.Name + "." + what
 	if len(b.Items) == 1 {
@@ -56,7 +56,7 @@ func tierMembers(b *models.Blueprint, it *models.BlueprintItem, what string) []s
 	return []string{own}
 }
 
-// orderBlueprint makes an order of one blueprint, as its form says.
+// orderBlueprint creates an order of one blueprint from its form.
 func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[models.Blueprint], error) {
 	var o *models.Order
 	made := true
@@ -74,8 +74,8 @@ func (f *Face) orderBlueprint(ctx context.Context, a access.Actor, ref string, n
 	return resource.Result[models.Blueprint]{Other: resource.Other{Of: "orders", Row: o, Made: made}}, nil
 }
 
-// byForm reads the order form of a blueprint, and has take do something with the
-// draft. What is wrong is told by the members of the form.
+// byForm reads the order form of a blueprint and calls take with the draft. Errors name
+// the members of the form.
 func (f *Face) byForm(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, take func(order.Draft) error) error {
 	b, err := f.Catalog.Blueprints.Find(ctx, a, ref)
 	if err != nil {
@@ -156,14 +156,14 @@ func formNames(b *models.Blueprint) []string {
 	return append(names, "recipient", "name", "submit-now", "cart")
 }
 
-// offer is what a form lets choose from, with the names of groups and environments.
+// offer has the choices of a form, with the names of groups and environments.
 type offer struct {
 	*catalog.Setting
 	groups, envs []hal.Option
 }
 
-// offer returns what the form of a blueprint lets choose from. A form that comes back
-// begins with its own group and environment.
+// offer returns the choices of a blueprint's form. A form that is shown again starts with
+// its own group and environment.
 func (f *Face) offer(ctx context.Context, a access.Actor, b *models.Blueprint) (*offer, error) {
 	list, err := f.Catalog.Offers(ctx, a, b)
 	if err != nil {
@@ -229,7 +229,7 @@ func (o *offer) sayForWhom(choices []catalog.Choice) {
 	}
 }
 
-// hostnamePattern is what a host name, with or without a domain, looks like.
+// hostnamePattern matches a host name, with or without a domain.
 const hostnamePattern = `[A-Za-z0-9]([A-Za-z0-9\-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9\-]*[A-Za-z0-9])?)*`
 
 // orderProps lists the members of a blueprint's order form.
@@ -257,15 +257,15 @@ func yesOrNo(name, prompt, value string) hal.TemplateProperty {
 	return hal.TemplateProperty{Name: name, Prompt: prompt, Type: "text", Value: value, Options: []hal.Option{{Value: "true"}, {Value: "false"}}}
 }
 
-// orderPrompts are what the order form calls the questions that every blueprint asks.
+// orderPrompts are the order form's labels of the questions of every blueprint.
 var orderPrompts = map[string]string{
 	"group": "Group that it is ordered for", "environment": "Environment that it is made in", "name": "Name of the service",
 }
 
-// buildItemPrompts are what it calls the questions about build items.
+// buildItemPrompts are its labels of the questions about build items.
 var buildItemPrompts = map[string]string{"quantity": "Number of servers", "hostname": "Host name", "os-build": "Operating system"}
 
-// orderProp makes a member of the order form of a question of the blueprint.
+// orderProp returns the order form's member for a question of the blueprint.
 func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal.TemplateProperty {
 	what := q.Path.Last().Name
 	p := f.property(q, questionMember(b, q.Path))
@@ -291,7 +291,7 @@ func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal
 	return p
 }
 
-// property makes a member of a form of a question.
+// property returns the form member for a question.
 func (f *Face) property(q *catalog.Question, name string) hal.TemplateProperty {
 	p := hal.TemplateProperty{Name: name, Prompt: q.Label, Type: "text", Required: q.Required, Multiple: q.Multiple, Value: q.Default, MaxLength: q.MaxLength}
 	p.Placeholder = q.Fallback
@@ -323,7 +323,7 @@ func choiceOption(x catalog.Choice) hal.Option {
 	return hal.Option{Prompt: x.Name + " (" + strconv.Itoa(x.Size.CPUs) + " CPU, " + models.FormatMemory(x.Size.MemoryMB) + ", " + x.Size.Rate.PerMonth() + ")", Value: x.Value}
 }
 
-// memoryPattern is what an amount of memory looks like.
+// memoryPattern matches an amount of memory.
 const memoryPattern = `[0-9]+(\.[0-9]+)? *([MGTmgt][Bb])?`
 
 func bound(limit *int64) string {

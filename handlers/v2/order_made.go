@@ -5,7 +5,7 @@ import (
 	"halcyon/pkg/access"
 )
 
-// What an order has just made need not be read to be linked.
+// The rows that an order has just created are linked without reading them.
 
 func madeJobs(a access.Actor, o *models.Order) ([]any, bool) {
 	if o.Made == nil {
@@ -21,12 +21,12 @@ func madeServers(a access.Actor, o *models.Order) ([]any, bool) {
 	return own(a, o.Made.Servers, func(sv *models.Server) models.ID { return sv.OwnerID })
 }
 
-// mostMade is how many links are made of what an order made; the rest is the
-// query's affair, which knows how many there may be.
+// mostMade is the limit of links to created rows; more rows are read by the query, which
+// has a limit of its own.
 const mostMade = 100
 
 // own returns the rows if the actor is certain to see all of them: as their owner, or
-// seeing everything. Whoever sees them otherwise is for the database to say.
+// seeing everything. Any other visibility is left to the database.
 func own[T any](a access.Actor, rows []*T, owner func(*T) models.ID) ([]any, bool) {
 	if len(rows) > mostMade {
 		return nil, false

@@ -22,7 +22,7 @@ import (
 	"halcyon/pkg/web"
 )
 
-// cartRoutes are the routes of orders and their items that no declaration makes.
+// cartRoutes are the routes of orders and their items beside their declarations.
 type cartRoutes struct{ face *Face }
 
 func (f *Face) orders() resource.Resource[models.Order] {
@@ -168,8 +168,8 @@ func (r cartRoutes) order(c echo.Context) (*models.Order, error) {
 	return r.face.Orders.Current(c.Request().Context(), web.Actor(c))
 }
 
-// editing is what the handlers of a cart's parts have in common. Whoever may not
-// change the cart does not learn what is wrong with the body.
+// editing is the common part of the handlers of a cart's parts. The right to change the
+// cart is checked before the body.
 func (r cartRoutes) editing(run func(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := halserver.NoQuery(c); err != nil {
@@ -228,7 +228,7 @@ func (r cartRoutes) editOrder(c echo.Context, ref string, n *jsonbody.Value) (*m
 	})
 }
 
-// replaceOrder makes the cart what the body says.
+// replaceOrder replaces the cart by the body.
 func (r cartRoutes) replaceOrder(c echo.Context, ref string, n *jsonbody.Value) (*models.Order, error) {
 	ctx, a := c.Request().Context(), web.Actor(c)
 	o, err := r.face.Orders.Find(ctx, a, ref)
@@ -254,8 +254,8 @@ func (r cartRoutes) addItem(kind models.ItemKind) func(c echo.Context, ref strin
 	}
 }
 
-// patched and replaced are what is left of an item that is changed by PATCH, and by
-// PUT.
+// patched and replaced return the part of an item that stays when it is changed by PATCH
+// and by PUT.
 func patched(it models.OrderItem) models.OrderItem { return it }
 
 func replaced(it models.OrderItem) models.OrderItem {
@@ -273,7 +273,7 @@ func (r cartRoutes) changeItem(kind models.ItemKind, left func(models.OrderItem)
 		if err != nil {
 			return nil, err
 		}
-		// References are looked up before the transaction; what changes is applied in it.
+		// References are looked up before the transaction; changes are applied in it.
 		var was models.OrderItem
 		for _, it := range o.Items {
 			if it.Kind == kind && it.Position == position {
@@ -287,7 +287,7 @@ func (r cartRoutes) changeItem(kind models.ItemKind, left func(models.OrderItem)
 		if err := n.Faults().Err(); err != nil {
 			return nil, err
 		}
-		// What was merged is what was read: nothing else may come in between.
+		// The merge is based on the row as it was read: no other change may come in between.
 		ctx = r.face.reg.WithPrecondition(ctx, r.face.reg.Def("orders"), o.ID, func(version int64) error {
 			if version != o.Version {
 				return fault.Conflictf("It was changed by somebody else meanwhile. Read it again.")
@@ -402,8 +402,8 @@ func (f *Face) itemDocument(o *models.Order, it *models.OrderItem) hal.Document 
 // orderWork is work that an order asks for.
 func orderWork(id models.ID) resource.Work { return resource.Work{Of: "orders", ID: id} }
 
-// orderJob returns the job that does the work of an order, which is what clients of
-// actions wait for; none while the order waits for approval.
+// orderJob returns the job of an order, which clients of actions wait for; none while the
+// order waits for approval.
 func (f *Face) orderJob(ctx context.Context, a access.Actor, id models.ID) (resource.Work, error) {
 	job, err := f.Orders.Work(ctx, a, id)
 	if err != nil || job == 0 {

@@ -9,9 +9,9 @@ import (
 	"halcyon/pkg/order"
 )
 
-// environmentParameters returns what can be said of a server in an environment: the
-// inputs of a server, with the values that there are for them here. The OS builds
-// are named by their hrefs, which is what orders take; os-builds has their names.
+// environmentParameters returns the parameters of a server in an environment, with the
+// values available there. OS builds are named by their hrefs, as in orders; os-builds has
+// their names.
 func (f *Face) environmentParameters(ctx context.Context, _ access.Actor, e *models.Environment) (hal.Value, error) {
 	sizes, builds, err := f.Catalog.Fitting(ctx, e.ID)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// This file turns the places that errors are about into places in the bodies of this
-// API: of orders, of their items by themselves, and of the forms that say the same in
-// flat members.
+// This file translates the domain paths of errors into places in the bodies of this API:
+// bodies of orders, of single items, and of the forms with flat members.
 
 const (
 	buildItem     = "build-item-"
@@ -29,7 +28,7 @@ var names = halserver.Names{Body: func(p fault.Path) fault.Path { return inBody(
 // item of a kind.
 func inBody(p fault.Path, kind models.ItemKind) fault.Path {
 	var out fault.Path
-	server := kind == models.ItemProv // the place says what servers are to be like
+	server := kind == models.ItemProv // the path is about parameters of a server
 	for _, s := range p {
 		switch s.Kind {
 		case fault.KindItem:
@@ -60,7 +59,7 @@ func inBody(p fault.Path, kind models.ItemKind) fault.Path {
 	return out
 }
 
-// moved returns err with its fields at other places of the body, each said once.
+// moved returns err with its fields at other places of the body, without duplicates.
 func moved(err error, to func(fault.Path) fault.Path) error {
 	e := fault.From(err)
 	if e.Code != fault.Invalid || e.Message != "" || len(e.Fields) == 0 {
@@ -82,7 +81,7 @@ func inItem(kind models.ItemKind) func(fault.Path) fault.Path {
 	return func(p fault.Path) fault.Path { return inBody(p, kind) }
 }
 
-// inModification is for the body of a change of one server, whose parameters may
+// inModification translates for the body of a change of one server, whose parameters may
 // stand beside its other members.
 func inModification(n *jsonbody.Value) func(fault.Path) fault.Path {
 	return func(p fault.Path) fault.Path {
@@ -134,7 +133,7 @@ func questionMember(b *models.Blueprint, p fault.Path) string {
 	}
 }
 
-// tierMember returns the member of an order form that says something of a build item.
+// tierMember returns the member of an order form that is about a build item.
 func tierMember(b *models.Blueprint, n *jsonbody.Value, item, what string) string {
 	own := item + "." + what
 	i := slices.IndexFunc(b.Items, func(it models.BlueprintItem) bool { return it.Name == item })

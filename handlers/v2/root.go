@@ -42,8 +42,8 @@ func (f *Face) root(c echo.Context) error {
 		doc.Links = append(doc.Links, hal.Rel{Name: d.Plural, Links: []hal.Link{{Href: href, Title: d.Noun}}})
 		doc.Props = append(doc.Props, hal.Prop{Name: d.Plural, Value: hal.String(href)})
 		for _, b := range d.Batch {
-			// Here the relation "actions" is the collection of that name, and no list of
-			// what can be done.
+			// Here the relation "actions" is the collection of that name, not the list of
+			// available actions.
 			if b.Can(a) == nil {
 				doc.Links = append(doc.Links, hal.Rel{Name: "cb:" + b.Rel, Links: []hal.Link{{Href: d.Path() + "actions/" + b.Rel, Title: b.Title}}})
 			}
@@ -57,12 +57,12 @@ func (f *Face) root(c echo.Context) error {
 	return f.hal.Send(c, http.StatusOK, doc)
 }
 
-// ownProblems are the types of problems whose page says something of this face.
+// ownProblems are the types of problems that this face explains in its own words.
 var ownProblems = map[string]string{
 	"unauthenticated": "There were no credentials, or they are wrong, expired or revoked. Get a token at /api/v2/api-token-auth/.",
 }
 
-// rootRels are the relations of documents that no declaration makes.
+// rootRels are the relations of documents without a declaration.
 var rootRels = map[string]string{
 	"user": "The signed-in user.", "current-order": "The caller's cart, made on first use.",
 	"filter": "How to filter, sort and page a list (RFC 6570 template).", "sign-out": "Ends the session of the token, or of the browser. POST to it.",

@@ -10,8 +10,8 @@ import (
 	"halcyon/pkg/web"
 )
 
-// Routes implements web.Face: the whole table, the declared resources' and then
-// what is written by hand.
+// Routes implements web.Face. It returns the whole table: the routes of declared
+// resources, then those written by hand.
 func (f *Face) Routes() []web.Route {
 	tokens, carts := tokenRoutes{f}, cartRoutes{f}
 	var table []web.Route

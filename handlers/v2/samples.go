@@ -18,7 +18,7 @@ import (
 
 // samplesPath is where the sample client is downloaded from. It needs no
 // credentials: people fetch it before they have a client that could send any, and it
-// says nothing of the installation.
+// reveals nothing about the installation.
 const samplesPath = Base + "/api-samples.zip"
 
 //go:embed samples/api_samples
@@ -30,7 +30,7 @@ type samplesZip struct {
 	etag string // without quotes
 }
 
-// zipSamples packs the sample client. The same sources give the same bytes, on every
+// zipSamples packs the sample client. The same sources produce the same bytes, on every
 // replica and after every start, so that their hash is what an ETag has to be.
 func zipSamples() (samplesZip, error) {
 	tree, err := fs.Sub(samples, "samples")

@@ -25,7 +25,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 				return resource.Result[svc]{}, err
 			}
 			if err := order.CanScale(a, s); err != nil {
-				return resource.Result[svc]{}, err // whoever may not learns nothing of the body
+				return resource.Result[svc]{}, err // check the right before the body: a refusal reveals nothing about it
 			}
 			it := models.ScaleItem{}
 			readScale(n, &it)
@@ -59,7 +59,7 @@ func (f *Face) scaleAction() resource.Action[models.Service] {
 // scaleLabels are the labels of the questions about scaling.
 var scaleLabels = map[string]string{"tier": "Tier", "quantity": "Servers"}
 
-// readScale reads what a scale item and the body of the action have in common.
+// readScale reads the members common to a scale item and the body of the action.
 func readScale(n *jsonbody.Value, d *models.ScaleItem) {
 	if x := n.Field("tier", "build-item"); x.Given() {
 		d.Tier = x.TextUpTo(maxName)

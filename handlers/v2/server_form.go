@@ -65,7 +65,7 @@ func (f *Face) modifyProps(ctx context.Context, _ access.Actor, s *models.Server
 	return f.modProps(order.ModQuestionsOf(s, &catalog.Setting{Sizes: sizes})), nil
 }
 
-// modProps makes members of a form of the questions of a change.
+// modProps returns the form members for the questions of a change.
 func (f *Face) modProps(list []catalog.Question) []hal.TemplateProperty {
 	props := make([]hal.TemplateProperty, len(list))
 	for i := range list {
@@ -76,7 +76,7 @@ func (f *Face) modProps(list []catalog.Question) []hal.TemplateProperty {
 	return props
 }
 
-// parameterLabels are what the parameters are called that need no blueprint.
+// parameterLabels are the labels of the parameters that need no blueprint.
 var parameterLabels = map[string]string{
 	models.KeyVMSize: "Size", models.KeyMemSize: "Memory", models.KeyCPUCnt: "Processors", "disk_size": "Size of the disk in GB",
 	models.KeyExpiration: "Expires on", models.KeyOSBuild: "Operating system", "disk_uuid": "Disk that grows",

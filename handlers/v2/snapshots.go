@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/server"
 )
 
-// The most that a vCenter takes of a snapshot's name, and that we take of what is
-// said about it.
+// Limits of a snapshot, in characters: of its name, which is vCenter's, and of its
+// description, which is ours.
 const (
 	maxSnapshotName = 80
 	maxSnapshotText = 1024
@@ -80,7 +80,7 @@ func snapshotsSub() resource.Sub[models.Server] {
 	}
 }
 
-// readSnapshot reads what a snapshot is to be like.
+// readSnapshot reads the settings of a new snapshot.
 func readSnapshot(n *jsonbody.Value) models.JobArgs {
 	return models.JobArgs{
 		Name: n.Field("name").TextUpTo(maxSnapshotName), Text: n.Field("description").TextUpTo(maxSnapshotText),

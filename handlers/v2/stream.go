@@ -24,16 +24,16 @@ const (
 	headerLastEvent = "Last-Event-ID"
 	paramLastEvent  = "last-event-id" // for clients that cannot send the header
 
-	// heartbeat is how often a stream says something, so that proxies keep it and a
-	// client that is gone is noticed; and how often its credentials are looked at.
+	// heartbeat is the longest silence of a stream: proxies keep the connection and a
+	// lost client is noticed. It is also the interval of checking the credentials.
 	heartbeat = 15 * time.Second
 
 	// retry is how long clients wait before they connect again, in milliseconds.
 	retry = "3000"
 )
 
-// stream answers what happens from now on, or from the event on that the caller had
-// last, until the credentials end, the client goes or the service stops.
+// stream answers events from now on, or from the caller's last event on, until the
+// credentials end, the client disconnects or the service stops.
 func (f *Face) stream(c echo.Context, filter event.Filter) error {
 	if err := halserver.OnlyQuery(c, append([]string{paramLastEvent}, eventParams...)...); err != nil {
 		return err
@@ -53,9 +53,8 @@ func (f *Face) stream(c echo.Context, filter event.Filter) error {
 	return web.OpenStream(c, w.begin)
 }
 
-// follower writes what happens to one client. It has a goroutine while there is
-// something to write, and none in between: people who look on cost no more than their
-// connections.
+// follower writes events to one client. It has a goroutine only while there is something
+// to write: an idle stream costs no more than its connection.
 type follower struct {
 	face   *Face
 	to     web.Stream
@@ -64,7 +63,7 @@ type follower struct {
 
 	turns web.Coalescer
 	beat  *time.Timer // nil before the stream has been greeted
-	due   atomic.Bool // something has to be said, be it nothing
+	due   atomic.Bool // a heartbeat is due
 }
 
 // begin writes to a body until something ends the stream.
@@ -77,7 +76,7 @@ func (w *follower) begin(to web.Stream) {
 // wake has the follower look for something to write. It does not wait.
 func (w *follower) wake() { w.turns.Call(w.turn) }
 
-// turn writes what there is, and reports whether the stream goes on.
+// turn writes the pending events, and reports whether the stream goes on.
 func (w *follower) turn() bool {
 	if w.write() == nil {
 		return true
@@ -102,8 +101,8 @@ func (w *follower) greet() error {
 	return nil
 }
 
-// write writes what has come, or a sign of life when one is due. An error is the end:
-// whatever it is, the client comes back for the rest, and is told then.
+// write writes the new events, or a heartbeat when one is due. Any error ends the stream:
+// the client reconnects for the rest, and gets the error then.
 func (w *follower) write() error {
 	if w.beat == nil {
 		if err := w.greet(); err != nil {
@@ -142,8 +141,8 @@ func (w *follower) send(list []*event.Published) error {
 	return w.to.Write(parts...)
 }
 
-// greeting is how a stream begins. Its id says where it begins, so that a client that
-// is cut off before the first event comes back for it.
+// greeting is the start of a stream. Its id marks the position, so that a client that is
+// disconnected before the first event resumes there.
 func greeting(st *event.Stream) []byte {
 	begin := "retry: " + retry + "\nid: " + st.From.String() + "\n"
 	if st.Reset {
@@ -236,7 +235,7 @@ func (g *guard) check(ctx context.Context) error {
 	return nil
 }
 
-// signedOff counts the announcements after which credentials are looked at anew.
+// signedOff counts the announcements that require another check of the credentials.
 func (f *Face) signedOff(topic, _ string) {
 	if topic == auth.TopicSessions || topic == auth.TopicUsers || topic == "" {
 		f.signOff.Add(1)

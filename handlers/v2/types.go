@@ -11,8 +11,8 @@ import (
 	"halcyon/pkg/schema"
 )
 
-// This file says what the JSON of members is like that are made by hand, and what
-// bodies may hold that are read by hand. The tests hold every answer and every
+// This file has the JSON schemas of the members that are written by hand, and of the
+// bodies that are read by hand. The tests hold every answer and every
 // request that was taken against it.
 
 // paramsJSON are named values.
@@ -93,10 +93,10 @@ func ratesJSON() schema.Object {
 	)
 }
 
-// amountJSON is what a quota counts.
+// amountJSON is the schema of an amount that a quota counts.
 func amountJSON() schema.Object { return schema.Either(schema.Integer(), resource.RateJSON()) }
 
-// itemMembers are what documents show of an item of each kind.
+// itemMembers are the members of an item's document, by kind.
 func itemMembers(kind models.ItemKind) []schema.Member {
 	server := []schema.Member{
 		schema.M("attributes", schema.Struct(schema.M("hostname?", schema.String()), schema.M("quantity?", schema.Integer()))),
@@ -153,7 +153,7 @@ func itemsJSON() schema.Object {
 	return schema.Struct(members...)
 }
 
-// What follows is what bodies may hold. Refs are ids, hrefs or links, and words are
+// The rest are schemas of bodies. Refs are ids, hrefs or links, and words are
 // texts, also written as numbers or booleans.
 
 func refJSON() schema.Object { return schema.Ref("Ref") }
@@ -173,7 +173,7 @@ func textsJSON() schema.Object {
 	return schema.Either(schema.Array(apidoc.Word()), schema.String().Doc("The same with commas between."), schema.Of("type", "null"))
 }
 
-// itemBody is what a body may say of an item of a kind. Members of a PATCH may be
+// itemBody returns the schema of the body of an item of a kind. Members of a PATCH may be
 // missing; those that a new item needs are named in the documentation of the POST.
 func itemBody(kind models.ItemKind) schema.Object {
 	attributes := schema.Nullable(schema.Struct(schema.Optional("hostname", apidoc.Word(), "quantity", countJSON())...))
@@ -214,7 +214,7 @@ func scaleMembers() []schema.Member {
 	return schema.Optional("tier", apidoc.WordUpTo(maxName), "build-item", apidoc.WordUpTo(maxName), "quantity", countJSON(), "parameters", valuesJSON())
 }
 
-// cartMembers are what a body may say of an order itself.
+// cartMembers are the members of an order's body besides its items.
 func cartMembers() []schema.Member {
 	var items []schema.Member
 	for _, kind := range models.ItemKinds {
@@ -228,8 +228,8 @@ func orderBody() schema.Object {
 	return schema.Struct(append(cartMembers(), schema.Optional("owner", refJSON(), "submit-now", yesJSON())...)...)
 }
 
-// orderFormBody is the flat form of a blueprint: what every form has, and what its
-// build items and inputs ask.
+// orderFormBody returns the schema of the flat form of a blueprint: the members of every
+// form, and those of its build items and inputs.
 func orderFormBody() schema.Object {
 	known := schema.Struct(schema.Optional("name", apidoc.WordUpTo(maxName), "group", refJSON(), "recipient", refJSON(), "submit-now", yesJSON(),
 		"service-name", apidoc.WordUpTo(maxName), "environment", refJSON(), "quantity", countJSON(), "hostname", apidoc.Word(), "os-build", refJSON())...)
@@ -252,7 +252,7 @@ func importTemplateBody() schema.Object {
 	return schema.Struct(schema.Optional("template", apidoc.Word(), "name", apidoc.Word(), "os-family", apidoc.Word(), "os-build", refJSON())...)
 }
 
-// runBody is what an action is told that administrators have defined.
+// runBody is the schema of the body of an administrator's action.
 func runBody() schema.Object {
 	return schema.Struct(schema.Optional("parameters", valuesJSON())...).
 		With("additionalProperties", apidoc.Word().Doc("What an input of the action asks."))

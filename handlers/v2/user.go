@@ -34,7 +34,7 @@ func (f *Face) user(c echo.Context) error {
 	return f.hal.SendTagged(c, http.StatusOK, doc, d.RowKey(row), nil)
 }
 
-// signedIn answers the document of the user who has just signed in.
+// signedIn answers the document of the user after a sign-in.
 func (f *Face) signedIn(c echo.Context) error {
 	a, d := web.Actor(c), f.reg.Def("users")
 	row, err := d.Find(c.Request().Context(), a, a.ID.String())

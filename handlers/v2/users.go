@@ -15,7 +15,7 @@ import (
 func (f *Face) users() resource.Resource[models.User] {
 	type user = models.User
 	dotted := func(name, column string, get func(*user) string, doc string) resource.Field[user] {
-		// The list's own names; the item says the same without the prefix.
+		// The names in the list; the item has them without the prefix.
 		return resource.Text("user."+name, get, doc).From(column).Listed().ListOnly()
 	}
 	return resource.Resource[user]{

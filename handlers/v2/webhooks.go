@@ -105,7 +105,7 @@ func shownSecret(w *models.Webhook) hal.Value {
 	return hal.String(w.Shown)
 }
 
-// bodiless fits an action whose body is empty into a declaration.
+// bodiless adapts an action without a body to a declaration.
 func bodiless[T any](run func(ctx context.Context, a access.Actor, ref string) (resource.Result[T], error)) func(context.Context, access.Actor, string, *jsonbody.Value) (resource.Result[T], error) {
 	return func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[T], error) {
 		n.Done()
@@ -139,7 +139,7 @@ func (f *Face) aboutField() resource.Field[models.Webhook] {
 		})
 }
 
-// readAbout reads which object is meant, of whatever kind.
+// readAbout reads the reference to an object of any kind.
 func (f *Face) readAbout(n *jsonbody.Value, r *resource.Refs) (object string, id models.ID) {
 	text := n.Ref()
 	if text == "" {
@@ -210,7 +210,7 @@ func nextAttempt(d *models.WebhookDelivery) *time.Time {
 	return d.DueAt
 }
 
-// attemptsJSON is what attemptsOf gives.
+// attemptsJSON is the schema of the result of attemptsOf.
 func attemptsJSON() schema.Object {
 	return schema.Array(schema.Struct(schema.M("date", schema.String()), schema.M("response-status", schema.Nullable(schema.Integer())),
 		schema.M("error", schema.String()), schema.M("duration-ms", schema.Integer())))
