@@ -146,7 +146,8 @@ func (s *Server) Rewrite(c echo.Context) {
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		text, err := url.QueryUnescape(value)
-		if err != nil || !(form && s.takeForm(r, &a, name, text) || read && s.takeLink(r, &a, name, text)) {
+		taken := err == nil && (form && s.takeForm(r, &a, name, text) || read && s.takeLink(r, &a, name, text))
+		if !taken {
 			kept = append(kept, pair)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 // This file serves resources from their declarations.
 
+// Collection returns the handler that answers a page of the resource's list.
 func (s *Server) Collection(d *resource.Def) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		return s.Page(c, d, resource.Page{})
