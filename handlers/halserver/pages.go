@@ -149,7 +149,7 @@ func (s *Server) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, s
 	return s.SendPage(c, status, v)
 }
 
-// SendPage answers the page of a view. Nothing is written when the page cannot be made.
+// SendPage answers the page of a view, which no cache may keep.
 func (s *Server) SendPage(c echo.Context, status int, v *view.View) error {
 	buf := buffers.get()
 	defer buffers.put(buf)
