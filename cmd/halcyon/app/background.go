@@ -10,7 +10,7 @@ import (
 // compactEvery is how often the numbers of servers are compacted: after some thousand changes.
 const compactEvery = 5 * time.Second
 
-// housekeeping removes what nobody needs any more.
+// housekeeping deletes ended sessions, old idempotency keys and old webhook deliveries once an hour.
 func (a *App) housekeeping(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()

@@ -20,7 +20,7 @@ func (a *App) mailer(c Settings) (auth.ResetMail, error) {
 	return auth.ResetMail{Mail: a.Mails, Link: func(secret string) string { return v2.ResetLink(c.Mail.Public, secret) }}, err
 }
 
-// mailEvery is how often mails are looked for that nobody has announced: those whose
+// mailEvery is the interval between looks for mails without a signal: those whose
 // next turn has come, and those of a process that died.
 const mailEvery = 10 * time.Second
 
