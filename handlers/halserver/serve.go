@@ -11,6 +11,7 @@ import (
 	"halcyon/hal"
 	"halcyon/pkg/access"
 	"halcyon/pkg/fault"
+	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
@@ -202,18 +203,11 @@ func (s *Server) replace(d *resource.Def) echo.HandlerFunc { return s.change(d, 
 // change serves PATCH and PUT.
 func (s *Server) change(d *resource.Def, write resource.WriteFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := NoQuery(c); err != nil {
+		ctx, n, err := s.aimedBody(c, d)
+		if err != nil {
 			return err
 		}
 		a := web.Actor(c)
-		ctx, err := s.aimed(c, d)
-		if err != nil {
-			return err
-		}
-		n, err := s.Read(c)
-		if err != nil {
-			return err
-		}
 		row, err := write(ctx, a, c.Param("id"), s.reg.Refs(ctx, a), n)
 		if err != nil {
 			return err
@@ -230,6 +224,19 @@ func (s *Server) aimed(c echo.Context, d *resource.Def) (context.Context, error)
 		return nil, err
 	}
 	return s.Expect(c, d, d.RowKey(row))
+}
+
+// aimedBody returns what aimed does, and then the body of the write.
+func (s *Server) aimedBody(c echo.Context, d *resource.Def) (context.Context, *jsonbody.Value, error) {
+	if err := NoQuery(c); err != nil {
+		return nil, nil, err
+	}
+	ctx, err := s.aimed(c, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := s.Read(c)
+	return ctx, n, err
 }
 
 func (s *Server) remove(d *resource.Def) echo.HandlerFunc {
@@ -254,18 +261,11 @@ func (s *Server) remove(d *resource.Def) echo.HandlerFunc {
 
 func (s *Server) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := NoQuery(c); err != nil {
+		ctx, n, err := s.aimedBody(c, d)
+		if err != nil {
 			return err
 		}
 		a := web.Actor(c)
-		ctx, err := s.aimed(c, d)
-		if err != nil {
-			return err
-		}
-		n, err := s.Read(c)
-		if err != nil {
-			return err
-		}
 		e, err := x.Do(ctx, a, c.Param("id"), n)
 		if err != nil {
 			return err
