@@ -11,8 +11,6 @@ import (
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/fault"
 	"halcyon/pkg/order"
-	"halcyon/pkg/query"
-	"halcyon/pkg/resource"
 )
 
 // This file has the forms of a cart: a new one, its own members, and what can be
@@ -84,49 +82,39 @@ func (f *Face) itemForm(ctx context.Context, a access.Actor, o *models.Order, ki
 	return nil, nil
 }
 
-// deployForm begins with the first blueprint that can be ordered, and with answers
-// to what it asks.
+// deployForm returns the members of a form for a new deploy item.
 func (f *Face) deployForm(ctx context.Context, a access.Actor, o *models.Order) ([]hal.TemplateProperty, error) {
-	d := f.reg.Def("blueprints")
-	rows, err := f.listed(ctx, a, d, "filter=state:Active&order=id&page_size=100")
+	start, err := f.Orders.CartDeployQuestions(ctx, a, o)
+	if err != nil || start == nil {
+		return nil, err
+	}
+	begin, err := f.offerNames(ctx, a, start.Setting)
 	if err != nil {
 		return nil, err
 	}
-	var options []hal.Option
-	var first *models.Blueprint
-	var begin *offer
-	for _, row := range rows {
-		b := row.(*models.Blueprint)
-		offers, err := f.Catalog.Offers(ctx, a, b)
-		if err != nil {
-			return nil, err
+	var props []hal.TemplateProperty
+	for _, q := range start.Questions {
+		p := f.property(&q, deployMembers[q.Type])
+		if p.Prompt = deployPrompts[q.Type]; q.Type == catalog.AskEnvironment {
+			p.Options = begin.envs
 		}
-		i := slices.IndexFunc(offers, func(x catalog.Offer) bool { return o.GroupID == 0 || x.Group == o.GroupID })
-		if i < 0 {
-			continue
-		}
-		if options = append(options, hal.Option{Prompt: b.Name, Value: b.ID.String()}); first != nil {
-			continue
-		}
-		if first, err = f.Catalog.Blueprints.Find(ctx, a, b.ID.String()); err != nil {
-			return nil, err
-		}
-		if begin, err = f.offerFor(ctx, a, offers[i:i+1], 0, 0); err != nil {
-			return nil, err
-		}
+		props = append(props, p)
 	}
-	if first == nil {
-		return nil, nil
-	}
-	sample := f.sampleItem(first, begin)
-	parameters := params(sample.Parameters)
-	return []hal.TemplateProperty{
-		{Name: "blueprint", Prompt: "Blueprint", Type: "text", Required: true, Value: first.ID.String(), Options: options},
-		{Name: "environment", Prompt: "Environment of the build items that name none", Type: "text", Value: begin.Environment.String(), Options: begin.envs},
-		{Name: "service-name", Prompt: "Name of the service", Type: "text", MaxLength: maxName},
-		{Name: "resource-parameters", Prompt: "What its inputs ask, as JSON", Type: "textarea", Value: string(parameters.AppendJSON(nil, hal.HALForms))},
-		{Name: "blueprint-items-arguments", Prompt: "What is said of single build items, as JSON", Type: "textarea", Placeholder: `{"build-item-` + first.Items[0].Name + `": {"attributes": {"quantity": 1}}}`},
-	}, nil
+	parameters := params(f.sampleItem(start.Blueprint, begin).Parameters)
+	return append(props,
+		hal.TemplateProperty{Name: "resource-parameters", Prompt: "What its inputs ask, as JSON", Type: "textarea", Value: string(parameters.AppendJSON(nil, hal.HALForms))},
+		hal.TemplateProperty{Name: "blueprint-items-arguments", Prompt: "What is said of single build items, as JSON", Type: "textarea", Placeholder: `{"build-item-` + start.Blueprint.Items[0].Name + `": {"attributes": {"quantity": 1}}}`},
+	), nil
+}
+
+// deployMembers are the members of a deploy item by the question that they answer.
+var deployMembers = map[catalog.QuestionType]string{
+	catalog.AskBlueprint: "blueprint", catalog.AskEnvironment: "environment", catalog.AskText: "service-name",
+}
+
+// deployPrompts are the labels of these members.
+var deployPrompts = map[catalog.QuestionType]string{
+	catalog.AskBlueprint: "Blueprint", catalog.AskEnvironment: "Environment of the build items that name none", catalog.AskText: "Name of the service",
 }
 
 // provForm begins with the first environment and operating system that can be had.
@@ -193,16 +181,6 @@ func (f *Face) decomForm(ctx context.Context, a access.Actor, o *models.Order) (
 		props[i].Prompt = "Servers that are removed"
 	}
 	return props, nil
-}
-
-// listed reads the rows that a query string asks for, whole.
-func (f *Face) listed(ctx context.Context, a access.Actor, d *resource.Def, raw string) ([]any, error) {
-	q, err := query.Parse(raw, d.Schema, a, query.Options{})
-	if err != nil {
-		return nil, err
-	}
-	rows, err := d.List(ctx, a, q)
-	return rows.Rows, err
 }
 
 // itemTemplates returns what can be done with an item of a cart.

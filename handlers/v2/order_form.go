@@ -193,6 +193,11 @@ func (f *Face) offerFor(ctx context.Context, a access.Actor, list []catalog.Offe
 	if err != nil {
 		return nil, err
 	}
+	return f.offerNames(ctx, a, setting)
+}
+
+// offerNames adds to a setting the names of its groups and environments.
+func (f *Face) offerNames(ctx context.Context, a access.Actor, setting *catalog.Setting) (_ *offer, err error) {
 	o := &offer{Setting: setting}
 	if o.groups, err = f.reg.Options(ctx, a, "groups", setting.Groups()); err != nil {
 		return nil, err
@@ -311,7 +316,7 @@ func (f *Face) property(q *catalog.Question, name string) hal.TemplateProperty {
 		p.Regex, p.Placeholder = memoryPattern, cmp.Or(q.Fallback, exampleMemory(q))
 	case catalog.AskHostname:
 		p.Regex = hostnamePattern
-	case catalog.AskOSBuild, catalog.AskSize, catalog.AskGroup, catalog.AskEnvironment, catalog.AskServer:
+	case catalog.AskOSBuild, catalog.AskSize, catalog.AskGroup, catalog.AskEnvironment, catalog.AskServer, catalog.AskBlueprint:
 	}
 	return p
 }

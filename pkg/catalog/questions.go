@@ -28,6 +28,7 @@ const (
 	AskEnvironment QuestionType = "environment"
 	AskHostname    QuestionType = "host-name"
 	AskServer      QuestionType = "server"
+	AskBlueprint   QuestionType = "blueprint"
 )
 
 // Question is one thing that an order can say. Its path, which begins at the order's

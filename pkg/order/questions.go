@@ -101,6 +101,67 @@ func ScaleQuestions(tiers []Tier) []catalog.Question {
 	}}
 }
 
+// DeployStart is the start of a new deploy item of a cart: the questions before those of
+// the chosen blueprint, and the default of each.
+type DeployStart struct {
+	Blueprint *models.Blueprint // the default one, with its build items and inputs
+	Setting   *catalog.Setting  // what an order of it can choose from
+	Questions []catalog.Question
+}
+
+// CartDeployQuestions returns the questions for a new deploy item of the cart, nil where
+// the actor can order no blueprint for the cart's group.
+func (s *Service) CartDeployQuestions(ctx context.Context, a access.Actor, o *models.Order) (*DeployStart, error) {
+	blueprints, offers, err := s.blueprintChoices(ctx, a, o)
+	if err != nil || len(blueprints) == 0 {
+		return nil, err
+	}
+	first := blueprints[0].Value
+	var start DeployStart
+	if start.Blueprint, err = s.catalog.Blueprints.Find(ctx, a, first); err != nil {
+		return nil, err
+	}
+	if start.Setting, err = s.catalog.Begin(ctx, offers, 0, 0); err != nil {
+		return nil, err
+	}
+	start.Questions = []catalog.Question{
+		{Path: fault.Member("blueprint"), Type: catalog.AskBlueprint, Required: true, Default: first, Choices: blueprints},
+		{Path: fault.Member("environment"), Type: catalog.AskEnvironment, Default: start.Setting.Environment.String(), Choices: start.Setting.Environments()},
+		{Path: fault.Member("name"), Type: catalog.AskText, MaxLength: models.MaxName},
+	}
+	return &start, nil
+}
+
+// maxBlueprints bounds the blueprints from which the choices of a cart are taken.
+const maxBlueprints = 100
+
+// blueprintChoices returns the active blueprints that the actor can order for the cart's
+// group, or for any group while the cart has none, by id. The offers are those of the
+// first one.
+func (s *Service) blueprintChoices(ctx context.Context, a access.Actor, o *models.Order) ([]catalog.Choice, []catalog.Offer, error) {
+	active := access.Where{SQL: query.Root + ".state = ?", Args: []any{string(models.BlueprintActive)}}
+	page, err := s.catalog.Blueprints.List(ctx, a, query.Query{Size: maxBlueprints}, query.Base(active), query.Total(0))
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []catalog.Choice
+	var first []catalog.Offer
+	for _, b := range page.Rows {
+		offers, err := s.catalog.Offers(ctx, a, b)
+		if err != nil {
+			return nil, nil, err
+		}
+		i := slices.IndexFunc(offers, func(x catalog.Offer) bool { return o.GroupID == 0 || x.Group == o.GroupID })
+		if i < 0 {
+			continue
+		}
+		if list = append(list, catalog.Choice{Value: b.ID.String(), Name: b.Name}); first == nil {
+			first = offers[i : i+1]
+		}
+	}
+	return list, first, nil
+}
+
 // CartModQuestions returns what a cart asks of a new change of a server, nil where the
 // actor can add none. It leaves out what depends on the server: its disks.
 func (s *Service) CartModQuestions(ctx context.Context, a access.Actor, o *models.Order) ([]catalog.Question, error) {
