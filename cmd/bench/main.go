@@ -75,6 +75,7 @@ var benchmarks = []benchmark{
 	{"requests", false, (*rig).requests},
 	{"order", false, (*rig).order},
 	{"million", true, (*rig).million},
+	{"idle", false, (*rig).idle},
 	{"start", false, (*rig).starting},
 	{"demo", false, (*rig).demo},
 	{"orders", false, (*rig).orders},

@@ -193,10 +193,6 @@ func (r *rig) requests(ctx context.Context) error {
 	if err := checkSameDocuments(ctx, list, small); err != nil {
 		return err
 	}
-	idle, err := r.idle(ctx, list[0].p)
-	if err != nil {
-		return err
-	}
 	rounds := r.scaled(5, 3)
 	if err := r.compare(ctx, "E1 one server", 1.2, rounds, r.scaled(4000, 1500), []*contender{list[0], list[2]}, oneServer(small)); err != nil {
 		return err
@@ -212,11 +208,7 @@ func (r *rig) requests(ctx context.Context) error {
 	// The same rows and attributes as an HTML page.
 	html := &contender{"halcyon, as a page", list[0].p, list[0].c.withAccept("text/html")}
 	json := &contender{"halcyon, as HAL", list[0].p, list[0].c}
-	if err := r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.scaled(800, 300), []*contender{html, json}, pageOfServers); err != nil {
-		return err
-	}
-	r.out.printf("\nHalcyon's eight workers, idle: %s\n", idle)
-	return nil
+	return r.compare(ctx, "E2-HTML the same as a page, beside its JSON", 3, rounds, r.scaled(800, 300), []*contender{html, json}, pageOfServers)
 }
 
 // order compares E3.
@@ -252,18 +244,3 @@ func addHistory(ctx context.Context, db string, orders func() error) error {
 	}
 	return exec1(ctx, db, "VACUUM (ANALYZE)", "CHECKPOINT")
 }
-
-// idle measures the cost of workers without work.
-func (r *rig) idle(ctx context.Context, p *process) (string, error) {
-	const wait = 2 * time.Second
-	server, sql := cpu(p.cmd.Process.Pid), treeCPU(r.pg.pid)
-	select {
-	case <-time.After(wait):
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	server, sql = cpu(p.cmd.Process.Pid)-server, treeCPU(r.pg.pid)-sql
-	return fmt.Sprintf("%.1f + %.1f processor ms a second (server + PostgreSQL); it is in E1 and E2", ms64(server)/wait.Seconds(), ms64(sql)/wait.Seconds()), nil
-}
-
-func ms64(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
