@@ -3,6 +3,8 @@ package models
 import (
 	"fmt"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -277,6 +279,36 @@ func (b *Blueprint) Input(name string) (*Input, bool) {
 	return nil, false
 }
 
+// Item returns the build item of that name.
+func (b *Blueprint) Item(name string) (*BlueprintItem, bool) {
+	for i := range b.Items {
+		if b.Items[i].Name == name {
+			return &b.Items[i], true
+		}
+	}
+	return nil, false
+}
+
+// serverInputs are the parameters that every build item of servers takes.
+var serverInputs = []Input{
+	{Name: "vm-size", Type: InputSize},
+	{Name: "os_build", Type: InputOSBuild},
+	{Name: "mem_size", Type: InputMemory},
+	{Name: "cpu-cnt", Type: InputInteger, Minimum: new(int64(1)), Maximum: new(int64(MaxCPUs))},
+}
+
+// ServerInputs returns the parameters that a build item of servers takes: the inputs of
+// the blueprint, and the size and operating system where no input asks for them.
+func (b *Blueprint) ServerInputs() []Input {
+	list := slices.Clone(b.Inputs)
+	for _, in := range serverInputs {
+		if _, has := b.Input(in.Name); !has {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
 // InputKey is the form of an input's name that comparisons use: - and _ are
 // alike, and so are upper and lower case.
 func InputKey(name string) string {
@@ -298,9 +330,58 @@ type BlueprintItem struct {
 	Name        string
 	Type        string // "server"
 	Quantity    int
-	OSBuildID   ID
-	SizeID      ID
-	Hostname    string // template: {name} {item} {id} {n} {owner} {group}
+
+	// The defaults of an order. 0 or empty: none.
+	EnvironmentID ID
+	OSBuildID     ID
+	SizeID        ID
+	Hostname      string  // template: {name} {item} {id} {n} {owner} {group}
+	Parameters    []Param `gorm:"serializer:json"`
+}
+
+// SizeName returns the name of the default size where it is a parameter, "" otherwise.
+func (it *BlueprintItem) SizeName() string {
+	name, _ := ParamValue(it.Parameters, KeyVMSize)
+	return name
+}
+
+// HasAmounts reports whether the build item has default amounts of processors and memory.
+func (it *BlueprintItem) HasAmounts() bool {
+	_, cpus := ParamValue(it.Parameters, KeyCPUCnt)
+	_, memory := ParamValue(it.Parameters, KeyMemSize)
+	return cpus && memory
+}
+
+// HasSize reports whether the build item needs no size from an order.
+func (it *BlueprintItem) HasSize() bool {
+	return it.SizeID != 0 || it.SizeName() != "" || it.HasAmounts()
+}
+
+// Build returns the default OS build, 0 for none. A parameter comes before the member.
+func (it *BlueprintItem) Build() ID {
+	text, _ := ParamValue(it.Parameters, KeyOSBuild)
+	if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return ID(id)
+	}
+	return it.OSBuildID
+}
+
+// WithDefaults adds the build item's default parameters to those of an order. A size of
+// the order replaces default amounts of processors and memory, and an OS build of the
+// order the default one: hasBuild reports whether the order names one elsewhere.
+func (it *BlueprintItem) WithDefaults(given []Param, hasBuild bool) []Param {
+	_, sized := ParamValue(given, KeyVMSize)
+	out := given
+	for _, x := range it.Parameters {
+		key := InputKey(x.Name)
+		if sized && (key == KeyCPUCnt || key == KeyMemSize) || hasBuild && key == KeyOSBuild {
+			continue
+		}
+		if _, has := ParamValue(given, x.Name); !has {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // BlueprintItemServer is a tier of servers, the one type of build item so far.

@@ -137,6 +137,17 @@ type DeployItem struct {
 	Arguments  []BuildItemArgs `json:"arguments,omitempty"`
 }
 
+// ArgumentsOf returns the order's choices for the build item of that name, none if the
+// order does not mention it.
+func (d *DeployItem) ArgumentsOf(name string) *BuildItemArgs {
+	for i := range d.Arguments {
+		if d.Arguments[i].Item == name {
+			return &d.Arguments[i]
+		}
+	}
+	return &BuildItemArgs{Item: name}
+}
+
 // BuildItemArgs are the choices for one build item of a blueprint.
 type BuildItemArgs struct {
 	Item          string  `json:"item"`

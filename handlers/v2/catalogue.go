@@ -361,7 +361,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 				Title: func(b *blueprint) string { return "Services From " + b.Name },
 			},
 		},
-		List: f.Catalog.Blueprints.List, Find: f.Catalog.Blueprints.Find,
+		List: f.Catalog.Blueprints.List, Find: f.Catalog.FindBlueprint,
 		New:       func() *blueprint { return &blueprint{State: models.BlueprintActive} },
 		CanCreate: catalog.CanEdit, Create: f.Catalog.Blueprints.Create,
 		CanUpdate: f.Catalog.Blueprints.CanUpdate, Update: f.Catalog.Blueprints.Update,
@@ -389,23 +389,33 @@ func buildItems(b *models.Blueprint) hal.Value {
 		if it.Hostname != "" {
 			props = append(props, hal.Prop{Name: "hostname", Value: hal.String(it.Hostname)})
 		}
+		if it.EnvironmentID != 0 {
+			props = append(props, hal.Prop{Name: "environment", Value: hal.String(Base + "/environments/" + it.EnvironmentID.String())})
+		}
+		if len(it.Parameters) > 0 {
+			props = append(props, hal.Prop{Name: "parameters", Value: params(it.Parameters)})
+		}
 		list[i] = hal.Object(props)
 	}
 	return hal.List(list)
 }
+
+// provServer is the name of CloudBolt's clients for a build item of servers.
+const provServer = "provserver"
 
 func readBuildItems(n *jsonbody.Value, r *resource.Refs) func(*models.Blueprint) {
 	var items []models.BlueprintItem
 	for _, x := range n.List() {
 		it := models.BlueprintItem{
 			Name: x.Field("name").Text(), Type: x.Field("type").Text(), Quantity: 1,
-			OSBuildID: r.To(x.Field("os-build"), "os-builds"), SizeID: r.To(x.Field("perf-type"), "perf-types"),
-			Hostname: x.Field("hostname").Text(),
+			OSBuildID: r.To(x.Field("os-build"), "os-builds"), SizeID: r.To(x.Field("perf-type", "size"), "perf-types"),
+			Hostname: x.Field("hostname").Text(), EnvironmentID: r.To(x.Field("environment"), "environments"),
+			Parameters: readParams(x.Field("parameters"), nil),
 		}
 		if q := x.Field("quantity"); q.Present() {
 			it.Quantity = int(min(max(q.Int(), 0), 1<<20)) // the service knows the limits
 		}
-		if it.Type == "" {
+		if it.Type == "" || it.Type == provServer {
 			it.Type = models.BlueprintItemServer
 		}
 		x.Done()

@@ -47,6 +47,9 @@ func inputMember(in *models.Input) string {
 	return in.Name
 }
 
+// vmSize is the parameter with the size of a server.
+const vmSize = "vm-size"
+
 // tierMembers returns the possible names of a member about one build item, best first.
 func tierMembers(b *models.Blueprint, it *models.BlueprintItem, what string) []string {
 	own := it.Name + "." + what
@@ -133,6 +136,11 @@ func readTier(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Value, 
 	if !catalog.InputTakesPlace(b, "os-build") {
 		arg.OSBuildID = refs.To(n.Field(tierMembers(b, it, "os-build")...), "os-builds")
 	}
+	if _, asked := b.Input(vmSize); !asked {
+		if x := n.Field(tierMembers(b, it, vmSize)...); x.Present() {
+			arg.Parameters = append(arg.Parameters, models.Param{Name: vmSize, Value: readParam(x)})
+		}
+	}
 	return arg
 }
 
@@ -148,6 +156,9 @@ func formNames(b *models.Blueprint) []string {
 			if what == "quantity" || !catalog.InputTakesPlace(b, what) {
 				names = append(names, tierMembers(b, it, what)[0])
 			}
+		}
+		if _, asked := b.Input(vmSize); !asked {
+			names = append(names, tierMembers(b, it, vmSize)[0])
 		}
 	}
 	for i := range b.Inputs {
@@ -172,9 +183,10 @@ func (f *Face) offer(ctx context.Context, a access.Actor, b *models.Blueprint) (
 	if len(list) == 0 {
 		return nil, f.Catalog.CanOrder(a, b)
 	}
-	var group, environment models.ID
+	var group models.ID
+	environment := catalog.DefaultEnvironment(b)
 	if sent := view.From(ctx); sent != nil {
-		group, environment = idIn(sent.Values.Get("group")), idIn(sent.Values.Get("environment"))
+		group, environment = idIn(sent.Values.Get("group")), cmp.Or(idIn(sent.Values.Get("environment")), environment)
 	}
 	return f.offerFor(ctx, a, list, group, environment)
 }
@@ -268,7 +280,7 @@ var orderPrompts = map[string]string{
 }
 
 // buildItemPrompts are its labels of the questions about build items.
-var buildItemPrompts = map[string]string{"quantity": "Number of servers", "hostname": "Host name", "os-build": "Operating system"}
+var buildItemPrompts = map[string]string{"quantity": "Number of servers", "hostname": "Host name", "os-build": "Operating system", vmSize: "Size"}
 
 // orderProp returns the order form's member for a question of the blueprint.
 func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal.TemplateProperty {
@@ -384,23 +396,28 @@ func (f *Face) sampleOrder(c echo.Context) error {
 	})
 }
 
-// sampleItem answers the questions of a blueprint that have to be answered.
+// sampleItem answers the questions of a blueprint that have to be answered, and those
+// that have a default.
 func (f *Face) sampleItem(b *models.Blueprint, o *offer) *models.DeployItem {
 	item := &models.DeployItem{BlueprintID: b.ID, Name: b.Name}
-	for _, it := range b.Items {
-		arg := models.BuildItemArgs{Item: it.Name, Quantity: it.Quantity, EnvironmentID: o.Environment}
-		if _, asked := b.Input("os-build"); it.OSBuildID == 0 && !asked && len(o.Builds) > 0 {
-			arg.OSBuildID = o.Builds[0].ID
-		}
-		item.Arguments = append(item.Arguments, arg)
+	for i := range b.Items {
+		it := &b.Items[i]
+		item.Arguments = append(item.Arguments, models.BuildItemArgs{Item: it.Name, Quantity: it.Quantity, EnvironmentID: cmp.Or(o.EnvironmentOf(it), o.Environment)})
 	}
-	for i := range b.Inputs {
-		in := &b.Inputs[i]
-		q := catalog.InputQuestion(in, o.Setting, catalog.NeedsSize(b))
-		p := f.property(&q, in.Name)
-		asksBuild := models.InputKey(in.Name) == models.KeyOSBuild && slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.OSBuildID == 0 })
-		if v := sampleValue(&p); v != "" && (p.Required || p.Value != "" || asksBuild) {
-			item.Parameters = append(item.Parameters, models.Param{Name: in.Name, Value: v})
+	for _, q := range catalog.Questions(b, o.Setting) {
+		last := q.Path.Last()
+		p := f.property(&q, last.Name)
+		v := sampleValue(&p)
+		switch {
+		case v == "":
+		case q.Path[0].Kind == fault.KindParameter && (q.Required || q.Default != ""):
+			item.Parameters = append(item.Parameters, models.Param{Name: last.Name, Value: v})
+		case q.Path[0].Kind != fault.KindBuildItem || !q.Required:
+		case last.Kind == fault.KindParameter:
+			arg := item.ArgumentsOf(q.Path[0].Name)
+			arg.Parameters = append(arg.Parameters, models.Param{Name: last.Name, Value: v})
+		case q.Type == catalog.AskOSBuild:
+			item.ArgumentsOf(q.Path[0].Name).OSBuildID = idIn(v)
 		}
 	}
 	return item

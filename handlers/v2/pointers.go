@@ -104,6 +104,9 @@ func inOrderForm(b *models.Blueprint, n *jsonbody.Value) func(fault.Path) fault.
 			if in, has := b.Input(last.Name); has {
 				return fault.Member(inputMember(in))
 			}
+			if it, has := b.Item(p[1].Name); has && p[1].Kind == fault.KindBuildItem {
+				return fault.Member(tierMembers(b, it, last.Name)[0])
+			}
 			return fault.Member(last.Name)
 		case len(p) == 2 && last.Name == "blueprint": // it is open to groups: the group was chosen wrongly
 			return fault.Member("group")
@@ -118,6 +121,9 @@ func inOrderForm(b *models.Blueprint, n *jsonbody.Value) func(fault.Path) fault.
 // blueprint.
 func questionMember(b *models.Blueprint, p fault.Path) string {
 	switch last := p.Last(); {
+	case last.Kind == fault.KindParameter && p[0].Kind == fault.KindBuildItem:
+		it, _ := b.Item(p[0].Name)
+		return tierMembers(b, it, last.Name)[0]
 	case last.Kind == fault.KindParameter:
 		in, _ := b.Input(last.Name)
 		return inputMember(in)
@@ -141,7 +147,10 @@ func tierMember(b *models.Blueprint, n *jsonbody.Value, item, what string) strin
 	case i < 0:
 	case what == "environment" && !n.At(own).Present():
 		return what
-	case what != "environment" && !catalog.InputTakesPlace(b, what):
+	case what != "quantity" && catalog.InputTakesPlace(b, what):
+		in, _ := b.Input(what)
+		return inputMember(in)
+	case what != "environment":
 		return tierMembers(b, &b.Items[i], what)[0]
 	}
 	return own

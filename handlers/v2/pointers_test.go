@@ -70,9 +70,9 @@ func TestPointersInOrderForms(t *testing.T) {
 		{one, `{}`, item.Parameter("floor"), "/floor"},
 		{one, `{}`, item.BuildItem("Web").Parameter("floor"), "/floor"},
 		{one, `{}`, item.BuildItem("Web").Parameter("quantity"), "/parameters.quantity"},
-		{one, `{}`, item.BuildItem("Web").Member("quantity"), "/Web.quantity"},
+		{one, `{}`, item.BuildItem("Web").Member("quantity"), "/quantity"},
 		{one, `{}`, item.BuildItem("Web").Member("environment"), "/environment"},
-		{one, `{}`, item.BuildItem("Web").Member("os-build"), "/Web.os-build"}, // asked as a parameter
+		{one, `{}`, item.BuildItem("Web").Member("os-build"), "/os_build"}, // asked as a parameter
 		{two, `{}`, item.BuildItem("DB").Member("hostname"), "/DB.hostname"},
 		{two, `{}`, item.BuildItem("DB").Member("environment"), "/environment"},
 		{two, `{"DB.environment": 3}`, item.BuildItem("DB").Member("environment"), "/DB.environment"},

@@ -35,6 +35,9 @@ type buildItemFile struct {
 	OSBuild  string `json:"os-build,omitempty"`
 	Size     string `json:"perf-type,omitempty"`
 	Hostname string `json:"hostname,omitempty"`
+
+	Environment string         `json:"environment,omitempty"`
+	Parameters  []models.Param `json:"parameters,omitempty"`
 }
 
 // ExportBlueprint returns a blueprint as a file for another installation. Who may
@@ -58,7 +61,8 @@ func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref strin
 	for _, it := range b.Items {
 		file.BuildItems = append(file.BuildItems, buildItemFile{
 			Name: it.Name, Type: it.Type, Quantity: it.Quantity, Hostname: it.Hostname,
-			OSBuild: n.of("os_builds", it.OSBuildID), Size: n.of("sizes", it.SizeID),
+			OSBuild: n.of("os_builds", it.OSBuildID), Size: n.of("sizes", it.SizeID), Environment: n.of("environments", it.EnvironmentID),
+			Parameters: c.parametersByName(n.tx, a, b, it.Parameters),
 		})
 	}
 	for _, in := range b.Inputs {
@@ -75,6 +79,18 @@ func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref strin
 		return bundle.Manifest{}, n.err
 	}
 	return bundle.Manifest{Kind: models.ObjectBlueprint, Name: b.Name, Content: file}, nil
+}
+
+// parametersByName returns default parameters with the names of OS builds in place of
+// their ids.
+func (c *Service) parametersByName(tx *store.Tx, a access.Actor, b *models.Blueprint, params []models.Param) []models.Param {
+	inputs, out := b.ServerInputs(), slices.Clone(params)
+	for i, x := range out {
+		if k := slices.IndexFunc(inputs, func(in models.Input) bool { return in.Name == x.Name }); k >= 0 && inputs[k].Type == models.InputOSBuild {
+			out[i].Value = c.buildName(tx, a, x.Value)
+		}
+	}
+	return out
 }
 
 // buildName returns the name of the OS build that a value of an input refers to, since
@@ -170,10 +186,21 @@ func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
 			Name: it.Name, Type: it.Type, Quantity: it.Quantity, Hostname: it.Hostname,
 			OSBuildID: f.named("os_builds", "OS build", it.OSBuild, at.Member("os-build")),
 			SizeID:    f.named("sizes", "perf type", it.Size, at.Member("perf-type")),
+
+			EnvironmentID: f.named("environments", "environment", it.Environment, at.Member("environment")),
 		})
 	}
 	for i, in := range file.Inputs {
 		b.Inputs = append(b.Inputs, f.input(in, fault.Member("inputs").Entry(i)))
+	}
+	inputs := b.ServerInputs()
+	for i, it := range file.BuildItems {
+		for _, x := range it.Parameters {
+			if k := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) }); k >= 0 && inputs[k].Type == models.InputOSBuild {
+				x.Value = f.named("os_builds", "OS build", x.Value, fault.Member("build-items").Entry(i).Parameter(x.Name)).String()
+			}
+			b.Items[i].Parameters = append(b.Items[i].Parameters, x)
+		}
 	}
 }
 
@@ -280,6 +307,11 @@ func readBlueprint(n *jsonbody.Value) *blueprintFile {
 		it := buildItemFile{
 			Name: x.Field("name").TextUpTo(most), Type: x.Field("type").TextUpTo(most), Quantity: 1,
 			OSBuild: x.Field("os-build").Text(), Size: x.Field("perf-type").Text(), Hostname: x.Field("hostname").TextUpTo(most),
+		}
+		it.Environment = x.Field("environment").Text()
+		for _, p := range x.Field("parameters").List() {
+			it.Parameters = append(it.Parameters, models.Param{Name: p.Field("name").TextUpTo(most), Value: p.Field("value").TextUpTo(most)})
+			p.Done()
 		}
 		if q := x.Field("quantity"); q.Present() {
 			it.Quantity = int(min(max(q.Int(), 0), MaxQuantity+1))

@@ -34,9 +34,12 @@ func (x *shop) imported(data []byte, replace bool) (*models.Blueprint, bool) {
 
 // whole is a blueprint of which every member says something.
 func (x *shop) whole() *models.Blueprint {
+	if x.lab == 0 {
+		x.lab = x.environment(models.Environment{Name: "Lab", HandlerID: x.second.ID})
+	}
 	return &models.Blueprint{
 		Name: "Whole", Description: "All of it.", State: models.BlueprintPaused, GroupID: x.foo, GroupIDs: []models.ID{x.foo, x.globex},
-		Items: []models.BlueprintItem{{Name: "A", Type: models.BlueprintItemServer, Quantity: 3, OSBuildID: x.rocky, SizeID: x.large, Hostname: "a-{n}"}},
+		Items: []models.BlueprintItem{{Name: "A", Type: models.BlueprintItemServer, Quantity: 3, OSBuildID: x.rocky, SizeID: x.large, Hostname: "a-{n}", EnvironmentID: x.lab, Parameters: []models.Param{{Name: "os_build", Value: x.rocky.String()}}}},
 		Inputs: []models.Input{
 			{
 				Name: "os_build", Label: "L", Description: "D", Type: models.InputOSBuild, Required: true,
@@ -53,7 +56,7 @@ func (x *shop) whole() *models.Blueprint {
 // perhaps the bundle, does not know of.
 func TestWholeIsWhole(t *testing.T) {
 	t.Parallel()
-	x := &shop{foo: 1, globex: 2, rocky: 3, debian: 4, large: 5}
+	x := &shop{lab: 6, foo: 1, globex: 2, rocky: 3, debian: 4, large: 5}
 	b := x.whole()
 	empty := func(v any, of string, but ...string) {
 		known := map[string]bool{"Row": true, "ID": true, "BlueprintID": true, "Position": true, "Clears": true}
@@ -158,9 +161,9 @@ func TestImportNamesWhatIsMissing(t *testing.T) {
 		x.must(err)
 		_, _, err = other.ImportBlueprint(ctx, system, n, false)
 		blames(t, "strange names", err, "content.group", "content.groups.0",
-			"content.build-items.0.os-build", "content.build-items.0.perf-type",
+			"content.build-items.0.os-build", "content.build-items.0.perf-type", "content.build-items.0.environment",
 			"content.inputs.0.default", "content.inputs.0.options.0", "content.inputs.0.options.1", "content.inputs.0.options.2",
-			"content.inputs.1.options.1")
+			"content.inputs.1.options.1", "content.build-items.0, parameter os_build")
 		var rows int64
 		other.must(other.store.Read(ctx).Model(&models.Blueprint{}).Count(&rows).Error)
 		if rows != 0 {

@@ -75,7 +75,7 @@ func New(s *store.Store, ref *refdata.Cache, pool Backends, seal func(string) (s
 		}
 		return nil
 	}
-	c.Environments.InUse = "The environment has servers, perhaps in history only. To take it out of use, remove its resource handler or its groups instead."
+	c.Environments.InUse = "The environment has servers, perhaps in history only, or is the default of a blueprint. To take it out of use, remove its resource handler or its groups instead."
 	c.IPPools = table[models.IPPool](s, IPPools)
 	c.IPPools.InUse = "Servers still hold addresses of the pool."
 	c.IPPools.Validate = func(_ *store.Tx, p *models.IPPool) error { return validPool(p) }
@@ -98,7 +98,7 @@ func New(s *store.Store, ref *refdata.Cache, pool Backends, seal func(string) (s
 	c.Sizes.Validate = func(_ *store.Tx, x *models.Size) error { return x.Validate() }
 	c.Sizes.InUse = "The size has servers or blueprints, perhaps in history only. To take it out of use, leave it out of the environments' perf-types instead."
 	c.Blueprints = table[models.Blueprint](s, Blueprints)
-	c.Blueprints.Validate = func(_ *store.Tx, b *models.Blueprint) error { return validBlueprint(b) }
+	c.Blueprints.Validate = func(tx *store.Tx, b *models.Blueprint) error { return c.validBlueprint(tx, b) }
 	c.Blueprints.Load = loadBlueprint
 	c.Blueprints.Write = writeBlueprint
 	c.Blueprints.InUse = "The blueprint has services or orders, perhaps in history only. Archive it instead."
@@ -237,7 +237,7 @@ func writeBlueprint(tx *store.Tx, b *models.Blueprint) error {
 	return relink(tx, "blueprint_groups", "blueprint_id", "group_id", b.ID, b.GroupIDs)
 }
 
-func validBlueprint(b *models.Blueprint) error {
+func (c *Service) validBlueprint(tx *store.Tx, b *models.Blueprint) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}
@@ -259,6 +259,11 @@ func validBlueprint(b *models.Blueprint) error {
 		if it.Quantity < 1 || it.Quantity > MaxQuantity {
 			bad = append(bad, fault.Field{Path: at.Member("quantity"), Reason: fmt.Sprintf("%d is not between 1 and %d", it.Quantity, MaxQuantity)})
 		}
+		wrong, err := c.defaultParameters(tx, b, it, at)
+		if err != nil {
+			return err
+		}
+		bad = append(bad, wrong...)
 	}
 	for i := range b.Inputs {
 		if strings.ContainsFunc(b.Inputs[i].Name, unicode.IsControl) {

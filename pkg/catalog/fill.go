@@ -4,11 +4,44 @@ import (
 	"context"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
+	"halcyon/pkg/refdata"
 	"halcyon/pkg/store"
 )
 
-// FillBlueprints reads the build items of many blueprints, and what they cost.
-func (c *Service) FillBlueprints(ctx context.Context, rows []*models.Blueprint) error {
+// FindBlueprint returns a blueprint that the actor sees, without the default environments
+// that the actor does not see.
+func (c *Service) FindBlueprint(ctx context.Context, a access.Actor, ref string) (*models.Blueprint, error) {
+	b, err := c.Blueprints.Find(ctx, a, ref)
+	if err != nil {
+		return nil, err
+	}
+	return b, c.hideEnvironments(ctx, a, b)
+}
+
+// hideEnvironments clears the default environments that the actor does not see. They are
+// not for the actor's orders either.
+func (c *Service) hideEnvironments(ctx context.Context, a access.Actor, rows ...*models.Blueprint) error {
+	titles, err := c.refdata.Titles(ctx)
+	if err != nil {
+		return err
+	}
+	defer titles.Release()
+	for _, b := range rows {
+		for i := range b.Items {
+			if it := &b.Items[i]; it.EnvironmentID != 0 {
+				if _, seen := titles.Title(a, refdata.Environment, it.EnvironmentID); !seen {
+					it.EnvironmentID = 0
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// FillBlueprints reads the build items of many blueprints, and what they cost. It leaves
+// out the default environments that the actor does not see.
+func (c *Service) FillBlueprints(ctx context.Context, a access.Actor, rows []*models.Blueprint) error {
 	ids := make([]models.ID, len(rows))
 	at := make(map[models.ID]*models.Blueprint, len(rows))
 	for i, b := range rows {
@@ -32,11 +65,11 @@ func (c *Service) FillBlueprints(ctx context.Context, rows []*models.Blueprint) 
 			b.PriceFrom = &price
 		}
 	}
-	return nil
+	return c.hideEnvironments(ctx, a, rows...)
 }
 
 // FillOSBuilds reads the templates of many OS builds.
-func (c *Service) FillOSBuilds(ctx context.Context, rows []*models.OSBuild) error {
+func (c *Service) FillOSBuilds(ctx context.Context, _ access.Actor, rows []*models.OSBuild) error {
 	ids := make([]models.ID, len(rows))
 	at := make(map[models.ID]*models.OSBuild, len(rows))
 	for i, o := range rows {

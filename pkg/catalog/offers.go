@@ -42,6 +42,11 @@ func (c *Service) Places(ctx context.Context, a access.Actor, group models.ID) (
 	return slices.DeleteFunc(list, func(o Offer) bool { return o.Group != group }), nil
 }
 
+// EnvironmentsFor returns the environments into which the group can order, by id.
+func (c *Service) EnvironmentsFor(ctx context.Context, group models.ID) ([]models.ID, error) {
+	return c.refdata.EnvironmentsFor(ctx, group)
+}
+
 // Offers returns the groups for which the actor may order the blueprint, each with
 // its environments; the first few hundred.
 func (c *Service) Offers(ctx context.Context, a access.Actor, b *models.Blueprint) ([]Offer, error) {

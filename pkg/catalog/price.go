@@ -21,7 +21,8 @@ func priceFrom(b *models.Blueprint, sizes []models.Size) (models.Money, bool) {
 }
 
 // cheapest looks among the sizes that an order can choose for a build item: those of
-// the question about it, or the one that the item has by itself.
+// the question about it, or the item's default. Default amounts of processors and memory
+// have no price before the environment is known.
 func cheapest(b *models.Blueprint, it *models.BlueprintItem, sizes []models.Size) (least models.Money, found bool) {
 	asks, asked := b.Input(models.KeyVMSize)
 	for _, size := range sizes {
@@ -30,7 +31,8 @@ func cheapest(b *models.Blueprint, it *models.BlueprintItem, sizes []models.Size
 			if !slices.Contains(asks.Options, size.Name) {
 				continue
 			}
-		case !asked && it.SizeID != size.ID:
+		case asked, !it.HasSize():
+		case it.HasAmounts(), it.SizeName() != "" && it.SizeName() != size.Name, it.SizeName() == "" && it.SizeID != size.ID:
 			continue
 		}
 		if !found || size.Rate < least {

@@ -83,6 +83,42 @@ func (c *Service) Begin(ctx context.Context, offers []Offer, group, environment 
 	return s, err
 }
 
+// EnvironmentOf returns the default environment of a build item if the setting's group
+// can order into it, 0 otherwise.
+func (s *Setting) EnvironmentOf(it *models.BlueprintItem) models.ID {
+	i := slices.IndexFunc(s.Offers, func(o Offer) bool { return o.Group == s.Group })
+	if i < 0 || !slices.Contains(s.Offers[i].Environments, it.EnvironmentID) {
+		return 0
+	}
+	return it.EnvironmentID
+}
+
+// DefaultEnvironment returns the first default environment of a blueprint's build items,
+// 0 if they have none.
+func DefaultEnvironment(b *models.Blueprint) models.ID {
+	for i := range b.Items {
+		if id := b.Items[i].EnvironmentID; id != 0 {
+			return id
+		}
+	}
+	return 0
+}
+
+// differ reports whether the build items have default environments of their own, and not
+// all the same.
+func (s *Setting) differ(b *models.Blueprint) bool {
+	for i := range b.Items {
+		id := s.EnvironmentOf(&b.Items[i])
+		if id == 0 {
+			return false
+		}
+		if id != s.EnvironmentOf(&b.Items[0]) {
+			return true
+		}
+	}
+	return false
+}
+
 // Groups returns the groups of the offers.
 func (s *Setting) Groups() []models.ID {
 	ids := make([]models.ID, len(s.Offers))
@@ -117,19 +153,29 @@ func (s *Setting) Environments() []Choice {
 // Questions returns what the blueprint asks: where the service is made, its name, what
 // each build item is to be like, and the blueprint's inputs.
 func Questions(b *models.Blueprint, s *Setting) []Question {
-	group, env := fault.Member("group"), fault.Member("environment")
+	group := fault.Member("group")
+	env := Question{
+		Path: fault.Member("environment"), Type: AskEnvironment, Required: true, Default: s.Environment.String(),
+		Choices: s.Environments(), DependsOn: []fault.Path{group},
+	}
+	if s.differ(b) { // one for all would take the place of the defaults
+		env.Required, env.Default = false, ""
+	}
 	list := []Question{
 		{Path: group, Type: AskGroup, Required: true, Default: s.Group.String(), Choices: choices(s.Groups())},
-		{Path: env, Type: AskEnvironment, Required: true, Default: s.Environment.String(), Choices: s.Environments(), DependsOn: []fault.Path{group}},
+		env,
 		{Path: fault.Member("name"), Type: AskText, MaxLength: models.MaxName, Fallback: b.Name},
 	}
 	for i := range b.Items {
 		list = append(list, buildItemQuestions(b, &b.Items[i], s)...)
 	}
 	for i := range b.Inputs {
-		q := InputQuestion(&b.Inputs[i], s, NeedsSize(b))
+		q := InputQuestion(&b.Inputs[i], s, needs(b, &b.Inputs[i]))
 		if q.Type == AskOSBuild && !q.Required && q.Default == "" {
 			q.Fallback = usualBuild(b, s.Builds)
+		}
+		if q.Type == AskSize && !q.Required && q.Default == "" && models.InputKey(q.Path.Last().Name) == models.KeyVMSize {
+			q.Fallback = usualSize(b, s.Sizes)
 		}
 		list = append(list, q)
 	}
@@ -145,7 +191,11 @@ func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Settin
 	at := fault.BuildItem(it.Name)
 	var list []Question
 	if len(b.Items) > 1 {
-		list = append(list, Question{Path: at.Member("environment"), Type: AskEnvironment, Choices: s.Environments(), DependsOn: []fault.Path{fault.Member("group")}})
+		q := Question{Path: at.Member("environment"), Type: AskEnvironment, Choices: s.Environments(), DependsOn: []fault.Path{fault.Member("group")}}
+		if s.differ(b) {
+			q.Default = s.EnvironmentOf(it).String()
+		}
+		list = append(list, q)
 	}
 	list = append(list, Question{
 		Path: at.Member("quantity"), Type: AskInteger, Default: strconv.Itoa(it.Quantity), Min: new(int64(1)), Max: new(int64(MaxQuantity)),
@@ -153,17 +203,39 @@ func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Settin
 	if !InputTakesPlace(b, "hostname") {
 		list = append(list, Question{Path: at.Member("hostname"), Type: AskHostname, MaxLength: MaxHostname})
 	}
-	if InputTakesPlace(b, "os-build") {
-		return list
+	if !InputTakesPlace(b, "os-build") {
+		list = append(list, buildQuestion(it, s, at))
 	}
+	if _, has := b.Input(models.KeyVMSize); !has {
+		list = append(list, sizeQuestion(it, s, at))
+	}
+	return list
+}
+
+func buildQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question {
 	q := Question{
-		Path: at.Member("os-build"), Type: AskOSBuild, Required: it.OSBuildID == 0,
+		Path: at.Member("os-build"), Type: AskOSBuild, Required: it.Build() == 0,
 		Choices: OSBuildChoices(s.Builds), DependsOn: []fault.Path{fault.Member("environment")},
 	}
-	if slices.ContainsFunc(s.Builds, func(x models.OSBuild) bool { return x.ID == it.OSBuildID }) {
-		q.Default = it.OSBuildID.String()
+	if slices.ContainsFunc(s.Builds, func(x models.OSBuild) bool { return x.ID == it.Build() }) {
+		q.Default = it.Build().String()
 	}
-	return append(list, q)
+	return q
+}
+
+// sizeQuestion asks for the size of a build item for which no input of the blueprint
+// does.
+func sizeQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question {
+	q := Question{
+		Path: at.Parameter("vm-size"), Type: AskSize, Required: !it.HasSize(),
+		Choices: sizes(s.Sizes, nil), DependsOn: []fault.Path{fault.Member("environment")},
+	}
+	for i := range s.Sizes {
+		if x := &s.Sizes[i]; x.Name == it.SizeName() || it.SizeName() == "" && !it.HasAmounts() && it.SizeID != 0 && x.ID == it.SizeID {
+			q.Default = x.Name
+		}
+	}
+	return q
 }
 
 // InputTakesPlace reports whether an input of the blueprint asks what would be asked
@@ -173,14 +245,22 @@ func InputTakesPlace(b *models.Blueprint, what string) bool {
 	return has && len(b.Items) == 1
 }
 
-// NeedsSize reports whether a build item has no size unless the order says one.
-func NeedsSize(b *models.Blueprint) bool {
-	return slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool { return it.SizeID == 0 })
+// needs reports whether a build item has no value of the input unless the order has one.
+func needs(b *models.Blueprint, in *models.Input) bool {
+	return slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool {
+		switch models.InputKey(in.Name) {
+		case models.KeyVMSize:
+			return !it.HasSize()
+		case models.KeyOSBuild:
+			return it.Build() == 0 && len(b.Items) == 1 // of several, each asks for itself
+		}
+		return false
+	})
 }
 
-// InputQuestion returns the question of an input. The size is required when servers
-// have none otherwise.
-func InputQuestion(in *models.Input, s *Setting, needsSize bool) Question {
+// InputQuestion returns the question of an input. The size and the OS build are required
+// if they are needed: if servers have none otherwise.
+func InputQuestion(in *models.Input, s *Setting, needed bool) Question {
 	q := Question{
 		Path: fault.Parameter(in.Name), Type: QuestionType(in.Type), Label: in.Label, Required: in.Required, Default: in.Default,
 		Min: in.Minimum, Max: in.Maximum,
@@ -198,9 +278,10 @@ func InputQuestion(in *models.Input, s *Setting, needsSize bool) Question {
 		if len(q.Choices) == 0 {
 			q.Choices, q.DependsOn = OSBuildChoices(s.Builds), []fault.Path{fault.Member("environment")}
 		}
+		q.Required = in.Required || needed && in.Default == "" && models.InputKey(in.Name) == models.KeyOSBuild
 	case models.InputSize:
 		q.Choices, q.DependsOn = sizes(s.Sizes, in.Options), []fault.Path{fault.Member("environment")}
-		q.Required = in.Required || needsSize && in.Default == "" && models.InputKey(in.Name) == models.KeyVMSize
+		q.Required = in.Required || needed && in.Default == "" && models.InputKey(in.Name) == models.KeyVMSize
 	case models.InputInteger, models.InputBoolean, models.InputDate, models.InputMemory:
 	}
 	return q
@@ -210,7 +291,19 @@ func InputQuestion(in *models.Input, s *Setting, needsSize bool) Question {
 // does not choose, "" when that is not the same for all.
 func usualBuild(b *models.Blueprint, fitting []models.OSBuild) string {
 	for i := range fitting {
-		other := func(it models.BlueprintItem) bool { return it.OSBuildID != fitting[i].ID }
+		other := func(it models.BlueprintItem) bool { return it.Build() != fitting[i].ID }
+		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
+			return fitting[i].Name
+		}
+	}
+	return ""
+}
+
+// usualSize returns the name of the default size of a blueprint's servers, "" when that is
+// not the same for all.
+func usualSize(b *models.Blueprint, fitting []models.Size) string {
+	for i := range fitting {
+		other := func(it models.BlueprintItem) bool { return it.SizeID != fitting[i].ID || len(it.Parameters) > 0 }
 		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
 			return fitting[i].Name
 		}

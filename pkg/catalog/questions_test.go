@@ -62,11 +62,11 @@ func TestQuestions(t *testing.T) {
 	}{
 		"one build item": {
 			models.Blueprint{Name: "B", Items: []models.BlueprintItem{{Name: "Web", Quantity: 2, OSBuildID: 21, SizeID: 1}}},
-			[]string{"build item Web, quantity integer default 2", "build item Web, hostname host-name", "build item Web, os-build os-build default 21 | 21 by environment"},
+			[]string{"build item Web, quantity integer default 2", "build item Web, hostname host-name", "build item Web, os-build os-build default 21 | 21 by environment", "build item Web, parameter vm-size size | small | large by environment"},
 		},
 		"an OS build that does not fit": {
 			models.Blueprint{Name: "B", Items: []models.BlueprintItem{{Name: "Web", Quantity: 1, OSBuildID: 22, SizeID: 1}}},
-			[]string{"build item Web, quantity integer default 1", "build item Web, hostname host-name", "build item Web, os-build os-build | 21 by environment"},
+			[]string{"build item Web, quantity integer default 1", "build item Web, hostname host-name", "build item Web, os-build os-build | 21 by environment", "build item Web, parameter vm-size size | small | large by environment"},
 		},
 		"inputs that take the place of members": {
 			models.Blueprint{
@@ -99,10 +99,26 @@ func TestQuestions(t *testing.T) {
 			},
 			[]string{
 				"build item Web, environment environment | 11 | 12 for 2 by group", "build item Web, quantity integer default 1",
-				"build item Web, hostname host-name", "build item Web, os-build os-build default 21 | 21 by environment",
+				"build item Web, hostname host-name", "build item Web, os-build os-build default 21 | 21 by environment", "build item Web, parameter vm-size size | small | large by environment",
 				"build item DB, environment environment | 11 | 12 for 2 by group", "build item DB, quantity integer default 1",
-				"build item DB, hostname host-name", "build item DB, os-build os-build required | 21 by environment",
+				"build item DB, hostname host-name", "build item DB, os-build os-build required | 21 by environment", "build item DB, parameter vm-size size | small | large by environment",
 				"parameter hostname text",
+			},
+		},
+		"nothing has a default": {
+			models.Blueprint{Name: "B", Items: []models.BlueprintItem{{Name: "Web", Quantity: 1}}},
+			[]string{
+				"build item Web, quantity integer default 1", "build item Web, hostname host-name",
+				"build item Web, os-build os-build required | 21 by environment",
+				"build item Web, parameter vm-size size required | small | large by environment",
+			},
+		},
+		"default parameters": {
+			models.Blueprint{Name: "B", Items: []models.BlueprintItem{{Name: "Web", Quantity: 1, Parameters: []models.Param{{Name: "vm-size", Value: "large"}, {Name: "os_build", Value: "21"}}}}},
+			[]string{
+				"build item Web, quantity integer default 1", "build item Web, hostname host-name",
+				"build item Web, os-build os-build default 21 | 21 by environment",
+				"build item Web, parameter vm-size size default large | small | large by environment",
 			},
 		},
 	} {

@@ -49,6 +49,7 @@ type Demo struct {
 const (
 	foo, bar, acme, globex, research = 2, 3, 4, 5, 6
 	alice, bob, carol                = 2, 3, 4
+	simple                           = 3 // Simple Environment
 )
 
 // Seed creates users, groups, the catalogue and actions.
@@ -147,14 +148,14 @@ func (d *Demo) catalogue(ctx context.Context, sys access.Actor, vc VCenter) erro
 		{
 			Name: "Custom Server", Description: "One server, as you like it.",
 			Inputs: []models.Input{
-				{Name: "vm-size", Label: "Size", Type: models.InputSize, Options: sizes, Description: "1 CPU 1 GB, 2 CPU 2 GB or 4 CPU 8 GB. Needed unless both mem_size and cpu-cnt are given."},
+				{Name: "vm-size", Label: "Size", Type: models.InputSize, Options: sizes, Description: "1 CPU 1 GB, 2 CPU 2 GB or 4 CPU 8 GB."},
 				{Name: "sw-stack", Label: "Software stack", Type: models.InputText, Options: []string{"Dev", "Test", "Prod"}},
 				{Name: "expiration-date", Label: "Expires on", Type: models.InputDate},
 				{Name: "os_build", Label: "Operating system", Type: models.InputOSBuild},
 				{Name: "mem_size", Label: "Memory", Type: models.InputMemory, Minimum: new(int64(512)), Maximum: new(int64(64 << 10)), Description: "Instead of the size's: 2 GB, 1536 MB, or a number of GB. Priced by the GB."},
 				{Name: "cpu-cnt", Label: "Processors", Type: models.InputInteger, Minimum: new(int64(1)), Maximum: new(int64(16)), Description: "Instead of the size's, priced by the piece."},
 			},
-			Items: []models.BlueprintItem{{Name: "Server", Type: models.BlueprintItemServer, Quantity: 1, OSBuildID: 1, Hostname: "server-{order}-{n}"}},
+			Items: []models.BlueprintItem{{Name: "Server", Type: models.BlueprintItemServer, Quantity: 1, EnvironmentID: simple, OSBuildID: 1, SizeID: 1, Hostname: "server-{order}-{n}"}},
 		},
 		{
 			Name: "LAMP Stack", Description: "Two web servers and a database.",
@@ -163,8 +164,8 @@ func (d *Demo) catalogue(ctx context.Context, sys access.Actor, vc VCenter) erro
 				{Name: "expiration-date", Label: "Expires on", Type: models.InputDate},
 			},
 			Items: []models.BlueprintItem{
-				{Name: "Web", Type: models.BlueprintItemServer, Quantity: 2, OSBuildID: 1, SizeID: 1, Hostname: "web-{order}-{n}"},
-				{Name: "Database", Type: models.BlueprintItemServer, Quantity: 1, OSBuildID: 2, SizeID: 2, Hostname: "db-{order}-{n}"},
+				{Name: "Web", Type: models.BlueprintItemServer, Quantity: 2, EnvironmentID: simple, OSBuildID: 1, SizeID: 1, Hostname: "web-{order}-{n}"},
+				{Name: "Database", Type: models.BlueprintItemServer, Quantity: 1, EnvironmentID: simple, OSBuildID: 2, SizeID: 2, Hostname: "db-{order}-{n}"},
 			},
 		},
 	} {
@@ -184,7 +185,6 @@ func (d *Demo) History(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const simple = 3
 	server := func(group, env, build models.ID, size string) order.Draft {
 		return order.Draft{GroupID: group, Submit: true, Items: []models.OrderItem{{
 			Kind: models.ItemDeploy,

@@ -1,7 +1,6 @@
 package order
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -181,25 +180,19 @@ func (p *planner) deploy(it *models.OrderItem, at fault.Path) error {
 	before := len(p.bad)
 	svc.Params = p.params(bp.Inputs, d.Parameters, at)
 	svc.wrong = wrong(p.bad[before:])
-	seen := map[string]bool{}
 	for i := range d.Arguments {
-		arg := &d.Arguments[i]
-		place := at.BuildItem(arg.Item)
-		k := slices.IndexFunc(bp.Items, func(b models.BlueprintItem) bool { return b.Name == arg.Item })
-		if k < 0 {
-			p.bad = append(p.bad, noBuildItem(bp, place))
-			continue
-		}
-		seen[arg.Item] = true
-		if err := p.tier(&svc, &bp.Items[k], arg, place); err != nil {
-			return err
+		if _, has := bp.Item(d.Arguments[i].Item); !has {
+			p.bad = append(p.bad, noBuildItem(bp, at.BuildItem(d.Arguments[i].Item)))
 		}
 	}
+	envs, err := p.environmentsOf(bp, d)
+	if err != nil {
+		return err
+	}
 	for k := range bp.Items {
-		if b := &bp.Items[k]; !seen[b.Name] {
-			if err := p.tier(&svc, b, &models.BuildItemArgs{Item: b.Name}, at.BuildItem(b.Name)); err != nil {
-				return err
-			}
+		b := &bp.Items[k]
+		if err := p.tier(&svc, b, d.ArgumentsOf(b.Name), envs[b.Name], at.BuildItem(b.Name)); err != nil {
+			return err
 		}
 	}
 	p.plan.Services = append(p.plan.Services, svc)
@@ -215,14 +208,14 @@ func noBuildItem(bp *models.Blueprint, at fault.Path) fault.Field {
 	return f
 }
 
-// tier plans the servers of one build item.
-func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models.BuildItemArgs, at fault.Path) error {
+// tier plans the servers of one build item, in the environment env.
+func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models.BuildItemArgs, env models.ID, at fault.Path) error {
 	quantity := arg.Quantity
 	if quantity == 0 {
 		quantity = b.Quantity
 	}
 	before := len(p.bad)
-	given := p.params(svc.Blueprint.Inputs, arg.Parameters, at)
+	given := p.params(svc.Blueprint.ServerInputs(), arg.Parameters, at)
 	bad := append(wrong(p.bad[before:]), svc.wrong...)
 	// What was said for the whole service holds where the build item is silent.
 	for _, x := range svc.Params {
@@ -230,9 +223,10 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 			given = append(given, x)
 		}
 	}
+	given = b.WithDefaults(given, arg.OSBuildID != 0)
 	given = p.defaults(svc.Blueprint.Inputs, given, bad, at)
 	srv := PlannedServer{Item: svc.Item, Tier: b.Name, Params: given}
-	w := want{env: cmp.Or(arg.EnvironmentID, svc.Item.Deploy.EnvironmentID), build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity, wrong: bad}
+	w := want{env: env, build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity, wrong: bad}
 	ok, err := p.fit(&srv, w, at)
 	if err != nil || !ok {
 		return err
@@ -394,8 +388,7 @@ func (p *planner) fit(srv *PlannedServer, w want, at fault.Path) (bool, error) {
 
 func (p *planner) fitEnvironment(srv *PlannedServer, w want, at fault.Path) error {
 	if w.env == 0 {
-		p.complain(at.Member("environment"), "is required")
-		return nil
+		return p.complainEnvironment(at.Member("environment"))
 	}
 	env, err := p.environment(w.env)
 	if err != nil {

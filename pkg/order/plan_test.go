@@ -161,6 +161,10 @@ func TestInvalid(t *testing.T) {
 		if err := r.catalog.Blueprints.Create(t.Context(), r.admin, paused); err != nil {
 			t.Fatal(err)
 		}
+		plain := &models.Blueprint{Name: "Plain", State: models.BlueprintActive, Items: []models.BlueprintItem{{Name: "Server", Type: models.BlueprintItemServer, Quantity: 1}}}
+		if err := r.catalog.Blueprints.Create(t.Context(), r.admin, plain); err != nil {
+			t.Fatal(err)
+		}
 		var (
 			item   = fault.Item("deploy", 0)
 			args   = item.BuildItem("Server")
@@ -189,14 +193,13 @@ func TestInvalid(t *testing.T) {
 				[]models.OrderItem{with(deploy(simple), func(a *models.BuildItemArgs) { a.Item = "Servant" })},
 				[]fault.Field{
 					{Path: item.BuildItem("Servant"), Reason: "is no build item of Custom Server, which has", Instead: fault.BuildItem("Server")},
-					{Path: args.Member("environment"), Reason: "is required"},
-					{Path: args.Parameter("vm-size"), Reason: "is required, unless both cpu-cnt and mem_size are given"},
 				},
 			},
 			"nothing said": {
-				[]models.OrderItem{deploy(0)},
+				[]models.OrderItem{{Kind: models.ItemDeploy, Deploy: &models.DeployItem{BlueprintID: plain.ID}}},
 				[]fault.Field{
-					{Path: args.Member("environment"), Reason: "is required"},
+					{Path: args.Member("environment"), Reason: "is required. Choose from: Advanced Environment, Simple Environment, Limited"},
+					{Path: args.Member("os-build"), Reason: "is required"},
 					{Path: args.Parameter("vm-size"), Reason: "is required, unless both cpu-cnt and mem_size are given"},
 				},
 			},

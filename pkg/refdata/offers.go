@@ -60,6 +60,23 @@ func (c *Cache) Offers(ctx context.Context, a access.Actor, blueprint models.ID,
 	return list, nil
 }
 
+// EnvironmentsFor returns the environments into which the group can order, by id.
+func (c *Cache) EnvironmentsFor(ctx context.Context, group models.ID) ([]models.ID, error) {
+	if err := c.rlock(ctx); err != nil {
+		return nil, err
+	}
+	defer c.mu.RUnlock()
+	var ids []models.ID
+	up := c.up(group)
+	for id, env := range c.environments {
+		if env.usable && env.open(up) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
 // up returns the group and the groups above it, nearest first.
 func (c *Cache) up(group models.ID) []models.ID {
 	var up []models.ID

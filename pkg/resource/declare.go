@@ -93,7 +93,7 @@ type Resource[T any] struct {
 
 	// Fill reads what the fields that are Filled show, for all rows of a list at once.
 	// Find returns rows that have it.
-	Fill func(ctx context.Context, rows []*T) error
+	Fill func(ctx context.Context, a access.Actor, rows []*T) error
 
 	Bundle *Bundle[T] // how rows go out as files and come in; nil: they do not
 }

@@ -70,7 +70,7 @@ type Def struct {
 	title      func(row any) string
 	titleAt    func(id models.ID) string
 	titleFrom  []string
-	fill       func(ctx context.Context, rows []any) error
+	fill       func(ctx context.Context, a access.Actor, rows []any) error
 	load       func(tx *store.Tx, columns []string, w access.Where, joins string) ([]any, error)
 	linked     func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
@@ -293,8 +293,8 @@ func listAny[T any](list func(context.Context, access.Actor, query.Query, ...que
 	}
 }
 
-func fillAny[T any](fill func(ctx context.Context, rows []*T) error) func(ctx context.Context, rows []any) error {
-	return func(ctx context.Context, rows []any) error {
+func fillAny[T any](fill func(ctx context.Context, a access.Actor, rows []*T) error) func(ctx context.Context, a access.Actor, rows []any) error {
+	return func(ctx context.Context, a access.Actor, rows []any) error {
 		list := make([]*T, 0, len(rows))
 		for _, row := range rows {
 			if row != nil {
@@ -304,7 +304,7 @@ func fillAny[T any](fill func(ctx context.Context, rows []*T) error) func(ctx co
 		if len(list) == 0 {
 			return nil
 		}
-		return fill(ctx, list)
+		return fill(ctx, a, list)
 	}
 }
 

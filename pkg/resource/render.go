@@ -435,7 +435,7 @@ func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q que
 		}
 		if f := d.field(at.Path[0]); f != nil && len(at.Path) == 1 {
 			if f.filled {
-				if err := d.fill(ctx, rows); err != nil {
+				if err := d.fill(ctx, a, rows); err != nil {
 					return err
 				}
 			}
@@ -512,7 +512,7 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 	values := make([]hal.Value, len(rows))
 	if f := d.field(path[0]); f != nil && len(path) == 1 {
 		if f.filled {
-			if err := d.fill(ctx, rows); err != nil {
+			if err := d.fill(ctx, a, rows); err != nil {
 				return nil, err
 			}
 		}

@@ -183,7 +183,7 @@ func (x *kiosk) declareSizes() resource.Resource[size] {
 		Delete: func(ctx context.Context, a access.Actor, ref string) (resource.Result[size], error) {
 			return resource.Result[size]{}, x.sizes.Delete(ctx, a, ref)
 		},
-		Fill: func(_ context.Context, rows []*size) error {
+		Fill: func(_ context.Context, _ access.Actor, rows []*size) error {
 			x.fills.Add(1)
 			for _, z := range rows {
 				z.GPUs = len(z.Name)

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"halcyon/models"
+	"halcyon/pkg/access"
 	"halcyon/pkg/store"
 )
 
 // FillGroups works out what the servers of many groups cost.
-func (t *Service) FillGroups(ctx context.Context, rows []*models.Group) error {
+func (t *Service) FillGroups(ctx context.Context, _ access.Actor, rows []*models.Group) error {
 	ids := make([]models.ID, len(rows))
 	for i, g := range rows {
 		ids[i] = g.ID
