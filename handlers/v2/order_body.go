@@ -136,6 +136,10 @@ func readArguments(n *jsonbody.Value, refs *resource.Refs, was []models.BuildIte
 		return nil
 	}
 	n.Unpack()
+	if count := len(n.Keys()); count > maxParams {
+		n.Complain("has %d values; at most %d can be given", count, maxParams)
+		return was
+	}
 	out := slices.Clone(was)
 	for _, key := range n.Keys() {
 		x := n.At(key)
@@ -184,6 +188,10 @@ func readQuantity(n *jsonbody.Value) int {
 	return int(min(n.IntFrom(1), 1<<30)) // the service knows how many are too many
 }
 
+// maxParams is how many named values or build items may stand in one place. Each is
+// compared with all others.
+const maxParams = 256
+
 // readParams reads named values, which may be strings, numbers or booleans, over
 // those that there were; null takes one away.
 func readParams(n *jsonbody.Value, was []models.Param) []models.Param {
@@ -194,6 +202,10 @@ func readParams(n *jsonbody.Value, was []models.Param) []models.Param {
 		return nil
 	}
 	n.Unpack()
+	if count := len(n.Keys()); count > maxParams {
+		n.Complain("has %d values; at most %d can be given", count, maxParams)
+		return was
+	}
 	out := slices.Clone(was)
 	said := map[string]string{}
 	for _, key := range n.Keys() {

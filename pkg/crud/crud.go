@@ -31,6 +31,7 @@ type Table[T any, P Row[T]] struct {
 	CanCreate func(a access.Actor, row P) error
 	CanUpdate func(a access.Actor, row P) error
 	CanDelete func(a access.Actor, row P) error
+	CanMove   func(a access.Actor, was, is P) error // a change of what the row belongs to; nil: CanUpdate suffices
 	Validate  func(tx *store.Tx, row P) error // the row by itself, and beside others
 	Load      func(tx *store.Tx, row P) error // what belongs to the row, after it was read
 	Write     func(tx *store.Tx, row P) error // what belongs to the row, when it was written
@@ -119,12 +120,18 @@ func (t *Table[T, P]) change(tx *store.Tx, a access.Actor, row *T, apply func() 
 	if err != nil {
 		return err
 	}
+	original := *row
 	if err := apply(); err != nil {
 		return err
 	}
 	// The guard is asked again: a row cannot be moved to where its editor has no rights.
 	if err := t.CanUpdate(a, row); err != nil {
 		return err
+	}
+	if t.CanMove != nil {
+		if err := t.CanMove(a, &original, row); err != nil {
+			return err
+		}
 	}
 	if err := t.Validate(tx, row); err != nil {
 		return err

@@ -97,12 +97,12 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // New returns an error with a formatted message.
 func New(code Code, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Error{Code: code, Message: Short(fmt.Sprintf(format, args...), maxText)}
 }
 
 // Wrap returns an error that shows message to the caller and keeps cause for the log.
 func Wrap(code Code, cause error, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Cause: cause}
+	return &Error{Code: code, Message: Short(fmt.Sprintf(format, args...), maxText), Cause: cause}
 }
 
 // Invalidf returns a 400 without a named field.
@@ -110,16 +110,17 @@ func Invalidf(format string, args ...any) *Error { return New(Invalid, format, a
 
 // InvalidField returns a 400 with one field and no other message.
 func InvalidField(at Path, format string, args ...any) *Error {
-	return &Error{Code: Invalid, Fields: []Field{{Path: at, Reason: fmt.Sprintf(format, args...)}}}
+	return &Error{Code: Invalid, Fields: []Field{shortened(Field{Path: at, Reason: fmt.Sprintf(format, args...)})}}
 }
 
-// InvalidFields returns a 400 with the fields and no other message. It is nil for no
-// fields.
+// InvalidFields returns a 400 with the fields and no other message, as List.Err does. It
+// is nil for no fields.
 func InvalidFields(fields []Field) error {
-	if len(fields) == 0 {
-		return nil
+	var l List
+	for _, f := range fields {
+		l.Add(f)
 	}
-	return &Error{Code: Invalid, Fields: fields}
+	return l.Err()
 }
 
 // NotFoundf returns a 404. Hidden and absent must use the same words.

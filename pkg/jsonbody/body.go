@@ -23,11 +23,11 @@ import (
 const maxDepth = 32
 
 // Faults collects what is wrong with a body.
-type Faults struct{ list []fault.Field }
+type Faults struct{ list fault.List }
 
 // Add adds a fault at a path.
 func (f *Faults) Add(at fault.Path, format string, args ...any) {
-	f.list = append(f.list, fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
+	f.list.Add(fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
 }
 
 // AddErr adds what err says of the value at a path. The fields of err are taken to be
@@ -43,13 +43,13 @@ func (f *Faults) AddErr(at fault.Path, err error) {
 	}
 	for _, x := range e.Fields {
 		x.Path = at.Join(x.Path)
-		f.list = append(f.list, x)
+		f.list.Add(x)
 	}
 }
 
 // Err returns nil when nothing is wrong, and an Invalid error with every fault
 // otherwise.
-func (f *Faults) Err() error { return fault.InvalidFields(f.list) }
+func (f *Faults) Err() error { return f.list.Err() }
 
 // Value is a value of a body, or the place where one could have stood.
 type Value struct {
@@ -502,9 +502,9 @@ func (n *Value) Int() int64 {
 
 // IntFrom returns a whole number, and adds a fault when it is less than a limit.
 func (n *Value) IntFrom(least int64) int64 {
-	before := len(n.faults.list)
+	before := n.faults.list.Len()
 	v := n.Int()
-	if len(n.faults.list) == before && v < least {
+	if n.faults.list.Len() == before && v < least {
 		n.Complain("%d is less than %d", v, least)
 	}
 	return v
@@ -549,7 +549,9 @@ func (n *Value) Unpack() {
 	}
 	if err != nil {
 		if e := fault.From(err); len(e.Fields) > 0 {
-			n.faults.list = append(n.faults.list, e.Fields...)
+			for _, x := range e.Fields {
+				n.faults.list.Add(x)
+			}
 		} else {
 			n.Complain("is a string that holds no JSON")
 		}

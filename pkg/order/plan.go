@@ -141,6 +141,9 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, place plac
 			return nil, err
 		}
 		p.plan.Rate += it.Rate
+		if p.enough() {
+			break
+		}
 	}
 	if p.failed != nil {
 		return nil, p.failed
@@ -152,6 +155,9 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, place plac
 	}
 	return &p.plan, nil
 }
+
+// enough reports whether more is wrong than the answer will name.
+func (p *planner) enough() bool { return len(p.bad) > fault.MaxFields }
 
 func (p *planner) complain(at fault.Path, format string, args ...any) {
 	p.bad = append(p.bad, fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
@@ -181,6 +187,9 @@ func (p *planner) deploy(it *models.OrderItem, at fault.Path) error {
 	svc.Params = p.params(bp.Inputs, d.Parameters, at)
 	svc.wrong = wrong(p.bad[before:])
 	for i := range d.Arguments {
+		if p.enough() {
+			return nil
+		}
 		if _, has := bp.Item(d.Arguments[i].Item); !has {
 			p.bad = append(p.bad, noBuildItem(bp, at.BuildItem(d.Arguments[i].Item)))
 		}
@@ -301,6 +310,9 @@ func ModInputs() []models.Input { return slices.Clone(modInputs) }
 func (p *planner) params(inputs []models.Input, given []models.Param, at fault.Path) []models.Param {
 	var out []models.Param
 	for _, x := range given {
+		if p.enough() {
+			break
+		}
 		i := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
 		if i < 0 {
 			p.complain(at.Parameter(x.Name), "is no parameter that is known here")

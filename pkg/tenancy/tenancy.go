@@ -43,7 +43,7 @@ func New(s *store.Store, ref *refdata.Cache, hash func(ctx context.Context, pass
 	}
 	t.Groups = crud.Table[models.Group, *models.Group]{
 		Store: s, Object: models.ObjectGroup, Entity: Groups,
-		CanCreate: CanCreateGroup, CanUpdate: CanUpdateGroup, CanDelete: CanDeleteGroup,
+		CanCreate: CanCreateGroup, CanUpdate: CanUpdateGroup, CanDelete: CanDeleteGroup, CanMove: canMoveGroup,
 		Validate: t.validGroup,
 		Load: func(tx *store.Tx, g *models.Group) error {
 			return tx.Table("servers").Where("group_id = ? AND status <> ?", g.ID, models.ServerHistorical).
@@ -166,6 +166,23 @@ func CanUpdateGroup(a access.Actor, g *models.Group) error {
 		return nil
 	}
 	return fault.Forbiddenf("Only the group's admins can change it.")
+}
+
+// canMoveGroup is the guard of giving a group another parent. It is a removal and a
+// creation: it needs the right to manage groups at the old and at the new parent, and
+// only super admins move groups to the top or away from it.
+func canMoveGroup(a access.Actor, was, is *models.Group) error {
+	switch {
+	case was.ParentID == is.ParentID:
+		return nil
+	case is.ParentID == 0 && !a.SuperAdmin:
+		return fault.Forbiddenf("parent: only super admins can move a group to the top.")
+	case !a.Can(access.GroupManage, was.ParentID):
+		return fault.Forbiddenf("parent: only those who manage the present parent can move the group out of it.")
+	case !a.Can(access.GroupManage, is.ParentID):
+		return fault.Forbiddenf("parent: only those who manage the new parent can move a group into it.")
+	}
+	return nil
 }
 
 // CanDeleteGroup is the guard of removing a group: the right to create it.

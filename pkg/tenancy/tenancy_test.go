@@ -318,3 +318,40 @@ func TestOrderableGroups(t *testing.T) {
 		}
 	})
 }
+
+// TestMovingAGroup moves groups as people who manage them: leaving asks for the right at
+// the old parent, entering for that at the new one, and the top is for super admins.
+func TestMovingAGroup(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		x := newTown(t, s)
+		low := x.group("Low", x.foo)
+		side := x.group("Side", x.acme)
+		owner := x.user("owner", x.acme, "CUSTOMER.OWNER")
+		manager := x.user("manager", x.foo, "CUSTOMER.OWNER")
+		lowest := x.user("lowest", low, "CUSTOMER.OWNER")
+		for _, c := range []struct {
+			name      string
+			actor     access.Actor
+			group, to models.ID
+			want      fault.Code
+		}{
+			{"out of the organization", manager, x.foo, 0, fault.Forbidden},
+			{"a part out of the organization", manager, low, 0, fault.Forbidden},
+			{"out of the organization by its owner", owner, x.foo, 0, fault.Forbidden},
+			{"into a sibling", manager, x.foo, side, fault.Forbidden},
+			{"a part into a sibling", manager, low, side, fault.Forbidden},
+			{"up, out of what another manages", lowest, low, x.acme, fault.Forbidden},
+			{"within the organization by its owner", owner, low, side, ""},
+			{"and back", owner, low, x.foo, ""},
+			{"into another organization", owner, low, x.globex, fault.Forbidden},
+			{"to the top by a super admin", system, low, 0, ""},
+			{"from the top by its owner", lowest, low, side, fault.Forbidden},
+			{"from the top by a super admin", system, low, x.foo, ""},
+			{"nowhere", lowest, low, x.foo, ""},
+		} {
+			_, err := x.Groups.Update(context.Background(), c.actor, c.group.String(), func(g *models.Group) error { g.ParentID = c.to; return nil })
+			wants(t, c.name, err, c.want)
+		}
+	})
+}

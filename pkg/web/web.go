@@ -76,6 +76,8 @@ type Config struct {
 	Origins []string // other origins whose scripts may call; none, or * for all
 	TLS     bool     // the listener speaks TLS
 	Private []string // paths below which the rest of an address is a secret
+
+	WritePatience time.Duration // for a client to read an answer; 0 for 30 s
 }
 
 // New returns a server of the faces. It is an error when two of them have the same
@@ -315,6 +317,7 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			id = newID()
 		}
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		s.limitWrites(c)
 		err := guarded(next, c)
 		if err != nil {
 			c.Error(err)
@@ -323,6 +326,26 @@ func (s *server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		return nil
 	}
 }
+
+// limitWrites gives the client a time to read the answer, from its first byte on: an
+// answer that waits in memory for a client that does not read is an attack. Streams set
+// deadlines of their own.
+func (s *server) limitWrites(c echo.Context) {
+	patience := s.cfg.WritePatience
+	if patience == 0 {
+		patience = answerPatience
+	}
+	control := http.NewResponseController(c.Response().Writer)
+	c.Response().Before(func() {
+		// Goes by the wall clock, as the network does. The error is of writers that know
+		// no deadline, those of tests.
+		_ = control.SetWriteDeadline(time.Now().Add(patience)) //nolint:forbidigo // not the service's time
+	})
+}
+
+// answerPatience is how long a client may take to read an answer: 8 kB a second for the
+// longest list.
+const answerPatience = 30 * time.Second
 
 func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
@@ -335,6 +358,13 @@ func guarded(next echo.HandlerFunc, c echo.Context) (err error) {
 	}()
 	return next(c)
 }
+
+// A line of the log has at most this many characters of what a request can make long. The
+// stack of a panic fits.
+const (
+	maxLoggedError = 8000
+	maxLoggedPath  = 1000
+)
 
 func (s *server) log(c echo.Context, id string, took time.Duration) {
 	status := c.Response().Status
@@ -350,12 +380,12 @@ func (s *server) log(c echo.Context, id string, took time.Duration) {
 	}
 	attrs := []slog.Attr{
 		slog.String("id", id), slog.String("actor", Actor(c).Username),
-		slog.String("method", c.Request().Method), slog.String("path", Redact(c.Request().URL.Path, s.cfg.Private)),
+		slog.String("method", c.Request().Method), slog.String("path", fault.Short(Redact(c.Request().URL.Path, s.cfg.Private), maxLoggedPath)),
 		slog.Int("status", status), slog.Int64("bytes", c.Response().Size), slog.Duration("took", took),
 	}
 	if err != nil && status != http.StatusUnauthorized {
 		// What is wrong with credentials may quote them.
-		attrs = append(attrs, slog.Any("error", err))
+		attrs = append(attrs, slog.String("error", fault.Short(err.Error(), maxLoggedError)))
 	}
 	s.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -319,5 +321,49 @@ func TestLongAnswersArePacked(t *testing.T) {
 	}
 	if w := s.ask(http.MethodGet, "/shop/long", nil); w.Header().Get("Content-Encoding") != "" || w.Body.Len() != 5000 {
 		t.Errorf("one for who cannot unpack: %v", w.Header())
+	}
+}
+
+// longFace answers 64 MB, and tells how the writing ended.
+type longFace struct{ wrote chan error }
+
+func (*longFace) Prefixes() []string { return []string{"/"} }
+
+func (f *longFace) Routes() []web.Route {
+	return []web.Route{{Method: http.MethodGet, Path: "/", Handle: func(c echo.Context) error {
+		c.Response().WriteHeader(http.StatusOK)
+		_, err := c.Response().Write(make([]byte, 64<<20))
+		f.wrote <- err
+		return nil
+	}}}
+}
+
+func (*longFace) Authenticate(echo.Context) error { return nil }
+
+func (*longFace) WriteFault(c echo.Context, err error) error {
+	return c.String(web.Status(err), fault.Message(err))
+}
+
+// TestAnswersThatAreNotRead has a client that asks for a long answer and reads none of
+// it: the handler's write fails, and its memory is free.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	wrote := make(chan error, 1)
+	s := server(web.Config{
+		Faces: []web.Face{&longFace{wrote}}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Metrics: web.NewMetrics(nil), WritePatience: 50 * time.Millisecond,
+	})
+	srv := httptest.NewServer(s)
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the write ended with %v", err)
 	}
 }

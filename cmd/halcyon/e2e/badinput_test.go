@@ -753,3 +753,56 @@ func FuzzPostOrders(f *testing.F) {
 		}
 	})
 }
+
+// TestMistakesAreNotMultiplied sends bodies of almost a megabyte that are wrong in every
+// place. Neither the answer nor the log is long, and nobody need sign in for some of them.
+func TestMistakesAreNotMultiplied(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) string) {
+		c := newCloud(t, open(t))
+		c.stopWorkers(t)
+		const size = 900_000
+		many := func(format string) string { // members, each another
+			var b strings.Builder
+			for i := 0; b.Len() < size; i++ {
+				fmt.Fprintf(&b, format, i)
+			}
+			return strings.TrimSuffix(b.String(), ",")
+		}
+		long := strings.Repeat("x", size)
+		for name, r := range map[string]call{
+			"unknown members, unknown caller": {path: "/api/v2/api-token-auth/", body: "{" + many(`"m%d":1,`) + "}"},
+			"a long member":                   {path: "/api/v2/api-token-auth/", body: `{"` + long + `":1}`},
+			"a long user name":                {path: "/api/v2/api-token-auth/", body: `{"username":"` + long + `","password":"x"}`},
+			"unknown members":                 {actor: "admin", path: "/api/v2/groups/", body: "{" + many(`"m%d":1,`) + "}"},
+			"a long name":                     {actor: "admin", path: "/api/v2/groups/", body: `{"name":"` + long + `"}`},
+			"a long reference":                {actor: "admin", path: "/api/v2/groups/", body: `{"name":"x","parent":"` + long + `"}`},
+			"unknown members, as a form":      {actor: "admin", path: "/api/v2/groups/", label: "application/x-www-form-urlencoded", body: strings.ReplaceAll(many("m%d=1,"), ",", "&")},
+			"unknown items":                   {actor: "alice", path: "/api/v2/orders/", body: `{"group":2,"items":{"prov-items":[` + many(`{"m%d":1},`) + `]}}`},
+			"empty items":                     {actor: "alice", path: "/api/v2/orders/", body: `{"group":2,"items":{"mod-items":[` + many(`{"server":"9%d"},`) + `]}}`},
+			"unknown parameters":              {actor: "alice", path: "/api/v2/orders/", body: `{"group":2,"items":{"deploy-items":[{"blueprint":1,"blueprint-items-arguments":{"build-item-Server":{"parameters":{` + many(`"m%d":1,`) + `}}}}]}}`},
+			"unknown build items":             {actor: "alice", path: "/api/v2/orders/", body: `{"group":2,"items":{"deploy-items":[{"blueprint":2,"blueprint-items-arguments":{` + many(`"build-item-%d":{},`) + `}}]}}`},
+			"long values":                     {actor: "alice", path: "/api/v2/orders/", body: `{"group":2,"items":{"deploy-items":[{"blueprint":1,"blueprint-items-arguments":{"build-item-Server":{"parameters":{"cpu-cnt":"` + long + `"}}}}]}}`},
+			"a long choice":                   {actor: "admin", path: "/api/v2/blueprints/", body: `{"name":"x","state":"` + long + `"}`},
+			"servers for all at once":         {actor: "alice", method: http.MethodPatch, path: "/api/v2/user", body: "{" + many(`"m%d":1,`) + "}"},
+			"not JSON":                        {actor: "admin", path: "/api/v2/groups/", body: `{"name": ` + long},
+		} {
+			if r.method == "" {
+				r.method = http.MethodPost
+			}
+			before := len(c.log.String())
+			a, err := c.do(r)
+			if a == nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			const most = 64 << 10
+			if n := len(c.log.String()) - before; len(a.body) > most || n > most {
+				t.Errorf("%s: %d, %d bytes of answer, %d of log", name, a.status, len(a.body), n)
+			}
+			if a.status < 400 || a.status >= 500 {
+				t.Errorf("%s: %d", name, a.status)
+			}
+		}
+	})
+}
