@@ -11,8 +11,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file writes what an order makes: services, servers and their jobs. The rows
-// of a kind are written together, with ids that were taken for all of them at once.
+// This file writes the services, servers and jobs of an approved order. It allocates the
+// ids of all rows of a table at once, so that they can be inserted together.
 
 // idle reports whether the plan needs no job.
 func (p *Plan) idle() bool {
@@ -20,7 +20,7 @@ func (p *Plan) idle() bool {
 		!slices.ContainsFunc(p.Decoms, func(d PlannedDecom) bool { return len(d.Servers) > 0 })
 }
 
-// build writes the services and servers that the plan makes, and begins their jobs.
+// build inserts the plan's services and servers with the jobs that create them.
 func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	servers := len(p.Servers)
 	for i := range p.Services {
@@ -67,8 +67,8 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 		made.Jobs, made.Servers = append(made.Jobs, j), append(made.Servers, rows[i])
 	}
 	tx.OnCommit(func() {
-		// Unless the transaction has made more than that: whoever shows the order then
-		// reads all of it.
+		// Made has to be complete, or readers of the order would miss jobs and servers. When
+		// the transaction inserted others too, Made stays nil and readers query for them.
 		if store.Inserted(tx, "JOB") == len(made.Jobs) && store.Inserted(tx, "SVR") == len(made.Servers) {
 			o.Made = made
 		}
@@ -76,8 +76,8 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	return nil
 }
 
-// deploy makes a service with its servers, or further servers of one that exists,
-// and the job above theirs.
+// deploy inserts a service with its servers, or new servers of an existing service, and
+// their jobs below a common parent.
 func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made *models.OrderMade) error {
 	svc := p.Service
 	parent := job.Spec{
@@ -122,8 +122,8 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made 
 	return server.Follow(tx, svc.ID)
 }
 
-// lease is the last day of a new service's lease: that of the server that lasts
-// longest.
+// lease returns the last day of a new service's lease, which is the latest of its
+// servers; "" when one of them never expires.
 func (p *PlannedService) lease() string {
 	last := ""
 	for i := range p.Servers {
@@ -136,7 +136,8 @@ func (p *PlannedService) lease() string {
 	return last
 }
 
-// servers writes planned servers, and returns the jobs that will make them.
+// servers inserts planned servers, and returns the specifications of the jobs that create
+// them. The service is nil for servers outside of services.
 func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, svc *models.Service) ([]*models.Server, []job.Spec, error) {
 	rows, specs := make([]*models.Server, 0, len(list)), make([]job.Spec, 0, len(list))
 	for i := range list {
@@ -156,7 +157,7 @@ func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, s
 		}
 		if svc != nil {
 			sv.ServiceID, spec.ServiceID = svc.ID, svc.ID
-			sv.OwnerID = svc.OwnerID // whoever scales it
+			sv.OwnerID = svc.OwnerID // another user may have scaled the service
 		}
 		quota.Claim(tx, sv)
 		if err := store.Insert(tx, sv); err != nil {
@@ -168,13 +169,13 @@ func (s *Service) servers(tx *store.Tx, o *models.Order, list []PlannedServer, s
 	return rows, specs, nil
 }
 
-// before starts what has to end well before a server's creation begins.
+// before starts the prerequisites of a server's creation and adds them to the spec.
 func (s *Service) before(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, svc *models.Service, spec *job.Spec) (err error) {
 	spec.PrerequisiteID, err = s.hooks.Before(tx, models.PreProvision, Work{o, it, sv, svc}, *spec)
 	return err
 }
 
-// provisioned ties a server to the job that makes it.
+// provisioned sets the job that creates a server.
 func provisioned(tx *store.Tx, sv *models.Server, j *models.Job) error {
 	sv.ProvisionJobID = j.ID
 	return store.Save(tx, sv, "provision_job_id")

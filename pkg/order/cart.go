@@ -10,8 +10,10 @@ import (
 	"halcyon/pkg/store"
 )
 
-// edit runs fn on the actor's cart and prices it again. When fn returns no placing, a
-// cart that still cannot be ordered is not an error: people mend one thing at a time.
+// edit runs fn on the actor's cart, then checks and prices the cart again. The placing
+// that fn returns gives the paths of the errors. When it is nil, a cart that still has
+// problems is saved with them and is not an error: a cart with several problems is
+// repaired in several steps.
 func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(tx *store.Tx, o *models.Order) (place placing, err error)) (*models.Order, error) {
 	var o *models.Order
 	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
@@ -40,7 +42,7 @@ func (s *Service) edit(ctx context.Context, a access.Actor, ref string, fn func(
 	return o, nil
 }
 
-// Edit changes the cart's own members: name, group, recipient.
+// Edit applies a change to the cart's name, group or recipient.
 func (s *Service) Edit(ctx context.Context, a access.Actor, ref string, apply func(*models.Order) error) (*models.Order, error) {
 	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		if err := apply(o); err != nil {
@@ -53,7 +55,8 @@ func (s *Service) Edit(ctx context.Context, a access.Actor, ref string, apply fu
 	})
 }
 
-// AddItem puts an item into the cart.
+// AddItem appends an item to the cart. The error is Invalid when the item cannot be
+// ordered; its paths begin at the item.
 func (s *Service) AddItem(ctx context.Context, a access.Actor, ref string, it models.OrderItem) (*models.Order, error) {
 	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		it.OrderID, it.Position = o.ID, 1
@@ -70,7 +73,8 @@ func (s *Service) AddItem(ctx context.Context, a access.Actor, ref string, it mo
 	})
 }
 
-// ChangeItem replaces an item of the cart by what change makes of it.
+// ChangeItem replaces an item of the cart with the result of change. The error is
+// NotFound when the cart has no item of that kind at the position.
 func (s *Service) ChangeItem(ctx context.Context, a access.Actor, ref string, kind models.ItemKind, position int, change func(models.OrderItem) (models.OrderItem, error)) (*models.Order, error) {
 	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		i, err := itemAt(o, kind, position)
@@ -86,7 +90,8 @@ func (s *Service) ChangeItem(ctx context.Context, a access.Actor, ref string, ki
 	})
 }
 
-// RemoveItem takes an item out of the cart.
+// RemoveItem removes an item from the cart. The error is NotFound when the cart has no
+// item of that kind at the position.
 func (s *Service) RemoveItem(ctx context.Context, a access.Actor, ref string, kind models.ItemKind, position int) (*models.Order, error) {
 	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		i, err := itemAt(o, kind, position)
@@ -110,7 +115,8 @@ func itemAt(o *models.Order, kind models.ItemKind, position int) (int, error) {
 	return 0, fault.NotFoundf("Not found.")
 }
 
-// Duplicate makes a new cart of an order's items.
+// Duplicate creates a new cart with copies of an order's items. Items that cannot be
+// ordered any more are copied too.
 func (s *Service) Duplicate(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	var dup *models.Order
 	err := s.store.InTx(ctx, func(tx *store.Tx) error {
@@ -132,8 +138,8 @@ func (s *Service) Duplicate(ctx context.Context, a access.Actor, ref string) (*m
 			}
 			dup.Items = append(dup.Items, it)
 		}
-		// What cannot be ordered any more is said when the copy is submitted: the
-		// point of a copy is to mend it.
+		// The copy is not checked here: its owner can still repair the items that cannot
+		// be ordered any more.
 		if err := history.Add(tx, a, models.ObjectOrder, dup.ID, "created", "Duplicate of order id "+o.ID.String(), nil, nil); err != nil {
 			return err
 		}

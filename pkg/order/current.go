@@ -10,11 +10,12 @@ import (
 	"halcyon/pkg/store"
 )
 
-// AddToCurrent puts the items of a draft into the actor's current cart, which is made
-// on first use. A cart without a group, a recipient or a name takes the draft's. One
-// that is for another group or recipient is Invalid: a cart is for one of each. So is
-// an item that cannot be ordered, and nothing is added then. The draft is not submitted,
-// whatever it says.
+// AddToCurrent adds the items of a draft to the actor's current cart, and creates the
+// cart on first use. A cart without a name or a group takes the draft's, and so does an
+// empty cart without a recipient. AddToCurrent ignores the draft's Submit and OwnerID.
+//
+// The error is Invalid, and nothing is added, when the cart is for another group or
+// recipient, or when an item cannot be ordered.
 func (s *Service) AddToCurrent(ctx context.Context, a access.Actor, d Draft) (*models.Order, error) {
 	cart, err := s.Current(ctx, a)
 	if err != nil {
@@ -51,12 +52,13 @@ func (s *Service) AddToCurrent(ctx context.Context, a access.Actor, d Draft) (*m
 			if at, ok := fresh[it.ID]; ok {
 				return at
 			}
-			return fault.Member("cart").Join(itemPath(it)) // it was there before
+			return fault.Member("cart").Join(itemPath(it)) // not part of the request
 		}, nil
 	})
 }
 
-// adopt makes a cart what a draft says of it, as far as that is still open.
+// adopt copies the draft's name, group and recipient into a cart that has none. The
+// error is Invalid when the cart has another group or recipient.
 func adopt(o *models.Order, d Draft) error {
 	var wrong []fault.Field
 	if o.GroupID == 0 {
@@ -78,7 +80,8 @@ func adopt(o *models.Order, d Draft) error {
 	return nil
 }
 
-// Approvers returns those who may approve a pending order by a role of theirs.
+// Approvers returns the users with a role that lets them approve the order. Super admins
+// without such a role can approve it too, but are left out.
 func (s *Service) Approvers(ctx context.Context, o *models.Order) ([]models.ID, error) {
 	return s.approvers(s.store.Read(ctx), o)
 }

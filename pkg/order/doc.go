@@ -1,23 +1,24 @@
-// Package order is the order engine: carts and their editing, validation and
-// price, submission, approval, and what becomes of an order when its jobs end.
-// Each exported method is one use case in one transaction, but for those that may
-// need an approval from outside:
+// Package order is the order engine. It edits, checks and prices carts, submits and
+// approves orders, and ends an order when its last job has ended.
 //
-//	face                 order                     database          outside
+// Each exported method is one use case in one transaction. The exceptions are methods
+// that may need the approval of an external system:
+//
+//	face                 order                     database          external
 //	 | Create, Submit,    |                          |                 |
 //	 | Approve            |                          |                 |
-//	 |------------------->| does a rule ask outside? |                 |
+//	 |------------------->| is there a webhook rule? |                 |
 //	 |                    |------------------------->|                 |
 //	 |                    | 1. a dry pass: plan, price, rules          |
 //	 |                    |------------------------->|                 |
 //	 |                    |    rolled back, with a list of calls       |
 //	 |                    | 2. the calls, outside any transaction      |
 //	 |                    |------------------------------------------->|
-//	 |                    |    the first refusal ends it: Conflict     |
+//	 |                    |    stop at the first refusal: Conflict     |
 //	 |                    | 3. the real pass: plan, price, rules, rows |
 //	 |                    |------------------------->| commit          |
 //	 |<-------------------| the order                |                 |
 //
-// Where no rule asks outside, the first pass is the real one. A call that only the
-// real pass finds out to be needed is a Conflict: the caller tries again.
+// Without such a rule there is no dry pass. When the real pass needs a call that the dry
+// pass did not find, it fails with a Conflict, and the caller can try again.
 package order

@@ -10,25 +10,26 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Forecast is what would become of an order, were it made or submitted for real.
+// Forecast is the result of a dry run of creating or submitting an order.
 type Forecast struct {
-	Order     *models.Order // as it would be; a new one has no id
-	Automatic string        // the policy that approves it, in words; "" when somebody has to
-	Approvers []models.ID   // who then can, beside super admins
+	Order     *models.Order // the order afterwards; a new one has no id
+	Automatic string        // reason for automatic approval, for people; "" when an approver has to decide
+	Approvers []models.ID   // users who can approve by a role; nil with automatic approval
 	Quotas    []quota.Effect
 	Jobs      []PlannedJob
 }
 
-// PlannedJob is a job that an approved order would begin. What triggers start before
-// and after it is not among them.
+// PlannedJob is a job that the approval of the order would start. Jobs started by
+// triggers are not included.
 type PlannedJob struct {
 	Type models.JobType
-	Name string // of what it is about: a host, or a service
+	Name string // host name of the server, name of the service, or action and target
 	Jobs []PlannedJob
 }
 
-// DryCreate says what Create would lead to. It fails where Create does, and
-// changes nothing. Of a cart it also says what its submission would lead to.
+// DryCreate returns the forecast of Create, and changes nothing. It fails whenever Create
+// would fail. Without Submit in the draft, the forecast leaves out the rules, and an
+// exceeded quota is no error.
 func (s *Service) DryCreate(ctx context.Context, a access.Actor, d Draft) (*Forecast, error) {
 	tx := s.store.Read(ctx)
 	o, err := draft(a, d)
@@ -44,8 +45,8 @@ func (s *Service) DryCreate(ctx context.Context, a access.Actor, d Draft) (*Fore
 	return s.forecast(tx, a, o, p, d.Submit)
 }
 
-// DrySubmit says what Submit would lead to. It fails where Submit does, and
-// changes nothing.
+// DrySubmit returns the forecast of Submit, and changes nothing. It fails whenever Submit
+// would fail.
 func (s *Service) DrySubmit(ctx context.Context, a access.Actor, ref string) (*Forecast, error) {
 	tx := s.store.Read(ctx)
 	o, err := find(tx, a, ref)
@@ -95,7 +96,7 @@ func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	}
 	f.Quotas, err = quota.Preview(tx, a, reservations(o, p))
 	if err != nil && (submits || !fault.Is(err, fault.Conflict)) {
-		return nil, err // a cart takes nothing yet, but shows what it would take
+		return nil, err // a cart may exceed a quota: it reserves nothing yet
 	}
 	if submits {
 		return f, f.submitted(tx, a, auto)
@@ -103,13 +104,13 @@ func (s *Service) forecast(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	return f, nil
 }
 
-// foreseen is what rules make of a submission, or why they refuse it. Whoever has to
-// be asked outside is taken to agree.
+// foreseen returns the verdict of the rules on a submission, or the Conflict with which
+// they refuse it. It assumes that external approvers approve.
 func (s *Service) foreseen(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) (Verdict, error) {
 	return s.hooks.Decide(tx, a, models.PreOrderSubmit, o, p, &ExternalApproval{dryPass: true})
 }
 
-// submitted brings the order to where a submission leaves it.
+// submitted sets the forecast's order to its state after the submission.
 func (f *Forecast) submitted(tx *store.Tx, a access.Actor, auto bool) error {
 	o := f.Order
 	o.SubmittedAt, o.Current = &tx.Now, false
@@ -124,7 +125,8 @@ func (f *Forecast) submitted(tx *store.Tx, a access.Actor, auto bool) error {
 	return o.MoveTo(outcome(nil, 0))
 }
 
-// approvers are those who may approve the order by a role of theirs.
+// approvers returns the users with a role that lets them approve the order once it is
+// pending.
 func (s *Service) approvers(tx *store.Tx, o *models.Order) ([]models.ID, error) {
 	ids, err := s.catalog.Holders(tx.Statement.Context, access.OrderApprove, o.GroupID)
 	if err != nil {
@@ -145,7 +147,7 @@ func (s *Service) approvers(tx *store.Tx, o *models.Order) ([]models.ID, error) 
 	return out, nil
 }
 
-// jobs is the tree of jobs that activate makes of the plan.
+// jobs returns the tree of jobs that activate would start for the plan.
 func (p *Plan) jobs() []PlannedJob {
 	var out []PlannedJob
 	for _, svc := range p.Services {

@@ -6,17 +6,18 @@ import (
 	"halcyon/pkg/store"
 )
 
-// jobEnded is told of every job that ends, in its transaction.
+// jobEnded runs in the transaction in which a job ends. It starts the follow-up work of
+// the job, and ends the order after its last job.
 func (s *Service) jobEnded(tx *store.Tx, j *models.Job) error {
 	if j.OrderID == 0 {
 		return nil
 	}
-	// What comes after the job belongs to the order as well, and to the same parent.
+	// First the follow-up jobs, since the order also waits for them.
 	if err := s.hooks.Ended(tx, j); err != nil {
 		return err
 	}
 	if j.ParentID != 0 {
-		return nil // while a part ends, the whole is open: it ends next, if it does
+		return nil // the parent job is still open, and so is the order
 	}
 	o, err := store.First[models.Order](tx.ForUpdate().Where("id = ?", j.OrderID))
 	if err != nil {
@@ -25,7 +26,7 @@ func (s *Service) jobEnded(tx *store.Tx, j *models.Job) error {
 	return s.finish(tx, o)
 }
 
-// finish ends an active order when none of its jobs is left.
+// finish ends an active order when all of its jobs have ended.
 func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 	if o.Status != models.OrderActive {
 		return nil
@@ -40,7 +41,7 @@ func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 		if !j.Ended() {
 			return nil
 		}
-		if j.Type != models.JobDeploy { // a parent only repeats what its children say
+		if j.Type != models.JobDeploy { // the status of a parent follows from its children
 			count[j.Status]++
 			leaves++
 		}
@@ -56,8 +57,9 @@ func (s *Service) finish(tx *store.Tx, o *models.Order) error {
 	return store.Rewrite(tx, o, "status", "ended_at")
 }
 
-// outcome returns an order's status from those of its jobs: the same for all, or a
-// warning.
+// outcome returns the final status of an order with that many jobs, counted by status:
+// the common status of all jobs, FAILURE when none ended with a success or a warning,
+// WARNING otherwise. An order without jobs is a SUCCESS.
 func outcome(count map[models.JobStatus]int, jobs int) models.OrderStatus {
 	switch jobs {
 	case count[models.JobSuccess]:
@@ -73,7 +75,7 @@ func outcome(count map[models.JobStatus]int, jobs int) models.OrderStatus {
 	return models.OrderWarning
 }
 
-// jobRetried makes an ended order active again when one of its jobs begins anew.
+// jobRetried makes an ended order active again when one of its jobs is retried.
 func (s *Service) jobRetried(tx *store.Tx, j *models.Job) error {
 	if j.OrderID == 0 {
 		return nil
@@ -83,7 +85,7 @@ func (s *Service) jobRetried(tx *store.Tx, j *models.Job) error {
 		return err
 	}
 	if o.Status == models.OrderActive || o.ApprovedAt == nil {
-		return nil // what follows a submission may fail before anybody has approved
+		return nil // jobs that follow a submission can be retried before the approval
 	}
 	if err := o.MoveTo(models.OrderActive); err != nil {
 		return err

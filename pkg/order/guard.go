@@ -7,11 +7,12 @@ import (
 	"halcyon/pkg/server"
 )
 
-// The guards. Each is asked by the method that it is named after and by the
-// document that offers it. Rights come before state: whoever may not do a thing
-// at all does not learn when it could be done.
+// This file holds the guards of orders. The method of the same name calls its guard, and
+// so does each document that offers the action. A guard checks rights before state: an
+// actor without the right does not learn the state.
 
-// CanEdit guards the cart: its owner's until it is submitted.
+// CanEdit guards changes to a cart. Only its owner and super admins can change it, and
+// only before it is submitted.
 func CanEdit(a access.Actor, o *models.Order) error {
 	if err := owns(a, o, "change"); err != nil {
 		return err
@@ -19,8 +20,8 @@ func CanEdit(a access.Actor, o *models.Order) error {
 	return in(o, "changed", models.OrderCart)
 }
 
-// CanSubmit guards submission. The order has to have items and a group, and nothing
-// that was found when it was read may stand in its way.
+// CanSubmit guards submission by the owner or a super admin. The error is Invalid for an
+// order without items, without a group, or with problems found when it was read.
 func CanSubmit(a access.Actor, o *models.Order) error {
 	if err := owns(a, o, "submit"); err != nil {
 		return err
@@ -40,7 +41,8 @@ func CanSubmit(a access.Actor, o *models.Order) error {
 	return hasNoProblems(o)
 }
 
-// CanApprove guards approval: by approvers of the group, and not by who ordered.
+// CanApprove guards approval by the approvers of the group. Only super admins can
+// approve their own orders.
 func CanApprove(a access.Actor, o *models.Order) error {
 	if !a.Can(access.OrderApprove, o.GroupID) {
 		return fault.Forbiddenf("You may not approve orders of this group.")
@@ -54,7 +56,7 @@ func CanApprove(a access.Actor, o *models.Order) error {
 	return hasNoProblems(o)
 }
 
-// CanDeny guards denial, which is the approvers' too.
+// CanDeny guards denial by the approvers of the group.
 func CanDeny(a access.Actor, o *models.Order) error {
 	if !a.Can(access.OrderApprove, o.GroupID) {
 		return fault.Forbiddenf("You may not deny orders of this group.")
@@ -62,9 +64,10 @@ func CanDeny(a access.Actor, o *models.Order) error {
 	return in(o, "denied", models.OrderPending)
 }
 
-// CanCancel guards cancellation, also of work that is running.
+// CanCancel guards cancellation, including that of running jobs. It allows the owner and
+// the managers of the group's jobs.
 func CanCancel(a access.Actor, o *models.Order) error {
-	// Whoever has left the group takes back what they asked for, and stops nothing.
+	// An owner who has left the group can withdraw an order, but not stop its jobs.
 	mine := o.OwnerID == a.ID && (o.Status != models.OrderActive || a.Member(o.GroupID))
 	if !mine && !a.Can(access.JobManage, o.GroupID) {
 		return fault.Forbiddenf("Only its owner can cancel an order, and who manages the group's jobs.")
@@ -78,7 +81,7 @@ func CanCancel(a access.Actor, o *models.Order) error {
 	return nil
 }
 
-// CanDuplicate guards making a new cart of the same items.
+// CanDuplicate guards copying an order's items into a new cart.
 func CanDuplicate(a access.Actor, o *models.Order) error {
 	if err := CanOrderFor(a, o.GroupID); err != nil {
 		return err
@@ -89,7 +92,7 @@ func CanDuplicate(a access.Actor, o *models.Order) error {
 	return nil
 }
 
-// CanModify guards an order that changes the server.
+// CanModify guards changing a server by an order for that alone.
 func CanModify(a access.Actor, sv *models.Server) error {
 	if err := server.CanModify(a, sv); err != nil {
 		return err

@@ -11,55 +11,55 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Hooks are what administrators have happen in the life of orders, and of the
-// servers that they make, change and remove. Where nothing is to happen they ask
-// the database nothing. The methods that take a transaction reach nothing outside
-// of it.
+// Hooks runs the automation rules of administrators at the steps of an order and of its
+// servers. Without rules for a step, a method makes no query. Methods with a transaction
+// call no external system.
 type Hooks interface {
-	// Consults reports whether somebody outside may have to agree to submissions or
+	// Consults reports whether a rule may ask an external approver about submissions or
 	// approvals.
 	Consults(ctx context.Context) (bool, error)
-	// Decide is asked before an order is submitted or approved. An error refuses:
-	// Conflict with the words of whatever refused.
+	// Decide applies the rules to a submission or an approval, before it takes effect. A
+	// Conflict refuses it, with the message of the rule.
 	Decide(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan, c *ExternalApproval) (Verdict, error)
-	// Follow starts what comes after a submission or an approval.
+	// Follow starts the jobs that follow a submission or an approval.
 	Follow(tx *store.Tx, a access.Actor, t models.Trigger, o *models.Order, p *Plan) error
-	// Before starts what has to end well before the job of spec begins, and gives
-	// the job to wait for, 0 for none.
+	// Before starts the prerequisites of the job of spec. It returns the last of them,
+	// which has to succeed before that job starts, or 0.
 	Before(tx *store.Tx, t models.Trigger, w Work, spec job.Spec) (models.ID, error)
-	// Ended starts what comes after a job. It is called in the transaction that ends
-	// it, whatever its end.
+	// Ended starts the jobs that follow a job. It runs in the transaction that ends the
+	// job, with any status.
 	Ended(tx *store.Tx, j *models.Job) error
 
-	// Offered checks that the actor may run what the item says, and completes it: the
-	// name and the canonical parameters. Forbidden and Conflict are the guard's,
-	// Invalid names a member of the item.
+	// Offered checks that the actor may run the action of an item on the server or the
+	// service; the other one is nil. It sets the item's name and brings the parameters to
+	// their canonical form. The error is Forbidden or Conflict by the guard of the action,
+	// or Invalid with the member of the item.
 	Offered(tx *store.Tx, a access.Actor, it *models.ActionItem, sv *models.Server, svc *models.Service) (requiresApproval bool, err error)
-	// Run starts what the item says.
+	// Run starts the action of an item.
 	Run(tx *store.Tx, o *models.Order, it *models.OrderItem) error
-	// FitApplications resolves what an item calls applications to their ids. It gives
-	// a complaint for each that cannot be put on servers of the OS build, and the
-	// names of those that can when there are any complaints.
+	// FitApplications returns the ids of the applications that an item refers to by id or
+	// name. For references that do not fit servers of the OS build, it returns the reasons
+	// by index in wrong, and the names of the applications that fit in known.
 	FitApplications(tx *store.Tx, refs []string, build *models.OSBuild) (ids []models.ID, wrong map[int]string, known []string, err error)
 }
 
-// Verdict is what rules make of a submission.
+// Verdict is the result of the rules for a submission.
 type Verdict struct {
 	Approval Approval
-	By       string // the rule that says so
+	By       string // name of the rule; "" with ByPolicy
 }
 
-// Approval is whether an order needs one.
+// Approval is a decision about the need for approval.
 type Approval int
 
-// What a rule may say of approval.
+// The decisions.
 const (
-	ByPolicy Approval = iota // nothing: the group's and the environments' policy decides
+	ByPolicy Approval = iota // no rule applies: the policy of the group or the environments decides
 	Required
 	Granted
 )
 
-// Work is what the job of a server is about.
+// Work is the context of a server's job.
 type Work struct {
 	Order   *models.Order
 	Item    *models.OrderItem
@@ -68,22 +68,22 @@ type Work struct {
 }
 
 // ExternalApproval collects the answers of external approvers to one submission or
-// approval. No call is made while a transaction is open: a dry pass, which is rolled
-// back, finds out who has to approve what.
+// approval. Calls are made outside of transactions: a dry pass, which is rolled back,
+// lists them first.
 type ExternalApproval struct {
 	dryPass bool
 	calls   []Call
 	agreed  map[string]bool
 }
 
-// Call is a question to somebody outside.
+// Call is a request to an external approver.
 type Call struct {
-	Key  string                          // says what is asked by whom, in which version
-	Send func(ctx context.Context) error // a Conflict refuses, with the words of whoever was asked
+	Key  string                          // identifies the approver and the content of the request
+	Send func(ctx context.Context) error // returns a Conflict with the approver's message when it refuses
 }
 
-// Ask has the call made before the transaction counts. It is a Conflict when it
-// turns out to be needed only after the others have been asked.
+// Ask requires the approval of a call. In the dry pass it only lists the call. In the
+// real pass it returns a Conflict for a call that the dry pass did not list.
 func (c *ExternalApproval) Ask(call Call) error {
 	switch {
 	case c.dryPass:
@@ -95,9 +95,9 @@ func (c *ExternalApproval) Ask(call Call) error {
 	return fault.Conflictf("What has to be asked for before this changed meanwhile. Try again.")
 }
 
-// withApprovals runs fn, which decides on an order, in a transaction. Where external
-// approvers have to answer, that transaction is a dry pass and rolled back; once all
-// have approved, fn runs again in a second one, which counts.
+// withApprovals runs fn in a transaction. When fn asks external approvers, that
+// transaction is a dry pass, and is rolled back. After all of them have approved, fn runs
+// again in a second transaction, which commits.
 func (s *Service) withApprovals(ctx context.Context, fn func(tx *store.Tx, c *ExternalApproval) error) error {
 	consults, err := s.hooks.Consults(ctx)
 	if err != nil {
@@ -129,7 +129,8 @@ func (s *Service) withApprovals(ctx context.Context, fn func(tx *store.Tx, c *Ex
 	return s.store.InTx(ctx, func(tx *store.Tx) error { return fn(tx, c) })
 }
 
-// Use has the hooks happen; nil is for none, which is how it begins.
+// Use sets the hooks. Without a call of Use, or with nil, the service has none. Call it
+// before the service handles orders.
 func (s *Service) Use(h Hooks) {
 	if h == nil {
 		h = noHooks{}
@@ -137,7 +138,7 @@ func (s *Service) Use(h Hooks) {
 	s.hooks = h
 }
 
-// noHooks is nothing to happen.
+// noHooks is an installation without rules, actions and applications.
 type noHooks struct{}
 
 func (noHooks) Consults(context.Context) (bool, error) { return false, nil }

@@ -10,15 +10,17 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file names the servers that an order makes.
+// This file makes the host names of an order's servers.
 
-// hostname makes a server's name from what was asked for, or from the build
-// item's template: {name} {item} {order} {n} {owner}. No two servers of an order
-// have the same.
+// hostname returns the name of a server: number n, from 1 to quantity, of a build item.
+// It is made from the name in the order, or from the build item's template if asked is "".
+// Names from templates are unique within the order. A name from the order is reported as
+// a problem when it is not valid, not unique within the order, or in use in the
+// environment.
 func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedService, env *models.Environment, n, quantity int, at fault.Path) string {
 	if asked == "" {
 		host := p.madeUp(b, svc, n, quantity, env.Domain)
-		for p.names[strings.ToLower(host)] { // by another item
+		for p.names[strings.ToLower(host)] { // taken by another item
 			n++
 			host = p.madeUp(b, svc, n, quantity, env.Domain)
 		}
@@ -50,7 +52,8 @@ func (p *planner) hostname(asked string, b *models.BlueprintItem, svc *PlannedSe
 	return host
 }
 
-// inUse reports whether a living server of the environment has the name.
+// inUse reports whether the environment has a server of that name. It ignores removed
+// servers.
 func (p *planner) inUse(host string, env models.ID) bool {
 	var n int64
 	err := p.tx.Model(&models.Server{}).Where("hostname = ? AND environment_id = ? AND status <> ?", host, env, models.ServerHistorical).Count(&n).Error
@@ -58,8 +61,9 @@ func (p *planner) inUse(host string, env models.ID) bool {
 	return n > 0
 }
 
-// madeUp makes a name of the build item's template. What the template leaves out
-// to tell the servers apart is put behind it.
+// madeUp returns a name made from the build item's template, with these variables: {name}
+// of the service, {item}, {order}, {n} and {owner}. It appends the number n when several
+// servers share a template without {n}.
 func (p *planner) madeUp(b *models.BlueprintItem, svc *PlannedService, n, quantity int, domain string) string {
 	template := b.Hostname
 	if template == "" {
@@ -76,11 +80,11 @@ func (p *planner) madeUp(b *models.BlueprintItem, svc *PlannedService, n, quanti
 	if svc != nil {
 		name = svc.Name
 	}
-	// People's words are cut short, and never the numbers behind them.
+	// Shorten the names that people chose, and keep the numbers whole.
 	const longest = 50
 	for room := longest; ; room-- {
 		cut := func(s string) string {
-			s = label(strings.ReplaceAll(s, ".", "-")) // a dot would begin the domain
+			s = label(strings.ReplaceAll(s, ".", "-")) // a dot would start the domain
 			return strings.TrimRight(s[:min(len(s), room)], "-")
 		}
 		host := label(strings.NewReplacer(
@@ -93,7 +97,7 @@ func (p *planner) madeUp(b *models.BlueprintItem, svc *PlannedService, n, quanti
 	}
 }
 
-// number is the order's in names. One that is not made for real has none.
+// number returns the order's id for host names, or "new" in a dry run of a new order.
 func (p *planner) number() string {
 	if p.order.ID == 0 {
 		return "new"
@@ -101,7 +105,7 @@ func (p *planner) number() string {
 	return p.order.ID.String()
 }
 
-// qualified puts the domain behind a name that has none.
+// qualified appends the domain to a name without one.
 func qualified(host, domain string) string {
 	if domain == "" || strings.Contains(host, ".") {
 		return host
@@ -109,7 +113,7 @@ func qualified(host, domain string) string {
 	return host + "." + domain
 }
 
-// label makes a valid host name of any text (RFC 1123).
+// label turns any text into a valid host name (RFC 1123).
 func label(s string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(s) {

@@ -17,7 +17,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Service is the order engine.
+// Service is the order engine: it edits carts, and it submits, approves, denies and
+// cancels orders.
 type Service struct {
 	store   *store.Store
 	catalog *catalog.Service
@@ -25,7 +26,7 @@ type Service struct {
 	hooks   Hooks
 }
 
-// New returns the engine. It hears from the jobs when they end and begin again.
+// New returns the engine, and registers it for the ends and the retries of jobs.
 func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
 	svc := &Service{store: s, catalog: c, jobs: j, hooks: noHooks{}}
 	j.OnEnd(svc.jobEnded)
@@ -33,13 +34,14 @@ func New(s *store.Store, c *catalog.Service, j *job.Service) *Service {
 	return svc
 }
 
-// List returns a page of the orders that the actor sees.
+// List returns a page of the orders visible to the actor.
 func (s *Service) List(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Order], error) {
 	return query.List[models.Order](s.store.Read(ctx), Orders, a, q, opts...)
 }
 
-// Find returns an order with its items, and with what keeps the actor from letting it
-// go on.
+// Find returns the order with the id ref, its items, and the problems that keep the
+// actor from submitting or approving it. The error is NotFound when the order is hidden
+// from the actor.
 func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	tx := s.store.Read(ctx)
 	o, err := find(tx, a, ref)
@@ -57,8 +59,8 @@ func find(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
 	return o, loadItems(tx, o)
 }
 
-// lock reads the order that the actor sees, with its items, and keeps others
-// from changing it until the transaction ends.
+// lock reads an order visible to the actor, with its items, and locks its row until the
+// transaction ends.
 func lock(tx *store.Tx, a access.Actor, ref string) (*models.Order, error) {
 	o, err := query.Find[models.Order](tx, Orders, a, ref)
 	if err != nil {
@@ -87,11 +89,13 @@ func loadItems(tx *store.Tx, o *models.Order) error {
 	return nil
 }
 
-// Today returns the first date that an order can name.
+// Today returns the current date, such as 2027-01-31: the earliest one that an order
+// accepts.
 func (s *Service) Today() string { return s.store.Now().Format(time.DateOnly) }
 
-// Work returns the one job that does all of an order, 0 where somebody has to approve
-// it first and where several jobs do it.
+// Work returns the job of an order with a single top-level job. It returns 0 for orders
+// with several such jobs, and for orders without jobs, such as those waiting for
+// approval.
 func (s *Service) Work(ctx context.Context, a access.Actor, id models.ID) (models.ID, error) {
 	const enough = 2
 	top := access.And(access.Where{SQL: "t.order_id = ? AND t.parent_id IS NULL", Args: []any{int64(id)}}, access.Visible("jobs", a, "t"))
@@ -102,20 +106,20 @@ func (s *Service) Work(ctx context.Context, a access.Actor, id models.ID) (model
 	return jobs[0].ID, nil
 }
 
-// Draft is what a face makes of a request for a new order.
+// Draft is a request for a new order, as a face has parsed it.
 type Draft struct {
 	Name        string
 	GroupID     models.ID
-	OwnerID     models.ID // 0: the actor
+	OwnerID     models.ID // defaults to the actor; another owner requires a super admin
 	RecipientID models.ID
 	Items       []models.OrderItem
 	Submit      bool
 
-	place placing // the paths of the items, when the request is not about a whole order
+	place placing // paths of the items in errors; nil: itemPath
 }
 
-// Create makes an order of its own, and submits it at once when the draft says
-// so: both or neither.
+// Create stores a new order, separate from the actor's cart. It also submits the order
+// when the draft asks for that; a refused submission leaves no order behind.
 func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.Order, error) {
 	var o *models.Order
 	err := s.withApprovals(ctx, func(tx *store.Tx, c *ExternalApproval) (err error) {
@@ -130,7 +134,8 @@ func (s *Service) Create(ctx context.Context, a access.Actor, d Draft) (*models.
 	return o, nil
 }
 
-// draft is the new order of a draft, if the actor may make it.
+// draft returns the order that a draft describes, not yet stored. The error is Forbidden
+// when the actor may not order for the owner or the group.
 func draft(a access.Actor, d Draft) (*models.Order, error) {
 	o := &models.Order{
 		Name: d.Name, Status: models.OrderCart,
@@ -177,15 +182,15 @@ func (s *Service) create(tx *store.Tx, a access.Actor, d Draft, c *ExternalAppro
 			return nil, err
 		}
 	}
-	// The items were written with their price.
+	// The items were already written with their prices; only the order is left.
 	p.price(o)
 	if d.Submit {
-		return o, s.submit(tx, a, o, p, c) // which writes the order
+		return o, s.submit(tx, a, o, p, c) // submit saves the order
 	}
 	return o, store.Save(tx, o)
 }
 
-// number sets the positions of new items.
+// number sets the positions of new items: from 1 upwards within each kind.
 func number(items []models.OrderItem) {
 	next := map[models.ItemKind]int{}
 	for i := range items {
@@ -194,8 +199,8 @@ func number(items []models.OrderItem) {
 	}
 }
 
-// CanOrderFor is the guard of ordering for a group at all. No group yet is fine:
-// a cart gets one before it is submitted.
+// CanOrderFor returns Forbidden unless the actor may order for the group. It accepts 0:
+// a cart needs a group only when it is submitted.
 func CanOrderFor(a access.Actor, group models.ID) error {
 	if group == 0 || a.Can(access.OrderSubmit, group) {
 		return nil
@@ -203,7 +208,7 @@ func CanOrderFor(a access.Actor, group models.ID) error {
 	return fault.Forbiddenf("You may not order for this group.")
 }
 
-// Current returns the actor's cart, which is made on first use.
+// Current returns the actor's cart. It creates the cart on first use.
 func (s *Service) Current(ctx context.Context, a access.Actor) (*models.Order, error) {
 	mine := func(db *gorm.DB) *gorm.DB {
 		return db.Where("owner_id = ? AND current = ? AND status = ?", a.ID, true, models.OrderCart)

@@ -9,12 +9,18 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// This file finds the environments of build items for which an order names none.
+// This file chooses the environments of build items when the order does not name them.
 
-// environmentsOf returns the environment of each build item, by its name; 0 where there
-// is none. It is, in this order: that of the order for the build item or for the whole
-// deployment; the default of the build item, if the group can order into it; that of the
-// first other build item that has one; the only one into which the group can order.
+// environmentsOf returns the environment of each build item, by the name of the item. The
+// first of these rules that applies decides:
+//
+//   - the order names an environment for the build item
+//   - the order names an environment for the whole deployment
+//   - the build item has a default, and the group can order into it
+//   - another build item has an environment by the rules above: the first such item
+//   - the group can order into exactly one environment
+//
+// Without any of these, the environment is 0.
 func (p *planner) environmentsOf(bp *models.Blueprint, d *models.DeployItem) (map[string]models.ID, error) {
 	envs := make(map[string]models.ID, len(bp.Items))
 	first := models.ID(0)
@@ -45,8 +51,8 @@ func (p *planner) environmentsOf(bp *models.Blueprint, d *models.DeployItem) (ma
 	return envs, nil
 }
 
-// candidates returns the environments into which the order's group can order, or, while
-// the order has no group, those of all groups for which the actor can order.
+// candidates returns the environments into which the order's group can order. While the
+// order has no group, it returns those of all groups for which the actor can order.
 func (p *planner) candidates() ([]models.ID, error) {
 	ctx := p.tx.Statement.Context
 	if p.order.GroupID != 0 {
@@ -61,8 +67,8 @@ func (p *planner) candidates() ([]models.ID, error) {
 	return slices.Compact(ids), err
 }
 
-// complainEnvironment complains that an environment is missing, and names those that
-// the order can use.
+// complainEnvironment reports that an environment is missing, and lists the ones that the
+// order can use.
 func (p *planner) complainEnvironment(at fault.Path) error {
 	ids, err := p.candidates()
 	if err != nil {

@@ -13,35 +13,35 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Plan is what an order would do: checked, and priced.
+// Plan lists the changes of a valid order, with their prices.
 type Plan struct {
 	Services []PlannedService
-	Servers  []PlannedServer // of prov items: they belong to no service
+	Servers  []PlannedServer // servers of prov items, which have no service
 	Mods     []PlannedMod
 	Decoms   []PlannedDecom
 	Runs     []PlannedRun
-	Rate     models.Money // what the order adds per month; negative when it saves
+	Rate     models.Money // change of the monthly costs; negative for savings
 	envs     []*models.Environment
 }
 
-// PlannedService is one deploy item's service and its servers, or what a scale item
-// adds to one.
+// PlannedService is the new service of a deploy item with its servers, or the service of
+// a scale item with its additional servers.
 type PlannedService struct {
 	Item      *models.OrderItem
 	Blueprint *models.Blueprint
-	Service   *models.Service // that gets more servers; nil for a new one
+	Service   *models.Service // the scaled service; nil for a new one
 	Name      string
 	Params    []models.Param
 	Servers   []PlannedServer
 
-	wrong []string // parameters of its own that were complained of
+	wrong []string // keys of the service's parameters with problems
 }
 
-// PlannedServer is one server to be made.
+// PlannedServer is a new server.
 type PlannedServer struct {
 	Item     *models.OrderItem
-	Key      string // which instance of the order it is
-	Tier     string
+	Key      string // unique within the order, such as deploy/1/Web/2
+	Tier     string // name of the build item; "" without a service
 	Hostname string
 	Env      *models.Environment
 	OSBuild  *models.OSBuild
@@ -55,38 +55,38 @@ type PlannedServer struct {
 	Applications []models.ID
 }
 
-// PlannedMod is one change of a server.
+// PlannedMod is a change to one server.
 type PlannedMod struct {
 	Item   *models.OrderItem
 	Server *models.Server
 	Args   models.JobArgs
 }
 
-// PlannedDecom is the removal of servers, and of the services that go with them.
+// PlannedDecom is the removal of servers and of whole services.
 type PlannedDecom struct {
 	Item     *models.OrderItem
-	Servers  []*models.Server
+	Servers  []*models.Server // includes those of Services
 	Services []*models.Service
-	Scaled   *models.Service // that keeps its other servers
+	Scaled   *models.Service // the service that a scale item makes smaller; otherwise nil
 }
 
 // PlannedRun is the run of an action.
 type PlannedRun struct {
 	Item     *models.OrderItem
-	Name, On string
-	Approval bool // is required, whatever the policy says
+	Name, On string // of the action, and of its server or service
+	Approval bool   // the action requires approval, whatever the policy
 }
 
-// placing returns the path to an item from what the caller asks for.
+// placing returns the path of an item in the caller's request.
 type placing func(it *models.OrderItem) fault.Path
 
-// itemPath is for requests about a whole order.
+// itemPath returns the path of an item in a request about a whole order.
 func itemPath(it *models.OrderItem) fault.Path {
 	return fault.Item(string(it.Kind), it.Position-1)
 }
 
-// onlyItem is for requests about one item: paths begin at it, and those of the
-// order's other items at the order.
+// onlyItem returns the placing for requests about one item: its paths begin at the item,
+// and those of the other items at the order.
 func onlyItem(id models.ID) placing {
 	return func(it *models.OrderItem) fault.Path {
 		if it.ID == id {
@@ -96,23 +96,25 @@ func onlyItem(id models.ID) placing {
 	}
 }
 
-// planner collects what is wrong with all items before it gives up.
+// planner builds a plan, and collects the problems of all items instead of stopping at
+// the first one.
 type planner struct {
 	*Service
 	tx     *store.Tx
 	actor  access.Actor
 	order  *models.Order
 	bad    []fault.Field
-	failed error // of a query whose caller has no place for it
+	failed error // of queries in functions that return no error
 	detail string
 	plan   Plan
-	taken  map[models.ID]bool // servers that an item already changes or removes
-	names  map[string]bool    // host names of servers to be made, in lower case
-	scaled map[models.ID]bool // services that an item already scales
+	taken  map[models.ID]bool // servers changed or removed by an earlier item
+	names  map[string]bool    // host names of new servers, in lower case
+	scaled map[models.ID]bool // services scaled by an earlier item
 }
 
-// plan checks an order's items and prices them. A cart without a group takes the
-// one of the first server that it changes or removes.
+// plan checks an order's items and sets their prices. The error is Invalid with a field
+// for each problem; place returns the paths of the items, and nil stands for itemPath. An
+// order without a group gets that of the first server or service among its items.
 func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, place placing) (*Plan, error) {
 	if place == nil {
 		place = itemPath
@@ -163,7 +165,7 @@ func (p *planner) complain(at fault.Path, format string, args ...any) {
 	p.bad = append(p.bad, fault.Field{Path: at, Reason: fmt.Sprintf(format, args...)})
 }
 
-// missing turns NotFound into a complaint and lets other errors through.
+// missing reports a problem when err is NotFound, and returns other errors.
 func (p *planner) missing(err error, at fault.Path, format string, args ...any) error {
 	if fault.Is(err, fault.NotFound) {
 		p.complain(at, format, args...)
@@ -208,7 +210,8 @@ func (p *planner) deploy(it *models.OrderItem, at fault.Path) error {
 	return nil
 }
 
-// noBuildItem refuses arguments for a build item that the blueprint does not have.
+// noBuildItem returns the problem of arguments for a build item that is not part of the
+// blueprint.
 func noBuildItem(bp *models.Blueprint, at fault.Path) fault.Field {
 	f := fault.Field{Path: at, Reason: "is no build item of " + bp.Name + ", which has"}
 	for _, b := range bp.Items {
@@ -226,7 +229,7 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 	before := len(p.bad)
 	given := p.params(svc.Blueprint.ServerInputs(), arg.Parameters, at)
 	bad := append(wrong(p.bad[before:]), svc.wrong...)
-	// What was said for the whole service holds where the build item is silent.
+	// Parameters of the whole service apply unless the build item overrides them.
 	for _, x := range svc.Params {
 		if _, has := models.ParamValue(given, x.Name); !has {
 			given = append(given, x)
@@ -281,7 +284,7 @@ func (p *planner) prov(it *models.OrderItem, at fault.Path) error {
 	return nil
 }
 
-// The inputs of a server that comes from no blueprint, and those of a change.
+// The inputs of a server without a blueprint, and those of a change.
 var (
 	provInputs = []models.Input{
 		{Name: "vm-size", Type: models.InputSize},
@@ -299,14 +302,15 @@ var (
 	}
 )
 
-// ProvInputs returns the parameters of a server that comes from no blueprint.
+// ProvInputs returns the parameters of a server without a blueprint.
 func ProvInputs() []models.Input { return slices.Clone(provInputs) }
 
 // ModInputs returns the parameters of a change of a server.
 func ModInputs() []models.Input { return slices.Clone(modInputs) }
 
-// params checks given values against the declared inputs and returns their
-// canonical form, in the order in which they came.
+// params checks given values against the declared inputs, and reports those with
+// problems. It returns the others in canonical form and in the given order, without empty
+// values.
 func (p *planner) params(inputs []models.Input, given []models.Param, at fault.Path) []models.Param {
 	var out []models.Param
 	for _, x := range given {
@@ -326,7 +330,7 @@ func (p *planner) params(inputs []models.Input, given []models.Param, at fault.P
 			continue
 		}
 		if x.Value == "" {
-			continue // absent
+			continue // the same as no parameter
 		}
 		v, err := inputs[i].Parse(x.Value, p.tx.Now)
 		if err != nil {
@@ -338,7 +342,7 @@ func (p *planner) params(inputs []models.Input, given []models.Param, at fault.P
 	return out
 }
 
-// wrong returns the keys of the parameters that were complained of.
+// wrong returns the keys of the parameters with problems.
 func wrong(bad []fault.Field) []string {
 	keys := make([]string, len(bad))
 	for i, x := range bad {
@@ -347,8 +351,8 @@ func wrong(bad []fault.Field) []string {
 	return keys
 }
 
-// defaults adds the inputs' defaults, and complains of required ones without a
-// value, but for those that had a wrong one.
+// defaults adds the defaults of the inputs without a value, and reports missing required
+// ones. It skips the keys in bad: their problems are reported already.
 func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []string, at fault.Path) []models.Param {
 	for _, in := range inputs {
 		if _, has := models.ParamValue(given, in.Name); has {
@@ -364,22 +368,22 @@ func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []st
 	return given
 }
 
-// want is what an item says about a server, beside its parameters.
+// want holds the choices of an item for its servers, apart from parameters.
 type want struct {
 	env, build, defaultBuild, defaultSize models.ID
 	quantity                              int
-	wrong                                 []string // keys of parameters that were complained of
+	wrong                                 []string // keys of the parameters with problems
 }
 
-// missized reports whether something about the size was complained of.
+// missized reports whether a parameter for the size, CPUs or memory has a problem.
 func (w *want) missized() bool {
 	return slices.ContainsFunc(w.wrong, func(key string) bool {
 		return key == models.KeyVMSize || key == models.KeyCPUCnt || key == models.KeyMemSize
 	})
 }
 
-// fit finds environment, OS build, size and price of a planned server. It gives
-// false after a complaint.
+// fit sets the environment, OS build, size and price of a planned server. It returns
+// false after reporting a problem.
 func (p *planner) fit(srv *PlannedServer, w want, at fault.Path) (bool, error) {
 	before := len(p.bad)
 	if w.quantity < 0 || w.quantity > catalog.MaxQuantity {
@@ -483,7 +487,8 @@ func (p *planner) fitSize(srv *PlannedServer, w want, at fault.Path) error {
 	return nil
 }
 
-// size returns the size that parameters name, or the default one, or nil.
+// size returns the size named by the parameters, or else the fallback. It returns nil
+// without either, and after reporting a problem.
 func (p *planner) size(params []models.Param, fallback models.ID, at fault.Path) (*models.Size, error) {
 	if name, has := models.ParamValue(params, models.KeyVMSize); has {
 		size, err := p.catalog.SizeByName(p.tx, name)
@@ -498,7 +503,7 @@ func (p *planner) size(params []models.Param, fallback models.ID, at fault.Path)
 	return p.catalog.Size(p.tx, fallback)
 }
 
-// amounts returns the processors and MB of memory that parameters ask for, 0 for none.
+// amounts returns the number of CPUs and the MB of memory in the parameters, 0 if absent.
 func amounts(params []models.Param) (cpus, memoryMB int) {
 	if v, has := models.ParamValue(params, models.KeyCPUCnt); has {
 		cpus, _ = strconv.Atoi(v) // params has checked it
@@ -509,8 +514,8 @@ func amounts(params []models.Param) (cpus, memoryMB int) {
 	return cpus, memoryMB
 }
 
-// rate prices a server: as its size says when it is of that size, and by its
-// components otherwise.
+// rate returns the monthly price of a server's hardware: the rate of its size, or the sum
+// of its CPUs and memory when they differ from those of the size.
 func rate(env *models.Environment, size *models.Size, cpus, memoryMB int) models.Rate {
 	if size != nil && size.CPUs == cpus && size.MemoryMB == memoryMB {
 		return models.Rate{Hardware: size.Rate}

@@ -11,13 +11,12 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file plans what administrators have defined: actions to be run, and
-// applications to be put on servers.
+// This file plans the runs of actions and the installation of applications.
 
-// Environments returns the environments that the order touches, as often as it does.
+// Environments returns the environments of the plan's servers, with repetitions.
 func (p *Plan) Environments() []*models.Environment { return p.envs }
 
-// action plans the run of an action on a server or a service.
+// action plans the run of an action on a server or on a service.
 func (p *planner) action(it *models.OrderItem, at fault.Path) error {
 	d := it.Action
 	var sv *models.Server
@@ -74,7 +73,8 @@ func (p *planner) action(it *models.OrderItem, at fault.Path) error {
 	return nil
 }
 
-// service returns a service that an item wants something done with.
+// service returns the service of an item, if it is in the order's group and the guard
+// allows it. It returns nil after reporting a problem at the path.
 func (p *planner) service(id models.ID, at fault.Path, can func(access.Actor, *models.Service) error) (*models.Service, error) {
 	svc, err := query.Find[models.Service](p.tx, server.Services, p.actor, id.String())
 	if err != nil {
@@ -100,7 +100,8 @@ func (p *planner) service(id models.ID, at fault.Path, can func(access.Actor, *m
 	return svc, nil
 }
 
-// applications resolves what a prov item calls applications.
+// applications returns the ids of a prov item's applications, and replaces the item's
+// references with them. It returns nil after reporting a problem.
 func (p *planner) applications(d *models.ProvItem, build *models.OSBuild, at fault.Path) ([]models.ID, error) {
 	if len(d.Applications) == 0 {
 		return nil, nil

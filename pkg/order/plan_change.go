@@ -13,9 +13,11 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file plans what an order does to servers that exist: changes and removals.
+// This file plans changes to existing servers, and their removal.
 
-// server gives a server that an item wants to change or remove.
+// server returns the server of an item, if it is in the order's group and the guard
+// allows it. Unless env is 0, the server has to be in that environment. It returns nil
+// after reporting a problem at the path.
 func (p *planner) server(id models.ID, env models.ID, at fault.Path, can func(access.Actor, *models.Server) error) (*models.Server, error) {
 	sv, err := query.Find[models.Server](p.tx, server.Servers, p.actor, id.String())
 	if err != nil {
@@ -31,7 +33,7 @@ func (p *planner) server(id models.ID, env models.ID, at fault.Path, can func(ac
 	case p.taken[id]:
 		p.complain(at, "%s is in the order twice", sv.Hostname)
 	case sv.GroupID != p.order.GroupID:
-		// Otherwise a group's approvers could be avoided through another group.
+		// Otherwise an order for another group would avoid the approvers of this one.
 		p.complain(at, "%s belongs to another group than the order", sv.Hostname)
 	case env != 0 && sv.EnvironmentID != env:
 		p.complain(at, "%s is not in this environment", sv.Hostname)
@@ -111,8 +113,8 @@ func (p *planner) mod(it *models.OrderItem, at fault.Path) error {
 	return nil
 }
 
-// withoutGB takes the unit from a size of a disk that is given as servers show it:
-// "20 GB".
+// withoutGB removes the unit from disk sizes such as "20 GB", the format in which servers
+// show them.
 func withoutGB(list []models.Param) []models.Param {
 	list = slices.Clone(list)
 	for i, x := range list {
@@ -153,7 +155,7 @@ func (p *planner) modDisk(m *PlannedMod, d *models.ModItem, given []models.Param
 	return nil
 }
 
-// delta says for people what a change changes.
+// delta sets the item's description of the change, for people.
 func (m *PlannedMod) delta(d *models.ModItem) {
 	sv := m.Server
 	d.Delta = nil
@@ -181,7 +183,7 @@ func (m *PlannedMod) delta(d *models.ModItem) {
 	}
 }
 
-// merged returns params with the given ones put in their place or behind them.
+// merged returns params with the given ones, which replace those of the same key.
 func merged(params, given []models.Param) []models.Param {
 	out := slices.Clone(params)
 	for _, g := range given {
@@ -242,7 +244,7 @@ func (p *planner) decom(it *models.OrderItem, at fault.Path) error {
 		}
 		for _, m := range members {
 			if p.taken[m.ID] {
-				continue // named by itself as well
+				continue // the item names the server too
 			}
 			if err := add(m.ID, place); err != nil {
 				return err
