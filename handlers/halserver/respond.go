@@ -31,7 +31,11 @@ func (p *pool) put(b *[]byte) {
 
 // Representation returns the representation that the caller accepts, HAL by default.
 func (s *Server) Representation(c echo.Context) hal.Representation {
-	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), s.cfg.Prefer); r {
+	prefer := s.cfg.Prefer
+	if labelledJSON(c.Request()) {
+		prefer = hal.CloudBolt
+	}
+	switch r := hal.Negotiate(c.Request().Header.Values(echo.HeaderAccept), prefer); r {
 	case hal.AsHTML:
 		if s.cfg.Pages == nil {
 			return hal.AsHAL
@@ -41,6 +45,27 @@ func (s *Server) Representation(c echo.Context) hal.Representation {
 		return r
 	}
 	return hal.AsHAL
+}
+
+// labelledJSON reports whether the request reads, says that it accepts anything, and is
+// labelled as JSON all the same. Clients that were written for CloudBolt send that
+// Content-Type with every GET and read the shape that they know; curl and HAL libraries
+// do not.
+func labelledJSON(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	label := r.Header.Get(echo.HeaderContentType)
+	if label == "" {
+		return false
+	}
+	for _, accept := range r.Header.Values(echo.HeaderAccept) {
+		if accept = strings.TrimSpace(accept); accept != "" && accept != "*/*" {
+			return false
+		}
+	}
+	kind, _, err := mime.ParseMediaType(label)
+	return err == nil && kind == echo.MIMEApplicationJSON
 }
 
 // Send answers a document in the representation that the caller accepts.

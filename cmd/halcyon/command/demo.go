@@ -20,9 +20,9 @@ import (
 )
 
 type demoCmd struct {
-	Listen     string   `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
-	CORSOrigin []string `name:"cors-origin" help:"Other origins whose scripts may call the API, such as those of a HAL browser; * for all." placeholder:"ORIGIN"`
-	Data       string   `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
+	Listen string `help:"Address to listen on; nothing but loopback." default:"127.0.0.1:8080"`
+	Data   string `help:"Directory that keeps the demo between runs; a temporary one when empty." type:"path" placeholder:"DIR"`
+	wireFlags
 	leaseFlags
 	WebhookAllow []string `help:"Networks besides the public ones that webhooks may call, such as 127.0.0.1/32." placeholder:"CIDR"`
 }
@@ -53,12 +53,12 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	api := apiFlags{Listen: c.Listen, TokenLifetime: 5 * time.Minute, ShutdownTimeout: 10 * time.Second, CORSOrigin: c.CORSOrigin}
-	if err := api.apply(&s); err != nil {
+	s.Listen = c.Listen
+	if err := c.wireFlags.apply(&s); err != nil {
 		return err
 	}
 	s.Workers, s.Poll, s.Lease = 8, 30*time.Second, 15*time.Second
-	if err := c.apply(&s); err != nil {
+	if err := c.leaseFlags.apply(&s); err != nil {
 		return err
 	}
 	if s.WebhookAllow, err = webhook.ParseAllowed(c.WebhookAllow); err != nil {
@@ -68,7 +68,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.Serve(env.ctx, api.listener(), func(ctx context.Context, at string) error {
+	return a.Serve(env.ctx, c.listener(c.Listen, 10*time.Second), func(ctx context.Context, at string) error {
 		if err := a.Fill(ctx, vc); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}

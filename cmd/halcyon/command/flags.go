@@ -71,27 +71,43 @@ func (j *jobFlags) apply(s *app.Settings) (err error) {
 	return err
 }
 
-// apiFlags say how the API behaves.
-type apiFlags struct {
-	Listen               string        `help:"Address to listen on." default:"127.0.0.1:8080"`
+// wireFlags are the settings of the API for its clients, the same for every command that
+// serves.
+type wireFlags struct {
 	TLSCert              string        `help:"Certificate chain, PEM." type:"path" placeholder:"FILE"`
 	TLSKey               string        `help:"Key of the certificate, PEM." type:"path" placeholder:"FILE"`
 	TokenLifetime        time.Duration `help:"How long a token is good." default:"300s"`
 	PreferRepresentation string        `help:"What Accept: */* means." enum:"hal,cloudbolt" default:"hal"`
 	CORSOrigin           []string      `name:"cors-origin" help:"Other origins whose scripts may call the API, such as https://explorer.example; * for all." placeholder:"ORIGIN"`
-	ShutdownTimeout      time.Duration `help:"How long requests and steps may take to end after SIGTERM." default:"30s"`
 }
 
-func (f *apiFlags) apply(s *app.Settings) error {
+func (f *wireFlags) apply(s *app.Settings) error {
 	if err := web.CheckOrigins(f.CORSOrigin); err != nil {
 		return fmt.Errorf("cors-origin: %w", err)
 	}
-	s.Origins, s.TLS, s.Listen = f.CORSOrigin, f.TLSCert != "", f.Listen
+	s.Origins, s.TLS = f.CORSOrigin, f.TLSCert != ""
 	s.TokenLifetime = f.TokenLifetime
 	if f.PreferRepresentation == "cloudbolt" {
 		s.Prefer = hal.CloudBolt
 	}
 	return nil
+}
+
+// listener returns the listener at an address.
+func (f *wireFlags) listener(address string, shutdown time.Duration) app.Listener {
+	return app.Listener{Address: address, CertFile: f.TLSCert, KeyFile: f.TLSKey, ShutdownTimeout: shutdown}
+}
+
+// apiFlags are the settings of a server.
+type apiFlags struct {
+	Listen string `help:"Address to listen on." default:"127.0.0.1:8080"`
+	wireFlags
+	ShutdownTimeout time.Duration `help:"How long requests and steps may take to end after SIGTERM." default:"30s"`
+}
+
+func (f *apiFlags) apply(s *app.Settings) error {
+	s.Listen = f.Listen
+	return f.wireFlags.apply(s)
 }
 
 // signInFlags say how people and programs sign in.
@@ -115,11 +131,6 @@ func (f *signInFlags) apply(s *app.Settings) error {
 		return err
 	}
 	return s.Mail.Validate()
-}
-
-// listener returns where the flags say that the API listens.
-func (f *apiFlags) listener() app.Listener {
-	return app.Listener{Address: f.Listen, CertFile: f.TLSCert, KeyFile: f.TLSKey, ShutdownTimeout: f.ShutdownTimeout}
 }
 
 // leaseFlags say how the leases of servers end.

@@ -49,7 +49,7 @@ func (c *serveCmd) Run(env *environment) error {
 		a.Store.Close()
 		return err
 	}
-	return a.Serve(env.ctx, c.listener(), func(context.Context, string) error { return nil })
+	return a.Serve(env.ctx, c.listener(c.Listen, c.ShutdownTimeout), func(context.Context, string) error { return nil })
 }
 
 // firstUser makes admin on an empty database.
