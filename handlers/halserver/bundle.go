@@ -3,7 +3,6 @@ package halserver
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -112,11 +111,11 @@ func (s *Server) importing(d *resource.Def) echo.HandlerFunc {
 		}
 		content, err := bundle.Read(data, d.Name)
 		if err != nil {
-			return first(err)
+			return err
 		}
 		row, replaced, err := d.Import(ctx, a, content, replace)
 		if err != nil {
-			return first(err)
+			return err
 		}
 		c.Response().Header().Set(echo.HeaderLocation, d.Href(d.RowKey(row).ID))
 		if replaced {
@@ -124,19 +123,6 @@ func (s *Server) importing(d *resource.Def) echo.HandlerFunc {
 		}
 		return s.Show(c, http.StatusCreated, d, row)
 	}
-}
-
-// first keeps the first hundred errors of a file: a small zip can hold more mistakes than
-// an answer should.
-func first(err error) error {
-	const most = 100
-	e := fault.From(err)
-	if len(e.Fields) <= most {
-		return err
-	}
-	few := fault.From(fault.InvalidFields(e.Fields[:most]))
-	few.Detail = fmt.Sprintf("%d more are wrong as well.", len(e.Fields)-most)
-	return few
 }
 
 // besideImport keeps the routes of items from taking the import for an id, which the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -274,9 +275,19 @@ func (s *Server) action(d *resource.Def, x *resource.ActionDef) echo.HandlerFunc
 	}
 }
 
-// offered runs an action that administrators have defined.
+// offered runs an action by its number: one of the declared actions that has it, or one
+// that administrators have defined.
 func (s *Server) offered(d *resource.Def) echo.HandlerFunc {
+	numbered := map[string]echo.HandlerFunc{}
+	for _, x := range d.Actions {
+		if x.Number != 0 {
+			numbered[strconv.Itoa(x.Number)] = s.orDryRun(d, x.DryRun, s.action(d, x))
+		}
+	}
 	return func(c echo.Context) error {
+		if handle := numbered[c.Param("n")]; handle != nil {
+			return handle(c)
+		}
 		actions, err := d.Offers(c.Request().Context())
 		if err != nil {
 			return err

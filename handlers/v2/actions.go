@@ -297,6 +297,9 @@ func (f *Face) offersOnServices(ctx context.Context) ([]resource.Action[models.S
 	for i, x := range list {
 		out[i] = offered("service-action", x,
 			func(a access.Actor, svc *models.Service) error { return f.Actions.CanRunOnService(ctx, a, x.ID, svc) }, f.Actions.RunOnService)
+		if x.ID <= scaleNumber {
+			out[i].Path = out[i].Rel // its number is taken
+		}
 		out[i].Slash = true
 	}
 	return out, err

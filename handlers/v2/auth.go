@@ -2,6 +2,7 @@ package v2
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -9,10 +10,33 @@ import (
 	"halcyon/handlers/halserver"
 	"halcyon/handlers/signin"
 	"halcyon/pkg/auth"
+	"halcyon/pkg/fault"
 )
 
 // tokenRoutes are how programs get and renew tokens.
 type tokenRoutes struct{ face *Face }
+
+// isTokenPath reports whether the path is that of a token endpoint.
+func isTokenPath(path string) bool { return strings.HasPrefix(path, Base+"/api-token-") }
+
+// writeTokenFault answers an error of a token endpoint in the short shape of CloudBolt,
+// whatever the client accepts, and without the word token: a client looks for it in the
+// body, and takes an error that has it for success.
+func (f *Face) writeTokenFault(c echo.Context, err error) error {
+	c.Request().Header.Set(echo.HeaderAccept, echo.MIMEApplicationJSON)
+	if e := fault.From(err); strings.Contains(strings.ToLower(e.Text(names)+e.Detail), "token") {
+		err = fault.Wrap(e.Code, err, "%s", tokenErrors[e.Code])
+	}
+	return f.hal.WriteFault(c, err)
+}
+
+// tokenErrors are the messages of the token endpoints in place of those that have the
+// word token in them.
+var tokenErrors = map[fault.Code]string{
+	fault.Invalid:         "The body has to be an object with the JWT that is renewed or checked, or with username and password, and nothing else.",
+	fault.Unauthenticated: "Credentials are missing or invalid.",
+	fault.Internal:        "Internal error.",
+}
 
 // tokenAuth returns a token for a username and a password.
 func (r tokenRoutes) tokenAuth(c echo.Context) error {

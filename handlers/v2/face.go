@@ -165,7 +165,12 @@ func unshown(topic string) bool {
 }
 
 // WriteFault implements web.Face.
-func (f *Face) WriteFault(c echo.Context, err error) error { return f.hal.WriteFault(c, err) }
+func (f *Face) WriteFault(c echo.Context, err error) error {
+	if isTokenPath(c.Request().URL.Path) {
+		return f.writeTokenFault(c, err)
+	}
+	return f.hal.WriteFault(c, err)
+}
 
 // Rewrite implements web.Rewriter.
 func (f *Face) Rewrite(c echo.Context) { f.hal.Rewrite(c) }

@@ -272,7 +272,7 @@ func readProv(n *jsonbody.Value, refs *resource.Refs, d models.ProvItem) *models
 	d.Quantity = max(d.Quantity, 1)
 	d.Parameters = overlaid(readParams(n.Field("parameters"), d.Parameters), flatParams(n, provInputs()))
 	if x := n.Field("preconfigurations"); x.Given() {
-		d.Preconfigurations = x.Texts()
+		d.Preconfigurations = readNames(x)
 	}
 	if x := n.Field("applications"); x.Given() {
 		d.Applications = nil
@@ -281,6 +281,15 @@ func readProv(n *jsonbody.Value, refs *resource.Refs, d models.ProvItem) *models
 		}
 	}
 	return &d
+}
+
+// readNames reads names from an array, or from the members of an object, as which some
+// clients send them.
+func readNames(n *jsonbody.Value) []string {
+	if !n.IsObject() {
+		return n.Texts()
+	}
+	return slices.Clone(n.Keys())
 }
 
 // idOf returns the last segment of an href, which is an id, and any other reference as
@@ -294,6 +303,11 @@ func readMod(n *jsonbody.Value, refs *resource.Refs, d models.ModItem) *models.M
 	d.ServerID = readRequired(n.Field("server"), refs, "servers", d.ServerID)
 	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
 	d.Parameters = overlaid(readParams(n.Field("parameters"), d.Parameters), flatParams(n, order.ModInputs()))
+	for i, x := range d.Parameters {
+		if models.InputKey(x.Name) == "new_disk_size" { // as CloudBolt's clients call it
+			d.Parameters[i].Name = "disk_size"
+		}
+	}
 	if x := n.Field("disk-uuid"); x.Given() {
 		d.DiskUUID = x.Text()
 	}

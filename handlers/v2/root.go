@@ -12,6 +12,13 @@ import (
 	"halcyon/pkg/web"
 )
 
+// cloudBoltRoot are the members of the root that CloudBolt's clients look up, whoever
+// calls. A collection of which the caller sees nothing is empty.
+var cloudBoltRoot = []string{
+	"jobs", "users", "rules", "blueprints", "server-actions", "environments", "servers", "orchestration-actions",
+	"applications", "service-actions", "actions", "groups", "services", "os-builds", "orders", "resource-handlers",
+}
+
 // root answers the one document that a client has to know: a link to everything
 // that the caller may use, and the seed's flat map from name to href.
 func (f *Face) root(c echo.Context) error {
@@ -32,7 +39,7 @@ func (f *Face) root(c echo.Context) error {
 		doc.Links = slices.Insert(doc.Links, len(doc.Links)-2, hal.Rel{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}})
 	}
 	for _, d := range f.reg.Defs() {
-		if d.Hidden(a) {
+		if d.Hidden(a) && !slices.Contains(cloudBoltRoot, d.Plural) {
 			continue
 		}
 		href := d.Path()

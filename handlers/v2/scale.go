@@ -16,7 +16,7 @@ import (
 func (f *Face) scaleAction() resource.Action[models.Service] {
 	type svc = models.Service
 	return resource.Action[svc]{
-		Rel: "scale", Name: "Scale", Path: "scale", Title: "Scale", Slash: true,
+		Rel: "scale", Name: "Scale", Path: "scale", Number: scaleNumber, Title: "Scale", Slash: true,
 		Doc: "Orders more servers for a tier, or the removal of its newest ones. The body says how many there are to be (quantity), in which tier (tier, which a service with a single one needs not), and what new ones are to have otherwise than those that are there (parameters).",
 		Can: order.CanScale, Body: schema.Struct(scaleMembers()...), Results: resource.Results{resource.ToWork("orders")},
 		Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {

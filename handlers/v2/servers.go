@@ -43,7 +43,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			},
 		}
 	}
-	snapshot := act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name, which no other snapshot of the server may have, a description, and whether it holds the memory as well.", server.ActionSnapshot, server.CanSnapshot)
+	snapshot := act("snapshot", "Snapshot", "snapshot", "snapshot", "Takes a snapshot; the body may give its name, a description, and whether it holds the memory as well.", server.ActionSnapshot, server.CanSnapshot)
 	snapshot.Form, snapshot.Body = snapshotForm, snapshotBody()
 	return resource.Resource[sv]{
 		Name: "server", Plural: "servers", Noun: "Servers", Entity: server.Servers,
@@ -54,6 +54,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 		Columns: []string{"hostname", "status", "power-status", "ip", "environment", "group", "owner.username", "cpu-cnt", "mem-size", "rate"},
 		Fields: append([]resource.Field[sv]{
 			resource.Text("hostname", func(s *sv) string { return s.Hostname }, "Host name.").On("hostname").Listed(),
+			resource.Text("name", func(s *sv) string { return s.Hostname }, "The host name, for filters and attributes.").On("hostname").OnDemand(),
 			resource.Enum("power-status", models.PowerStatuses, func(s *sv) models.PowerStatus { return s.PowerStatus }, "Whether it is on, as last seen.").On("power_status"),
 			resource.Enum("status", models.ServerStatuses, func(s *sv) models.ServerStatus { return s.Status }, "Step in the life of the server.").On("status"),
 			resource.ID(key),
@@ -168,6 +169,13 @@ func rateBreakdown(s *models.Server) hal.Value {
 	})
 }
 
+// The numbers of the actions that every service has. Scripts send them, so no action of
+// an administrator gets them.
+const (
+	deleteNumber = 1
+	scaleNumber  = 2
+)
+
 // services and resources are one thing at two places: a deployed blueprint.
 func (f *Face) services() resource.Resource[models.Service] {
 	type svc = models.Service
@@ -203,7 +211,7 @@ func (f *Face) services() resource.Resource[models.Service] {
 			historySub(func(s *svc) string { return s.Name }),
 		},
 		Actions: []resource.Action[svc]{{
-			Rel: "delete", Name: "Delete", Path: "delete", Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
+			Rel: "delete", Name: "Delete", Path: "delete", Number: deleteNumber, Title: "Delete", Doc: "Orders the removal of all its servers.", Slash: true,
 			Can: order.CanDeleteService, Results: resource.Results{resource.ToWork("orders")},
 			Do: func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (resource.Result[svc], error) {
 				n.Done()

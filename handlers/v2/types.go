@@ -174,6 +174,11 @@ func textsJSON() schema.Object {
 	return schema.Either(schema.Array(apidoc.Word()), schema.String().Doc("The same with commas between."), schema.Of("type", "null"))
 }
 
+// namesJSON returns the schema of what readNames reads.
+func namesJSON() schema.Object {
+	return schema.Either(textsJSON(), schema.Of("type", "object").Doc("The names are its members."))
+}
+
 // itemBody returns the schema of the body of an item of a kind. Members of a PATCH may be
 // missing; those that a new item needs are named in the documentation of the POST.
 func itemBody(kind models.ItemKind) schema.Object {
@@ -188,7 +193,7 @@ func itemBody(kind models.ItemKind) schema.Object {
 			"blueprint-items-arguments", schema.Of("type", []string{"object", "string", "null"}, "additionalProperties", tier))
 	case models.ItemProv:
 		own = schema.Optional("environment", refJSON(), "os-build", refJSON(), "attributes", attributes, "hostname", apidoc.Word(), "quantity", countJSON(),
-			"parameters", valuesJSON(), "preconfigurations", textsJSON(), "applications", apidoc.References())
+			"parameters", valuesJSON(), "preconfigurations", namesJSON(), "applications", apidoc.References())
 		own = append(own, inputMembers(provInputs())...)
 	case models.ItemMod:
 		own = schema.Optional("server", refJSON(), "environment", refJSON(), "parameters", valuesJSON(), "disk-uuid", apidoc.Word())

@@ -33,6 +33,7 @@ func (f *Face) users() resource.Resource[models.User] {
 			resource.Text("username", func(u *user) string { return u.Username }, "Name that the user signs in with.").On("username").
 				SetText(func(u *user, v string) { u.Username = v }).UpTo(models.MaxUsername).
 				Like(`[^\s:@\/]+`, "holds a space, a colon, a slash or an @").Required(),
+			resource.Text("name", func(u *user) string { return u.Username }, "The name that the user signs in with, for filters and attributes.").On("username").OnDemand(),
 			resource.Text("first-name", func(u *user) string { return u.FirstName }, "First name.").On("first_name").
 				SetText(func(u *user, v string) { u.FirstName = v }).UpTo(models.MaxName),
 			resource.Text("last-name", func(u *user) string { return u.LastName }, "Last name.").On("last_name").

@@ -32,12 +32,12 @@ type Table[T any, P Row[T]] struct {
 	CanUpdate func(a access.Actor, row P) error
 	CanDelete func(a access.Actor, row P) error
 	CanMove   func(a access.Actor, was, is P) error // a change of what the row belongs to; nil: CanUpdate suffices
-	Validate  func(tx *store.Tx, row P) error // the row by itself, and beside others
-	Load      func(tx *store.Tx, row P) error // what belongs to the row, after it was read
-	Write     func(tx *store.Tx, row P) error // what belongs to the row, when it was written
-	Before    func(tx *store.Tx, row P) error // a deletion: refuse, or clear what hangs on the row
-	InUse     string                          // what a refused deletion says
-	Locks     bool                            // an update locks the row before it reads it: others count in it
+	Validate  func(tx *store.Tx, row P) error       // the row by itself, and beside others
+	Load      func(tx *store.Tx, row P) error       // what belongs to the row, after it was read
+	Write     func(tx *store.Tx, row P) error       // what belongs to the row, when it was written
+	Before    func(tx *store.Tx, row P) error       // a deletion: refuse, or clear what hangs on the row
+	InUse     string                                // what a refused deletion says
+	Locks     bool                                  // an update locks the row before it reads it: others count in it
 }
 
 // List returns a page of what the actor sees.

@@ -167,14 +167,29 @@ func (p *Plan) jobs() []PlannedJob {
 		out = append(out, PlannedJob{Type: models.JobModify, Name: m.Server.Hostname})
 	}
 	for _, d := range p.Decoms {
-		var removals []PlannedJob
-		for _, sv := range d.Servers {
-			removals = append(removals, PlannedJob{Type: models.JobDecom, Name: sv.Hostname})
-		}
+		parents := map[models.ID]*PlannedJob{} // of the services whose servers are parts of one job
+		of := d.Services
 		if d.Scaled != nil {
-			removals = []PlannedJob{{Type: models.JobDeploy, Name: d.Scaled.Name, Jobs: removals}}
+			of = []*models.Service{d.Scaled}
 		}
-		out = append(out, removals...)
+		var removals []*PlannedJob
+		for _, svc := range of {
+			if d.Scaled != nil || d.several(svc) {
+				parents[svc.ID] = &PlannedJob{Type: models.JobDeploy, Name: svc.Name}
+				removals = append(removals, parents[svc.ID])
+			}
+		}
+		for _, sv := range d.Servers {
+			one := PlannedJob{Type: models.JobDecom, Name: sv.Hostname}
+			if parent := parents[sv.ServiceID]; parent != nil {
+				parent.Jobs = append(parent.Jobs, one)
+			} else {
+				removals = append(removals, &one)
+			}
+		}
+		for _, x := range removals {
+			out = append(out, *x)
+		}
 	}
 	return out
 }

@@ -74,28 +74,50 @@ func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *stor
 	return o, nil
 }
 
-// decommission begins the removal of servers. Those that a scaled service loses are
-// parts of one job.
+// ActionDelete is the action of the job whose parts remove the servers of a service.
+const ActionDelete = "delete"
+
+// decommission begins the removal of servers. Those that a scaled service loses, and the
+// several servers of a removed service, are parts of one job each.
 func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) error {
-	var parent models.ID
+	parents := map[models.ID]models.ID{} // by service
 	if p.Scaled != nil {
-		j, err := s.scaling(tx, o, p.Item, p.Scaled)
+		j, err := s.changing(tx, o, p.Item, p.Scaled, ActionScale)
 		if err != nil {
 			return err
 		}
-		parent = j.ID
+		parents[p.Scaled.ID] = j.ID
 	}
 	for _, svc := range p.Services {
-		if err := claim(tx, svc); err != nil {
+		if !p.several(svc) {
+			if err := claim(tx, svc); err != nil {
+				return err
+			}
+			continue
+		}
+		j, err := s.changing(tx, o, p.Item, svc, ActionDelete)
+		if err != nil {
 			return err
 		}
+		parents[svc.ID] = j.ID
 	}
 	for _, sv := range p.Servers {
-		if err := s.start(tx, o, p.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}, parent); err != nil {
+		if err := s.start(tx, o, p.Item, sv, models.ServerDecom, models.JobDecom, models.JobArgs{}, parents[sv.ServiceID]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// several reports whether more than one server of the service is removed.
+func (p *PlannedDecom) several(svc *models.Service) bool {
+	n := 0
+	for _, sv := range p.Servers {
+		if sv.ServiceID == svc.ID {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // claim makes sure that nobody changes the service at the same time: of two that

@@ -315,14 +315,14 @@ func (p *planner) fewer(it *models.OrderItem, svc *models.Service, have []models
 	return nil
 }
 
-// scaling makes the job whose parts change a service, and keeps others from
-// changing it at the same time.
-func (s *Service) scaling(tx *store.Tx, o *models.Order, it *models.OrderItem, svc *models.Service) (*models.Job, error) {
+// changing inserts the job whose parts change a service by the action, and keeps others
+// from changing it at the same time.
+func (s *Service) changing(tx *store.Tx, o *models.Order, it *models.OrderItem, svc *models.Service, action string) (*models.Job, error) {
 	if err := claim(tx, svc); err != nil {
 		return nil, err
 	}
 	return s.jobs.InsertTx(tx, job.Spec{
-		Type: models.JobDeploy, Action: ActionScale, OrderID: o.ID, OrderItemID: it.ID,
+		Type: models.JobDeploy, Action: action, OrderID: o.ID, OrderItemID: it.ID,
 		OwnerID: o.OwnerID, GroupID: o.GroupID, ServiceID: svc.ID,
 	})
 }

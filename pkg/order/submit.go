@@ -58,6 +58,11 @@ func (p *Plan) summary() string {
 		for _, sv := range d.Servers {
 			removed = append(removed, sv.Hostname)
 		}
+		if len(d.Servers) == 0 {
+			for _, svc := range d.Services {
+				removed = append(removed, svc.Name)
+			}
+		}
 	}
 	add("Provisioning", made)
 	add("Modification", changed)
@@ -69,9 +74,13 @@ func (p *Plan) summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// Submit sends the cart for approval; where none is needed, its jobs begin.
+// Submit sends the cart for approval; where none is needed, its jobs begin. It leaves a
+// pending order of the actor as it is.
 func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *ExternalApproval) error {
+		if o.Status == models.OrderPending && a.ID != 0 && o.OwnerID == a.ID {
+			return nil // clients that get an order submit it, whatever state it has
+		}
 		if err := CanSubmit(a, o); err != nil {
 			return err
 		}
@@ -148,6 +157,9 @@ func (v Verdict) over(p *Plan, auto bool, why string) (bool, string) {
 		if r.Approval {
 			return false, r.Name + " requires approval"
 		}
+	}
+	if p.idle() {
+		return true, "Approved automatically: there is nothing to do"
 	}
 	switch v.Approval {
 	case Required:

@@ -5,6 +5,8 @@ package provider
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -73,6 +75,16 @@ type Memo map[string]string
 
 // MemoRef is the memo's key for the machine's Ref.
 const MemoRef = "ref"
+
+// MemoKnownSnapshots is the memo's key for the refs of the snapshots, separated by blanks,
+// that the machine had under the name of the one that is taken. A snapshot of that name
+// that is not among them is the one, taken before a crash.
+const MemoKnownSnapshots = "snapshot.known"
+
+// WasKnown reports whether the memo has the snapshot's ref under MemoKnownSnapshots.
+func (m Memo) WasKnown(ref string) bool {
+	return slices.Contains(strings.Fields(m[MemoKnownSnapshots]), ref)
+}
 
 // About describes a back end.
 type About struct {

@@ -529,6 +529,7 @@ type Action[T any] struct {
 	Rel    string // "power-on"
 	Name   string // the key in the hybrid array and the CloudBolt shape; "" for Rel
 	Path   string // last segment of the href; "" for Rel
+	Number int    // by which scripts know it: it can be the last segment, too; 0 for none
 	Title  string // "Submit": the link says "Submit 'Order id 1'"
 	Doc    string
 	Slash  bool

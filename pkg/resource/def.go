@@ -153,6 +153,7 @@ type RelationDef struct {
 // ActionDef is an action with its row type forgotten.
 type ActionDef struct {
 	Rel, Name, Path, Title, Doc string
+	Number                      int
 	Slash, Alone                bool
 	Can                         func(a access.Actor, row any) error
 	Do                          func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (AnyResult, error)
@@ -477,7 +478,7 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 }
 
 func defineAction[T any](x Action[T]) *ActionDef {
-	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.NoBulk, DryRun: x.DryRun}
+	d := &ActionDef{Rel: x.Rel, Name: x.Name, Path: x.Path, Number: x.Number, Title: x.Title, Doc: x.Doc, Slash: x.Slash, Body: x.Body, Results: x.Results, Alone: x.NoBulk, DryRun: x.DryRun}
 	if d.Name == "" {
 		d.Name = x.Rel
 	}

@@ -56,9 +56,11 @@ func CanDeleteService(a access.Actor, svc *models.Service) error {
 			return fault.New(fault.Conflict, "%s", svc.Busy)
 		}
 		return nil
-	case models.ServiceProvisioning, models.ServiceHistorical:
+	case models.ServiceHistorical:
+		return nil // a client that removes what another has removed is done
+	case models.ServiceProvisioning:
 	}
-	return fault.Conflictf("Only services that are in 'Active' or 'PROVFAILED' state can be deleted. Current state of service is %s", svc.Status)
+	return fault.Conflictf("Only services that are in 'Active', 'PROVFAILED' or 'Historical' state can be deleted. Current state of service is %s", svc.Status)
 }
 
 // CanScale guards giving a tier of a service more servers, or fewer.

@@ -215,9 +215,7 @@ func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action 
 		}
 		if action == ActionSnapshot {
 			mine = models.JobArgs{Text: args.Text, Memory: args.Memory}
-			if mine.Name, err = named(tx, sv.ID, args.Name); err != nil {
-				return err
-			}
+			mine.Name = named(tx, args.Name)
 		}
 		out, err = s.act(tx, a, sv, a.ID, action, mine)
 		return err

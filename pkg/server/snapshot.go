@@ -3,13 +3,11 @@ package server
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"halcyon/models"
 	"halcyon/pkg/access"
-	"halcyon/pkg/fault"
 	"halcyon/pkg/job"
 	"halcyon/pkg/provider"
 	"halcyon/pkg/query"
@@ -97,28 +95,13 @@ func (s *Service) actOn(ctx context.Context, a access.Actor, ref, action string,
 	return out, nil
 }
 
-// named returns the name of a new snapshot: the requested one, which must be unique
-// within the server, or a unique one made of the current time.
-func named(tx *store.Tx, server models.ID, asked string) (string, error) {
-	rows, err := store.Find[models.Snapshot](tx.Select("id", "name").Where("server_id = ?", server))
-	if err != nil {
-		return "", fmt.Errorf("snapshots of server %s: %w", server, err)
-	}
-	taken := func(name string) bool {
-		return slices.ContainsFunc(rows, func(sn models.Snapshot) bool { return sn.Name == name })
-	}
+// named returns the name of a new snapshot: the requested one, or one made of the current
+// time. Names need not be unique, here or in vSphere: scripts send the same each week.
+func named(tx *store.Tx, asked string) string {
 	if asked != "" {
-		if taken(asked) {
-			return "", fault.InvalidField(fault.Member("name"), "%q is the name of another snapshot of this server", asked)
-		}
-		return asked, nil
+		return asked
 	}
-	moment := "halcyon-" + tx.Now.Format("20060102-150405")
-	name := moment
-	for n := 2; taken(name); n++ {
-		name = moment + "-" + strconv.Itoa(n)
-	}
-	return name, nil
+	return "halcyon-" + tx.Now.Format("20060102-150405")
 }
 
 // snapshotSteps returns the steps of an action on snapshots. The last one updates the
@@ -127,7 +110,7 @@ func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.
 	var steps []job.Step
 	switch j.Action {
 	case ActionSnapshot:
-		steps = append(steps, unnamed(p, sv, j.Args.Name))
+		steps = append(steps, lookStep(p, sv, j.Args.Name))
 		steps = append(steps, job.Steps(p.Snapshot(sv.BackendRef, provider.SnapshotSpec{
 			Name: j.Args.Name, Description: j.Args.Text, Memory: j.Args.Memory,
 		})...)...)
@@ -139,24 +122,26 @@ func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.
 	return append(steps, k.snapshotsStep(p, sv))
 }
 
-// unnamed returns a step that fails if the machine already has a snapshot of the name:
-// it may have been taken in the back end.
-func unnamed(p provider.Provider, sv *models.Server, name string) job.Step {
-	const looked = "snapshot.looked"
+// lookStep returns a step that remembers which snapshots of the name the machine has, so
+// that the new one can be told from them.
+func lookStep(p provider.Provider, sv *models.Server, name string) job.Step {
 	return job.Step{Step: provider.Step{
 		Name: "look-snapshots", Title: "Looking at the snapshots of " + sv.Hostname,
 		Run: func(ctx context.Context, memo provider.Memo) (time.Duration, error) {
-			if memo[looked] != "" {
+			if _, looked := memo[provider.MemoKnownSnapshots]; looked {
 				return 0, nil
 			}
 			list, err := p.Snapshots(ctx, sv.BackendRef)
 			if err != nil {
 				return 0, err
 			}
-			if slices.ContainsFunc(list, func(sn provider.Snapshot) bool { return sn.Name == name }) {
-				return 0, fault.Conflictf("The machine has a snapshot %q already, which was not taken here. Refresh the server's info to see it.", name)
+			var known []string
+			for _, sn := range list {
+				if sn.Name == name {
+					known = append(known, sn.Ref)
+				}
 			}
-			memo[looked] = "yes"
+			memo[provider.MemoKnownSnapshots] = strings.Join(known, " ")
 			return 0, nil
 		},
 	}}

@@ -311,6 +311,7 @@ func (c *customers) call(ctx context.Context, method, path string, body []byte, 
 		return 0, nil, err
 	}
 	req.SetBasicAuth("alice", demo.Password)
+	req.Header.Set("Accept", "application/hal+json")
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(req)
 	if err != nil {

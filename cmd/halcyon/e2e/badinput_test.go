@@ -388,6 +388,7 @@ func TestBadInput(t *testing.T) {
 			}
 		}
 		// Every kind of problem is explained.
+		delete(types, "") // the token endpoints answer in the short shape, which has no type
 		for kind := range types {
 			if a := c.ask(t, call{path: kind}); a.status != http.StatusOK {
 				t.Errorf("%s: %d", kind, a.status)

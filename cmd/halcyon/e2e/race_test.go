@@ -57,13 +57,16 @@ func TestReplicasRace(t *testing.T) {
 			between := func(a, b errand, winners ...[]int) race {
 				return race{callers: []errand{a, b, a, b}, winners: winners}
 			}
+			// Whoever submits an order that is waiting already is answered it, unchanged.
+			submitted := all(errand{"alice", submit, ""})
+			submitted.winners = [][]int{{4}}
 			another := errand{"alice", "/deploy-items/", item}
 			lives := [][]race{
-				{all(errand{"alice", submit, ""}), all(errand{"bob", approve, ""}), all(errand{"alice", cancel, ""})},
-				{all(errand{"alice", submit, ""}), between(errand{"bob", approve, ""}, errand{"bob", deny, ""}, []int{1, 0}, []int{0, 1})},
-				{all(errand{"alice", submit, ""}), between(errand{"bob", approve, ""}, errand{"alice", cancel, ""}, []int{1, 1}, []int{0, 1})},
-				{between(errand{"alice", submit, ""}, errand{"alice", cancel, ""}, []int{1, 1}, []int{0, 1})},
-				{between(errand{"alice", submit, ""}, another, []int{1, 0}, []int{1, 1}, []int{1, 2}), all(errand{"bob", deny, ""})},
+				{submitted, all(errand{"bob", approve, ""}), all(errand{"alice", cancel, ""})},
+				{submitted, between(errand{"bob", approve, ""}, errand{"bob", deny, ""}, []int{1, 0}, []int{0, 1})},
+				{submitted, between(errand{"bob", approve, ""}, errand{"alice", cancel, ""}, []int{1, 1}, []int{0, 1})},
+				{between(errand{"alice", submit, ""}, errand{"alice", cancel, ""}, []int{2, 1}, []int{1, 1}, []int{0, 1})},
+				{between(errand{"alice", submit, ""}, another, []int{2, 0}, []int{2, 1}, []int{2, 2}), all(errand{"bob", deny, ""})},
 			}
 			for round := range 100 {
 				order := newCart(t, replicas[round%2])

@@ -177,12 +177,17 @@ func (p *Provider) step(name, title string, f func(memo provider.Memo) (time.Dur
 
 // change returns a step that changes one machine.
 func (p *Provider) change(name, title string, lookup func(provider.Memo) (record, error), f func(*record) error) provider.Step {
+	return p.changeWith(name, title, lookup, func(r *record, _ provider.Memo) error { return f(r) })
+}
+
+// changeWith is change for operations that read the memo.
+func (p *Provider) changeWith(name, title string, lookup func(provider.Memo) (record, error), f func(*record, provider.Memo) error) provider.Step {
 	return p.step(name, title, func(memo provider.Memo) (time.Duration, error) {
 		r, err := lookup(memo)
 		if err != nil {
 			return 0, err
 		}
-		if err := f(&r); err != nil {
+		if err := f(&r, memo); err != nil {
 			return 0, err
 		}
 		return 0, p.cloud.save(r)

@@ -27,11 +27,11 @@ func (p *Provider) Snapshots(ctx context.Context, ref string) (list []provider.S
 
 // Snapshot stores the size, power state and disks of the machine.
 func (p *Provider) Snapshot(ref string, spec provider.SnapshotSpec) []provider.Step {
-	return []provider.Step{p.change("snapshot", "Taking the snapshot "+spec.Name, p.byRef(ref), func(r *record) error {
+	return []provider.Step{p.changeWith("snapshot", "Taking the snapshot "+spec.Name, p.byRef(ref), func(r *record, memo provider.Memo) error {
 		if spec.Name == "" {
 			return fault.Invalidf("A snapshot needs a name.")
 		}
-		if slices.ContainsFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Name == spec.Name }) {
+		if slices.ContainsFunc(r.Snapshots, func(s savedSnapshot) bool { return s.Name == spec.Name && !memo.WasKnown(s.Ref) }) {
 			return nil
 		}
 		r.Taken++

@@ -47,17 +47,16 @@ func (p *Provider) snapshots(ctx context.Context, c *vim25.Client, vm ref) ([]pr
 }
 
 // Snapshot takes a snapshot of the disks, and of the memory if the spec asks for it. An
-// existing snapshot with the name is a success.
+// existing snapshot with the name is a success, unless the memo knows it from before.
 func (p *Provider) Snapshot(r string, spec provider.SnapshotSpec) []provider.Step {
 	vm := machineRef(r)
-	named := func(s provider.Snapshot) bool { return s.Name == spec.Name }
 	return []provider.Step{p.step("snapshot", "Taking the snapshot "+spec.Name, "take a snapshot",
 		func(ctx context.Context, c *vim25.Client, memo provider.Memo) (time.Duration, error) {
 			if spec.Name == "" {
 				return 0, fault.Invalidf("A snapshot needs a name.")
 			}
 			return p.runSnapshotTask(ctx, c, memo, "snapshot.task", vm, func(list []provider.Snapshot) (bool, error) {
-				return slices.ContainsFunc(list, named), nil
+				return slices.ContainsFunc(list, func(s provider.Snapshot) bool { return s.Name == spec.Name && !memo.WasKnown(s.Ref) }), nil
 			}, func(ctx context.Context, c *vim25.Client) (ref, error) {
 				res, err := methods.CreateSnapshot_Task(ctx, c, &types.CreateSnapshot_Task{
 					This: vm, Name: spec.Name, Description: spec.Description, Memory: spec.Memory,
