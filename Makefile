@@ -1,6 +1,7 @@
 # All tasks of this repository. CI runs only these targets.
 SHELL := /bin/bash
 LINT_VERSION := v2.15.0
+DEADCODE_VERSION := v0.52.0
 LISTEN ?= 127.0.0.1:8080
 export CGO_ENABLED ?= 0
 
@@ -57,12 +58,19 @@ chaos: build ## Kill the server repeatedly while it works (ARGS="--orders 1000 -
 	scripts/with-postgres.sh go run ./cmd/chaos $(ARGS)
 
 .PHONY: lint
-lint: bin/golangci-lint-$(LINT_VERSION) ## Check the code's style and the dependency rule
+lint: bin/golangci-lint-$(LINT_VERSION) bin/deadcode-$(DEADCODE_VERSION) ## Check the code's style, the dependency rule, and that everything is used
 	bin/golangci-lint-$(LINT_VERSION) run ./...
+	@echo 'functions that nothing calls:'
+	@! bin/deadcode-$(DEADCODE_VERSION) -test ./... | grep . # deadcode itself exits with 0
+	go run ./scripts/exports
 
 bin/golangci-lint-$(LINT_VERSION):
 	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
+
+bin/deadcode-$(DEADCODE_VERSION):
+	GOBIN=$(CURDIR)/bin GOFLAGS=-mod=mod go install golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)
+	mv bin/deadcode $@
 
 .PHONY: fmt
 fmt: bin/golangci-lint-$(LINT_VERSION) ## Format the code

@@ -77,8 +77,8 @@ func (b BuiltIn) Decides() bool {
 	return b == BuiltInRefuse || b == BuiltInRequireApproval || b == BuiltInApprove
 }
 
-// Writes reports whether the action only changes the server's row, and no machine.
-func (b BuiltIn) Writes() bool {
+// writes reports whether the action only changes the server's row, and no machine.
+func (b BuiltIn) writes() bool {
 	switch b {
 	case BuiltInAddLabel, BuiltInAddNote, BuiltInSetParameter, BuiltInSetExpiration:
 		return true
@@ -135,7 +135,7 @@ func (a *Action) Validate() error {
 		if in.Type == InputOSBuild || in.Type == InputSize {
 			return fault.InvalidField(fault.Member("inputs"), "%s: type %q is only for blueprints", in.Name, in.Type)
 		}
-		if err := in.Validate(); err != nil {
+		if err := in.validate(); err != nil {
 			return err
 		}
 	}
@@ -251,7 +251,7 @@ func (t Trigger) Allows(a *Action) error {
 		ok = b == BuiltInRefuse
 	case t.OfOrder():
 	case t == PreProvision, t == PostDecom:
-		ok = b.Writes() // there is no machine
+		ok = b.writes() // there is no machine
 	case t == PreDecom, t == PreModify:
 		ok = !b.Decides() && b != BuiltInDecommission
 	case t == PostProvision, t == PostModify:

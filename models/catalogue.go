@@ -261,7 +261,7 @@ func (b *Blueprint) Validate() error {
 			return fault.InvalidField(fault.Member("inputs"), "%q is empty or there twice", in.Name)
 		}
 		seen[key] = true
-		if err := in.Validate(); err != nil {
+		if err := in.validate(); err != nil {
 			return err
 		}
 	}

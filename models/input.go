@@ -58,8 +58,8 @@ type Input struct {
 	Clears bool `json:"-"` // a date may also be Never
 }
 
-// Validate checks the declaration itself.
-func (in *Input) Validate() error {
+// validate checks the declaration itself.
+func (in *Input) validate() error {
 	switch in.Type {
 	case InputText, InputInteger, InputBoolean, InputDate, InputMemory, InputOSBuild, InputSize:
 	default:

@@ -38,8 +38,8 @@ func (k QuotaKind) Format(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Parse reads an amount of this kind, with its unit or without.
-func (k QuotaKind) Parse(text string) (int64, error) {
+// parse reads an amount of this kind, with its unit or without.
+func (k QuotaKind) parse(text string) (int64, error) {
 	switch k {
 	case QuotaMoney:
 		m, err := ParseMoney(strings.TrimSuffix(text, "/month"))
@@ -87,7 +87,7 @@ func (q *Quota) Validate() error {
 		if q.NewLimit == nil {
 			break
 		}
-		n, err := q.Kind.Parse(*q.NewLimit)
+		n, err := q.Kind.parse(*q.NewLimit)
 		switch {
 		case err != nil:
 			bad = append(bad, fault.Field{Path: fault.Member("limit"), Reason: err.Error()})

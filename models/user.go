@@ -30,14 +30,6 @@ type User struct {
 // GlobalPrefix implements Keyed.
 func (*User) GlobalPrefix() string { return "USR" }
 
-// FullName returns first and last name, or the username when both are empty.
-func (u *User) FullName() string {
-	if name := strings.TrimSpace(u.FirstName + " " + u.LastName); name != "" {
-		return name
-	}
-	return u.Username
-}
-
 // Validate checks the rules that hold for every writer of the row.
 func (u *User) Validate() error {
 	var bad []fault.Field

@@ -17,7 +17,7 @@ import (
 
 // assetsPath is the folder of style sheets and scripts. File names contain a hash of the
 // content, so that browsers may cache them permanently.
-const assetsPath = Base + "/assets"
+const assetsPath = apiBase + "/assets"
 
 // iconPath is where browsers look for a site's icon when no page names one.
 const iconPath = "/favicon.ico"

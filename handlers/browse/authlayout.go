@@ -37,7 +37,7 @@ func authLayout(v *view.View, title string) g.Node {
 		}
 	}
 	if len(v.Doc.Templates) == 0 {
-		items = append(items, h.Li(h.A(h.Href(Base+"/sign-in"), g.Text("Sign in"))))
+		items = append(items, h.Li(h.A(h.Href(apiBase+"/sign-in"), g.Text("Sign in"))))
 	}
 	text := detailOf(v)
 	return h.Div(h.Class("gate"), h.H1(g.Text(title)), g.If(text != "", h.P(g.Text(text))), forms(v), g.If(items != nil, h.Ul(items)))

@@ -30,7 +30,7 @@ func lines(v *view.View) g.Node {
 		}
 	}
 	if items == nil {
-		return h.P(h.Class("empty"), g.Text("It is empty. "), h.A(h.Href(Base+"/blueprints/"), g.Text("Choose from the catalogue.")))
+		return h.P(h.Class("empty"), g.Text("It is empty. "), h.A(h.Href(apiBase+"/blueprints/"), g.Text("Choose from the catalogue.")))
 	}
 	return h.Ol(h.Class("lines"), items)
 }
@@ -365,7 +365,7 @@ func orderRequest(v *view.View, body hal.Value) g.Node {
 	if origin == "" {
 		origin = "https://HOST"
 	}
-	command := "curl -u USER -H 'Content-Type: application/json' " + origin + Base + "/orders/ -d '" + strings.ReplaceAll(b.String(), "'", `'\''`) + "'"
+	command := "curl -u USER -H 'Content-Type: application/json' " + origin + apiBase + "/orders/ -d '" + strings.ReplaceAll(b.String(), "'", `'\''`) + "'"
 	return g.Group{
 		h.P(g.Text("The same order as a request. Add "), h.Code(g.Text("?dry-run=1")), g.Text(" to the address to see what it would lead to.")),
 		h.Pre(h.Class("source"), h.TabIndex("0"), g.Attr("data-copy"), h.Code(g.Text(command))),

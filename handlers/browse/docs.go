@@ -15,7 +15,7 @@ import (
 	"halcyon/pkg/view"
 )
 
-const docsPath = Base + "/docs/"
+const docsPath = apiBase + "/docs/"
 
 // markdown renders the guide. Raw HTML is left out although the guide is our own.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))
@@ -62,7 +62,7 @@ func docsPage(docs *apidoc.Docs) g.Node {
 		h.H2(g.Text("Reference")),
 		h.Ul(
 			h.Li(h.A(h.Href(docsPath+"openapi/"), g.Text("All routes")), g.Text(", to read and to try out: the OpenAPI description as "),
-				h.A(h.Href(Base+"/openapi.json"), g.Text("JSON")), g.Text(" and "), h.A(h.Href(Base+"/openapi.yaml"), g.Text("YAML"))),
+				h.A(h.Href(apiBase+"/openapi.json"), g.Text("JSON")), g.Text(" and "), h.A(h.Href(apiBase+"/openapi.yaml"), g.Text("YAML"))),
 			h.Li(h.A(h.Href(docsPath+"rels/"), g.Text("Link relations"))),
 			h.Li(h.A(h.Href(docsPath+"problems/"), g.Text("Problem types"))),
 			h.Li(h.A(h.Href(docsPath+"schemas/"), g.Text("JSON Schemas"))),

@@ -144,7 +144,7 @@ func collapsible(links g.Group) g.Node {
 
 // linkOrButton returns a link, or a form with a button when the address only takes POST.
 func linkOrButton(v *view.View, l *hal.Link) g.Node {
-	if !isNavigable(l.Href) && strings.HasPrefix(l.Href, Base+"/") {
+	if !isNavigable(l.Href) && strings.HasPrefix(l.Href, apiBase+"/") {
 		return h.Form(h.Method("post"), h.Action(halserver.FormAction(l.Href, http.MethodPost, "", pageOf(v))), h.Button(h.Type("submit"), g.Text(l.Title)))
 	}
 	b := appendLinkOrText(nil, l)

@@ -14,8 +14,8 @@ import (
 	"halcyon/pkg/web"
 )
 
-// Base is the path of the API whose documents are rendered.
-const Base = "/api/v2"
+// apiBase is the path of the API whose documents are rendered.
+const apiBase = "/api/v2"
 
 // Face renders pages and serves their assets.
 type Face struct {

@@ -13,11 +13,11 @@ import (
 
 // navLinks are the links of the main navigation.
 var navLinks = []hal.Link{
-	{Href: Base + "/blueprints/", Title: "Catalogue"},
-	{Href: Base + "/servers/", Title: "Servers"},
-	{Href: Base + "/services/", Title: "Services"},
-	{Href: Base + "/orders/?order=-id", Title: "Orders"},
-	{Href: Base + "/jobs/?order=-id", Title: "Jobs"},
+	{Href: apiBase + "/blueprints/", Title: "Catalogue"},
+	{Href: apiBase + "/servers/", Title: "Servers"},
+	{Href: apiBase + "/services/", Title: "Services"},
+	{Href: apiBase + "/orders/?order=-id", Title: "Orders"},
+	{Href: apiBase + "/jobs/?order=-id", Title: "Jobs"},
 }
 
 // allResourcesID is the element id of the home page's list of all resources.
@@ -85,22 +85,22 @@ func (f *Face) header(v *view.View) g.Node {
 		return g.If(strings.HasPrefix(v.Path+"/", path), g.Attr("aria-current", "page"))
 	}
 	account := v.Actor.Username
-	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", Base+"/docs/") { // the same page for all users
+	if !v.SignedIn() && strings.HasPrefix(v.Path+"/", apiBase+"/docs/") { // the same page for all users
 		account = "Account"
 	}
 	links := make(g.Group, 0, len(navLinks)+1)
 	for _, p := range navLinks {
 		links = append(links, h.Li(h.A(h.Href(p.Href), current(p.Href), g.Text(p.Title))))
 	}
-	links = append(links, h.Li(h.Class("wide"), h.A(h.Href(Base+"/#"+allResourcesID), g.Text("More"))))
+	links = append(links, h.Li(h.Class("wide"), h.A(h.Href(apiBase+"/#"+allResourcesID), g.Text("More"))))
 	return h.Header(h.Class("bar"),
-		h.A(h.Class("brand"), h.Href(Base+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
+		h.A(h.Class("brand"), h.Href(apiBase+"/"), h.Img(h.Src(f.assets.url("icon.svg")), h.Alt(""), h.Width("24"), h.Height("24")), h.Span(g.Text("Halcyon"))),
 		g.If(account != "", g.Group{
 			h.Nav(g.Attr("aria-label", "Main"), h.Ul(links)),
 			h.Ul(h.Class("mine"),
-				h.Li(h.A(h.Href(Base+"/user/current-order"), current(Base+"/user/current-order/"), g.Text("Cart"))),
-				h.Li(h.Class("who"), h.A(h.Href(Base+"/user"), g.Text(account))),
-				g.If(v.Actor.Session != "", h.Li(h.Class("wide"), h.Form(h.Method("post"), h.Action(Base+"/user/actions/sign-out"), h.Button(h.Type("submit"), g.Text("Sign out"))))),
+				h.Li(h.A(h.Href(apiBase+"/user/current-order"), current(apiBase+"/user/current-order/"), g.Text("Cart"))),
+				h.Li(h.Class("who"), h.A(h.Href(apiBase+"/user"), g.Text(account))),
+				g.If(v.Actor.Session != "", h.Li(h.Class("wide"), h.Form(h.Method("post"), h.Action(apiBase+"/user/actions/sign-out"), h.Button(h.Type("submit"), g.Text("Sign out"))))),
 			),
 		}),
 	)
@@ -111,10 +111,10 @@ func crumbs(v *view.View, title string) g.Node {
 	if v.Doc == nil {
 		return nil
 	}
-	items := g.Group{h.Li(h.A(h.Href(Base+"/"), g.Text("Home")))}
+	items := g.Group{h.Li(h.A(h.Href(apiBase+"/"), g.Text("Home")))}
 	for _, name := range []string{"collection", "up"} {
 		for _, l := range linksOf(v.Doc, name) {
-			if l.Href != Base+"/" {
+			if l.Href != apiBase+"/" {
 				items = append(items, h.Li(h.A(h.Href(l.Href), g.Text(plainTitle(l.Title, true)))))
 			}
 		}
@@ -122,7 +122,7 @@ func crumbs(v *view.View, title string) g.Node {
 	if v.Many && v.Of != nil && v.Path != v.Of.Path() {
 		items = append(items, parentCrumbs(v.Path))
 	}
-	if selfOf(v.Doc) != Base+"/" {
+	if selfOf(v.Doc) != apiBase+"/" {
 		items = append(items, h.Li(h.Span(g.Attr("aria-current", "page"), g.Text(title))))
 	}
 	return h.Nav(h.Class("crumbs"), g.Attr("aria-label", "Breadcrumbs"), h.Ol(items))
@@ -130,14 +130,14 @@ func crumbs(v *view.View, title string) g.Node {
 
 // parentCrumbs returns a breadcrumb for each parent in the path of a list below an item.
 func parentCrumbs(path string) g.Node {
-	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), Base+"/")
+	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), apiBase+"/")
 	segments := strings.Split(rest, "/")
 	if !ok {
 		return nil
 	}
 	var items g.Group
 	for i := range segments[:len(segments)-1] {
-		items = append(items, h.Li(h.A(h.Href(Base+"/"+strings.Join(segments[:i+1], "/")+"/"), g.Text(label(segments[i])))))
+		items = append(items, h.Li(h.A(h.Href(apiBase+"/"+strings.Join(segments[:i+1], "/")+"/"), g.Text(label(segments[i])))))
 	}
 	return items
 }
@@ -199,8 +199,8 @@ func resultText(plural string) string {
 
 func footer() g.Node {
 	return h.Footer(
-		h.A(h.Href(Base+"/docs/"), g.Text("Documentation")),
-		h.A(h.Href(Base+"/"), g.Text("API root")),
+		h.A(h.Href(apiBase+"/docs/"), g.Text("Documentation")),
+		h.A(h.Href(apiBase+"/"), g.Text("API root")),
 	)
 }
 

@@ -350,7 +350,7 @@ func empty(v *view.View) g.Node {
 			}
 		}
 		if v.Of != nil && createdByOrder[v.Of.Plural] {
-			items = append(items, h.A(h.Class("button primary"), h.Href(Base+"/blueprints/"), g.Text("Order something from the catalogue")))
+			items = append(items, h.A(h.Class("button primary"), h.Href(apiBase+"/blueprints/"), g.Text("Order something from the catalogue")))
 		}
 	}
 	return h.Div(h.Class("empty"), h.P(g.Text(text)), g.If(items != nil, h.P(items)))

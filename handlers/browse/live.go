@@ -19,7 +19,7 @@ func live(v *view.View, idle bool, content ...g.Node) g.Node {
 	}
 	events, ok := oneLink(v.Doc, "cb:events")
 	if !ok {
-		events.Href = Base + "/events/?about=" + strings.TrimSuffix(selfOf(v.Doc), "/")
+		events.Href = apiBase + "/events/?about=" + strings.TrimSuffix(selfOf(v.Doc), "/")
 	}
 	return h.Div(h.Class("kind"), g.Attr("data-events", events.Href),
 		h.P(h.Class("refresh"), h.ID("live-note"), h.A(h.Href(pageOf(v)), g.Text("Refresh")), h.Span(g.Text(" to see how far it is."))),

@@ -191,7 +191,7 @@ func changeForms(v *view.View) g.Node {
 	var shop g.Node
 	if textOf(v.Doc, "status") == "CART" {
 		title = "Change the cart"
-		shop = h.P(h.A(h.Class("button"), h.Href(Base+"/blueprints/"), g.Text("Choose from the catalogue")))
+		shop = h.P(h.A(h.Class("button"), h.Href(apiBase+"/blueprints/"), g.Text("Choose from the catalogue")))
 	}
 	return h.Section(h.ID("order-change"), h.H2(g.Text(title)), shop, forms)
 }

@@ -32,7 +32,7 @@ var (
 // pageFor returns the page function of a document, nil when it has the generic page.
 func pageFor(v *view.View) pageFunc {
 	switch {
-	case selfOf(v.Doc) == Base+"/":
+	case selfOf(v.Doc) == apiBase+"/":
 		return (*Face).home
 	case strings.HasSuffix(selfOf(v.Doc), "/sample-order"):
 		return (*Face).sampleOrder

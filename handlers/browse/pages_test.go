@@ -187,13 +187,13 @@ func TestNamesAreText(t *testing.T) {
 	for plural := range itemPages {
 		d := &hal.Document{
 			Links: []hal.Rel{
-				{Name: "self", Links: []hal.Link{{Href: Base + "/x/1", Title: evil}}},
-				{Name: "owner", Links: []hal.Link{{Href: Base + "/users/1", Title: evil}}},
-				{Name: "group", Links: []hal.Link{{Href: Base + "/groups/1", Title: evil}}},
+				{Name: "self", Links: []hal.Link{{Href: apiBase + "/x/1", Title: evil}}},
+				{Name: "owner", Links: []hal.Link{{Href: apiBase + "/users/1", Title: evil}}},
+				{Name: "group", Links: []hal.Link{{Href: apiBase + "/groups/1", Title: evil}}},
 			},
 			Templates: []hal.Template{
-				{Key: "order", Title: evil, Method: "POST", Target: Base + "/x/1/actions/order", Properties: []hal.TemplateProperty{{Name: evil, Prompt: evil, Value: evil, Options: []hal.Option{{Prompt: evil, Value: evil}}}}},
-				{Key: "delete", Title: evil, Method: "DELETE", Target: Base + "/x/1"},
+				{Key: "order", Title: evil, Method: "POST", Target: apiBase + "/x/1/actions/order", Properties: []hal.TemplateProperty{{Name: evil, Prompt: evil, Value: evil, Options: []hal.Option{{Prompt: evil, Value: evil}}}}},
+				{Key: "delete", Title: evil, Method: "DELETE", Target: apiBase + "/x/1"},
 			},
 		}
 		for _, name := range []string{"name", "hostname", "status", "summary", "deny-reason", "errors", "output", "notes", "first-name", "username", "description", "rate", "expiration-date", "create-date", "ip", "tier", "state", "price-from"} {
@@ -203,7 +203,7 @@ func TestNamesAreText(t *testing.T) {
 		for _, rel := range []string{"jobs", "subjobs", "servers", "history", "cb:deploy-items", "cb:mod-items", "cb:action-items", "cb:memberships", "cb:snapshots", "cb:services", "cb:approvers"} {
 			d.Embedded = append(d.Embedded, hal.Embedded{Rel: rel, Many: true, Docs: rows})
 		}
-		got := f.Append(nil, &view.View{Doc: d, Of: &resource.Def{Plural: plural}, Path: Base + "/x/1"})
+		got := f.Append(nil, &view.View{Doc: d, Of: &resource.Def{Plural: plural}, Path: apiBase + "/x/1"})
 		if bytes.Contains(got, []byte("<script>")) {
 			t.Errorf("%s: a name became HTML", plural)
 		}

@@ -63,7 +63,7 @@ func action(v *view.View) g.Node {
 		h.P(g.Text("This is the address of the action “" + v.Action.Title + "”. It is done by a POST, and cannot be opened. " + v.Action.Doc)),
 		h.Ul(h.Class("actions"),
 			h.Li(h.A(h.Class("button"), h.Href(v.Path[:strings.LastIndex(v.Path, "/actions/")]+"/"), g.Text("To the page that offers it"))),
-			h.Li(h.A(h.Class("button"), h.Href(Base+"/docs/rels/"+v.Action.Rel), g.Text("About the action")))),
+			h.Li(h.A(h.Class("button"), h.Href(apiBase+"/docs/rels/"+v.Action.Rel), g.Text("About the action")))),
 	}
 }
 
@@ -73,5 +73,5 @@ func fallbackLinks(v *view.View) g.Node {
 	if v.Of != nil {
 		items = append(items, h.Li(h.A(h.Class("button"), h.Href(v.Of.Path()), g.Text("All "+v.Of.Noun))))
 	}
-	return h.Ul(h.Class("actions"), items, h.Li(h.A(h.Class("button"), h.Href(Base+"/"), g.Text("Home"))))
+	return h.Ul(h.Class("actions"), items, h.Li(h.A(h.Class("button"), h.Href(apiBase+"/"), g.Text("Home"))))
 }

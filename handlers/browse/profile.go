@@ -14,7 +14,7 @@ import (
 // pages lack.
 func (f *Face) profile(v *view.View, _ string) g.Node {
 	d := v.Doc
-	own := v.Path == Base+"/user" || v.Actor.ID.String() == textOf(d, "id")
+	own := v.Path == apiBase+"/user" || v.Actor.ID.String() == textOf(d, "id")
 	title := strings.TrimSpace(textOf(d, "first-name") + " " + textOf(d, "last-name"))
 	if title == "" {
 		title = textOf(d, "username")
@@ -52,7 +52,7 @@ func credentials(d *hal.Document, own bool) g.Node {
 		return nil
 	}
 	return section("API tokens", tokens(embeddedOf(d, "cb:api-tokens")),
-		g.If(own, h.P(h.A(h.Class("button"), h.Href(Base+"/api-tokens/"), g.Text("Make or revoke tokens")))))
+		g.If(own, h.P(h.A(h.Class("button"), h.Href(apiBase+"/api-tokens/"), g.Text("Make or revoke tokens")))))
 }
 
 // youOr returns "you" on one's own page, the name on others'.
@@ -98,10 +98,10 @@ func roles(docs []hal.Document) g.Node {
 // ordering returns links to the user's cart, orders and servers.
 func ordering(d *hal.Document) g.Node {
 	return h.Ul(
-		h.Li(h.A(h.Href(Base+"/user/current-order"), g.Text("Your cart"))),
+		h.Li(h.A(h.Href(apiBase+"/user/current-order"), g.Text("Your cart"))),
 		g.If(len(linksOf(d, "cb:orderable-groups")) > 0, h.Li(linkTo(d, "cb:orderable-groups"))),
-		h.Li(h.A(h.Href(Base+"/orders/?filter=owner.id:"+textOf(d, "id")), g.Text("Your orders"))),
-		h.Li(h.A(h.Href(Base+"/servers/?filter=owner.id:"+textOf(d, "id")), g.Text("Your servers"))),
+		h.Li(h.A(h.Href(apiBase+"/orders/?filter=owner.id:"+textOf(d, "id")), g.Text("Your orders"))),
+		h.Li(h.A(h.Href(apiBase+"/servers/?filter=owner.id:"+textOf(d, "id")), g.Text("Your servers"))),
 	)
 }
 

@@ -83,7 +83,7 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 	switch {
 	case key:
 		b = append(b, `<span class="key">`...)
-	case json.Unmarshal([]byte(text), &plain) == nil && strings.HasPrefix(plain, Base+"/") && isNavigable(plain):
+	case json.Unmarshal([]byte(text), &plain) == nil && strings.HasPrefix(plain, apiBase+"/") && isNavigable(plain):
 		b = append(b, '"')
 		b = appendLink(b, plain, text[1:len(text)-1])
 		return append(b, '"')
@@ -98,7 +98,7 @@ func appendQuoted(b []byte, text string, key bool) []byte {
 func curls(v *view.View) g.Node {
 	var list g.Group
 	if body, ok := orderBody(v); ok {
-		list = append(list, curl("Order the same", curlCommand(v, "POST", Base+"/orders/", v.Shown.ContentType(), body)))
+		list = append(list, curl("Order the same", curlCommand(v, "POST", apiBase+"/orders/", v.Shown.ContentType(), body)))
 	}
 	for i := range v.Doc.Templates {
 		t := &v.Doc.Templates[i]

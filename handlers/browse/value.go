@@ -106,7 +106,7 @@ func appendLinkOrText(b []byte, l *hal.Link) []byte {
 // isNavigable reports whether a browser can open the address with GET. Actions need POST,
 // and addresses outside the API are never links.
 func isNavigable(href string) bool {
-	rest, ours := strings.CutPrefix(href, Base)
+	rest, ours := strings.CutPrefix(href, apiBase)
 	if !ours || strings.ContainsAny(href, "{} \t\r\n\\") {
 		return false
 	}
@@ -123,7 +123,7 @@ func appendString(b []byte, text string) []byte {
 	if size, ok := strings.CutSuffix(text, " GB"); ok && strings.Contains(size, ".") && strings.Trim(size, "0123456789.") == "" {
 		return append(append(b, strings.TrimRight(strings.TrimRight(size, "0"), ".")...), " GB"...)
 	}
-	if strings.HasPrefix(text, Base+"/") && isNavigable(text) {
+	if strings.HasPrefix(text, apiBase+"/") && isNavigable(text) {
 		return appendLink(b, text, text)
 	}
 	if strings.Contains(text, "\n") {

@@ -22,7 +22,7 @@ import (
 )
 
 // viewerPath is the address of the Swagger UI page; its files lie below it.
-const viewerPath = Base + "/docs/openapi"
+const viewerPath = apiBase + "/docs/openapi"
 
 //go:embed viewer
 var viewerFiles embed.FS
@@ -74,7 +74,7 @@ func (f *Face) viewerPage() g.Node {
 	const title = "OpenAPI description"
 	v := &view.View{Path: viewerPath, Doc: &hal.Document{Links: []hal.Rel{
 		{Name: "self", Links: []hal.Link{{Href: viewerPath + "/", Title: title}}},
-		{Name: "up", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
+		{Name: "up", Links: []hal.Link{{Href: apiBase + "/docs/", Title: "Documentation"}}},
 	}}}
 	return f.page(v, title,
 		g.Group{
@@ -86,9 +86,9 @@ func (f *Face) viewerPage() g.Node {
 		g.Group{
 			h.H1(g.Text(title)),
 			h.P(g.Text("All routes, to read and to try out. The description itself: "),
-				h.A(h.Href(Base+"/openapi.json"), g.Text("JSON")), g.Text(", "), h.A(h.Href(Base+"/openapi.yaml"), g.Text("YAML")), g.Text(".")),
-			h.Div(h.ID("viewer"), g.Attr("data-url", Base+"/openapi.json")),
-			h.NoScript(h.P(g.Text("The viewer is a script. The pages of the resources say the same without one: "), h.A(h.Href(Base+"/docs/resources/"), g.Text("Resources")), g.Text("."))),
+				h.A(h.Href(apiBase+"/openapi.json"), g.Text("JSON")), g.Text(", "), h.A(h.Href(apiBase+"/openapi.yaml"), g.Text("YAML")), g.Text(".")),
+			h.Div(h.ID("viewer"), g.Attr("data-url", apiBase+"/openapi.json")),
+			h.NoScript(h.P(g.Text("The viewer is a script. The pages of the resources say the same without one: "), h.A(h.Href(apiBase+"/docs/resources/"), g.Text("Resources")), g.Text("."))),
 		})
 }
 

@@ -249,12 +249,6 @@ func (docs *docServer) schemaIndex(c echo.Context) error {
 	return docs.index(c, docs.paths.schemas, "JSON Schemas", pages)
 }
 
-// Docs returns the explanations.
-func (s *Server) Docs() *apidoc.Docs { return s.docs.explained() }
-
-// API returns the description of the face.
-func (s *Server) API() *apidoc.API { return s.docs.api() }
-
 func (docs *docServer) explain() func() *apidoc.Docs {
 	return sync.OnceValue(func() *apidoc.Docs {
 		all := &apidoc.Docs{Base: docs.server.base, Resources: apidoc.Explain(docs.server.reg.Defs()), Guide: docs.cfg.Guide}

@@ -246,9 +246,7 @@ func listParameters(d *resource.Def) schema.Object {
 		if !r.Many {
 			attributes = append(attributes, rel, rel+".…")
 		}
-		if r.Linked() {
-			embeds = append(embeds, rel)
-		}
+		embeds = append(embeds, rel)
 	}
 	text := schema.String()
 	list := schema.Of(

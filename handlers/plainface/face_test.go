@@ -53,7 +53,7 @@ func (f *face) Authenticate(c echo.Context) error {
 	if token := c.Request().Header.Get(headerToken); token != "" {
 		header = "Bearer " + token
 	}
-	a, err := f.Auth.AuthenticateFrom(c.Request().Context(), header, c.RealIP())
+	a, err := f.Auth.Authenticate(c.Request().Context(), header, c.RealIP())
 	web.SetActor(c, a)
 	return err
 }

@@ -16,8 +16,8 @@ import (
 
 // Paths below the base of a face. The segment after ResetPath is a secret.
 const (
-	SignInPath  = "/sign-in"
-	SignOutPath = "/user/actions/sign-out"
+	signInPath  = "/sign-in"
+	signOutPath = "/user/actions/sign-out"
 	ResetPath   = "/password-reset"
 )
 
@@ -51,7 +51,7 @@ type Pages struct {
 
 // New returns the pages.
 func New(c Config) *Pages {
-	return &Pages{cfg: c, hal: c.HAL, signInPath: c.Base + SignInPath, resetPath: c.Base + ResetPath}
+	return &Pages{cfg: c, hal: c.HAL, signInPath: c.Base + signInPath, resetPath: c.Base + ResetPath}
 }
 
 // Routes returns the routes of the pages.
@@ -64,7 +64,7 @@ func (s *Pages) Routes() []web.Route {
 		{Method: http.MethodPost, Path: s.resetPath, Doc: "anybody", Handle: s.askReset},
 		{Method: http.MethodGet, Path: link, Doc: "who has the link", Handle: s.resetLinkForm},
 		{Method: http.MethodPost, Path: link, Doc: "who has the link", Handle: s.resetPassword},
-		{Method: http.MethodPost, Path: s.cfg.Base + SignOutPath, Doc: "signed in", Handle: s.signOut},
+		{Method: http.MethodPost, Path: s.cfg.Base + signOutPath, Doc: "signed in", Handle: s.signOut},
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 type tokenRoutes struct{ face *Face }
 
 // isTokenPath reports whether the path is that of a token endpoint.
-func isTokenPath(path string) bool { return strings.HasPrefix(path, Base+"/api-token-") }
+func isTokenPath(path string) bool { return strings.HasPrefix(path, basePath+"/api-token-") }
 
 // writeTokenFault answers an error of a token endpoint in the short shape of CloudBolt,
 // whatever the client accepts, and without the word token: a client looks for it in the

@@ -26,7 +26,7 @@ func (f *Face) orderMembers(a access.Actor, o *models.Order) []hal.TemplatePrope
 	}
 	props := []hal.TemplateProperty{
 		{Name: "name", Prompt: "Name that approvers see", Type: "text", MaxLength: maxName, Value: o.Name},
-		f.reg.Choices(hal.TemplateProperty{Name: "group", Prompt: "Group that it is ordered for", Value: id(o.GroupID)}, "groups", Base+"/users/"+a.ID.String()+"/orderable-groups/"),
+		f.reg.Choices(hal.TemplateProperty{Name: "group", Prompt: "Group that it is ordered for", Value: id(o.GroupID)}, "groups", basePath+"/users/"+a.ID.String()+"/orderable-groups/"),
 		f.reg.Choices(hal.TemplateProperty{Name: "recipient", Prompt: "Whose the servers will be, when not the owner's", Value: id(o.RecipientID)}, "users", ""),
 	}
 	return props

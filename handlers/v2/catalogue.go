@@ -234,7 +234,7 @@ func (f *Face) osBuilds() resource.Resource[models.OSBuild] {
 				list := make([]hal.Value, len(o.Templates))
 				for i, t := range o.Templates {
 					list[i] = hal.Object([]hal.Prop{
-						{Name: "resource-handler", Value: hal.String(Base + "/resource-handlers/" + t.HandlerID.String())},
+						{Name: "resource-handler", Value: hal.String(basePath + "/resource-handlers/" + t.HandlerID.String())},
 						{Name: "template", Value: hal.String(t.Template)},
 					})
 				}
@@ -381,16 +381,16 @@ func buildItems(b *models.Blueprint) hal.Value {
 			{Name: "quantity", Value: hal.Int(int64(it.Quantity))},
 		}
 		if it.OSBuildID != 0 {
-			props = append(props, hal.Prop{Name: "os-build", Value: hal.String(Base + "/os-builds/" + it.OSBuildID.String())})
+			props = append(props, hal.Prop{Name: "os-build", Value: hal.String(basePath + "/os-builds/" + it.OSBuildID.String())})
 		}
 		if it.SizeID != 0 {
-			props = append(props, hal.Prop{Name: "perf-type", Value: hal.String(Base + "/perf-types/" + it.SizeID.String())})
+			props = append(props, hal.Prop{Name: "perf-type", Value: hal.String(basePath + "/perf-types/" + it.SizeID.String())})
 		}
 		if it.Hostname != "" {
 			props = append(props, hal.Prop{Name: "hostname", Value: hal.String(it.Hostname)})
 		}
 		if it.EnvironmentID != 0 {
-			props = append(props, hal.Prop{Name: "environment", Value: hal.String(Base + "/environments/" + it.EnvironmentID.String())})
+			props = append(props, hal.Prop{Name: "environment", Value: hal.String(basePath + "/environments/" + it.EnvironmentID.String())})
 		}
 		if len(it.Parameters) > 0 {
 			props = append(props, hal.Prop{Name: "parameters", Value: params(it.Parameters)})

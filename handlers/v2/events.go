@@ -19,7 +19,7 @@ import (
 
 const (
 	eventsPlural = "events"
-	eventsPath   = Base + "/" + eventsPlural + "/"
+	eventsPath   = basePath + "/" + eventsPlural + "/"
 )
 
 func (f *Face) events() resource.Resource[models.Event] {
@@ -257,5 +257,5 @@ func refersTo(d *resource.Def, text string) bool {
 	}
 	path = strings.TrimSuffix(path, "/")
 	dir := path[:strings.LastIndexByte(path, '/')+1]
-	return dir == d.Path() || d.Plural == "services" && dir == Base+"/resources/service/"
+	return dir == d.Path() || d.Plural == "services" && dir == basePath+"/resources/service/"
 }

@@ -34,11 +34,11 @@ import (
 	"halcyon/pkg/web"
 )
 
-// Base is the path that all hrefs of the face begin with.
-const Base = "/api/v2"
+// basePath is the path that all hrefs of the face begin with.
+const basePath = "/api/v2"
 
 // Private is the path below which the rest of an address is a secret.
-const Private = Base + signin.ResetPath
+const Private = basePath + signin.ResetPath
 
 // ResetLink returns the address of the page on which a password is set, on the server
 // with the public URL.
@@ -107,7 +107,7 @@ func New(s Services, c Config) (*Face, error) {
 	if f.samples, err = zipSamples(); err != nil {
 		return nil, err
 	}
-	f.reg, err = s.Registry(Base,
+	f.reg, err = s.Registry(basePath,
 		resource.Define(f.users()),
 		resource.Define(f.groups()),
 		resource.Define(f.roles()),
@@ -146,7 +146,7 @@ func New(s Services, c Config) (*Face, error) {
 		Docs: descriptions{f}.documentation(), Names: names, SignIn: func(c echo.Context, p *hal.Problem) error { return f.pages.Page(c, p) }, Unshown: unshown,
 	})
 	f.pages = signin.New(signin.Config{
-		Base: Base, HAL: f.hal, Auth: s.Auth, Cookie: c.Cookie, Now: f.reg.Now, Seal: c.Seal, Open: c.Open, User: f.signedIn,
+		Base: basePath, HAL: f.hal, Auth: s.Auth, Cookie: c.Cookie, Now: f.reg.Now, Seal: c.Seal, Open: c.Open, User: f.signedIn,
 	})
 	f.once = web.Once{Answers: s.Idempotency, WriteFault: f.hal.WriteFault}
 	f.reg.OnChange(f.signedOff)
@@ -186,16 +186,16 @@ var _ web.Rewriter = (*Face)(nil)
 // public are the paths that need no credentials: the ways to get some, and a client
 // that does.
 var public = map[string]bool{
-	Base + "/api-token-auth":    true,
-	Base + "/api-token-refresh": true,
-	Base + "/api-token-verify":  true,
-	samplesPath:                 true,
-	openAPIPath:                 true,
-	Base + "/openapi.yaml":      true,
+	basePath + "/api-token-auth":    true,
+	basePath + "/api-token-refresh": true,
+	basePath + "/api-token-verify":  true,
+	samplesPath:                     true,
+	openAPIPath:                     true,
+	basePath + "/openapi.yaml":      true,
 }
 
 func (f *Face) isPublic(path string) bool {
-	return public[path] || hasPrefix(path, Base+"/docs") || f.pages.Public(path)
+	return public[path] || hasPrefix(path, basePath+"/docs") || f.pages.Public(path)
 }
 
 // Authenticate implements web.Face: the Authorization header says who calls, and
@@ -223,7 +223,7 @@ func (f *Face) caller(c echo.Context) (access.Actor, error) {
 	r := c.Request()
 	header, secret := r.Header.Get(echo.HeaderAuthorization), f.cfg.Cookie.Read(r)
 	if header != "" || secret == "" {
-		return f.Auth.AuthenticateFrom(r.Context(), header, c.RealIP())
+		return f.Auth.Authenticate(r.Context(), header, c.RealIP())
 	}
 	if err := f.cfg.Origin.Check(r); err != nil {
 		return access.Actor{}, err

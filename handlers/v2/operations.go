@@ -23,7 +23,7 @@ const (
 	tagDocs    = "docs"
 )
 
-const openAPIPath = Base + "/openapi.json"
+const openAPIPath = basePath + "/openapi.json"
 
 // documentation returns the part of the documentation that does not follow from
 // declarations.
@@ -31,9 +31,9 @@ func (x descriptions) documentation() halserver.Documentation {
 	return halserver.Documentation{
 		API: apidoc.API{
 			Title: "Halcyon", Summary: "A self-service cloud behind one hypermedia API.", Version: "2", Doc: strings.TrimSpace(apiDoc),
-			Tags: schema.Of(tagSession, "Signing in and out, and the root."), TagPages: map[string]string{tagSession: Base + "/docs/"},
+			Tags: schema.Of(tagSession, "Signing in and out, and the root."), TagPages: map[string]string{tagSession: basePath + "/docs/"},
 			Security: schema.Of(
-				"token", schema.Of("type", "http", "scheme", "bearer", "bearerFormat", "JWT", "description", "A token from "+Base+"/api-token-auth/, or an API token."),
+				"token", schema.Of("type", "http", "scheme", "bearer", "bearerFormat", "JWT", "description", "A token from "+basePath+"/api-token-auth/, or an API token."),
 				"password", schema.Of("type", "http", "scheme", "basic", "description", "Username and password."),
 				"session", schema.Of("type", "apiKey", "in", "cookie", "name", "halcyon_session", "description", "The session of a browser that has signed in."),
 			),
@@ -70,14 +70,14 @@ func eventParameters() schema.Object {
 // describeOthers describes the routes without a declaration.
 func (x descriptions) describeOthers(known apidoc.Operations) {
 	rootDoc := "The one URL that a client has to know: it links everything that the caller may use."
-	for i, path := range []string{Base, "/api", "/"} {
+	for i, path := range []string{basePath, "/api", "/"} {
 		known.AddGet(path, "readRoot"+[]string{"", "OfAPI", "OfHost"}[i], tagSession, "Read the root", rootDoc, apidoc.OtherDocument("Root"))
 	}
-	known.AddGet(Base+"/user", "readCaller", tagSession, "Read the caller", "The user who is signed in.", apidoc.ItemDocument(x.face.reg.Def("users")))
+	known.AddGet(basePath+"/user", "readCaller", tagSession, "Read the caller", "The user who is signed in.", apidoc.ItemDocument(x.face.reg.Def("users")))
 	for path, x := range map[string][3]string{
-		Base + "/api-token-auth":    {"signIn", "Get a token", "Gives a token for a username and a password. token is the code of two-factor authentication where it is set up."},
-		Base + "/api-token-refresh": {"refreshToken", "Renew a token", "Gives a new token for one that is still good, within seven days of the first."},
-		Base + "/api-token-verify":  {"verifyToken", "Verify a token", "Answers the token when it is good."},
+		basePath + "/api-token-auth":    {"signIn", "Get a token", "Gives a token for a username and a password. token is the code of two-factor authentication where it is set up."},
+		basePath + "/api-token-refresh": {"refreshToken", "Renew a token", "Gives a new token for one that is still good, within seven days of the first."},
+		basePath + "/api-token-verify":  {"verifyToken", "Verify a token", "Answers the token when it is good."},
 	} {
 		body := "Credentials"
 		if x[0] != "signIn" {
@@ -88,7 +88,7 @@ func (x descriptions) describeOthers(known apidoc.Operations) {
 			Answers: []apidoc.Answer{apidoc.OK("The token.", nil, []apidoc.Media{{Type: apidoc.TypeJSON, Schema: schema.Ref("Token")}})},
 		})
 	}
-	known.Add(http.MethodPost, Base+"/user/actions/sign-out", apidoc.Operation{
+	known.Add(http.MethodPost, basePath+"/user/actions/sign-out", apidoc.Operation{
 		ID: "signOut", Tag: tagSession, Title: "Sign out", Doc: rootRels["sign-out"], Params: []string{"IdempotencyKey"}, Body: apidoc.NoBody(),
 		Answers: []apidoc.Answer{{Status: http.StatusNoContent, Doc: "The session is over."}},
 	})
@@ -97,12 +97,12 @@ func (x descriptions) describeOthers(known apidoc.Operations) {
 	x.face.pages.Describe(known, apidoc.ItemDocument(x.face.reg.Def("users")))
 	x.describeCarts(known)
 	describeEvents(known)
-	known.AddGet(Base+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", apidoc.OtherDocument("SampleOrder"))
-	known.AddGet(Base+"/jobs/:id/log-download-txt", "readLog", "jobs", "Read a log", "The whole log of the job as text.", []apidoc.Media{{Type: apidoc.TypeText, Schema: schema.String()}}).Answers[0].Headers = nil
-	known.AddGet(Base+"/jobs/:id/log-download", "readLogZip", "jobs", "Download a log", "The whole log of the job as a zip.", []apidoc.Media{{Type: apidoc.TypeZip, Schema: apidoc.Binary()}}).Answers[0].Headers = []string{"Content-Disposition"}
-	known.AddGet(Base+"/resource-handlers/:id/"+templatesPath, "listTemplates", "resource-handlers", "List templates", "What the back end has to clone from, read now.", apidoc.OtherDocument("TemplatesOfHandler"))
+	known.AddGet(basePath+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", apidoc.OtherDocument("SampleOrder"))
+	known.AddGet(basePath+"/jobs/:id/log-download-txt", "readLog", "jobs", "Read a log", "The whole log of the job as text.", []apidoc.Media{{Type: apidoc.TypeText, Schema: schema.String()}}).Answers[0].Headers = nil
+	known.AddGet(basePath+"/jobs/:id/log-download", "readLogZip", "jobs", "Download a log", "The whole log of the job as a zip.", []apidoc.Media{{Type: apidoc.TypeZip, Schema: apidoc.Binary()}}).Answers[0].Headers = []string{"Content-Disposition"}
+	known.AddGet(basePath+"/resource-handlers/:id/"+templatesPath, "listTemplates", "resource-handlers", "List templates", "What the back end has to clone from, read now.", apidoc.OtherDocument("TemplatesOfHandler"))
 	resources := x.face.reg.Def("resources")
-	known.AddGet(Base+"/resources", "listAllResources", "resources", "List resources of all types", resources.Doc, apidoc.PageDocument(resources), slices.DeleteFunc(apidoc.ListParams(resources), func(p string) bool { return p == "IfNoneMatch" })...)
+	known.AddGet(basePath+"/resources", "listAllResources", "resources", "List resources of all types", resources.Doc, apidoc.PageDocument(resources), slices.DeleteFunc(apidoc.ListParams(resources), func(p string) bool { return p == "IfNoneMatch" })...)
 }
 
 // describeEvents describes the list of events, which is a stream as well.
@@ -116,7 +116,7 @@ func describeEvents(known apidoc.Operations) {
 func (x descriptions) describeCarts(known apidoc.Operations) {
 	orders := x.face.reg.Def("orders")
 	item := apidoc.ItemDocument(orders)
-	for _, cart := range []string{Base + "/orders/:id", Base + "/user/current-order"} {
+	for _, cart := range []string{basePath + "/orders/:id", basePath + "/user/current-order"} {
 		of, what := "Order", "an order"
 		if !strings.Contains(cart, ":id") {
 			of, what = "CurrentOrder", "the caller's cart"

@@ -362,7 +362,7 @@ func itemProps(it *models.OrderItem) []hal.Prop {
 }
 
 func href(plural string, id models.ID) hal.Value {
-	h := Base + "/" + plural + "/" + id.String()
+	h := basePath + "/" + plural + "/" + id.String()
 	if plural == "servers" {
 		h += "/"
 	}

@@ -27,16 +27,16 @@ func (f *Face) root(c echo.Context) error {
 	}
 	a := web.Actor(c)
 	doc := &hal.Document{Links: []hal.Rel{
-		{Name: "self", Links: []hal.Link{{Href: Base + "/", Title: "Halcyon API"}}},
-		{Name: "cb:user", Links: []hal.Link{{Href: Base + "/user", Title: a.Username}}},
-		{Name: "cb:current-order", Links: []hal.Link{{Href: Base + "/user/current-order", Title: "Current order"}}},
-		{Name: "service-doc", Links: []hal.Link{{Href: Base + "/docs/", Title: "Documentation"}}},
+		{Name: "self", Links: []hal.Link{{Href: basePath + "/", Title: "Halcyon API"}}},
+		{Name: "cb:user", Links: []hal.Link{{Href: basePath + "/user", Title: a.Username}}},
+		{Name: "cb:current-order", Links: []hal.Link{{Href: basePath + "/user/current-order", Title: "Current order"}}},
+		{Name: "service-doc", Links: []hal.Link{{Href: basePath + "/docs/", Title: "Documentation"}}},
 		{Name: "service-desc", Links: []hal.Link{{Href: openAPIPath, Title: "OpenAPI description", Type: apidoc.TypeOpenAPI}}},
 		{Name: "cb:events", Links: []hal.Link{{Href: eventsPath, Title: "What happens, as it happens", Type: web.EventStream}}},
 		{Name: "cb:api-samples", Links: []hal.Link{{Href: samplesPath, Title: "Sample client", Type: "application/zip"}}},
 	}}
 	if a.Writes() == nil {
-		doc.Links = slices.Insert(doc.Links, len(doc.Links)-2, hal.Rel{Name: "cb:sign-out", Links: []hal.Link{{Href: Base + "/user/actions/sign-out", Title: "Sign out"}}})
+		doc.Links = slices.Insert(doc.Links, len(doc.Links)-2, hal.Rel{Name: "cb:sign-out", Links: []hal.Link{{Href: basePath + "/user/actions/sign-out", Title: "Sign out"}}})
 	}
 	for _, d := range f.reg.Defs() {
 		if d.Hidden(a) && !slices.Contains(cloudBoltRoot, d.Plural) {
@@ -44,7 +44,7 @@ func (f *Face) root(c echo.Context) error {
 		}
 		href := d.Path()
 		if d.Plural == "resources" {
-			href = Base + "/resources/"
+			href = basePath + "/resources/"
 		}
 		doc.Links = append(doc.Links, hal.Rel{Name: d.Plural, Links: []hal.Link{{Href: href, Title: d.Noun}}})
 		doc.Props = append(doc.Props, hal.Prop{Name: d.Plural, Value: hal.String(href)})

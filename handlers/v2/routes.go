@@ -18,17 +18,17 @@ func (f *Face) Routes() []web.Route {
 	add := func(method, path, doc string, handle echo.HandlerFunc) {
 		table = append(table, web.Route{Method: method, Path: path, Doc: doc, Handle: handle})
 	}
-	add(http.MethodPost, Base+"/api-token-auth", "anybody", tokens.tokenAuth)
-	add(http.MethodPost, Base+"/api-token-refresh", "anybody with a token", tokens.tokenRefresh)
-	add(http.MethodPost, Base+"/api-token-verify", "anybody with a token", tokens.tokenVerify)
+	add(http.MethodPost, basePath+"/api-token-auth", "anybody", tokens.tokenAuth)
+	add(http.MethodPost, basePath+"/api-token-refresh", "anybody with a token", tokens.tokenRefresh)
+	add(http.MethodPost, basePath+"/api-token-verify", "anybody with a token", tokens.tokenVerify)
 	table = append(table, f.pages.Routes()...)
-	add(http.MethodGet, Base, "signed in", f.root)
+	add(http.MethodGet, basePath, "signed in", f.root)
 	add(http.MethodGet, "/api", "signed in", f.root)
 	add(http.MethodGet, "/", "signed in", f.root)
 	table = append(table, f.hal.DocRoutes()...)
 	add(http.MethodGet, samplesPath, "anybody", f.apiSamples)
-	add(http.MethodGet, Base+"/user", "signed in", f.user)
-	add(http.MethodGet, Base+"/user/current-order", "signed in: the caller's cart", carts.currentOrder)
+	add(http.MethodGet, basePath+"/user", "signed in", f.user)
+	add(http.MethodGet, basePath+"/user/current-order", "signed in: the caller's cart", carts.currentOrder)
 	for _, d := range f.reg.Defs() {
 		list := f.hal.Collection(d)
 		if d.Plural == eventsPlural {
@@ -36,7 +36,7 @@ func (f *Face) Routes() []web.Route {
 		}
 		table = append(table, f.hal.Routes(d, list)...)
 	}
-	for _, cart := range []string{Base + "/orders/:id", Base + "/user/current-order"} {
+	for _, cart := range []string{basePath + "/orders/:id", basePath + "/user/current-order"} {
 		for _, kind := range models.ItemKinds {
 			items := cart + "/" + itemMember(kind)
 			add(http.MethodGet, items, "who sees the order", carts.items(kind))
@@ -49,11 +49,11 @@ func (f *Face) Routes() []web.Route {
 		add(http.MethodPatch, cart, "the cart's owner", carts.editing(carts.editOrder))
 		add(http.MethodPut, cart, "the cart's owner", carts.editing(carts.replaceOrder))
 	}
-	add(http.MethodGet, Base+"/blueprints/:id/sample-order", "who may order it", f.sampleOrder)
-	add(http.MethodGet, Base+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
-	add(http.MethodGet, Base+"/jobs/:id/log-download", "who sees the job", f.logZip)
-	add(http.MethodGet, Base+"/resource-handlers/:id/"+templatesPath, "who sees the handler", f.templates)
-	add(http.MethodGet, Base+"/resources", "signed in: what they see", f.hal.Collection(f.reg.Def("resources")))
+	add(http.MethodGet, basePath+"/blueprints/:id/sample-order", "who may order it", f.sampleOrder)
+	add(http.MethodGet, basePath+"/jobs/:id/log-download-txt", "who sees the job", f.logText)
+	add(http.MethodGet, basePath+"/jobs/:id/log-download", "who sees the job", f.logZip)
+	add(http.MethodGet, basePath+"/resource-handlers/:id/"+templatesPath, "who sees the handler", f.templates)
+	add(http.MethodGet, basePath+"/resources", "signed in: what they see", f.hal.Collection(f.reg.Def("resources")))
 	for i := range table {
 		switch r := &table[i]; {
 		case r.Method == http.MethodGet:

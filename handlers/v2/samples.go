@@ -19,7 +19,7 @@ import (
 // samplesPath is where the sample client is downloaded from. It needs no
 // credentials: people fetch it before they have a client that could send any, and it
 // reveals nothing about the installation.
-const samplesPath = Base + "/api-samples.zip"
+const samplesPath = basePath + "/api-samples.zip"
 
 //go:embed samples/api_samples
 var samples embed.FS

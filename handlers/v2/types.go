@@ -19,7 +19,7 @@ import (
 func paramsJSON() schema.Object { return schema.Map(schema.String()) }
 
 func hrefJSON(plural string) schema.Object {
-	return schema.Like("^"+Base+"/"+plural+"/[0-9]+/?$").With("format", "uri-reference")
+	return schema.Like("^"+basePath+"/"+plural+"/[0-9]+/?$").With("format", "uri-reference")
 }
 
 func linkJSON() schema.Object { return schema.Ref("Link") }

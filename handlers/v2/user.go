@@ -29,7 +29,7 @@ func (f *Face) user(c echo.Context) error {
 		return err
 	}
 	if f.hal.ReadsForms(c) && a.Session != "" {
-		doc.Templates = append(doc.Templates, hal.Template{Key: "sign-out", Title: "Sign out", Method: http.MethodPost, Target: Base + "/user/actions/sign-out"})
+		doc.Templates = append(doc.Templates, hal.Template{Key: "sign-out", Title: "Sign out", Method: http.MethodPost, Target: basePath + "/user/actions/sign-out"})
 	}
 	return f.hal.SendTagged(c, http.StatusOK, doc, d.RowKey(row), nil)
 }

@@ -131,7 +131,7 @@ func (f *Face) aboutField() resource.Field[models.Webhook] {
 			return hal.Null()
 		}
 		return href(objectPlurals[w.ObjectType], w.ObjectID)
-	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").Typed(schema.Nullable(schema.Like("^"+Base+"/[a-z]+/[0-9]+/?$"))).
+	}, "Order, job, server or service that everything is about that it gets, or is a part of: its address or global id; none for all.").Typed(schema.Nullable(schema.Like("^"+basePath+"/[a-z]+/[0-9]+/?$"))).
 		From("object_type", "object_id").Example("ORD-7k2m9q4x").
 		Set(func(n *jsonbody.Value, r *resource.Refs) func(*hook) {
 			object, id := f.readAbout(n, r)

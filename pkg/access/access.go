@@ -123,8 +123,8 @@ func (a Actor) With(p Permission) []models.ID {
 	return a.rights.By[p]
 }
 
-// Own returns the groups in which the actor has any role, by grant or inheritance.
-func (a Actor) Own() []models.ID {
+// own returns the groups in which the actor has any role, by grant or inheritance.
+func (a Actor) own() []models.ID {
 	if a.rights == nil {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (a Actor) Named() []models.ID {
 }
 
 // Member reports whether the actor has any role in the group.
-func (a Actor) Member(group models.ID) bool { return has(a.Own(), group) }
+func (a Actor) Member(group models.ID) bool { return has(a.own(), group) }
 
 func has(ids []models.ID, id models.ID) bool {
 	_, ok := slices.BinarySearch(ids, id)

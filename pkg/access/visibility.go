@@ -116,7 +116,7 @@ func Visible(table string, a Actor, alias string) Where {
 	case "sessions", "api_tokens":
 		return is(col("user_id"), a.ID)
 	case "memberships":
-		return Or(is(col("user_id"), a.ID), In(col("group_id"), a.Own()))
+		return Or(is(col("user_id"), a.ID), In(col("group_id"), a.own()))
 	case "users":
 		// A fellow has a grant in one of the actor's groups, or above it.
 		return Or(is(col("id"), a.ID),

@@ -12,8 +12,8 @@ const (
 	TypeHAL       = "application/hal+json"
 	TypeForms     = "application/prs.hal-forms+json"
 	TypeJSON      = "application/json"
-	TypePatch     = "application/merge-patch+json"
-	TypeForm      = "application/x-www-form-urlencoded"
+	typePatch     = "application/merge-patch+json"
+	typeForm      = "application/x-www-form-urlencoded"
 	TypeMultipart = "multipart/form-data"
 	TypeText      = "text/plain"
 	TypeHTML      = "text/html"
@@ -21,9 +21,9 @@ const (
 	TypeOpenAPI   = "application/vnd.oai.openapi+json;version=3.1"
 )
 
-// Document returns a body in all representations, by the names of its schemas: strict
+// representations returns a body in all representations, by the names of its schemas: strict
 // HAL, with and without forms, and the CloudBolt shape.
-func Document(strict, cloudBolt string) []Media {
+func representations(strict, cloudBolt string) []Media {
 	return []Media{
 		{Type: TypeHAL, Schema: schema.Ref(strict)}, {Type: TypeForms, Schema: schema.Ref(strict)}, {Type: TypeJSON, Schema: schema.Ref(cloudBolt)},
 	}
@@ -32,27 +32,27 @@ func Document(strict, cloudBolt string) []Media {
 // ItemDocument returns the document of a row as a body.
 func ItemDocument(d *resource.Def) []Media {
 	name := TypeName(d.Name)
-	return Document(name, name+CloudBolt)
+	return representations(name, name+CloudBolt)
 }
 
 // PageDocument returns the document of a page of a list as a body.
 func PageDocument(d *resource.Def) []Media {
 	name := TypeName(d.Name)
-	return Document(name+Page, name+Page+CloudBolt)
+	return representations(name+Page, name+Page+CloudBolt)
 }
 
 // OtherDocument returns a document that no declaration makes as a body, by the name of
 // its schema.
-func OtherDocument(name string) []Media { return Document(name, "Document"+CloudBolt) }
+func OtherDocument(name string) []Media { return representations(name, "Document"+CloudBolt) }
 
 // JSONBody returns a body in the media types that are read.
 func JSONBody(o schema.Object) []Media {
-	return []Media{{Type: TypeJSON, Schema: o}, {Type: TypeForm, Schema: o}}
+	return []Media{{Type: TypeJSON, Schema: o}, {Type: typeForm, Schema: o}}
 }
 
 // PatchBody returns the body of a PATCH.
 func PatchBody(o schema.Object) []Media {
-	return []Media{{Type: TypePatch, Schema: o}, {Type: TypeJSON, Schema: o}}
+	return []Media{{Type: typePatch, Schema: o}, {Type: TypeJSON, Schema: o}}
 }
 
 // NoBody returns the body of an operation that asks nothing: empty, or {}.
@@ -93,7 +93,7 @@ func ItemParams(d *resource.Def) []string {
 }
 
 func hasEmbeds(d *resource.Def) bool {
-	return slices.ContainsFunc(d.Relations, func(r *resource.RelationDef) bool { return r.Target() != nil && r.Linked() })
+	return slices.ContainsFunc(d.Relations, func(r *resource.RelationDef) bool { return r.Target() != nil })
 }
 
 // IDDoc explains the parameter of a path that names a row.
@@ -117,9 +117,6 @@ func (m Operations) AddGet(path, id, tag, title, doc string, content []Media, pa
 		Answers: []Answer{OK("The document.", Tagged, content)},
 	})
 }
-
-// Of returns the operation of a route, nil for none.
-func (m Operations) Of(method, path string) *Operation { return m[method+" "+path] }
 
 // Links returns the member _links of a document that no declaration makes: self, and
 // the given relations.

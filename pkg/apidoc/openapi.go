@@ -57,8 +57,8 @@ type API struct {
 	Operations                   []Operation
 }
 
-// Components is the place of named schemas in an OpenAPI description.
-const Components = "#/components/schemas/"
+// components is the place of named schemas in an OpenAPI description.
+const components = "#/components/schemas/"
 
 // OpenAPI writes the description (OpenAPI 3.1) as JSON.
 func (a *API) OpenAPI() ([]byte, error) {
@@ -89,7 +89,7 @@ func (a *API) OpenAPI() ([]byte, error) {
 		"components", schema.Of(
 			"securitySchemes", a.Security, "parameters", a.Params, "headers", a.Headers, "responses", a.Answers, "schemas", a.Schemas),
 	)
-	return Marshal(Resolved(doc, Components))
+	return marshal(resolved(doc, components))
 }
 
 func (a *API) paths() (schema.Object, error) {
@@ -200,7 +200,7 @@ func Alone(schemas schema.Object, name, id, title string) ([]byte, error) {
 	if defs != nil {
 		doc = doc.With("$defs", defs)
 	}
-	return Marshal(Resolved(doc, "#/$defs/"))
+	return marshal(resolved(doc, "#/$defs/"))
 }
 
 // refs appends the names that a schema refers to, once each.
@@ -224,9 +224,9 @@ func refs(v any, names []string) []string {
 	return names
 }
 
-// Resolved returns the document with bare names in references led by where the named
+// resolved returns the document with bare names in references led by where the named
 // schemas are.
-func Resolved(o schema.Object, at string) schema.Object {
+func resolved(o schema.Object, at string) schema.Object {
 	out := slices.Clone(o)
 	for i, m := range out {
 		switch v := m.Value.(type) {
@@ -235,11 +235,11 @@ func Resolved(o schema.Object, at string) schema.Object {
 				out[i].Value = at + v
 			}
 		case schema.Object:
-			out[i].Value = Resolved(v, at)
+			out[i].Value = resolved(v, at)
 		case []schema.Object:
 			list := make([]schema.Object, len(v))
 			for j := range v {
-				list[j] = Resolved(v[j], at)
+				list[j] = resolved(v[j], at)
 			}
 			out[i].Value = list
 		}
@@ -247,8 +247,8 @@ func Resolved(o schema.Object, at string) schema.Object {
 	return out
 }
 
-// Marshal writes a value as compact JSON without escaping HTML.
-func Marshal(v any) ([]byte, error) {
+// marshal writes a value as compact JSON without escaping HTML.
+func marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)

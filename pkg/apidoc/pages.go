@@ -110,7 +110,7 @@ func explain(d *resource.Def) Resource {
 	for _, x := range d.Relations {
 		r.Relations = append(r.Relations, Relation{
 			Rel: x.Rel, Doc: x.Doc, To: x.To, Many: x.Many, Editable: x.Editable, Required: x.Required,
-			Filterable: x.Target() != nil, Embeddable: x.Target() != nil && x.Linked(),
+			Filterable: x.Target() != nil, Embeddable: x.Target() != nil,
 		})
 	}
 	for _, s := range d.Subs {

@@ -14,8 +14,8 @@ import (
 
 // Suffixes of the names of a resource's schemas.
 const (
-	Entry       = "Entry"       // an item in its collection
-	Short       = "Short"       // an item that is embedded elsewhere
+	entrySuffix = "Entry"       // an item in its collection
+	shortSuffix = "Short"       // an item that is embedded elsewhere
 	Page        = "Page"        // a page of the collection
 	Body        = "Body"        // what a POST may hold
 	Patch       = "Patch"       // what a PATCH may hold
@@ -44,9 +44,9 @@ func Resources(defs []*resource.Def) schema.Object {
 	for _, d := range defs {
 		name := TypeName(d.Name)
 		add(name, Item(d))
-		add(name+Entry, entry(d))
+		add(name+entrySuffix, entry(d))
 		if slices.ContainsFunc(defs, func(x *resource.Def) bool { return embeds(x, d) }) {
-			add(name+Short, short(d))
+			add(name+shortSuffix, short(d))
 		}
 		add(name+Page, page(d))
 		add(name+CloudBolt, cloudBoltItem(d))
@@ -134,17 +134,17 @@ func around(d *resource.Def) schema.Object {
 
 // embeds reports whether documents of the resource can have those of another in them.
 func embeds(d, other *resource.Def) bool {
-	return slices.ContainsFunc(d.Relations, func(r *resource.RelationDef) bool { return r.Target() == other && r.Linked() })
+	return slices.ContainsFunc(d.Relations, func(r *resource.RelationDef) bool { return r.Target() == other })
 }
 
 // embedded is what embed= can put into a document, nil for nothing.
 func embedded(d *resource.Def) schema.Object {
 	var members []schema.Member
 	for _, r := range d.Relations {
-		if r.Target() == nil || !r.Linked() {
+		if r.Target() == nil {
 			continue
 		}
-		o := schema.Ref(TypeName(r.Target().Name) + Short)
+		o := schema.Ref(TypeName(r.Target().Name) + shortSuffix)
 		if r.Many {
 			o = schema.Array(o)
 		}
@@ -160,11 +160,8 @@ func itemLinks(d *resource.Def) schema.Object {
 	links := schema.Object{{Name: "self", Value: schema.Ref("Link")}, {Name: "curies", Value: schema.Ref("Curies")}}
 	required := []string{"self", "describedby", "collection"}
 	for _, r := range d.Relations {
-		if !r.Linked() {
-			continue
-		}
 		links = append(links, schema.Member{Name: r.Rel, Value: relation(r)})
-		if r.Steady() {
+		if r.Many {
 			required = append(required, r.Rel)
 		}
 	}
@@ -272,7 +269,7 @@ func page(d *resource.Def) schema.Object {
 		schema.M("total", schema.Integer().Doc("How many there are on all pages.")),
 		schema.M("count", schema.Integer().Doc("How many are on this page.")),
 		schema.M("page", schema.Integer()), schema.M("page_size", schema.Integer()),
-		schema.M("_embedded", schema.Struct(schema.M(d.Plural, schema.Array(schema.Ref(TypeName(d.Name)+Entry))))),
+		schema.M("_embedded", schema.Struct(schema.M(d.Plural, schema.Array(schema.Ref(TypeName(d.Name)+entrySuffix))))),
 		schema.M("_templates?", schema.Ref("Templates")),
 	).Doc("A page of a list. " + d.Doc)
 }

@@ -14,8 +14,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// MaxTokens is how many API tokens a user may have.
-const MaxTokens = 100
+// maxTokens is how many API tokens a user may have.
+const maxTokens = 100
 
 // TokenPolicy says how long API tokens are good.
 type TokenPolicy struct {
@@ -30,9 +30,9 @@ func (p TokenPolicy) Validate() error {
 	return nil
 }
 
-// Last returns the last day on which a token that is made now may be good, "" for no
+// last returns the last day on which a token that is made now may be good, "" for no
 // limit.
-func (p TokenPolicy) Last(now time.Time) string {
+func (p TokenPolicy) last(now time.Time) string {
 	if p.MaxDays == 0 {
 		return ""
 	}
@@ -130,7 +130,7 @@ func CanCreateToken(a access.Actor) error {
 
 // LastDay returns the last day on which an API token that is made now may be good, ""
 // for no limit.
-func (s *Service) LastDay() string { return s.tokens.policy.Last(s.store.Now()) }
+func (s *Service) LastDay() string { return s.tokens.policy.last(s.store.Now()) }
 
 // CreateToken makes an API token of the actor's, of the name, scope and last day in
 // the row. Its text is in the row's Secret, this once: only its hash is kept. It is
@@ -141,7 +141,7 @@ func (s *Service) CreateToken(ctx context.Context, a access.Actor, row *models.A
 		return err
 	}
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
-		last := s.tokens.policy.Last(tx.Now)
+		last := s.tokens.policy.last(tx.Now)
 		if row.ExpiresOn == "" {
 			row.ExpiresOn = last
 		}
@@ -163,7 +163,7 @@ func (s *Service) CreateToken(ctx context.Context, a access.Actor, row *models.A
 		if err := tx.Model(&models.APIToken{}).Where("user_id = ?", a.ID).Count(&have).Error; err != nil {
 			return store.Fault(err)
 		}
-		if have >= MaxTokens {
+		if have >= maxTokens {
 			return fault.Conflictf("There are %d API tokens already. Revoke those that are not used.", have)
 		}
 		secret, h := tokenSecret.fresh()

@@ -70,7 +70,7 @@ func TestTokensEndEverywhere(t *testing.T) {
 				}
 				w.refused("Bearer "+row.Secret, "")
 				soon(t, "the other replica hears of it", func() bool {
-					_, err := r.Authenticate(context.Background(), "Token "+row.Secret)
+					_, err := r.Authenticate(context.Background(), "Token "+row.Secret, "")
 					return fault.Is(err, fault.Unauthenticated)
 				})
 			})
@@ -135,7 +135,7 @@ func TestCreateToken(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for range MaxTokens - 1 {
+		for range maxTokens - 1 {
 			w.token(alice, models.ScopeRead)
 		}
 		if err := w.CreateToken(ctx, alice, &models.APIToken{Name: "x", Scope: models.ScopeRead}); !fault.Is(err, fault.Conflict) {

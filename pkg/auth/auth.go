@@ -9,7 +9,6 @@ package auth
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -106,7 +105,7 @@ func New(c Config) *Service {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Sessions == (SessionPolicy{}) {
-		c.Sessions = SessionPolicy{Idle: DefaultIdle, Lifetime: DefaultLifetime}
+		c.Sessions = SessionPolicy{Idle: defaultIdle, Lifetime: DefaultLifetime}
 	}
 	return &Service{
 		store: c.Store, users: c.Users, issuer: c.Issuer, hasher: c.Hasher, log: c.Log,
@@ -178,7 +177,7 @@ func (s *Service) issue(g Grant) (Tokens, error) {
 	if t.Access, _, err = s.issuer.Access(g); err != nil {
 		return Tokens{}, err
 	}
-	if t.Refresh, _, err = s.issuer.Refresh(g); err != nil {
+	if t.Refresh, _, err = s.issuer.refresh(g); err != nil {
 		return Tokens{}, err
 	}
 	return t, nil
@@ -201,7 +200,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 		return nil, fault.New(fault.Unauthenticated, msgDomain)
 	}
 	wrong := fault.New(fault.Unauthenticated, "%s", message)
-	if name == "" || c.Password == "" || len(c.Password) > MaxPassword {
+	if name == "" || c.Password == "" || len(c.Password) > maxPassword {
 		return nil, wrong // no user can have this name or password
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey(name, c.Source), now: s.store.Now}
@@ -234,7 +233,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 // django-rest-framework-jwt does. It is Unauthenticated for what Authenticate
 // refuses, and once the sign-in is longer ago than the window (7 days).
 func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
-	c, err := s.issuer.VerifyEither(token)
+	c, err := s.issuer.verifyEither(token)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -256,7 +255,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 // Verify gives the claims of an access token that Authenticate would accept, and
 // is Unauthenticated for any other.
 func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
-	c, err := s.issuer.Verify(token)
+	c, err := s.issuer.verifyAccess(token)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -309,19 +308,12 @@ func (s *Service) actor(ctx context.Context, u *models.User, session string) (ac
 	return access.NewActor(u, session, rights), nil
 }
 
-// Authenticate tells who calls, from the value of the Authorization field: Bearer
+// Authenticate returns the caller, from the value of the Authorization field: Bearer
 // with an access token or an API token, JWT with the one, Token with the other, or
-// Basic, in any letter case. It is Unauthenticated with a message for the caller when
-// there are no credentials or no good ones. Failed Basic is counted by the username
-// alone, so that anybody can keep a user's Basic closed: faces that know the caller's
-// address use AuthenticateFrom.
-func (s *Service) Authenticate(ctx context.Context, header string) (access.Actor, error) {
-	return s.AuthenticateFrom(ctx, header, "")
-}
-
-// AuthenticateFrom is Authenticate with the caller's address, by which failures of
-// Basic are counted as SignIn counts them; Limited after ten.
-func (s *Service) AuthenticateFrom(ctx context.Context, header, source string) (access.Actor, error) {
+// Basic, in any letter case. Source is the caller's address, by which failures of Basic
+// are counted as SignIn counts them. The error has a message for the caller: it is
+// Unauthenticated without good credentials, and Limited after ten failures.
+func (s *Service) Authenticate(ctx context.Context, header, source string) (access.Actor, error) {
 	text, rest, _ := strings.Cut(header, " ")
 	scheme := schemeOf(text)
 	if scheme == schemeNone {
@@ -428,7 +420,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 	if err := a.Personal(); err != nil {
 		return Tokens{}, err
 	}
-	if err := CheckPassword(new); err != nil {
+	if err := checkPassword(new); err != nil {
 		return Tokens{}, err
 	}
 	u, err := s.users.UserByUUID(ctx, a.UUID)
@@ -438,7 +430,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 	if err != nil {
 		return Tokens{}, fmt.Errorf("find user %s: %w", a.UUID, err)
 	}
-	if len(old) > MaxPassword {
+	if len(old) > maxPassword {
 		return Tokens{}, fault.InvalidField(fault.Member("old-password"), "is not the present password")
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey(u.Username, changing), now: s.store.Now}
@@ -503,39 +495,20 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 	return s.issue(grant)
 }
 
-// HashPassword checks that the password is acceptable and hashes it, for
-// SetPasswordHash. It takes about 22 ms and waits for its turn: it belongs before
-// the transaction. Errors are CheckPassword's and Hasher.Hash's.
-func (s *Service) HashPassword(ctx context.Context, plain string) (string, error) {
-	if err := CheckPassword(plain); err != nil {
+// hashPassword checks that the password is acceptable and hashes it, for
+// setPasswordHash. It takes about 22 ms and waits for its turn: it belongs before
+// the transaction. Errors are those of checkPassword and Hasher.Hash.
+func (s *Service) hashPassword(ctx context.Context, plain string) (string, error) {
+	if err := checkPassword(plain); err != nil {
 		return "", err
 	}
 	return s.hasher.Hash(ctx, plain)
 }
 
-// SetPasswordHash gives the user a password by what HashPassword made of it, and
-// counts the generation up. A user that is not in the database yet is only
-// filled, for the Insert to come; of another the row is saved, all sessions end,
-// and both are announced. Such a user was read in the same transaction.
-func (s *Service) SetPasswordHash(tx *store.Tx, u *models.User, hash string) error {
-	return setPasswordHash(tx, u, hash, "")
-}
-
-// SetPassword is HashPassword and SetPasswordHash at once, for seeds and commands.
-// It hashes inside of the transaction: where others wait for that one, as SQLite's
-// other writers do, call the two.
-func (s *Service) SetPassword(tx *store.Tx, u *models.User, plain string) error {
-	ctx := tx.Statement.Context
-	if ctx == nil {
-		return errors.New("the transaction has no context")
-	}
-	hash, err := s.HashPassword(ctx, plain)
-	if err != nil {
-		return err
-	}
-	return setPasswordHash(tx, u, hash, "")
-}
-
+// setPasswordHash sets the user's password to what hashPassword returned, and counts the
+// generation up. A user that is not in the database yet is only filled, for the Insert
+// to come. Any other user was read in the same transaction: the row is saved, all
+// sessions but except (a uuid, "" for none) end, and both are announced.
 func setPasswordHash(tx *store.Tx, u *models.User, hash, except string) error {
 	u.PasswordHash = hash
 	u.PasswordGen++

@@ -31,36 +31,36 @@ const (
 	HS256 Alg = "HS256"
 )
 
-// Face says whose tokens a key signs.
-type Face string
+// face says whose tokens a key signs.
+type face string
 
 // The faces.
 const (
-	FaceAPI  Face = "api"  // every face that has no token format of its own
-	FaceAAPF Face = "aapf" // /api/v1: claims of its own, HS256 only
+	faceAPI  face = "api"  // every face that has no token format of its own
+	faceAAPF face = "aapf" // /api/v1: claims of its own, HS256 only
 )
 
-// Key is a signing key. ID, algorithm and face belong together for good: a token
+// tokenKey is a signing key. ID, algorithm and face belong together for good: a token
 // that names the key with another algorithm, or on another face, is forged.
-type Key struct {
+type tokenKey struct {
 	ID   string // the kid
 	Alg  Alg
-	Face Face
+	Face face
 
 	method       jwt.SigningMethod
 	sign, verify any
 }
 
 // Format implements fmt.Formatter: whatever the verb, no key material is printed.
-func (k *Key) Format(f fmt.State, _ rune) {
+func (k *tokenKey) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "key %s (%s, %s)", k.ID, k.Alg, k.Face) // the error is fmt's to notice
 }
 
 // Keys are the signing keys of an installation. They do not change: rotating is
 // loading them again.
 type Keys struct {
-	byID    map[string]*Key
-	signing map[Face]*Key
+	byID    map[string]*tokenKey
+	signing map[face]*tokenKey
 }
 
 // KeyOptions say how keys are chosen and made.
@@ -117,7 +117,7 @@ func LoadKeys(dir string, o KeyOptions) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the signing keys: %w", err)
 	}
-	if !slices.ContainsFunc(list, func(k *Key) bool { return k.Face == FaceAPI }) {
+	if !slices.ContainsFunc(list, func(k *tokenKey) bool { return k.Face == faceAPI }) {
 		if err := createKey(dir, o.Alg); err != nil {
 			return nil, fmt.Errorf("create a signing key: %w", err)
 		}
@@ -133,9 +133,9 @@ func LoadKeys(dir string, o KeyOptions) (*Keys, error) {
 }
 
 // newKeys puts keys together, which are sorted by ID in the course of it.
-func newKeys(signing string, list ...*Key) (*Keys, error) {
-	slices.SortFunc(list, func(a, b *Key) int { return strings.Compare(a.ID, b.ID) })
-	k := &Keys{byID: make(map[string]*Key), signing: make(map[Face]*Key)}
+func newKeys(signing string, list ...*tokenKey) (*Keys, error) {
+	slices.SortFunc(list, func(a, b *tokenKey) int { return strings.Compare(a.ID, b.ID) })
+	k := &Keys{byID: make(map[string]*tokenKey), signing: make(map[face]*tokenKey)}
 	for _, key := range list {
 		if _, have := k.byID[key.ID]; have {
 			return nil, fmt.Errorf("two keys are called %s", key.ID)
@@ -145,33 +145,33 @@ func newKeys(signing string, list ...*Key) (*Keys, error) {
 	}
 	if signing != "" {
 		key, ok := k.byID[signing]
-		if !ok || key.Face != FaceAPI {
+		if !ok || key.Face != faceAPI {
 			return nil, fmt.Errorf("there is no key %q to sign with", signing)
 		}
-		k.signing[FaceAPI] = key
+		k.signing[faceAPI] = key
 	}
 	return k, nil
 }
 
-// Find returns the key of an ID. The ID is only ever looked up in memory: whatever
+// find returns the key of an ID. The ID is only ever looked up in memory: whatever
 // path or statement a token may have in its kid, it goes nowhere.
-func (k *Keys) Find(id string) (*Key, bool) {
+func (k *Keys) find(id string) (*tokenKey, bool) {
 	key, ok := k.byID[id]
 	return key, ok
 }
 
-// Signing returns the key that signs a face's tokens, if it has any.
-func (k *Keys) Signing(face Face) (*Key, bool) {
+// signingKey returns the key that signs a face's tokens, if it has any.
+func (k *Keys) signingKey(face face) (*tokenKey, bool) {
 	key, ok := k.signing[face]
 	return key, ok
 }
 
-func readKeys(dir string) ([]*Key, error) {
+func readKeys(dir string) ([]*tokenKey, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var list []*Key
+	var list []*tokenKey
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue // unfinished ones, and what Kubernetes mounts beside the files
@@ -185,7 +185,7 @@ func readKeys(dir string) ([]*Key, error) {
 	return list, nil
 }
 
-func readKey(path string) (*Key, error) {
+func readKey(path string) (*tokenKey, error) {
 	suffix := filepath.Ext(path)
 	id := strings.TrimSuffix(filepath.Base(path), suffix)
 	if suffix != suffixEd25519 && suffix != suffixHS256 || !keyID.MatchString(id) {
@@ -195,9 +195,9 @@ func readKey(path string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	face := FaceAPI
+	face := faceAPI
 	if strings.HasPrefix(id, "aapf-") || strings.HasPrefix(id, "aapf.") {
-		face = FaceAAPF
+		face = faceAAPF
 	}
 	if suffix == suffixHS256 {
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(data)))
@@ -206,7 +206,7 @@ func readKey(path string) (*Key, error) {
 		}
 		return hmacKey(id, face, raw, path)
 	}
-	if face == FaceAAPF {
+	if face == faceAAPF {
 		return nil, fmt.Errorf("%s: keys of /api/v1 are always %s", path, HS256)
 	}
 	block, rest := pem.Decode(data)
@@ -221,21 +221,21 @@ func readKey(path string) (*Key, error) {
 	return ed25519Key(id, private, path)
 }
 
-func hmacKey(id string, face Face, raw []byte, where string) (*Key, error) {
+func hmacKey(id string, face face, raw []byte, where string) (*tokenKey, error) {
 	if len(raw) < 32 || secret.Weak(raw) {
 		return nil, fmt.Errorf("%s holds a key that can be guessed", where)
 	}
-	return &Key{ID: id, Alg: HS256, Face: face, method: jwt.SigningMethodHS256, sign: raw, verify: raw}, nil
+	return &tokenKey{ID: id, Alg: HS256, Face: face, method: jwt.SigningMethodHS256, sign: raw, verify: raw}, nil
 }
 
 // rfc8037 is the private key of RFC 8037's example, which is RFC 8032's first test too.
 const rfc8037 = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 
-func ed25519Key(id string, private ed25519.PrivateKey, where string) (*Key, error) {
+func ed25519Key(id string, private ed25519.PrivateKey, where string) (*tokenKey, error) {
 	if seed := private.Seed(); secret.Weak(seed) || hex.EncodeToString(seed) == rfc8037 {
 		return nil, fmt.Errorf("%s holds a key that can be guessed", where)
 	}
-	return &Key{ID: id, Alg: EdDSA, Face: FaceAPI, method: jwt.SigningMethodEdDSA, sign: private, verify: private.Public()}, nil
+	return &tokenKey{ID: id, Alg: EdDSA, Face: faceAPI, method: jwt.SigningMethodEdDSA, sign: private, verify: private.Public()}, nil
 }
 
 // createKey makes the first key. That another process was first is no error.

@@ -86,8 +86,8 @@ func TestFirstKey(t *testing.T) {
 		}
 		var first string
 		for _, k := range got {
-			key, ok := k.Signing(FaceAPI)
-			if !ok || key.Alg != c.want || key.ID != "0001" || key.Face != FaceAPI {
+			key, ok := k.signingKey(faceAPI)
+			if !ok || key.Alg != c.want || key.ID != "0001" || key.Face != faceAPI {
 				t.Fatalf("%v signs", key)
 			}
 			if is := fmt.Sprint([]any{key.verify}...); first == "" {
@@ -117,25 +117,25 @@ func TestSeveralKeys(t *testing.T) {
 	writeKey(t, dir, "2026-05.ed25519", edText(t), 0o600)
 	writeKey(t, dir, "aapf-9.hs256", hsText(t), 0o600)
 	writeKey(t, dir, ".hidden", "x", 0o644)
-	signs := func(o KeyOptions, face Face) string {
+	signs := func(o KeyOptions, face face) string {
 		t.Helper()
 		keys, err := LoadKeys(dir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, ok := keys.Signing(face)
+		key, ok := keys.signingKey(face)
 		if !ok {
 			return ""
 		}
 		return key.ID
 	}
-	if got := signs(KeyOptions{}, FaceAPI); got != "2026-05" {
+	if got := signs(KeyOptions{}, faceAPI); got != "2026-05" {
 		t.Errorf("the newest is %s", got)
 	}
-	if got := signs(KeyOptions{Signing: "2026-03"}, FaceAPI); got != "2026-03" {
+	if got := signs(KeyOptions{Signing: "2026-03"}, faceAPI); got != "2026-03" {
 		t.Errorf("the chosen one is %s", got)
 	}
-	if got := signs(KeyOptions{}, FaceAAPF); got != "aapf-9" {
+	if got := signs(KeyOptions{}, faceAAPF); got != "aapf-9" {
 		t.Errorf("AAPF's is %s", got)
 	}
 	for _, id := range []string{"gone", "aapf-9", "2026-03.hs256"} {
@@ -207,7 +207,7 @@ func TestRefusedKeys(t *testing.T) {
 func TestPrintingKeysShowsNone(t *testing.T) {
 	t.Parallel()
 	f := newForge(t, "ed")
-	key, _ := f.keys.Find("hs")
+	key, _ := f.keys.find("hs")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		if got := fmt.Sprintf(verb, f.keys); got != "keys aapf-1, ed, hs" {
 			t.Errorf("%s: %s", verb, got)

@@ -40,7 +40,7 @@ const (
 // The password policy.
 const (
 	MinPassword = 4    // characters
-	MaxPassword = 1024 // bytes
+	maxPassword = 1024 // bytes
 )
 
 const (
@@ -85,9 +85,9 @@ func NewHasher(now func() time.Time) *Hasher {
 	return h
 }
 
-// CheckPassword reports whether a new password is acceptable: 4 characters to 1,024
+// checkPassword reports whether a new password is acceptable: 4 characters to 1,024
 // bytes of UTF-8, and not only blanks. The error is Invalid and names /password.
-func CheckPassword(plain string) error {
+func checkPassword(plain string) error {
 	switch {
 	case !utf8.ValidString(plain):
 		return fault.InvalidField(fault.Member("password"), "is no UTF-8 text")
@@ -95,14 +95,14 @@ func CheckPassword(plain string) error {
 		return fault.InvalidField(fault.Member("password"), "may not be blank")
 	case utf8.RuneCountInString(plain) < MinPassword:
 		return fault.InvalidField(fault.Member("password"), "needs at least %d characters", MinPassword)
-	case len(plain) > MaxPassword:
-		return fault.InvalidField(fault.Member("password"), "is longer than %d bytes", MaxPassword)
+	case len(plain) > maxPassword:
+		return fault.InvalidField(fault.Member("password"), "is longer than %d bytes", maxPassword)
 	}
 	return nil
 }
 
 // Hash returns the argon2id hash of a password with a fresh salt, as a PHC string
-// (https://github.com/P-H-C/phc-string-format). It does not ask CheckPassword. It
+// (https://github.com/P-H-C/phc-string-format). It does not ask checkPassword. It
 // waits for its turn: the error is Unavailable when ctx ends first or too many wait.
 func (h *Hasher) Hash(ctx context.Context, plain string) (string, error) {
 	if err := h.acquire(ctx); err != nil {
@@ -115,20 +115,6 @@ func (h *Hasher) Hash(ctx context.Context, plain string) (string, error) {
 	return phc(salt[:], argon2.IDKey([]byte(plain), salt[:], argonTime, argonMemory, argonThreads, hashSize)), nil
 }
 
-// Verify reports whether the password is the one of the stored PHC string. A pair
-// that was right within the last five minutes costs a microsecond; everything
-// else costs one hash, a stored string that cannot be read as well. Errors are
-// Hash's.
-func (h *Hasher) Verify(ctx context.Context, stored, plain string) (bool, error) {
-	return h.verify(ctx, stored, plain, nil)
-}
-
-// DummyVerify takes the time of a Verify that fails, for users that do not exist.
-func (h *Hasher) DummyVerify(ctx context.Context, plain string) error {
-	_, err := h.verify(ctx, "", plain, nil)
-	return err
-}
-
 // guard is asked when the turn has come, and told the outcome before the next
 // one's: between the two, only the other slot's password can be checked.
 type guard interface {
@@ -136,7 +122,11 @@ type guard interface {
 	outcome(ok bool)
 }
 
-// verify is Verify, and DummyVerify for a stored "", under a guard or none.
+// verify reports whether the password is the one of the stored PHC string, under a guard
+// or none (nil). A pair that was right within the last five minutes costs a microsecond;
+// everything else costs one hash, a stored string that cannot be read as well. Of users
+// that do not exist the stored string is "", which takes the time of a wrong password.
+// Errors are those of Hash and of the guard.
 func (h *Hasher) verify(ctx context.Context, stored, plain string, g guard) (bool, error) {
 	if h.remembered(stored, plain) {
 		if g != nil {

@@ -26,11 +26,11 @@ func TestPasswordHash(t *testing.T) {
 		t.Error("two hashes have one salt")
 	}
 	for _, plain := range []string{"", "passwor", "Pässword", "pässword ", "pässword\x00", stored} {
-		if ok, err := h.Verify(ctx, stored, plain); ok || err != nil {
+		if ok, err := h.verify(ctx, stored, plain, nil); ok || err != nil {
 			t.Errorf("%q: %v %v", plain, ok, err)
 		}
 	}
-	if ok, err := h.Verify(ctx, stored, "pässword"); !ok || err != nil {
+	if ok, err := h.verify(ctx, stored, "pässword", nil); !ok || err != nil {
 		t.Errorf("the right one: %v %v", ok, err)
 	}
 }
@@ -40,7 +40,7 @@ func TestPasswordHashOfOthers(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(newClock().Now)
 	const stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	if ok, err := h.Verify(context.Background(), stored, "password"); !ok || err != nil {
+	if ok, err := h.verify(context.Background(), stored, "password", nil); !ok || err != nil {
 		t.Errorf("%v %v", ok, err)
 	}
 }
@@ -63,7 +63,7 @@ func TestUnreadableHashes(t *testing.T) {
 	}
 	for _, stored := range bad {
 		before := h.computed.Load()
-		if ok, err := h.Verify(ctx, stored, "password"); ok || err != nil {
+		if ok, err := h.verify(ctx, stored, "password", nil); ok || err != nil {
 			t.Errorf("%q: %v %v", stored, ok, err)
 		}
 		if h.computed.Load() != before+1 {
@@ -71,7 +71,7 @@ func TestUnreadableHashes(t *testing.T) {
 		}
 	}
 	before, dummies := h.computed.Load(), h.dummies.Load()
-	if err := h.DummyVerify(ctx, "password"); err != nil || h.computed.Load() != before+1 || h.dummies.Load() != dummies+1 {
+	if _, err := h.verify(ctx, "", "password", nil); err != nil || h.computed.Load() != before+1 || h.dummies.Load() != dummies+1 {
 		t.Errorf("the dummy: %v", err)
 	}
 }
@@ -91,7 +91,7 @@ func TestVerifiedPairs(t *testing.T) {
 	verify := func(stored, plain string, want bool, hashes int64) {
 		t.Helper()
 		before := h.computed.Load()
-		if ok, err := h.Verify(ctx, stored, plain); ok != want || err != nil {
+		if ok, err := h.verify(ctx, stored, plain, nil); ok != want || err != nil {
 			t.Errorf("%s: %v %v", plain, ok, err)
 		}
 		if n := h.computed.Load() - before; n != hashes {
@@ -130,7 +130,7 @@ func TestHerdOfOnePair(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 200 {
 		wg.Go(func() {
-			if ok, err := h.Verify(ctx, stored, "password"); !ok || err != nil {
+			if ok, err := h.verify(ctx, stored, "password", nil); !ok || err != nil {
 				t.Errorf("%v %v", ok, err)
 			}
 		})
@@ -190,7 +190,7 @@ func TestPasswordPolicy(t *testing.T) {
 		"": false, "abc": false, "    ": false, "\t\n  \t": false, "äöü": false, "ab\xffcd": false, strings.Repeat("x", 1025): false,
 		"abcd": true, "äöüß": true, " a b": true, strings.Repeat("x", 1024): true,
 	} {
-		err := CheckPassword(plain)
+		err := checkPassword(plain)
 		if good != (err == nil) || err != nil && !fault.Is(err, fault.Invalid) {
 			t.Errorf("%.20q: %v", plain, err)
 		}

@@ -170,7 +170,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, password string) er
 	if err := s.CheckReset(ctx, secret); err != nil {
 		return err
 	}
-	hash, err := s.HashPassword(ctx, password)
+	hash, err := s.hashPassword(ctx, password)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ const (
 
 // What SessionPolicy's zero values mean.
 const (
-	DefaultIdle     = 12 * time.Hour
+	defaultIdle     = 12 * time.Hour
 	DefaultLifetime = 7 * 24 * time.Hour
 )
 

@@ -137,7 +137,7 @@ func (w *world) rekey(name, password string) error {
 		if err != nil {
 			return err
 		}
-		return w.SetPasswordHash(tx, u, hash)
+		return setPasswordHash(tx, u, hash, "")
 	})
 }
 
@@ -175,7 +175,7 @@ func endsByItself(t *testing.T, listening bool) {
 		ctx := context.Background()
 		used, idle := w.browser("alice", "wonderland"), w.browser("alice", "wonderland")
 		for range 13 { // each well within the idle time, and 13 times that in all
-			w.clock.turn(DefaultIdle - time.Minute)
+			w.clock.turn(defaultIdle - time.Minute)
 			w.enters(used, "alice")
 			if err := w.WriteLastUsed(ctx); err != nil {
 				t.Fatal(err)
@@ -185,7 +185,7 @@ func endsByItself(t *testing.T, listening bool) {
 		if p, err := w.Sessions(ctx, w.enters(used, "alice"), query.Query{Page: 1, Size: 10}); err != nil || p.Total != 1 || !p.Rows[0].Current {
 			t.Errorf("%+v, %v", p, err)
 		}
-		w.clock.turn(DefaultIdle)
+		w.clock.turn(defaultIdle)
 		if err := w.kept(used); fault.Message(err) != errSessionEnded.Message {
 			t.Error(err)
 		}
@@ -209,7 +209,7 @@ func TestSessionUsedElsewhereIsNotIdle(t *testing.T) {
 		cookie := w.browser("alice", "wonderland")
 		r.enters(cookie, "alice")
 		for range 3 {
-			w.clock.turn(DefaultIdle / 2)
+			w.clock.turn(defaultIdle / 2)
 			w.enters(cookie, "alice")
 		}
 		if err := w.WriteLastUsed(context.Background()); err != nil {

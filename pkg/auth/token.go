@@ -31,10 +31,10 @@ const (
 
 // What TokenIssuerConfig's zero values mean.
 const (
-	DefaultIssuer   = "halcyon"
-	DefaultAudience = "halcyon"
-	DefaultLife     = 300 * time.Second
-	DefaultWindow   = 7 * 24 * time.Hour
+	defaultIssuer   = "halcyon"
+	defaultAudience = "halcyon"
+	defaultLife     = 300 * time.Second
+	defaultWindow   = 7 * 24 * time.Hour
 )
 
 const (
@@ -76,10 +76,10 @@ type Grant struct {
 
 // TokenIssuerConfig says what tokens look like.
 type TokenIssuerConfig struct {
-	Issuer   string           // iss; "" means DefaultIssuer
+	Issuer   string           // iss; "" means defaultIssuer
 	Audience string           // aud; "" means DefaultAudience
-	Life     time.Duration    // of an access token; 0 means DefaultLife
-	Window   time.Duration    // since the sign-in, in which tokens are renewed; 0 means DefaultWindow
+	Life     time.Duration    // of an access token; 0 means defaultLife
+	Window   time.Duration    // since the sign-in, in which tokens are renewed; 0 means defaultWindow
 	Now      func() time.Time // the clock
 }
 
@@ -94,7 +94,7 @@ type TokenIssuer struct {
 // issuerState goes together: what was verified is forgotten with the keys.
 type issuerState struct {
 	keys     *Keys
-	signing  *Key
+	signing  *tokenKey
 	verified *cache.Cache[[sha256.Size]byte, *Claims]
 }
 
@@ -102,16 +102,16 @@ type issuerState struct {
 // for a life or window of less than a second.
 func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 	if c.Issuer == "" {
-		c.Issuer = DefaultIssuer
+		c.Issuer = defaultIssuer
 	}
 	if c.Audience == "" {
-		c.Audience = DefaultAudience
+		c.Audience = defaultAudience
 	}
 	if c.Life == 0 {
-		c.Life = DefaultLife
+		c.Life = defaultLife
 	}
 	if c.Window == 0 {
-		c.Window = DefaultWindow
+		c.Window = defaultWindow
 	}
 	if c.Life < time.Second || c.Window < time.Second {
 		return nil, fmt.Errorf("a token life of %v within %v is none", c.Life, c.Window)
@@ -120,16 +120,16 @@ func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 		return nil, errors.New("a mint needs a clock")
 	}
 	m := &TokenIssuer{TokenIssuerConfig: c}
-	if err := m.Rotate(keys); err != nil {
+	if err := m.rotate(keys); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
-// Rotate has the issuer use other keys from now on. Tokens of keys that are no
+// rotate has the issuer use other keys from now on. Tokens of keys that are no
 // longer there are dead at once; the rest stay good.
-func (m *TokenIssuer) Rotate(keys *Keys) error {
-	key, ok := keys.Signing(FaceAPI)
+func (m *TokenIssuer) rotate(keys *Keys) error {
+	key, ok := keys.signingKey(faceAPI)
 	if !ok {
 		return errors.New("there is no key to sign with")
 	}
@@ -159,9 +159,9 @@ func (m *TokenIssuer) Access(g Grant) (token string, expires time.Time, err erro
 	return m.issue(TypeAccess, g, now, now.Add(m.Life))
 }
 
-// Refresh issues a refresh token that is good until the window since the sign-in
+// refresh issues a refresh token that is good until the window since the sign-in
 // closes.
-func (m *TokenIssuer) Refresh(g Grant) (token string, expires time.Time, err error) {
+func (m *TokenIssuer) refresh(g Grant) (token string, expires time.Time, err error) {
 	return m.issue(TypeRefresh, g, m.Now(), g.OrigIssuedAt.Add(m.Window))
 }
 
@@ -193,11 +193,11 @@ func (m *TokenIssuer) issue(typ Type, g Grant, now, expires time.Time) (string, 
 	return text + "." + b64.EncodeToString(sig), expires, nil
 }
 
-// Verify gives the claims of an access token that this installation issued and
+// verifyAccess returns the claims of an access token that this installation issued and
 // that is good now. Every other text is Unauthenticated: "Signature has expired."
 // for tokens that were good once, "Error decoding token." for all the rest. That
 // the user and the session still stand is not known here.
-func (m *TokenIssuer) Verify(token string) (Claims, error) {
+func (m *TokenIssuer) verifyAccess(token string) (Claims, error) {
 	c, err := m.access(token)
 	if err != nil {
 		return Claims{}, err
@@ -205,7 +205,7 @@ func (m *TokenIssuer) Verify(token string) (Claims, error) {
 	return *c, nil
 }
 
-// access is Verify without the copy; the claims are shared and not to be changed.
+// access is verifyAccess without the copy; the claims are shared and not to be changed.
 func (m *TokenIssuer) access(token string) (*Claims, error) {
 	c, err := m.verify(token)
 	if err != nil {
@@ -217,8 +217,8 @@ func (m *TokenIssuer) access(token string) (*Claims, error) {
 	return c, nil
 }
 
-// VerifyEither is Verify for what may be renewed: an access or a refresh token.
-func (m *TokenIssuer) VerifyEither(token string) (Claims, error) {
+// verifyEither is verifyAccess for what may be renewed: an access or a refresh token.
+func (m *TokenIssuer) verifyEither(token string) (Claims, error) {
 	c, err := m.verify(token)
 	if err != nil {
 		return Claims{}, err
@@ -293,14 +293,14 @@ func (m *TokenIssuer) parse(keys *Keys, token string) (*Claims, error) {
 		return nil, forged("the type is neither %s nor %s", TypeAccess, TypeRefresh)
 	}
 	kid, _ := head.text("kid")
-	key, ok := keys.Find(kid)
+	key, ok := keys.find(kid)
 	if !ok {
 		return nil, forged("the key is unknown")
 	}
 	if alg, _ := head.text("alg"); Alg(alg) != key.Alg {
 		return nil, forged("the algorithm is not key %s's", key.ID)
 	}
-	if key.Face != FaceAPI {
+	if key.Face != faceAPI {
 		return nil, forged("key %s belongs to the face %s", key.ID, key.Face)
 	}
 	sig, err := decodeSegment(signature) // refuses a fourth segment's dot as well

@@ -65,8 +65,8 @@ func newForge(t testing.TB, signing string) *forge {
 		t.Fatal(err)
 	}
 	ed, err1 := ed25519Key("ed", f.private, "test")
-	hs, err2 := hmacKey("hs", FaceAPI, f.shared, "test")
-	aapf, err3 := hmacKey("aapf-1", FaceAAPF, f.aapf, "test")
+	hs, err2 := hmacKey("hs", faceAPI, f.shared, "test")
+	aapf, err3 := hmacKey("aapf-1", faceAAPF, f.aapf, "test")
 	if err1 != nil || err2 != nil || err3 != nil {
 		t.Fatal(err1, err2, err3)
 	}
@@ -350,7 +350,7 @@ func TestForgedTokens(t *testing.T) {
 		"with a claim of a later release": f.ed(goodHeader, with(t, goodClaims(), map[string]any{"x": "y"})),
 		"of a clock a little ahead":       f.ed(goodHeader, with(t, goodClaims(), map[string]any{"nbf": noon.Unix() + 2, "iat": noon.Unix() + 2})),
 	} {
-		if c, err := m.Verify(token); err != nil || c.Username != "alice" {
+		if c, err := m.verifyAccess(token); err != nil || c.Username != "alice" {
 			t.Fatalf("the control %s: %v %v", name, c, err)
 		}
 	}
@@ -358,7 +358,7 @@ func TestForgedTokens(t *testing.T) {
 	early := map[string]bool{"not yet valid": true, "issued later": true}
 	for name, token := range attacks(t, f, goodClaims()) {
 		for range 2 { // the second time from whatever is remembered
-			c, err := m.Verify(token)
+			c, err := m.verifyAccess(token)
 			if !fault.Is(err, fault.Unauthenticated) {
 				t.Errorf("%s: %v, %v", name, c, err)
 				continue
@@ -384,7 +384,7 @@ func TestOversizedTokenCostsNothing(t *testing.T) {
 	f := newForge(t, "ed")
 	m := newIssuer(t, f.keys, newClock())
 	token := strings.Repeat("A", 1<<20)
-	if n := testing.AllocsPerRun(10, func() { _, _ = m.Verify(token) }); n > 10 {
+	if n := testing.AllocsPerRun(10, func() { _, _ = m.verifyAccess(token) }); n > 10 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -399,7 +399,7 @@ func TestIssueAndVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.Verify(token)
+		got, err := m.verifyAccess(token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -413,7 +413,7 @@ func TestIssueAndVerify(t *testing.T) {
 		if until != noon.Add(300*time.Second) {
 			t.Errorf("good until %v", until)
 		}
-		again, err := m.Verify(token)
+		again, err := m.verifyAccess(token)
 		if err != nil || again != got {
 			t.Errorf("from memory: %v, %v", again, err)
 		}
@@ -424,32 +424,32 @@ func TestIssueAndVerify(t *testing.T) {
 
 		// What others read in it.
 		parsed, err := jwt.Parse(token, func(tok *jwt.Token) (any, error) {
-			k, _ := f.keys.Find(tok.Header["kid"].(string))
+			k, _ := f.keys.find(tok.Header["kid"].(string))
 			return k.verify, nil
 		}, jwt.WithTimeFunc(c.Now), jwt.WithIssuer("halcyon"), jwt.WithAudience("halcyon"), jwt.WithStrictDecoding())
 		if err != nil || parsed.Header["typ"] != "at+jwt" {
 			t.Errorf("golang-jwt: %v, %v", parsed, err)
 		}
 
-		refresh, until, err := m.Refresh(g)
-		if err != nil || until != g.OrigIssuedAt.Add(DefaultWindow) {
+		refresh, until, err := m.refresh(g)
+		if err != nil || until != g.OrigIssuedAt.Add(defaultWindow) {
 			t.Fatal(until, err)
 		}
-		if _, err := m.Verify(refresh); !fault.Is(err, fault.Unauthenticated) {
+		if _, err := m.verifyAccess(refresh); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("refresh as access: %v", err)
 		}
 		for _, tok := range []string{token, refresh} {
-			if _, err := m.VerifyEither(tok); err != nil {
+			if _, err := m.verifyEither(tok); err != nil {
 				t.Error(err)
 			}
 		}
 
 		c.turn(299 * time.Second)
-		if _, err := m.Verify(token); err != nil {
+		if _, err := m.verifyAccess(token); err != nil {
 			t.Errorf("before its end: %v", err)
 		}
 		c.turn(time.Second)
-		if _, err := m.Verify(token); fault.Message(err) != msgExpired {
+		if _, err := m.verifyAccess(token); fault.Message(err) != msgExpired {
 			t.Errorf("remembered past its end: %v", err)
 		}
 	}
@@ -464,11 +464,11 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Verify(before); err != nil {
+	if _, err := m.verifyAccess(before); err != nil {
 		t.Fatal(err)
 	}
-	edKey, _ := old.keys.Find("ed")
-	fresh, err := hmacKey("new", FaceAPI, newForge(t, "").shared, "test")
+	edKey, _ := old.keys.find("ed")
+	fresh, err := hmacKey("new", faceAPI, newForge(t, "").shared, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -476,10 +476,10 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Rotate(both); err != nil {
+	if err := m.rotate(both); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Verify(before); err != nil {
+	if _, err := m.verifyAccess(before); err != nil {
 		t.Errorf("a rotation signs out: %v", err)
 	}
 	after, _, err := m.Access(g)
@@ -490,21 +490,21 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Rotate(only); err != nil {
+	if err := m.rotate(only); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Verify(before); !fault.Is(err, fault.Unauthenticated) {
+	if _, err := m.verifyAccess(before); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("a key that is gone verifies: %v", err)
 	}
-	if _, err := m.Verify(after); err != nil {
+	if _, err := m.verifyAccess(after); err != nil {
 		t.Error(err)
 	}
-	aapf, _ := old.keys.Find("aapf-1")
+	aapf, _ := old.keys.find("aapf-1")
 	none, err := newKeys("", aapf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Rotate(none); err == nil {
+	if err := m.rotate(none); err == nil {
 		t.Error("the API signs with another face's key")
 	}
 }
@@ -520,7 +520,7 @@ func FuzzVerify(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, err := m.Verify(token); err == nil && token != good {
+		if _, err := m.verifyAccess(token); err == nil && token != good {
 			t.Errorf("accepted: %q", token)
 		}
 	})
@@ -573,7 +573,7 @@ func benchVerify(b *testing.B, signing string, cached bool) {
 		if !cached {
 			m.state.Load().verified.Purge()
 		}
-		if _, err := m.Verify(token); err != nil {
+		if _, err := m.verifyAccess(token); err != nil {
 			b.Fatal(err)
 		}
 	}

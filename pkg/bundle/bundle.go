@@ -21,20 +21,20 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// ManifestName is the name of the only file in a bundle.
-const ManifestName = "manifest.json"
+// manifestName is the name of the only file in a bundle.
+const manifestName = "manifest.json"
 
-// Version is the manifest version that is written and accepted.
-const Version = 1
+// manifestVersion is the manifest version that is written and accepted.
+const manifestVersion = 1
 
 // Limits of Read. The HTTP layer limits the size of the zip itself.
 const (
-	// MaxUnpacked is the maximum size of the unpacked manifest in bytes. Bytes are
+	// maxUnpacked is the maximum size of the unpacked manifest in bytes. Bytes are
 	// counted while unpacking; the sizes in the zip's headers are not trusted.
-	MaxUnpacked = 8 << 20
-	// MaxRatio is the maximum ratio of unpacked to packed size of files over ratioExempt
+	maxUnpacked = 8 << 20
+	// maxRatio is the maximum ratio of unpacked to packed size of files over ratioExempt
 	// bytes. Ordinary text stays below a tenth of it.
-	MaxRatio = 200
+	maxRatio = 200
 	// maxEntries is the number of entries up to which error messages name the unexpected
 	// ones.
 	maxEntries = 64
@@ -66,12 +66,12 @@ func Write(m Manifest) ([]byte, error) {
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(manifest{Version: Version, Kind: m.Kind, Content: m.Content}); err != nil {
+	if err := enc.Encode(manifest{Version: manifestVersion, Kind: m.Kind, Content: m.Content}); err != nil {
 		return nil, fmt.Errorf("encode %s %q: %w", m.Kind, m.Name, err)
 	}
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)
-	h := &zip.FileHeader{Name: ManifestName, Method: zip.Deflate, Modified: modTime}
+	h := &zip.FileHeader{Name: manifestName, Method: zip.Deflate, Modified: modTime}
 	h.SetMode(0o644)
 	w, err := z.CreateHeader(h)
 	if err != nil {
@@ -99,8 +99,8 @@ func Read(data []byte, kind string) (*jsonbody.Value, error) {
 		return nil, manifestFault(err)
 	}
 	version, of, content := n.Field("schema-version"), n.Field("kind"), n.Field("content")
-	if v := version.Int(); version.Present() && v != Version {
-		version.Complain("%d is not a version that this installation reads, which is %d", v, Version)
+	if v := version.Int(); version.Present() && v != manifestVersion {
+		version.Complain("%d is not a version that this installation reads, which is %d", v, manifestVersion)
 	}
 	if k := of.String(); of.Present() && k != kind {
 		of.Complain("%s is not what is imported here, which is %q", quoted(k), kind)
@@ -123,7 +123,7 @@ func Read(data []byte, kind string) (*jsonbody.Value, error) {
 // manifestFault prefixes the message of a JSON fault with the manifest's name.
 func manifestFault(err error) error {
 	e := *fault.From(err)
-	e.Message = ManifestName + ": " + fault.Message(err)
+	e.Message = manifestName + ": " + fault.Message(err)
 	return &e
 }
 
@@ -146,12 +146,12 @@ func unpack(data []byte) ([]byte, error) {
 			return nil, err
 		}
 		if found != nil {
-			return nil, fault.Invalidf("The zip has the file %s twice.", ManifestName)
+			return nil, fault.Invalidf("The zip has the file %s twice.", manifestName)
 		}
 		found = f
 	}
 	if found == nil {
-		return nil, fault.Invalidf("The zip has no file %s.", ManifestName)
+		return nil, fault.Invalidf("The zip has no file %s.", manifestName)
 	}
 	return readEntry(found, len(data))
 }
@@ -167,12 +167,12 @@ func checkEntry(f *zip.File) error {
 		return fault.Invalidf("The zip's file %s is a symbolic link.", quoted(f.Name))
 	case f.Flags&encrypted != 0:
 		return fault.Invalidf("The zip's file %s is encrypted.", quoted(f.Name))
-	case f.Name != ManifestName:
-		return fault.Invalidf("The zip has the file %s; a bundle has %s alone.", quoted(f.Name), ManifestName)
+	case f.Name != manifestName:
+		return fault.Invalidf("The zip has the file %s; a bundle has %s alone.", quoted(f.Name), manifestName)
 	case !f.Mode().IsRegular():
-		return fault.Invalidf("The zip's %s is no file.", ManifestName)
+		return fault.Invalidf("The zip's %s is no file.", manifestName)
 	case f.Method != zip.Store && f.Method != zip.Deflate:
-		return fault.Invalidf("The zip's file %s is packed by a method that is not read here: use deflate.", ManifestName)
+		return fault.Invalidf("The zip's file %s is packed by a method that is not read here: use deflate.", manifestName)
 	}
 	return nil
 }
@@ -203,13 +203,13 @@ func readEntry(f *zip.File, zipped int) ([]byte, error) {
 	}
 	defer r.Close()
 	packed := min(f.CompressedSize64, uint64(zipped)) //nolint:gosec // a length is not negative
-	limit := min(max(packed*MaxRatio, ratioExempt), MaxUnpacked)
+	limit := min(max(packed*maxRatio, ratioExempt), maxUnpacked)
 	data, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	switch {
-	case uint64(len(data)) > limit && limit < MaxUnpacked:
-		return nil, fault.Invalidf("The zip's file %s comes to more than %d times its packed size.", f.Name, MaxRatio)
+	case uint64(len(data)) > limit && limit < maxUnpacked:
+		return nil, fault.Invalidf("The zip's file %s comes to more than %d times its packed size.", f.Name, maxRatio)
 	case uint64(len(data)) > limit:
-		return nil, fault.Invalidf("The zip's file %s comes to more than %d bytes.", f.Name, MaxUnpacked)
+		return nil, fault.Invalidf("The zip's file %s comes to more than %d bytes.", f.Name, maxUnpacked)
 	case err != nil:
 		return nil, fault.Wrap(fault.Invalid, err, "The zip's file %s is damaged.", f.Name)
 	}

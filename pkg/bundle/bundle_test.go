@@ -178,7 +178,7 @@ func FuzzManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var b bytes.Buffer
 		z := zip.NewWriter(&b)
-		w, err := z.Create(bundle.ManifestName)
+		w, err := z.Create("manifest.json")
 		if err == nil {
 			_, err = io.WriteString(w, text)
 		}

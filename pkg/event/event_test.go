@@ -242,7 +242,7 @@ func TestProgressIsJoined(t *testing.T) {
 			return store.Note(tx, &models.JobMessage{JobID: j.ID, Level: "info", Message: "1000", CreatedAt: tx.Now}) // and nothing else
 		})
 		for {
-			n, err := svc.Relay(ctx)
+			n, err := svc.relay(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -307,7 +307,7 @@ func TestTheRelayIsTakenOver(t *testing.T) {
 			}
 			relay := func(svc *Service, want int) {
 				t.Helper()
-				if n, err := svc.Relay(ctx); err != nil || n != want {
+				if n, err := svc.relay(ctx); err != nil || n != want {
 					t.Fatalf("%d were numbered and not %d: %v", n, want, err)
 				}
 			}
@@ -325,7 +325,7 @@ func TestTheRelayIsTakenOver(t *testing.T) {
 			for _, svc := range []*Service{first, second} {
 				both.Go(func() {
 					for range 20 {
-						if _, err := svc.Relay(ctx); err != nil {
+						if _, err := svc.relay(ctx); err != nil {
 							t.Error(err)
 						}
 					}
@@ -377,7 +377,7 @@ func TestOldEventsGo(t *testing.T) {
 						return store.Insert(tx, &models.Order{Status: models.OrderCart, OwnerID: ada.ID})
 					})
 				}
-				if _, err := svc.Relay(ctx); err != nil {
+				if _, err := svc.relay(ctx); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -441,7 +441,7 @@ func TestWhoReadsTooSlowlyIsCutOff(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := svc.Relay(ctx); err != nil {
+		if _, err := svc.relay(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := svc.feed(ctx); err != nil {
@@ -478,7 +478,7 @@ func TestFilters(t *testing.T) {
 	for pattern, want := range map[string]int{"*": len(Types), "job.*": 6, "job.ended": 1, "job": 0, "jo*": 0, "": 0, ".*": 0, "job.end*": 0} {
 		n := 0
 		for _, x := range Types {
-			if Selects(pattern, x.Name) {
+			if selects(pattern, x.Name) {
 				n++
 			}
 		}

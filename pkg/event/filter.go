@@ -25,7 +25,7 @@ type About struct {
 
 // Match reports whether the filter takes the event.
 func (f *Filter) Match(e *models.Event) bool {
-	return (len(f.Types) == 0 || slices.ContainsFunc(f.Types, func(p string) bool { return Selects(p, e.Type) })) &&
+	return (len(f.Types) == 0 || slices.ContainsFunc(f.Types, func(p string) bool { return selects(p, e.Type) })) &&
 		(len(f.Objects) == 0 || slices.Contains(f.Objects, e.ObjectType)) &&
 		f.About.match(e)
 }
@@ -51,7 +51,7 @@ func (f *Filter) Option() query.ListOption { return query.Base(f.where()) }
 func (f *Filter) where() access.Where {
 	var types []any
 	for _, t := range Types {
-		if slices.ContainsFunc(f.Types, func(p string) bool { return Selects(p, t.Name) }) {
+		if slices.ContainsFunc(f.Types, func(p string) bool { return selects(p, t.Name) }) {
 			types = append(types, t.Name)
 		}
 	}

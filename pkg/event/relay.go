@@ -49,7 +49,7 @@ func (s *Service) relaying(ctx context.Context) {
 		case <-s.fresh:
 		case <-tick.C:
 		}
-		n, err := s.Relay(ctx)
+		n, err := s.relay(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "events cannot be numbered for now", "error", err)
 		}
@@ -80,9 +80,9 @@ func (s *Service) release(ctx context.Context) {
 	s.holds = time.Time{}
 }
 
-// Relay numbers what waits in the outbox, if that is this process's duty, and
+// relay numbers what waits in the outbox, if that is this process's duty, and
 // announces it. It gives how many transactions' events it has numbered.
-func (s *Service) Relay(ctx context.Context) (int, error) {
+func (s *Service) relay(ctx context.Context) (int, error) {
 	var waits bool
 	if err := s.store.Read(ctx).Raw("SELECT EXISTS (SELECT 1 FROM event_outbox)").Row().Scan(&waits); err != nil {
 		return 0, store.Fault(err)

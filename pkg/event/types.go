@@ -71,9 +71,9 @@ const (
 // Objects are the types of objects that events happen to.
 var Objects = []string{models.ObjectOrder, models.ObjectJob, models.ObjectServer, models.ObjectService}
 
-// Selects reports whether a pattern names the type: *, a type's own name, or the
+// selects reports whether a pattern names the type: *, a type's own name, or the
 // types of an object, as in job.*.
-func Selects(pattern, name string) bool {
+func selects(pattern, name string) bool {
 	if stem, ok := strings.CutSuffix(pattern, "*"); ok {
 		return stem == "" || strings.HasSuffix(stem, ".") && strings.HasPrefix(name, stem)
 	}
@@ -82,7 +82,7 @@ func Selects(pattern, name string) bool {
 
 // Known reports whether a pattern names any type.
 func Known(pattern string) bool {
-	return slices.ContainsFunc(Types, func(t Type) bool { return Selects(pattern, t.Name) })
+	return slices.ContainsFunc(Types, func(t Type) bool { return selects(pattern, t.Name) })
 }
 
 // moved returns the types of a change of status. Submitting an order that needs no

@@ -30,7 +30,7 @@ func TestSeenAlikeInMemoryAndInSQL(t *testing.T) {
 		svc := newService(s)
 		users, objects := company(t, s, dice)
 		for {
-			n, err := svc.Relay(ctx)
+			n, err := svc.relay(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,15 +21,15 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Kept is how long an answer can be had again.
-const Kept = 24 * time.Hour
+// lifetime is how long an answer is kept.
+const lifetime = 24 * time.Hour
 
 // Lease is how long a claim is good. A request has to be done by then: the claim
 // of a process that died is free afterwards.
 const Lease = time.Minute
 
-// MaxKey is how many characters a key may have.
-const MaxKey = 255
+// maxKey is how many characters a key may have.
+const maxKey = 255
 
 // ErrRunning is the cause of the Conflict about a request that is under way.
 var ErrRunning = errors.New("a request with the idempotency key is under way")
@@ -81,8 +81,8 @@ func CheckKey(key string) error {
 	if key == "" {
 		return fault.InvalidField(fault.Argument("Idempotency-Key"), "is empty")
 	}
-	if len(key) > MaxKey {
-		return fault.InvalidField(fault.Argument("Idempotency-Key"), "has %d characters, at most %d are allowed", len(key), MaxKey)
+	if len(key) > maxKey {
+		return fault.InvalidField(fault.Argument("Idempotency-Key"), "has %d characters, at most %d are allowed", len(key), maxKey)
 	}
 	for i := range len(key) {
 		if key[i] < ' ' || key[i] > '~' {
@@ -146,7 +146,7 @@ func (s *Service) begin(ctx context.Context, a access.Actor, r Request) (claim, 
 		found = nil
 		row := models.IdempotencyKey{
 			UserID: a.ID, Method: r.Method, Target: r.Target, Key: r.Key, Request: r.Digest,
-			Claim: mine.token, ClaimedUntil: tx.Now.Add(Lease), ExpiresAt: tx.Now.Add(Kept),
+			Claim: mine.token, ClaimedUntil: tx.Now.Add(Lease), ExpiresAt: tx.Now.Add(lifetime),
 		}
 		// Of those who come at once, one writes, and the others wait for it here.
 		res := tx.Exec(`INSERT INTO idempotency_keys (user_id, method, target, key, request, claim, claimed_until, expires_at)
@@ -195,7 +195,7 @@ func (s *Service) finish(tx *store.Tx, c claim, answer Answer) error {
 		return fmt.Errorf("seal an answer: %w", err)
 	}
 	res := tx.Model(&models.IdempotencyKey{}).Where("id = ? AND claim = ? AND status = 0", c.id, c.token).
-		Updates(map[string]any{"status": answer.Status, "answer": sealed, "expires_at": tx.Now.Add(Kept)})
+		Updates(map[string]any{"status": answer.Status, "answer": sealed, "expires_at": tx.Now.Add(lifetime)})
 	if res.Error != nil {
 		return res.Error
 	}

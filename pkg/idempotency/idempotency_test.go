@@ -122,7 +122,7 @@ func TestARequestHappensOnce(t *testing.T) {
 		if err != nil || replayed || !cmp.Equal(answer, created) {
 			t.Fatalf("%+v, %v, %v", answer, replayed, err)
 		}
-		r.forward(idempotency.Kept - time.Second)
+		r.forward(idempotency.Lifetime - time.Second)
 		answer, replayed, err = r.there.Do(t.Context(), r.alice, request, never)
 		if err != nil || !replayed || !cmp.Equal(answer, created) {
 			t.Errorf("again: %+v, %v, %v", answer, replayed, err)
@@ -149,7 +149,7 @@ func TestARequestHappensOnce(t *testing.T) {
 		if _, replayed, err := r.here.Do(t.Context(), r.alice, other, r.effect("D", created)); err != nil || replayed {
 			t.Errorf("a day later: %v, %v", replayed, err)
 		}
-		r.forward(idempotency.Kept + time.Second)
+		r.forward(idempotency.Lifetime + time.Second)
 		if n, err := r.here.Sweep(t.Context()); err != nil || n != 3 {
 			t.Errorf("removed %d, %v", n, err)
 		}

@@ -117,7 +117,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.svc.dispatch.Start(ctx, e.work, e.look); err != nil {
 		return err
 	}
-	if err := e.Reconcile(ctx); err != nil {
+	if err := e.reconcile(ctx); err != nil {
 		return errors.Join(fmt.Errorf("reconcile the jobs: %w", err), e.svc.dispatch.Stop(ctx))
 	}
 	loop, stop := context.WithCancel(context.WithoutCancel(ctx))

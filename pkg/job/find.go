@@ -22,7 +22,7 @@ func (s *Service) Find(ctx context.Context, a access.Actor, ref string) (*models
 	if err != nil {
 		return nil, err
 	}
-	if j.Messages, err = Messages(tx, j.ID); err != nil {
+	if j.Messages, err = messagesOf(tx, j.ID); err != nil {
 		return nil, err
 	}
 	return j, s.spend(tx, j)

@@ -18,8 +18,8 @@ func Say(tx *store.Tx, id models.ID, level, message string) error {
 	return nil
 }
 
-// Messages returns a job's progress, oldest first.
-func Messages(tx *store.Tx, id models.ID) ([]models.JobMessage, error) {
+// messagesOf returns a job's progress, oldest first.
+func messagesOf(tx *store.Tx, id models.ID) ([]models.JobMessage, error) {
 	rows, err := store.Find[models.JobMessage](tx.Where("job_id = ?", id).Order("id"))
 	if err != nil {
 		return nil, fmt.Errorf("messages of job %s: %w", id, err)

@@ -29,7 +29,7 @@ func (e *Engine) sweeps(ctx context.Context) {
 		case <-e.missed:
 			err = e.rescue(ctx)
 		case <-full.C:
-			err = e.Reconcile(ctx)
+			err = e.reconcile(ctx)
 		}
 		again := e.cfg.Sweep
 		switch {
@@ -43,10 +43,10 @@ func (e *Engine) sweeps(ctx context.Context) {
 	}
 }
 
-// Reconcile compares the jobs with each other and with the dispatcher's queue, and
+// reconcile compares the jobs with each other and with the dispatcher's queue, and
 // repairs the effects of a crash: parents whose children have ended, jobs whose
 // prerequisite has ended, jobs without a signal.
-func (e *Engine) Reconcile(ctx context.Context) error {
+func (e *Engine) reconcile(ctx context.Context) error {
 	if err := e.repairParents(ctx); err != nil {
 		return err
 	}

@@ -256,7 +256,7 @@ func log(t *testing.T, s *store.Store, j *models.Job) string {
 
 func messages(t *testing.T, s *store.Store, id models.ID) []string {
 	t.Helper()
-	rows, err := Messages(s.Read(t.Context()), id)
+	rows, err := messagesOf(s.Read(t.Context()), id)
 	if err != nil {
 		t.Fatal(err)
 	}

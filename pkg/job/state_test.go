@@ -167,12 +167,12 @@ func TestAnyOrderOfEventsEnds(t *testing.T) {
 			case "lose":
 				d.ids = nil
 			case "look":
-				must(e.Reconcile(t.Context()))
+				must(e.reconcile(t.Context()))
 			}
 		}
 		m.trouble = nil
 		for i := 0; ; i++ {
-			must(e.Reconcile(t.Context()))
+			must(e.reconcile(t.Context()))
 			if len(d.ids) == 0 {
 				break
 			}

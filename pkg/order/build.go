@@ -85,7 +85,7 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made 
 		OwnerID: o.OwnerID, GroupID: o.GroupID,
 	}
 	if svc != nil {
-		parent.Action = ActionScale
+		parent.Action = actionScale
 		if err := claim(tx, svc); err != nil {
 			return err
 		}

@@ -40,8 +40,8 @@ func ProvQuestions(s *catalog.Setting) []catalog.Question {
 	return list
 }
 
-// ModQuestions returns what is asked of a change of any server.
-func ModQuestions(s *catalog.Setting) []catalog.Question {
+// modQuestions returns what is asked of a change of any server.
+func modQuestions(s *catalog.Setting) []catalog.Question {
 	list := make([]catalog.Question, len(modInputs))
 	for i := range modInputs {
 		list[i] = unlabelled(&modInputs[i], s, false)
@@ -55,7 +55,7 @@ func ModQuestionsOf(sv *models.Server, s *catalog.Setting) []catalog.Question {
 	other := *s
 	other.Sizes = slices.DeleteFunc(slices.Clone(s.Sizes), func(x models.Size) bool { return x.CPUs == sv.CPUs && x.MemoryMB == sv.MemoryMB })
 	var list []catalog.Question
-	for _, q := range ModQuestions(&other) {
+	for _, q := range modQuestions(&other) {
 		switch models.InputKey(q.Path.Last().Name) {
 		case models.KeyCPUCnt:
 			q.Fallback = strconv.Itoa(sv.CPUs)
@@ -170,7 +170,7 @@ func (s *Service) CartModQuestions(ctx context.Context, a access.Actor, o *model
 		return nil, err
 	}
 	list := []catalog.Question{{Path: fault.Member("server"), Type: catalog.AskServer, Required: true, Choices: servers}}
-	for _, q := range ModQuestions(&catalog.Setting{}) {
+	for _, q := range modQuestions(&catalog.Setting{}) {
 		if models.InputKey(q.Path.Last().Name) != keyDiskSize {
 			list = append(list, q)
 		}

@@ -74,15 +74,15 @@ func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *stor
 	return o, nil
 }
 
-// ActionDelete is the action of the job whose parts remove the servers of a service.
-const ActionDelete = "delete"
+// actionDelete is the action of the job whose parts remove the servers of a service.
+const actionDelete = "delete"
 
 // decommission begins the removal of servers. Those that a scaled service loses, and the
 // several servers of a removed service, are parts of one job each.
 func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) error {
 	parents := map[models.ID]models.ID{} // by service
 	if p.Scaled != nil {
-		j, err := s.changing(tx, o, p.Item, p.Scaled, ActionScale)
+		j, err := s.changing(tx, o, p.Item, p.Scaled, actionScale)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) e
 			}
 			continue
 		}
-		j, err := s.changing(tx, o, p.Item, svc, ActionDelete)
+		j, err := s.changing(tx, o, p.Item, svc, actionDelete)
 		if err != nil {
 			return err
 		}

@@ -21,8 +21,8 @@ import (
 // many there are to be; what it takes is planned as a deployment into the service,
 // or as a removal from it, so that price, approval and jobs are those of the two.
 
-// ActionScale is the action of the job whose parts make or remove the servers.
-const ActionScale = "scale"
+// actionScale is the action of the job whose parts make or remove the servers.
+const actionScale = "scale"
 
 // CanScale guards scaling by an order of its own.
 func CanScale(a access.Actor, svc *models.Service) error {

@@ -29,8 +29,8 @@ func TestWaitingForAgreesWithCanApprove(t *testing.T) {
 		erin := r.hire(t, models.User{Username: "erin"}, grant{approver, acme})
 		frank := r.hire(t, models.User{Username: "frank", GlobalViewer: true})
 		grace := r.hire(t, models.User{Username: "grace"}, grant{decider.ID, acme})
-
 		heidi := r.hire(t, models.User{Username: "heidi"}, grant{viewer, bar})
+
 		owners := []models.ID{r.admin.ID, r.alice.ID, r.bob.ID, r.carol.ID, dave.ID, erin.ID}
 		r.placeOrders(t, []models.ID{0, foo, bar, acme, globex, research}, owners)
 		own, others := len(owners), len(owners)-1

@@ -10,12 +10,12 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Catalogue lists which columns each table of the database has, and whether they
+// catalogue lists which columns each table of the database has, and whether they
 // may be NULL.
-type Catalogue map[string]map[string]bool
+type catalogue map[string]map[string]bool
 
-// ReadCatalogue asks the database for its tables and columns.
-func ReadCatalogue(tx *store.Tx) (Catalogue, error) {
+// readCatalogue asks the database for its tables and columns.
+func readCatalogue(tx *store.Tx) (catalogue, error) {
 	statement := "SELECT m.name, p.name, p.\"notnull\" = 0 AND p.pk = 0 FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table'"
 	if tx.Dialect() == store.Postgres {
 		statement = "SELECT table_name, column_name, is_nullable = 'YES' FROM information_schema.columns WHERE table_schema = current_schema()"
@@ -25,7 +25,7 @@ func ReadCatalogue(tx *store.Tx) (Catalogue, error) {
 		return nil, store.Fault(err)
 	}
 	defer rows.Close()
-	c := Catalogue{}
+	c := catalogue{}
 	for rows.Next() {
 		var table, column string
 		var null bool
@@ -76,9 +76,9 @@ func prepare(tx *store.Tx, schemas []*Schema) error {
 	return store.Fault(rows.Err())
 }
 
-// Check finds mistakes in declarations, those that relations lead to included,
+// check finds mistakes in declarations, those that relations lead to included,
 // so that they show at the start and not when somebody filters.
-func Check(schemas []*Schema, columns Catalogue) error {
+func check(schemas []*Schema, columns catalogue) error {
 	k := checker{columns: columns, seen: map[*Schema]bool{}, wellFormed: wellFormedName}
 	names := map[string]bool{}
 	for _, s := range schemas {
@@ -94,7 +94,7 @@ func Check(schemas []*Schema, columns Catalogue) error {
 }
 
 type checker struct {
-	columns Catalogue
+	columns catalogue
 	seen    map[*Schema]bool
 	errs    []error
 

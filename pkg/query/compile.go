@@ -8,9 +8,6 @@ import (
 	"time"
 	"unicode"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
-
 	"halcyon/models"
 	"halcyon/pkg/access"
 	"halcyon/pkg/store"
@@ -19,22 +16,6 @@ import (
 // Root is the alias of the schema's own table in everything that is compiled:
 // conditions given to Base qualify their columns with it.
 const Root = "t0"
-
-// Filter returns the condition of a query, the caller's visibility included, with
-// the columns qualified by Root.
-func Filter(tx *store.Tx, e *Entity, a access.Actor, q Query) access.Where {
-	return newCompiler(tx, a).filter(e, q.Filter)
-}
-
-// Apply narrows db to the rows that the query asks for and the caller sees. It
-// neither sorts nor pages: List does.
-func Apply(tx *store.Tx, db *gorm.DB, e *Entity, a access.Actor, q Query) *gorm.DB {
-	db = db.Table(e.Table + " AS " + Root)
-	if w := Filter(tx, e, a, q); !w.IsAll() {
-		db = db.Where(clause.Expr{SQL: w.SQL, Vars: w.Args})
-	}
-	return db
-}
 
 // compiler turns terms into conditions for one actor and one database.
 type compiler struct {

@@ -124,14 +124,9 @@ func Find[T any](tx *store.Tx, e *Entity, a access.Actor, ref string, opts ...Li
 	if reason != "" || e.HiddenFrom(a) {
 		return nil, notFound()
 	}
-	return FindRef[T](tx, e, a, v, opts...)
-}
-
-// FindRef is Find with a reference that has been read.
-func FindRef[T any](tx *store.Tx, e *Entity, a access.Actor, ref RefValue, opts ...ListOption) (*T, error) {
 	c := newCompiler(tx, a)
 	o := options(opts)
-	where := access.And(c.ownRef(Root, []RefValue{ref}), c.visible(e, Root), o.base)
+	where := access.And(c.ownRef(Root, []RefValue{v}), c.visible(e, Root), o.base)
 	var b builder
 	b.text("SELECT ").text(o.columnList()).text(" FROM ").text(e.Table).text(" " + Root)
 	b.where(where).text(" LIMIT 1")
@@ -144,28 +139,6 @@ func FindRef[T any](tx *store.Tx, e *Entity, a access.Actor, ref RefValue, opts 
 		return nil, notFound()
 	}
 	return rows[0], nil
-}
-
-// Load returns the visible ones among the rows with these ids, in one query, by
-// id: what a page's attributes over one relation need.
-func Load[T any](tx *store.Tx, e *Entity, a access.Actor, ids IDs, opts ...ListOption) (map[models.ID]*T, error) {
-	found := make(map[models.ID]*T, len(ids))
-	if len(ids) == 0 {
-		return found, nil
-	}
-	c := newCompiler(tx, a)
-	o := options(opts)
-	var b builder
-	b.text("SELECT ").text(o.columnList()).text(", " + Root + ".id AS qk0 FROM ").text(e.Table).text(" " + Root)
-	b.where(access.And(ByIDs(tx, Root+".id", ids), c.visible(e, Root), o.base))
-	rows, keys, err := scan[T](tx, b, []Kind{Int}, nil)
-	if err != nil {
-		return nil, err
-	}
-	for i, row := range rows {
-		found[models.ID(keys[i][0].num)] = row
-	}
-	return found, nil
 }
 
 func notFound() error { return fault.NotFoundf("Not found.") }

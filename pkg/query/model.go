@@ -19,7 +19,7 @@ import (
 // have found their targets, and fields their columns. It is made once, at the start,
 // and never changes.
 type Model struct {
-	columns Catalogue
+	columns catalogue
 	schemas []*Schema // under the names of the domain
 }
 
@@ -31,7 +31,7 @@ type NamesFunc func(ctx context.Context, a access.Actor, table string, visit fun
 // nil. The error names everything that does not fit: a relation to an entity that is
 // not there, an enumeration of no field, a column that the database does not have.
 func NewModel(tx *store.Tx, names NamesFunc, entities ...*Entity) (*Model, error) {
-	columns, err := ReadCatalogue(tx)
+	columns, err := readCatalogue(tx)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ func (m *Model) Translate(into *Schema, e *Entity, n Names) error {
 }
 
 // Check finds mistakes in the schemas that Translate has filled, together.
-func (m *Model) Check(schemas []*Schema) error { return Check(schemas, m.columns) }
+func (m *Model) Check(schemas []*Schema) error { return check(schemas, m.columns) }
 
 func (s *Schema) relation(name string) *Hop {
 	for i := range s.Hops {

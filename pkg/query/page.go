@@ -306,12 +306,6 @@ func (c *compiler) picked(b *builder, e *Entity, o *listOptions, keys []sortKey,
 	}
 }
 
-// Count returns how many rows the query asks for and the actor sees.
-func Count(tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (int64, error) {
-	o := options(opts)
-	return count(tx, e, access.And(o.base, newCompiler(tx, a).filter(e, q.Filter)))
-}
-
 func count(tx *store.Tx, e *Entity, where access.Where) (int64, error) {
 	var b builder
 	b.text("SELECT count(*) FROM " + e.Table + " " + Root).where(where)

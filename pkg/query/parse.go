@@ -236,8 +236,8 @@ func unescape(s string) (text, reason string) {
 	return b.String(), ""
 }
 
-// Escape writes a value so that filter reads it back as it is.
-func Escape(value string) string {
+// escape writes a value so that filter reads it back as it is.
+func escape(value string) string {
 	return strings.NewReplacer(`\`, `\\`, `;`, `\;`, `:`, `\:`, `,`, `\,`).Replace(value)
 }
 

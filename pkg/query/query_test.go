@@ -480,10 +480,6 @@ func TestHandMadeTermsKeepTheRules(t *testing.T) {
 				t.Errorf("%d rows for %s, %v", n, a.Username, err)
 			}
 		}
-		var n int64
-		if err := query.Apply(f.store.Read(t.Context()), f.store.Read(t.Context()).DB, s.Entity, f.carol, query.Query{Filter: []query.Term{term}}).Count(&n).Error; err != nil || int(n) != len(f.servers) {
-			t.Errorf("applied: %d, %v", n, err)
-		}
 	})
 }
 
@@ -527,10 +523,6 @@ func TestListReadsWhatIsAskedFor(t *testing.T) {
 		p, err = query.List[models.Server](tx, f.schemas.servers.Entity, f.carol, query.Query{Page: 1000, Size: 10})
 		if err != nil || len(p.Rows) != 0 || int(p.Total) != len(f.servers) || p.Next != "" {
 			t.Errorf("%+v, %v", p, err)
-		}
-		loaded, err := query.Load[models.Group](tx, f.schemas.groups.Entity, f.alice, query.IDs{f.groups[0].ID, f.groups[1].ID, f.groups[2].ID}, query.Columns("id", "name"))
-		if err != nil || len(loaded) != 2 || loaded[f.groups[0].ID].Name != "Acme" {
-			t.Errorf("loaded %v, %v", loaded, err)
 		}
 		err = f.store.InTx(t.Context(), func(tx *store.Tx) error {
 			_, err := query.Find[models.Server](tx, f.schemas.servers.Entity, f.carol, "1", query.ForUpdate())

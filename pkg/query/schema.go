@@ -95,6 +95,3 @@ func (p *Page[T]) Release() {
 	}
 	p.Rows, p.pool = nil, nil
 }
-
-// IDs is the common case of looking rows up by id.
-type IDs []models.ID

@@ -50,14 +50,14 @@ func (t Typed) String() string {
 		key += "." + string(t.Lookup)
 	}
 	if !t.list() {
-		return key + ":" + Escape(t.Value)
+		return key + ":" + escape(t.Value)
 	}
 	parts := splitUnescaped(t.Value, ',')
 	for i, part := range parts {
 		if plain, reason := unescape(part); reason == "" {
 			part = plain
 		}
-		parts[i] = Escape(strings.TrimSpace(part))
+		parts[i] = escape(strings.TrimSpace(part))
 	}
 	return key + ":" + strings.Join(parts, ",")
 }

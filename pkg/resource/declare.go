@@ -159,7 +159,6 @@ type Field[T any] struct {
 	filled   bool
 	fallback string
 	scale    int64
-	only     hal.Shapes
 	see      func(a access.Actor, row *T) bool
 	set      func(n *jsonbody.Value, r *Refs) func(*T)
 	input    Input
@@ -195,18 +194,12 @@ func (f Field[T]) OmitEmpty() Field[T] { f.omit = true; return f }
 // call the resource's Fill.
 func (f Field[T]) Filled() Field[T] { f.filled = true; return f }
 
-// Only limits the field to some representations.
-func (f Field[T]) Only(s hal.Shapes) Field[T] { f.only = s; return f }
-
 // Required makes a create without the field fail.
 func (f Field[T]) Required() Field[T] { f.required = true; return f }
 
 // Default sets what the field is when a body says null, or replaces the row and
 // does not mention it: the text of a value, as a body would have it.
 func (f Field[T]) Default(text string) Field[T] { f.fallback = text; return f }
-
-// Scaled declares that the column holds value × scale, as money and memory do.
-func (f Field[T]) Scaled(scale int64) Field[T] { f.scale = scale; return f }
 
 // Codes returns an enum further spellings (lower case) that filters accept.
 func (f Field[T]) Codes(codes map[string]string) Field[T] { f.codes = codes; return f }
@@ -455,7 +448,6 @@ type Relation[T any] struct {
 	extra     func(target any) []hal.Prop
 	extraFrom []string
 	set       func(*T, models.ID)
-	hidden    bool
 	limit     func(a access.Actor) (ids []models.ID, limited bool)
 	guard     func(a access.Actor, row *T) error
 	known     func(a access.Actor, row *T) ([]any, bool)
@@ -520,9 +512,6 @@ func (r Relation[T]) Known(rows func(a access.Actor, row *T) ([]any, bool)) Rela
 	r.known = rows
 	return r
 }
-
-// Unlinked keeps the relation for filters and bodies, without a link.
-func (r Relation[T]) Unlinked() Relation[T] { r.hidden = true; return r }
 
 // Action is an operation on one row, POST …/actions/{Path}.
 type Action[T any] struct {

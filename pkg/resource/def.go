@@ -113,7 +113,6 @@ type FieldDef struct {
 	fallback               string
 	omit, hidden, listOnly bool
 	filled                 bool
-	only                   hal.Shapes
 	reads                  []string
 	value                  func(row any) hal.Value
 	see                    func(a access.Actor, row any) bool
@@ -138,7 +137,7 @@ type RelationDef struct {
 	ofID                       string     // the condition that ties t to the row of a bound id; "" when the id is not enough
 	ofRow                      string     // the condition that ties t to the row query.Root
 	Editable, Required         bool
-	optional, hidden           bool
+	optional                   bool
 	id                         func(row any) models.ID
 	link                       func(base string, row any) (hal.Link, bool)
 	extra                      func(target any) []hal.Prop
@@ -425,7 +424,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, only: f.only, reads: f.Reads, codes: f.codes, scale: f.scale, json: f.json,
+		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, reads: f.Reads, codes: f.codes, scale: f.scale, json: f.json,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {
@@ -457,7 +456,7 @@ func defineRelation[T any](r Relation[T]) *RelationDef {
 	d := &RelationDef{
 		Rel: r.Rel, Alias: r.Alias, Group: r.Group, Doc: r.Doc, To: r.To, Many: r.Many,
 		Of: r.Of, Required: r.required, Editable: r.set != nil,
-		optional: r.optional, hidden: r.hidden, extra: r.extra, extraFrom: r.extraFrom, limit: r.limit,
+		optional: r.optional, extra: r.extra, extraFrom: r.extraFrom, limit: r.limit,
 	}
 	if r.guard != nil {
 		d.guard = func(a access.Actor, row any) error { return r.guard(a, row.(*T)) }

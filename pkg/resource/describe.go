@@ -3,7 +3,6 @@ package resource
 import (
 	"slices"
 
-	"halcyon/hal"
 	"halcyon/pkg/query"
 	"halcyon/pkg/schema"
 )
@@ -107,7 +106,7 @@ const (
 // InItem reports whether the item's own document has the field.
 func (f *FieldDef) InItem() Presence {
 	switch {
-	case f.hidden || f.listOnly || f.only != 0 && f.only&hal.InHAL == 0:
+	case f.hidden || f.listOnly:
 		return Never
 	case f.OnDemand || f.omit || f.see != nil:
 		return Sometimes
@@ -162,12 +161,6 @@ func (d *Def) Filter(f *FieldDef) *query.Field {
 	}
 	return &d.Schema.Fields[i]
 }
-
-// Linked reports whether documents have the relation as a link.
-func (r *RelationDef) Linked() bool { return !r.hidden }
-
-// Steady reports whether every document has the link.
-func (r *RelationDef) Steady() bool { return r.Many && !r.hidden }
 
 // Target is the resource that the relation leads to, nil when it leads to a place
 // that is none.

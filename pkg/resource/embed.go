@@ -35,7 +35,7 @@ func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
 			if len(name) > 64 {
 				name = name[:64]
 			}
-			known := d.Embeddable(a)
+			known := d.embeddable(a)
 			e := fault.InvalidField(fault.Argument("embed"), "%q is no relation that can be embedded here", strings.ToValidUTF8(name, "?"))
 			e.Detail = "There is nothing to embed."
 			if len(known) > 0 {
@@ -50,8 +50,8 @@ func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
 	return list, nil
 }
 
-// Embeddable returns the rels that the caller can have embedded, in their order.
-func (d *Def) Embeddable(a access.Actor) []string {
+// embeddable returns the rels that the caller can have embedded, in their order.
+func (d *Def) embeddable(a access.Actor) []string {
 	var names []string
 	for _, r := range d.Relations {
 		if r.embeddable(a) {
@@ -62,7 +62,7 @@ func (d *Def) Embeddable(a access.Actor) []string {
 }
 
 func (rel *RelationDef) embeddable(a access.Actor) bool {
-	return rel.target != nil && !rel.hidden && !rel.target.Hidden(a)
+	return rel.target != nil && !rel.target.Hidden(a)
 }
 
 // Columns returns the columns that the rows need for it.
@@ -106,7 +106,7 @@ func (r *Registry) Embed(ctx context.Context, a access.Actor, d *Def, e Embed, r
 // embedded returns the short documents that a relation leads to, by the row's id.
 func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *RelationDef, rows []any) (map[models.ID][]hal.Document, error) {
 	t, tx := rel.target, r.store.Read(ctx)
-	columns := slices.Compact(slices.Sorted(slices.Values(t.Columns(query.Query{}))))
+	columns := slices.Compact(slices.Sorted(slices.Values(t.listColumns(query.Query{}))))
 	found := make(map[models.ID][]hal.Document, len(rows))
 	if rel.Many {
 		ids := make([]models.ID, len(rows))
@@ -155,7 +155,7 @@ func (d *Def) short(a access.Actor, row any) hal.Document {
 	doc := hal.Document{Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: d.Href(d.key(row).ID), Title: d.title(row)}}}}}
 	for _, f := range d.Fields {
 		if f.Listed && (f.see == nil || f.see(a, row)) {
-			doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: f.value(row), Only: f.only})
+			doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: f.value(row)})
 		}
 	}
 	return doc

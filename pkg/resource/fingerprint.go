@@ -58,7 +58,7 @@ func (d *Def) fingerprinted(tx *store.Tx, a access.Actor) []string {
 		list = append(list, text(strings.ReplaceAll(x, "{row}", row)))
 	}
 	for _, rel := range d.Relations {
-		if rel.target == nil || rel.hidden || !rel.Many && announced(rel.target.Entity) || rel.target.Hidden(a) {
+		if rel.target == nil || !rel.Many && announced(rel.target.Entity) || rel.target.Hidden(a) {
 			continue
 		}
 		list = append(list, rel.fingerprint(tx, a))

@@ -245,6 +245,3 @@ func (r *Refs) Each(n *jsonbody.Value, plural string) []models.ID {
 	}
 	return ids
 }
-
-// Actor returns the caller on whose behalf references are resolved.
-func (r *Refs) Actor() access.Actor { return r.actor }

@@ -102,7 +102,7 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 		if f.omit && v.Kind() == hal.KindNull {
 			continue
 		}
-		doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: v, Only: f.only})
+		doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: v})
 	}
 	return doc, nil
 }
@@ -137,7 +137,7 @@ func (x *ActionDef) link(self hal.Link) hal.Action {
 func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row any, doc *hal.Document, to *single) error {
 	one := r.resolver(ctx, a)
 	for _, rel := range d.Relations {
-		if rel.target != nil && !rel.Many && !rel.hidden {
+		if rel.target != nil && !rel.Many {
 			one.want(rel.target, rel.id(row))
 		}
 	}
@@ -146,9 +146,6 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 	}
 	first := len(doc.Links)
 	for _, rel := range d.Relations {
-		if rel.hidden {
-			continue
-		}
 		x := rel.form()
 		switch {
 		case rel.guard != nil && rel.guard(a, row) != nil:
@@ -164,13 +161,7 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 		doc.Links = append(doc.Links, x)
 	}
 	one.release() // before the database is asked again
-	at := first
-	for _, rel := range d.Relations {
-		if rel.hidden {
-			continue
-		}
-		x := &doc.Links[at]
-		at++
+	for i, rel := range d.Relations {
 		if !rel.Many {
 			continue
 		}
@@ -184,6 +175,7 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 				return err
 			}
 		}
+		x := &doc.Links[first+i]
 		x.Links = make([]hal.Link, 0, len(rows))
 		for _, t := range rows {
 			l := hal.Link{Href: rel.target.Href(rel.target.key(t).ID), Title: rel.target.title(t)}
@@ -335,9 +327,9 @@ type Page struct {
 	Keep  string // what the query string has beyond what every list knows, encoded
 }
 
-// Columns returns the columns that the short form of a row needs, given the
+// listColumns returns the columns that the short form of a row needs, given the
 // attributes asked for.
-func (d *Def) Columns(q query.Query) []string {
+func (d *Def) listColumns(q query.Query) []string {
 	cols := append([]string{"id"}, d.titleFrom...)
 	for _, f := range d.Fields {
 		if f.Listed {
@@ -400,7 +392,7 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 		doc.Props = props[i*fields : i*fields : (i+1)*fields]
 		for _, f := range d.Fields {
 			if f.Listed && (f.see == nil || f.see(a, row)) {
-				doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: f.value(row), Only: f.only})
+				doc.Props = append(doc.Props, hal.Prop{Name: f.Name, Value: f.value(row)})
 			}
 		}
 	}
@@ -560,7 +552,7 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 	slices.Sort(ids)
 	tx := r.store.Read(ctx)
 	w := access.And(query.ByIDs(tx, "t.id", slices.Compact(ids)), access.Visible(t.Entity.Table, a, "t"))
-	found, err := t.load(tx, qualify(t.Columns(query.Query{Attributes: []query.Attribute{{Path: path[1:]}}})), w, "")
+	found, err := t.load(tx, qualify(t.listColumns(query.Query{Attributes: []query.Attribute{{Path: path[1:]}}})), w, "")
 	if err != nil {
 		return nil, err
 	}
@@ -579,7 +571,7 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 
 // ListOptions returns what a list query of the resource needs beyond the query.
 func (d *Def) ListOptions(q query.Query) []query.ListOption {
-	if cols := d.Columns(q); cols != nil {
+	if cols := d.listColumns(q); cols != nil {
 		return []query.ListOption{query.Columns(cols...)}
 	}
 	return nil

@@ -358,7 +358,7 @@ func (k action) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 		steps = job.Steps(p.Power(sv.BackendRef, provider.OpPowerOff)...)
 	case ActionReboot:
 		steps = job.Steps(p.Power(sv.BackendRef, provider.OpReboot)...)
-	case ActionSnapshot, ActionRevert, ActionRemoveSnapshot, ActionRefresh:
+	case ActionSnapshot, actionRevert, actionRemoveSnapshot, ActionRefresh:
 		steps = k.snapshotSteps(p, sv, j)
 	default:
 		return nil, fault.Invalidf("There is no action %q.", j.Action)
@@ -378,7 +378,7 @@ func (k action) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ pr
 		return nil, err
 	}
 	steps := []job.Step{k.recordStep(p, sv, sv.BackendRef)}
-	if slices.Contains([]string{ActionSnapshot, ActionRevert, ActionRemoveSnapshot}, j.Action) {
+	if slices.Contains([]string{ActionSnapshot, actionRevert, actionRemoveSnapshot}, j.Action) {
 		steps = append(steps, k.snapshotsStep(p, sv))
 	}
 	return steps, nil
@@ -407,9 +407,9 @@ func (k action) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error {
 		did = "was refreshed and is " + string(sv.PowerStatus)
 	case ActionSnapshot:
 		did = "has the snapshot " + j.Args.Name
-	case ActionRevert:
+	case actionRevert:
 		did = "is back at the snapshot " + j.Args.Name + " and " + string(sv.PowerStatus)
-	case ActionRemoveSnapshot:
+	case actionRemoveSnapshot:
 		did = "has lost the snapshot " + j.Args.Name
 	}
 	j.Output = fmt.Sprintf("Server %s (ID %s) %s.", sv.Hostname, sv.ID, did)

@@ -20,8 +20,8 @@ import (
 
 // The values of LeasePolicy.Expired: the operation on a server with an expired lease.
 const (
-	ExpiredPowerOff     = "power_off"    // switched off, and removed after the grace
-	ExpiredDecommission = "decommission" // removed at once
+	expiredPowerOff     = "power_off"    // switched off, and removed after the grace
+	expiredDecommission = "decommission" // removed at once
 )
 
 // LeasePolicy configures the end of leases and their maximum length. Numbers are in
@@ -33,8 +33,8 @@ type LeasePolicy struct {
 	Maximum  int    // from today to the end of an extended lease; 0 for no limit
 }
 
-// DefaultLeases is the policy of an installation without configuration.
-var DefaultLeases = LeasePolicy{Warnings: []int{7, 3, 1}, Expired: ExpiredPowerOff, Grace: 14}
+// defaultLeases is the policy of an installation without configuration.
+var defaultLeases = LeasePolicy{Warnings: []int{7, 3, 1}, Expired: expiredPowerOff, Grace: 14}
 
 // Validate checks a configured policy.
 func (p LeasePolicy) Validate() error {
@@ -44,8 +44,8 @@ func (p LeasePolicy) Validate() error {
 		}
 	}
 	switch {
-	case p.Expired != ExpiredPowerOff && p.Expired != ExpiredDecommission:
-		return fault.InvalidField(fault.Member("lease-expired-action"), "%q is neither %s nor %s", p.Expired, ExpiredPowerOff, ExpiredDecommission)
+	case p.Expired != expiredPowerOff && p.Expired != expiredDecommission:
+		return fault.InvalidField(fault.Member("lease-expired-action"), "%q is neither %s nor %s", p.Expired, expiredPowerOff, expiredDecommission)
 	case p.Grace < 0:
 		return fault.InvalidField(fault.Member("lease-grace"), "%d is less than 0", p.Grace)
 	case p.Maximum < 0:
@@ -148,7 +148,7 @@ func (s *Service) sweepServer(ctx context.Context, id models.ID, total *LeaseSwe
 			return warn(tx, models.ObjectServer, sv.ID, sv.ExpiresOn, left)
 		case sv.ActionJobID != 0:
 			return nil
-		case s.Leases.Expired == ExpiredDecommission || sv.LeaseExpiredAt != nil && daysLeft(day(*sv.LeaseExpiredAt), tx.Now) <= -s.Leases.Grace:
+		case s.Leases.Expired == expiredDecommission || sv.LeaseExpiredAt != nil && daysLeft(day(*sv.LeaseExpiredAt), tx.Now) <= -s.Leases.Grace:
 			tx.OnCommit(func() { total.Removed++ })
 			return s.remove(tx, sv)
 		}

@@ -28,15 +28,15 @@ func TestWarningsDue(t *testing.T) {
 
 func TestLeasePolicies(t *testing.T) {
 	t.Parallel()
-	if err := DefaultLeases.Validate(); err != nil {
+	if err := defaultLeases.Validate(); err != nil {
 		t.Error(err)
 	}
 	for _, p := range []LeasePolicy{
 		{},
 		{Expired: "explode"},
-		{Expired: ExpiredPowerOff, Warnings: []int{3, 0}},
-		{Expired: ExpiredPowerOff, Grace: -1},
-		{Expired: ExpiredPowerOff, Maximum: -1},
+		{Expired: expiredPowerOff, Warnings: []int{3, 0}},
+		{Expired: expiredPowerOff, Grace: -1},
+		{Expired: expiredPowerOff, Maximum: -1},
 	} {
 		if err := p.Validate(); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%+v: %v", p, err)
@@ -125,7 +125,7 @@ func TestSweepLeases(t *testing.T) {
 		r := newRig(t, s).start(t)
 		sv := r.active(t, "web-1")
 		r.stop(t)
-		r.Leases = LeasePolicy{Expired: ExpiredDecommission}
+		r.Leases = LeasePolicy{Expired: expiredDecommission}
 		r.inTx(t, func(tx *store.Tx) error {
 			return tx.Model(&models.Server{}).Where("id = ?", sv.ID).UpdateColumn("expires_on", day(tx.Now.AddDate(0, 0, -1))).Error
 		})

@@ -48,7 +48,7 @@ func New(s *store.Store, jobs *job.Service, pool *pool.Pool, log *slog.Logger) *
 	jobs.Register(models.JobModify, modify{machines: m})
 	jobs.Register(models.JobAction, action{machines: m})
 	jobs.Register(models.JobSyncVMs, newSync(m))
-	svc := &Service{Leases: DefaultLeases, store: s, jobs: jobs, id: uuid.NewString()}
+	svc := &Service{Leases: defaultLeases, store: s, jobs: jobs, id: uuid.NewString()}
 	jobs.OnEnd(svc.actionEnded)
 	jobs.OnRetry(svc.actionBegan)
 	return svc

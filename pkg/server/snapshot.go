@@ -19,8 +19,8 @@ import (
 
 // The actions about a snapshot that is there.
 const (
-	ActionRevert         = "revert_snapshot"
-	ActionRemoveSnapshot = "remove_snapshot"
+	actionRevert         = "revert_snapshot"
+	actionRemoveSnapshot = "remove_snapshot"
 )
 
 // ListSnapshots returns a page of the snapshots of the servers that the actor sees.
@@ -61,12 +61,12 @@ func CanRemoveSnapshot(a access.Actor, sn *models.Snapshot) error {
 
 // Revert brings a server back to a snapshot, as a job.
 func (s *Service) Revert(ctx context.Context, a access.Actor, ref string) (*models.Job, error) {
-	return s.actOn(ctx, a, ref, ActionRevert, CanRevert)
+	return s.actOn(ctx, a, ref, actionRevert, CanRevert)
 }
 
 // RemoveSnapshot removes a snapshot, as a job. Those that were taken later stay.
 func (s *Service) RemoveSnapshot(ctx context.Context, a access.Actor, ref string) (*models.Job, error) {
-	return s.actOn(ctx, a, ref, ActionRemoveSnapshot, CanRemoveSnapshot)
+	return s.actOn(ctx, a, ref, actionRemoveSnapshot, CanRemoveSnapshot)
 }
 
 func (s *Service) actOn(ctx context.Context, a access.Actor, ref, action string, guard func(access.Actor, *models.Snapshot) error) (*models.Job, error) {
@@ -114,9 +114,9 @@ func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.
 		steps = append(steps, job.Steps(p.Snapshot(sv.BackendRef, provider.SnapshotSpec{
 			Name: j.Args.Name, Description: j.Args.Text, Memory: j.Args.Memory,
 		})...)...)
-	case ActionRevert:
+	case actionRevert:
 		steps = job.Steps(p.Revert(sv.BackendRef, j.Args.Ref)...)
-	case ActionRemoveSnapshot:
+	case actionRemoveSnapshot:
 		steps = job.Steps(p.RemoveSnapshot(sv.BackendRef, j.Args.Ref)...)
 	}
 	return append(steps, k.snapshotsStep(p, sv))

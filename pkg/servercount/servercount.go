@@ -14,20 +14,20 @@ import (
 // lock is the PostgreSQL advisory lock that a process holds while it compacts.
 const lock = 0x68616c63796f6e07
 
-// compact replaces the rows that were appended by one row for each combination. It
+// compaction replaces the rows that were appended by one row for each combination. It
 // deletes exactly the rows that it adds up: rows that are appended at the same time
 // neither wait nor get lost.
-const compact = `WITH gone AS (DELETE FROM server_counts WHERE NOT base RETURNING environment_id, group_id, status, n)
+const compaction = `WITH gone AS (DELETE FROM server_counts WHERE NOT base RETURNING environment_id, group_id, status, n)
 INSERT INTO server_counts (environment_id, group_id, status, n, base)
 SELECT environment_id, group_id, status, sum(n), true FROM gone
 GROUP BY environment_id, group_id, status HAVING sum(n) <> 0 ORDER BY 1, 2, 3
 ON CONFLICT (coalesce(environment_id, 0), coalesce(group_id, 0), status) WHERE base
 DO UPDATE SET n = server_counts.n + excluded.n`
 
-// Compact leaves one row for each combination of environment, group and status. It
+// compact leaves one row for each combination of environment, group and status. It
 // does nothing on SQLite, where triggers update that row at once, nor while another
 // process compacts. Errors are the database's.
-func Compact(ctx context.Context, s *store.Store) error {
+func compact(ctx context.Context, s *store.Store) error {
 	if s.Dialect() == store.SQLite {
 		return nil
 	}
@@ -39,14 +39,14 @@ func Compact(ctx context.Context, s *store.Store) error {
 		if !mine {
 			return nil // there is nothing to do, or another process does it
 		}
-		if err := tx.Exec(compact).Error; err != nil {
+		if err := tx.Exec(compaction).Error; err != nil {
 			return err
 		}
 		return tx.Exec("DELETE FROM server_counts WHERE base AND n = 0").Error
 	})
 }
 
-// Run calls Compact at intervals until the context ends. Errors go to the log.
+// Run calls compact at intervals until the context ends. Errors go to the log.
 func Run(ctx context.Context, s *store.Store, every time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -56,7 +56,7 @@ func Run(ctx context.Context, s *store.Store, every time.Duration, log *slog.Log
 			return
 		case <-tick.C:
 		}
-		if err := Compact(ctx, s); err != nil && ctx.Err() == nil {
+		if err := compact(ctx, s); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "the counters of servers cannot be folded for now", "error", err)
 		}
 	}

@@ -204,9 +204,9 @@ func (s *session) rewrite(tx *Tx, row any, columns []string) error {
 	return nil
 }
 
-// Later runs a statement of the database's own dialect, without waiting for it:
+// later runs a statement of the database's own dialect, without waiting for it:
 // before the transaction commits or asks for anything else. It is for InTx only.
-func (tx *Tx) Later(statement string, args ...any) {
+func (tx *Tx) later(statement string, args ...any) {
 	s := tx.session()
 	s.rows = append(s.rows, pendingWrite{sql: statement, args: args})
 }

@@ -83,9 +83,9 @@ func (tx *Tx) Signals(topics ...string) bool {
 func (tx *Tx) flushSignals() {
 	for _, sig := range tx.signals {
 		if tx.store.dialect == Postgres {
-			tx.Later("SELECT pg_notify($1, $2)", channel, sig.topic+" "+sig.key)
+			tx.later("SELECT pg_notify($1, $2)", channel, sig.topic+" "+sig.key)
 		} else {
-			tx.Later("INSERT INTO signals (topic, key, created_at) VALUES (?, ?, ?)", sig.topic, sig.key, tx.Now)
+			tx.later("INSERT INTO signals (topic, key, created_at) VALUES (?, ?, ?)", sig.topic, sig.key, tx.Now)
 		}
 	}
 }

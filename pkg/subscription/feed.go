@@ -12,8 +12,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Events is the table of what has happened, as signals name it.
-const Events = "events"
+// eventsTable is the table of what has happened, as signals name it.
+const eventsTable = "events"
 
 // perFeed is how many events are made into deliveries by one transaction.
 const perFeed = 200
@@ -136,7 +136,7 @@ func (x *Sender) wanted(tx *store.Tx, w *models.Webhook, events []models.Event) 
 	if err != nil || owner == nil {
 		return nil, err
 	}
-	if see := access.Visible(Events, *owner, "e"); !see.IsAll() {
+	if see := access.Visible(eventsTable, *owner, "e"); !see.IsAll() {
 		var seen []models.ID
 		err := tx.Raw("SELECT e.id FROM events e WHERE "+access.In("e.id", ids).SQL+" AND ("+see.SQL+")", see.Args...).Scan(&seen).Error
 		if err != nil {

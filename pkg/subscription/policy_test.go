@@ -10,7 +10,7 @@ import (
 // A receiver may ask for more time, and for no more than the longest pause.
 func TestPause(t *testing.T) {
 	t.Parallel()
-	p := DefaultPolicy()
+	p := defaultPolicy()
 	for _, c := range []struct {
 		tries     int
 		asked     time.Duration
@@ -45,7 +45,7 @@ func TestPause(t *testing.T) {
 // What is given up while it is sent can still turn out to have arrived.
 func TestLateAnswer(t *testing.T) {
 	t.Parallel()
-	p, now := DefaultPolicy(), time.Unix(1_700_000_000, 0)
+	p, now := defaultPolicy(), time.Unix(1_700_000_000, 0)
 	for status, want := range map[int]models.DeliveryStatus{200: models.DeliverySuccess, 500: models.DeliveryFailure} {
 		d := &models.WebhookDelivery{Status: models.DeliveryFailure, Error: errDisabled}
 		reason, err := p.settle(now, &models.Webhook{}, d, outcome{DeliveryAttempt: models.DeliveryAttempt{Status: status}})
@@ -58,7 +58,7 @@ func TestLateAnswer(t *testing.T) {
 // A delivery remembers its latest attempts, however often it is replayed.
 func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
-	p, d, w := DefaultPolicy(), &models.WebhookDelivery{}, &models.Webhook{Enabled: true}
+	p, d, w := defaultPolicy(), &models.WebhookDelivery{}, &models.Webhook{Enabled: true}
 	for i := range 200 {
 		d.Status, d.Tries = models.DeliveryPending, 0
 		if _, err := p.settle(time.Unix(int64(i), 0), w, d, outcome{DeliveryAttempt: models.DeliveryAttempt{Status: 500, DurationMS: int64(i)}}); err != nil {

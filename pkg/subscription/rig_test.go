@@ -166,7 +166,7 @@ func (r *rig) happen(o *models.Order, kind string, times int) models.ID {
 				return err
 			}
 		}
-		tx.Signal(subscription.Events, last)
+		tx.Signal("events", last)
 		return tx.Exec("UPDATE event_numbers SET last = ?", int64(last)).Error
 	})
 	if err != nil {

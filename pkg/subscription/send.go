@@ -80,7 +80,7 @@ func (s *Service) Sender() *Sender {
 		switch topic {
 		case deliveriesTable:
 			wake(x.due)
-		case Events:
+		case eventsTable:
 			wake(x.news)
 		case "":
 			wake(x.due)
@@ -375,7 +375,7 @@ func (x *Sender) withheld(ctx context.Context, w *models.Webhook, d *models.Webh
 	if d.EventID == 0 {
 		return "", nil
 	}
-	see := access.Visible(Events, *owner, "d")
+	see := access.Visible(eventsTable, *owner, "d")
 	if see.IsAll() {
 		return "", nil
 	}

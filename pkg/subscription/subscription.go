@@ -40,7 +40,7 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Policy says how deliveries are sent. What is zero is as DefaultPolicy has it.
+// Policy says how deliveries are sent. What is zero is as defaultPolicy has it.
 type Policy struct {
 	Senders int             // calls at a time in this process
 	Timeout time.Duration   // for one call
@@ -52,8 +52,8 @@ type Policy struct {
 	Poll    time.Duration   // interval of the search for work that was not announced
 }
 
-// DefaultPolicy is how it is done unless settings say otherwise.
-func DefaultPolicy() Policy {
+// defaultPolicy is how it is done unless settings say otherwise.
+func defaultPolicy() Policy {
 	return Policy{
 		Senders: 16,
 		Timeout: 10 * time.Second,
@@ -67,7 +67,7 @@ func DefaultPolicy() Policy {
 }
 
 func (p Policy) orDefault() Policy {
-	d := DefaultPolicy()
+	d := defaultPolicy()
 	for _, x := range []struct{ have, def *time.Duration }{
 		{&p.Timeout, &d.Timeout},
 		{&p.Lease, &d.Lease},

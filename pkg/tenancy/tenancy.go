@@ -35,15 +35,15 @@ func New(s *store.Store, ref *refdata.Cache, hash func(ctx context.Context, pass
 	t := &Service{store: s, refdata: ref, hash: hash}
 	t.Users = crud.Table[models.User, *models.User]{
 		Store: s, Object: models.ObjectUser, Entity: Users,
-		CanCreate: func(a access.Actor, _ *models.User) error { return CanCreateUser(a) },
-		CanUpdate: CanUpdateUser, CanDelete: CanDeleteUser,
+		CanCreate: func(a access.Actor, _ *models.User) error { return canCreateUser(a) },
+		CanUpdate: canUpdateUser, CanDelete: canDeleteUser,
 		Validate: func(_ *store.Tx, u *models.User) error { return u.Validate() },
 		Write:    auth.Ended,
 		InUse:    "The user has orders, servers or history. Make the user inactive instead.",
 	}
 	t.Groups = crud.Table[models.Group, *models.Group]{
 		Store: s, Object: models.ObjectGroup, Entity: Groups,
-		CanCreate: CanCreateGroup, CanUpdate: CanUpdateGroup, CanDelete: CanDeleteGroup, CanMove: canMoveGroup,
+		CanCreate: canCreateGroup, CanUpdate: canUpdateGroup, CanDelete: canDeleteGroup, CanMove: canMoveGroup,
 		Validate: t.validGroup,
 		Load: func(tx *store.Tx, g *models.Group) error {
 			return tx.Table("servers").Where("group_id = ? AND status <> ?", g.ID, models.ServerHistorical).
@@ -54,27 +54,27 @@ func New(s *store.Store, ref *refdata.Cache, hash func(ctx context.Context, pass
 	}
 	t.Roles = crud.Table[models.Role, *models.Role]{
 		Store: s, Object: models.ObjectRole, Entity: Roles,
-		CanCreate: func(a access.Actor, _ *models.Role) error { return CanCreateRole(a) },
-		CanUpdate: CanUpdateRole, CanDelete: CanUpdateRole,
+		CanCreate: func(a access.Actor, _ *models.Role) error { return canCreateRole(a) },
+		CanUpdate: canUpdateRole, CanDelete: canUpdateRole,
 		Validate: func(_ *store.Tx, r *models.Role) error { return validRole(r) },
 		InUse:    "The role is still granted to somebody.",
 	}
 	t.Memberships = crud.Table[models.Membership, *models.Membership]{
 		Store: s, Object: models.ObjectMembership, Entity: Memberships,
-		CanCreate: CanManageMembership, CanUpdate: CanManageMembership, CanDelete: CanManageMembership,
+		CanCreate: canManageMembership, CanUpdate: canManageMembership, CanDelete: canManageMembership,
 		Validate: validMembership,
 	}
 	return t
 }
 
-// CanCreateUser is the guard of creating users.
-func CanCreateUser(a access.Actor) error { return crud.Admin("create users")(a) }
+// canCreateUser is the guard of creating users.
+func canCreateUser(a access.Actor) error { return crud.Admin("create users")(a) }
 
-// CanUpdateUser is the guard of changing a user.
-func CanUpdateUser(a access.Actor, _ *models.User) error { return crud.Admin("change users")(a) }
+// canUpdateUser is the guard of changing a user.
+func canUpdateUser(a access.Actor, _ *models.User) error { return crud.Admin("change users")(a) }
 
-// CanDeleteUser is the guard of removing a user.
-func CanDeleteUser(a access.Actor, u *models.User) error {
+// canDeleteUser is the guard of removing a user.
+func canDeleteUser(a access.Actor, u *models.User) error {
 	if err := crud.Admin("delete users")(a); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func CanDeleteUser(a access.Actor, u *models.User) error {
 // CreateUser makes a user. A new password is hashed before the transaction: it
 // takes its time, and SQLite has one writer.
 func (t *Service) CreateUser(ctx context.Context, a access.Actor, u *models.User) error {
-	if err := CanCreateUser(a); err != nil {
+	if err := canCreateUser(a); err != nil {
 		return err
 	}
 	if u.NewPassword != "" {
@@ -112,7 +112,7 @@ func (t *Service) UpdateUser(ctx context.Context, a access.Actor, ref string, ap
 		if err != nil {
 			return nil, err
 		}
-		if err := CanUpdateUser(a, u); err != nil {
+		if err := canUpdateUser(a, u); err != nil {
 			return nil, err
 		}
 		if err := a.Personal(); err != nil {
@@ -134,10 +134,10 @@ func (t *Service) UpdateUser(ctx context.Context, a access.Actor, ref string, ap
 	})
 }
 
-// CanCreateGroup is the guard of creating a group: super admins anywhere, group
+// canCreateGroup is the guard of creating a group: super admins anywhere, group
 // administrators below their groups. A row without a parent asks whether the
 // actor may create groups at all.
-func CanCreateGroup(a access.Actor, g *models.Group) error {
+func canCreateGroup(a access.Actor, g *models.Group) error {
 	if a.Can(access.GroupManage, g.ParentID) {
 		return nil
 	}
@@ -160,8 +160,8 @@ func (t *Service) CanGrantAny(a access.Actor) error {
 	return fault.Forbiddenf("Only those who manage a group's members can do this.")
 }
 
-// CanUpdateGroup is the guard of changing a group.
-func CanUpdateGroup(a access.Actor, g *models.Group) error {
+// canUpdateGroup is the guard of changing a group.
+func canUpdateGroup(a access.Actor, g *models.Group) error {
 	if a.Can(access.GroupManage, g.ID) && (g.ParentID == 0 || a.SuperAdmin || slices.Contains(a.Named(), g.ParentID)) {
 		return nil
 	}
@@ -185,8 +185,8 @@ func canMoveGroup(a access.Actor, was, is *models.Group) error {
 	return nil
 }
 
-// CanDeleteGroup is the guard of removing a group: the right to create it.
-func CanDeleteGroup(a access.Actor, g *models.Group) error {
+// canDeleteGroup is the guard of removing a group: the right to create it.
+func canDeleteGroup(a access.Actor, g *models.Group) error {
 	if !a.Can(access.GroupManage, g.ParentID) {
 		return fault.Forbiddenf("Only super admins, and group admins above it, can delete a group.")
 	}
@@ -216,12 +216,12 @@ func (t *Service) validGroup(tx *store.Tx, g *models.Group) error {
 	return nil
 }
 
-// CanCreateRole is the guard of creating roles.
-func CanCreateRole(a access.Actor) error { return crud.Admin("create roles")(a) }
+// canCreateRole is the guard of creating roles.
+func canCreateRole(a access.Actor) error { return crud.Admin("create roles")(a) }
 
-// CanUpdateRole is the guard of changing and removing a role: the built-in ones
+// canUpdateRole is the guard of changing and removing a role: the built-in ones
 // stay what they are.
-func CanUpdateRole(a access.Actor, r *models.Role) error {
+func canUpdateRole(a access.Actor, r *models.Role) error {
 	if err := crud.Admin("change roles")(a); err != nil {
 		return err
 	}
@@ -243,9 +243,9 @@ func validRole(r *models.Role) error {
 	return nil
 }
 
-// CanManageMembership is the guard of granting and taking roles: those who manage
+// canManageMembership is the guard of granting and taking roles: those who manage
 // the group's members. Nobody grants what they do not hold themselves.
-func CanManageMembership(a access.Actor, m *models.Membership) error {
+func canManageMembership(a access.Actor, m *models.Membership) error {
 	if a.Can(access.MemberManage, m.GroupID) {
 		return nil
 	}
@@ -281,7 +281,7 @@ func (t *Service) UpdateMembership(ctx context.Context, a access.Actor, ref stri
 // mayGrant refuses a role with a permission that the actor does not hold on the
 // group: a member manager would otherwise become its owner.
 func (t *Service) mayGrant(ctx context.Context, a access.Actor, m *models.Membership) error {
-	if err := CanManageMembership(a, m); err != nil || a.SuperAdmin {
+	if err := canManageMembership(a, m); err != nil || a.SuperAdmin {
 		return err
 	}
 	r, err := t.refdata.Role(ctx, m.RoleID)

@@ -70,14 +70,14 @@ func prefixes(list ...string) []netip.Prefix {
 	return out
 }
 
-// Permits reports whether an address may be connected to: it is public, or allowed.
+// permits reports whether an address may be connected to: it is public, or allowed.
 // An IPv4 address is judged as such however it is written. NAT64's addresses are
 // refused whatever they hold, being outside of 2000::/3.
-func (l Allowed) Permits(a netip.Addr) bool {
+func (l Allowed) permits(a netip.Addr) bool {
 	if a.Zone() != "" {
 		return false
 	}
-	if l.Names(a) {
+	if l.names(a) {
 		return true
 	}
 	a = a.Unmap()
@@ -96,16 +96,16 @@ func (l Allowed) Permits(a netip.Addr) bool {
 	return a.IsValid()
 }
 
-// Names reports whether an address is in one of the networks of the list.
-func (l Allowed) Names(a netip.Addr) bool {
+// names reports whether an address is in one of the networks of the list.
+func (l Allowed) names(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.Zone() == "" && slices.ContainsFunc(l, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// Check looks at an address as it is written: it is a 400 at /url unless that is
+// check looks at an address as it is written: it is a 400 at /url unless that is
 // http or https, names a host, and names none that may not be called. What a name
 // stands for is found out when it is called.
-func (l Allowed) Check(raw string) error {
+func (l Allowed) check(raw string) error {
 	no := func(format string, args ...any) error {
 		return fault.InvalidField(fault.Member("url"), format, args...)
 	}
@@ -130,7 +130,7 @@ func (l Allowed) Check(raw string) error {
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	if a, err := netip.ParseAddr(host); err == nil {
-		if !l.Permits(a) {
+		if !l.permits(a) {
 			return no("%s is an address that may not be called", host)
 		}
 		return nil
@@ -140,7 +140,7 @@ func (l Allowed) Check(raw string) error {
 		// Some resolvers read 2130706433 and 0x7f.1 as 127.0.0.1.
 		return no("%q is neither a name nor an address as they are usually written", host)
 	case host == "localhost" || strings.HasSuffix(host, ".localhost"):
-		if !l.Permits(netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
+		if !l.permits(netip.AddrFrom4([4]byte{127, 0, 0, 1})) {
 			return no("%s is an address that may not be called", host)
 		}
 	}

@@ -39,14 +39,14 @@ type Client struct {
 
 // New returns a client that may also call what is allowed.
 func New(allowed Allowed) *Client {
-	c := newClient(allowed.Permits)
+	c := newClient(allowed.permits)
 	return &Client{allowed: allowed, http: c, plain: c}
 }
 
 // NewPrivate returns a client that sends nothing in the clear over the Internet: http
 // goes to the networks that are allowed, and everywhere else it takes https.
 func NewPrivate(allowed Allowed) *Client {
-	return &Client{allowed: allowed, private: true, http: newClient(allowed.Permits), plain: newClient(allowed.Names)}
+	return &Client{allowed: allowed, private: true, http: newClient(allowed.permits), plain: newClient(allowed.names)}
 }
 
 // newClient returns a client that connects to what is permitted.
@@ -82,7 +82,7 @@ var errRefused = errors.New("the address may not be called")
 
 // Check is Allowed.Check with what the client allows, which http may be limited to.
 func (c *Client) Check(raw string) error {
-	if err := c.allowed.Check(raw); err != nil || !c.private {
+	if err := c.allowed.check(raw); err != nil || !c.private {
 		return err
 	}
 	u, err := url.Parse(raw)
@@ -91,7 +91,7 @@ func (c *Client) Check(raw string) error {
 	}
 	// What a name stands for is found out when it is called.
 	a, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), "."))
-	if len(c.allowed) == 0 || err == nil && !c.allowed.Names(a) {
+	if len(c.allowed) == 0 || err == nil && !c.allowed.names(a) {
 		return fault.InvalidField(fault.Member("url"), "begins with http://, which is for networks that the installation allows: use https://")
 	}
 	return nil
@@ -109,11 +109,11 @@ type Message struct {
 	At      time.Time
 }
 
-// answerLimit is how much of an answer is read, and BodyLimit how much of it an
+// answerLimit is how much of an answer is read, and bodyLimit how much of it an
 // Answer keeps.
 const (
 	answerLimit = 16 << 10
-	BodyLimit   = 1 << 10
+	bodyLimit   = 1 << 10
 )
 
 // Answer is what a receiver said.
@@ -201,7 +201,7 @@ func (m *Message) request(ctx context.Context) (*http.Request, error) {
 		if secret == "" {
 			continue
 		}
-		sum, err := Sign(secret, m.ID, stamp, m.Body)
+		sum, err := sign(secret, m.ID, stamp, m.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -233,10 +233,10 @@ func beginning(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, " "))
-	if len(text) <= BodyLimit {
+	if len(text) <= bodyLimit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:BodyLimit], "")
+	return strings.ToValidUTF8(text[:bodyLimit], "")
 }
 
 // unreached puts into words that there was no answer. The cause, which may name
@@ -340,9 +340,9 @@ func NewSecret() string {
 	return secretPrefix + base64.StdEncoding.EncodeToString(raw[:])
 }
 
-// Sign returns the value of the header webhook-signature: the HMAC-SHA256 of id,
+// sign returns the value of the header webhook-signature: the HMAC-SHA256 of id,
 // timestamp and body. The error never holds the secret.
-func Sign(secret, id, timestamp string, body []byte) (string, error) {
+func sign(secret, id, timestamp string, body []byte) (string, error) {
 	k, err := key(secret)
 	if err != nil {
 		return "", err

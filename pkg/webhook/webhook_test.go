@@ -70,7 +70,7 @@ func TestPermits(t *testing.T) {
 		"fec0::1":                false,
 		"ff02::1":                false,
 	} {
-		if got := Allowed(nil).Permits(netip.MustParseAddr(address)); got != want {
+		if got := Allowed(nil).permits(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %v instead of %v", address, got, want)
 		}
 	}
@@ -81,7 +81,7 @@ func TestPermits(t *testing.T) {
 	for address, want := range map[string]bool{
 		"10.1.2.3": true, "::ffff:10.1.2.3": true, "10.2.0.1": false, "fd00::7": true, "fd00::8": false, "127.0.0.1": false,
 	} {
-		if got := allowed.Permits(netip.MustParseAddr(address)); got != want {
+		if got := allowed.permits(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %v instead of %v, with 10.1.0.0/16 and fd00::7 allowed", address, got, want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestCheck(t *testing.T) {
 		"http://127.0.0.1\\@hooks.example.com/":  false,
 		"https://hooks.example.com/?u=127.0.0.1": true,
 	} {
-		err := Allowed(nil).Check(url)
+		err := Allowed(nil).check(url)
 		if (err == nil) != ok {
 			t.Errorf("%q: %v", url, err)
 		}
@@ -142,10 +142,10 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q: the error does not name url: %v", url, err)
 		}
 	}
-	if err := loopback.Check("http://127.0.0.1:8080/x"); err != nil {
+	if err := loopback.check("http://127.0.0.1:8080/x"); err != nil {
 		t.Errorf("an allowed address: %v", err)
 	}
-	if err := loopback.Check("http://localhost:8080/x"); err != nil {
+	if err := loopback.check("http://localhost:8080/x"); err != nil {
 		t.Errorf("an allowed name: %v", err)
 	}
 }
@@ -200,13 +200,13 @@ func TestRefusedWhenConnecting(t *testing.T) {
 func TestSigned(t *testing.T) {
 	t.Parallel()
 	// The example of the specification's libraries.
-	got, err := Sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", []byte(`{"test": 2432232314}`))
+	got, err := sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", []byte(`{"test": 2432232314}`))
 	if err != nil || got != "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" {
 		t.Errorf("%s, %v", got, err)
 	}
 	url, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		want, _ := Sign(secret, "msg_1", "1700000000", body)
+		want, _ := sign(secret, "msg_1", "1700000000", body)
 		h := r.Header
 		if h.Get("Webhook-Signature") != want || h.Get("Webhook-Id") != "msg_1" || h.Get("Webhook-Timestamp") != "1700000000" ||
 			h.Get("Content-Type") != "application/json" || h.Get("X-Key") != "key" || r.Method != http.MethodPost {
@@ -319,8 +319,8 @@ func TestBothSecretsSign(t *testing.T) {
 	}
 	url, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		one, _ := Sign(fresh, "msg_1", "1700000000", body)
-		other, _ := Sign(secret, "msg_1", "1700000000", body)
+		one, _ := sign(fresh, "msg_1", "1700000000", body)
+		other, _ := sign(secret, "msg_1", "1700000000", body)
 		if r.Header.Get("Webhook-Signature") != one+" "+other {
 			w.WriteHeader(http.StatusTeapot)
 		}
@@ -349,7 +349,7 @@ func TestAnswerInFull(t *testing.T) {
 		if err != nil || a.Code != 503 || a.Status != "503 Service Unavailable" || a.RetryAfter != want {
 			t.Errorf("%q: %+v, %v", header, a, err)
 		}
-		if !strings.HasPrefix(a.Body, "line\n  é") || len(a.Body) > BodyLimit || !strings.HasSuffix(a.Body, "é") {
+		if !strings.HasPrefix(a.Body, "line\n  é") || len(a.Body) > bodyLimit || !strings.HasSuffix(a.Body, "é") {
 			t.Errorf("the body is %q", a.Body)
 		}
 	}
@@ -382,7 +382,7 @@ func TestNothingInTheClear(t *testing.T) {
 		t.Errorf("an allowed network: %v, %d requests", err, hits.Load())
 	}
 	// The address is public as far as that client knows, and not one that is named.
-	client := &Client{http: newClient(func(netip.Addr) bool { return true }), plain: newClient(Allowed(nil).Names)}
+	client := &Client{http: newClient(func(netip.Addr) bool { return true }), plain: newClient(Allowed(nil).names)}
 	if _, err := client.Call(t.Context(), m); !fault.Is(err, fault.Forbidden) || hits.Load() != 1 {
 		t.Errorf("http to an address that is not named: %v, %d requests", err, hits.Load())
 	}

@@ -166,19 +166,6 @@ func (c *Cloud) Populate(n int) error {
 	})
 }
 
-// Rename renames a machine, as an operator would.
-func (c *Cloud) Rename(ref, name string) error {
-	return c.locked(func() error {
-		r, ok := c.machines[ref]
-		if !ok || c.names[name] != "" {
-			return fmt.Errorf("simulated: no machine %s, or the name %q is taken", ref, name)
-		}
-		r = r.clone()
-		r.Name = name
-		return c.save(r)
-	})
-}
-
 // nextFailure returns the failure to inject into the call, "" for none.
 func (c *Cloud) nextFailure(call string) FailureMode {
 	c.mu.Lock()

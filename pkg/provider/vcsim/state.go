@@ -22,9 +22,9 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// SavedVM is the stored state of a machine: the properties that Halcyon reads. Snapshots
+// vmRecord is the stored state of a machine: the properties that Halcyon reads. Snapshots
 // are not stored.
-type SavedVM struct {
+type vmRecord struct {
 	Ref          string            `json:"ref,omitempty"`
 	Name         string            `json:"name"`
 	Folder       string            `json:"folder"` // inventory path
@@ -39,19 +39,19 @@ type SavedVM struct {
 	On           bool              `json:"on,omitempty"`
 	Hostname     string            `json:"hostname,omitempty"`
 	IP           string            `json:"ip,omitempty"`
-	Disks        []SavedDisk       `json:"disks,omitempty"`
-	NICs         []SavedNIC        `json:"nics,omitempty"`
+	Disks        []vmDisk          `json:"disks,omitempty"`
+	NICs         []vmNIC           `json:"nics,omitempty"`
 }
 
-// SavedDisk is a virtual disk.
-type SavedDisk struct {
+// vmDisk is a virtual disk.
+type vmDisk struct {
 	UUID string `json:"uuid,omitempty"`
 	KB   int64  `json:"kb"`
 	Thin bool   `json:"thin,omitempty"`
 }
 
-// SavedNIC is a network card.
-type SavedNIC struct {
+// vmNIC is a network card.
+type vmNIC struct {
 	Network string `json:"network"` // inventory path
 	MAC     string `json:"mac,omitempty"`
 }
@@ -61,9 +61,9 @@ const (
 	gigabyteKB  = 1 << 20
 )
 
-// Inventory returns the initial machines of a simulator without a state file: the
+// inventory returns the initial machines of a simulator without a state file: the
 // templates and n machines (0 is 8, a negative number is none).
-func Inventory(n int) []SavedVM {
+func inventory(n int) []vmRecord {
 	if n == 0 {
 		n = 8
 	}
@@ -71,31 +71,31 @@ func Inventory(n int) []SavedVM {
 		"debian-12": string(types.VirtualMachineGuestOsIdentifierDebian12_64Guest),
 		"rocky-9":   string(types.VirtualMachineGuestOsIdentifierRockylinux_64Guest),
 	}
-	var all []SavedVM
+	var all []vmRecord
 	for _, name := range Templates() {
-		all = append(all, SavedVM{
+		all = append(all, vmRecord{
 			Name: name, Folder: "/DC0/vm", Template: true, GuestID: guests[name],
 			CPUs: 1, MemoryMB: 1024,
-			Disks: []SavedDisk{{KB: 10 * gigabyteKB, Thin: true}},
-			NICs:  []SavedNIC{{Network: Network}},
+			Disks: []vmDisk{{KB: 10 * gigabyteKB, Thin: true}},
+			NICs:  []vmNIC{{Network: Network}},
 		})
 	}
 	for i := range max(n, 0) {
-		all = append(all, SavedVM{
+		all = append(all, vmRecord{
 			Name: fmt.Sprintf("DC0_C0_RP0_VM%d", i), Folder: "/DC0/vm",
 			GuestID: guests[Templates()[i%2]],
 			CPUs:    int32(1 + i%4), MemoryMB: int32(2048 * (1 + i%4)), On: true,
 			Hostname: fmt.Sprintf("legacy-%d", i),
 			IP:       fmt.Sprintf("10.1.%d.%d", i/200, 11+i%200),
-			Disks:    []SavedDisk{{KB: 20 * gigabyteKB}},
-			NICs:     []SavedNIC{{Network: Network}},
+			Disks:    []vmDisk{{KB: 20 * gigabyteKB}},
+			NICs:     []vmNIC{{Network: Network}},
 		})
 	}
 	return all
 }
 
 // load reads a state file. It returns nil without an error when the file does not exist.
-func load(path string) ([]SavedVM, error) {
+func load(path string) ([]vmRecord, error) {
 	data, err := os.ReadFile(path) //nolint:gosec // the path comes from the command line
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -103,19 +103,19 @@ func load(path string) ([]SavedVM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vcsim: %w", err)
 	}
-	machines := []SavedVM{}
+	machines := []vmRecord{}
 	if err := json.Unmarshal(data, &machines); err != nil {
 		return nil, fmt.Errorf("vcsim: %s is not a state file: %w", path, err)
 	}
 	return machines, nil
 }
 
-// Save writes the machines to a file, atomically, unless the file has the same content
+// save writes the machines to a file, atomically, unless the file has the same content
 // already.
-func (s *Server) Save(path string) error {
+func (s *Server) save(path string) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	data, err := json.MarshalIndent(s.Snapshot(), "", "  ")
+	data, err := json.MarshalIndent(s.snapshot(), "", "  ")
 	if err != nil {
 		return fmt.Errorf("vcsim: %w", err)
 	}
@@ -154,7 +154,7 @@ func (s *Server) saveLoop() {
 		case <-time.After(saveDelay):
 		}
 		// Close saves again and reports the error.
-		_ = s.Save(s.state)
+		_ = s.save(s.state)
 	}
 }
 
@@ -179,24 +179,24 @@ func (w *watcher) UpdateObject(_ *simulator.Context, obj mo.Reference, _ []types
 // RemoveObject implements simulator.RegisterObject for removed objects.
 func (w *watcher) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) { w.notify(ref) }
 
-// Snapshot returns all machines, including templates, in the order of their Refs.
-func (s *Server) Snapshot() []SavedVM {
+// snapshot returns all machines, including templates, in the order of their Refs.
+func (s *Server) snapshot() []vmRecord {
 	ctx := s.lockContext()
 	registry := s.model.Map()
-	machines := []SavedVM{}
+	machines := []vmRecord{}
 	for _, e := range registry.All("VirtualMachine") {
 		vm, ok := e.(*simulator.VirtualMachine)
 		if !ok {
 			continue
 		}
-		var m SavedVM
+		var m vmRecord
 		complete := false
 		registry.WithLock(ctx, vm, func() { m, complete = savedVM(registry, vm) })
 		if complete {
 			machines = append(machines, m)
 		}
 	}
-	slices.SortFunc(machines, func(a, b SavedVM) int {
+	slices.SortFunc(machines, func(a, b vmRecord) int {
 		return cmp.Or(cmp.Compare(refNumber(a.Ref), refNumber(b.Ref)), cmp.Compare(a.Ref, b.Ref))
 	})
 	return machines
@@ -209,11 +209,11 @@ func (s *Server) lockContext() *simulator.Context {
 
 // savedVM returns the state of a machine, whose lock the caller holds. It reports whether
 // the machine is complete: not one that is still being created.
-func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedVM, bool) {
+func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (vmRecord, bool) {
 	if vm.Config == nil || vm.Guest == nil || vm.Runtime.Host == nil || vm.Parent == nil {
-		return SavedVM{}, false
+		return vmRecord{}, false
 	}
-	m := SavedVM{
+	m := vmRecord{
 		Ref:          vm.Self.Value,
 		Name:         vm.Name,
 		Folder:       path(registry, *vm.Parent),
@@ -240,7 +240,7 @@ func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedV
 	for _, d := range vm.Config.Hardware.Device {
 		switch d := d.(type) {
 		case *types.VirtualDisk:
-			disk := SavedDisk{KB: d.CapacityInKB}
+			disk := vmDisk{KB: d.CapacityInKB}
 			if b, ok := d.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
 				disk.UUID = b.Uuid
 				disk.Thin = b.ThinProvisioned != nil && *b.ThinProvisioned
@@ -248,7 +248,7 @@ func savedVM(registry *simulator.Registry, vm *simulator.VirtualMachine) (SavedV
 			m.Disks = append(m.Disks, disk)
 		case types.BaseVirtualEthernetCard:
 			card := d.GetVirtualEthernetCard()
-			nic := SavedNIC{MAC: card.MacAddress}
+			nic := vmNIC{MAC: card.MacAddress}
 			if b, ok := card.Backing.(*types.VirtualEthernetCardDistributedVirtualPortBackingInfo); ok {
 				nic.Network = path(registry, types.ManagedObjectReference{
 					Type: "DistributedVirtualPortgroup", Value: b.Port.PortgroupKey,
@@ -301,7 +301,7 @@ func refNumber(ref string) int64 {
 
 // restore creates the machines with their stored Refs. It first advances the registry's
 // counter beyond the highest of them, so that new objects do not reuse a Ref.
-func (s *Server) restore(ctx context.Context, machines []SavedVM) error {
+func (s *Server) restore(ctx context.Context, machines []vmRecord) error {
 	highest := int64(0)
 	for _, m := range machines {
 		highest = max(highest, refNumber(m.Ref))
@@ -330,7 +330,7 @@ func (s *Server) restore(ctx context.Context, machines []SavedVM) error {
 }
 
 // put creates one machine.
-func (s *Server) put(ctx context.Context, pool *object.ResourcePool, m SavedVM) error {
+func (s *Server) put(ctx context.Context, pool *object.ResourcePool, m vmRecord) error {
 	folder, err := s.folder(ctx, m.Folder)
 	if err != nil {
 		return err
@@ -406,7 +406,7 @@ func (s *Server) await(task *object.Task, err error) (any, error) {
 }
 
 // devices returns the controllers, disks and network cards of a machine.
-func (s *Server) devices(ctx context.Context, m SavedVM) ([]types.BaseVirtualDeviceConfigSpec, error) {
+func (s *Server) devices(ctx context.Context, m vmRecord) ([]types.BaseVirtualDeviceConfigSpec, error) {
 	var devices object.VirtualDeviceList
 	scsi, err := devices.CreateSCSIController("pvscsi")
 	if err != nil {

@@ -82,7 +82,7 @@ func Start(o Options) (*Server, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	machines := Inventory(o.Machines)
+	machines := inventory(o.Machines)
 	if o.State != "" {
 		saved, err := load(o.State)
 		if err != nil {
@@ -156,7 +156,7 @@ func (s *Server) Close() error {
 		s.server.CloseClientConnections()
 		s.server.Close()
 		if s.state != "" {
-			s.closeErr = s.Save(s.state)
+			s.closeErr = s.save(s.state)
 		}
 		s.model.Remove()
 	})

@@ -18,10 +18,10 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Env names the variable with the URL of a PostgreSQL server that tests may make
+// env names the variable with the URL of a PostgreSQL server that tests may make
 // databases on. `make test` starts one and sets it; without it, tests run on
 // SQLite alone.
-const Env = "HALCYON_TEST_POSTGRES"
+const env = "HALCYON_TEST_POSTGRES"
 
 // Each runs the test on every database.
 func Each(t *testing.T, fn func(t *testing.T, s *store.Store)) {
@@ -38,8 +38,8 @@ func Each(t *testing.T, fn func(t *testing.T, s *store.Store)) {
 func Databases(t *testing.T) map[string]func(testing.TB) *store.Store {
 	t.Helper()
 	m := map[string]func(testing.TB) *store.Store{"sqlite": SQLite}
-	if os.Getenv(Env) != "" {
-		m["postgres"] = Postgres
+	if os.Getenv(env) != "" {
+		m["postgres"] = postgres
 	}
 	return m
 }
@@ -49,8 +49,8 @@ func Databases(t *testing.T) map[string]func(testing.TB) *store.Store {
 func URLs(t *testing.T) map[string]func(testing.TB) string {
 	t.Helper()
 	m := map[string]func(testing.TB) string{"sqlite": SQLiteURL}
-	if os.Getenv(Env) != "" {
-		m["postgres"] = PostgresURL
+	if os.Getenv(env) != "" {
+		m["postgres"] = postgresURL
 	}
 	return m
 }
@@ -72,10 +72,10 @@ func SQLite(t testing.TB) *store.Store {
 	return Open(t, SQLiteURL(t))
 }
 
-// Postgres returns a store on a fresh database.
-func Postgres(t testing.TB) *store.Store {
+// postgres returns a store on a fresh database.
+func postgres(t testing.TB) *store.Store {
 	t.Helper()
-	return Open(t, PostgresURL(t))
+	return Open(t, postgresURL(t))
 }
 
 var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
@@ -112,12 +112,12 @@ var (
 		if err := admin("CREATE DATABASE " + name); err != nil {
 			return "", err
 		}
-		return name, migrate(withDatabase(os.Getenv(Env), name))
+		return name, migrate(withDatabase(os.Getenv(env), name))
 	})
 )
 
-// PostgresURL returns the URL of a fresh, migrated database.
-func PostgresURL(t testing.TB) string {
+// postgresURL returns the URL of a fresh, migrated database.
+func postgresURL(t testing.TB) string {
 	t.Helper()
 	template, err := postgresTemplate()
 	if err != nil {
@@ -132,7 +132,7 @@ func PostgresURL(t testing.TB) string {
 			t.Logf("the database %s stays: %v", name, err)
 		}
 	})
-	return withDatabase(os.Getenv(Env), name)
+	return withDatabase(os.Getenv(env), name)
 }
 
 func migrate(url string) error {
@@ -151,7 +151,7 @@ func admin(statement string) error {
 	defer adminMu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, os.Getenv(Env))
+	conn, err := pgx.Connect(ctx, os.Getenv(env))
 	if err != nil {
 		return err
 	}

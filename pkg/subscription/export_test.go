@@ -1,0 +1,4 @@
+package subscription
+
+// DefaultPolicy is for tests that count retries.
+var DefaultPolicy = defaultPolicy
