@@ -26,6 +26,16 @@ type Encoder struct {
 	// Href the template with {rel}. Each is written in the top document, and only
 	// if a relation in it or in anything embedded uses the prefix.
 	Curies []Link
+
+	// Base is put before the href of every link and action, and before the target of
+	// every template, that is a path: "https://cloud.example". Empty leaves them paths.
+	Base string
+}
+
+// format is what the encoding of a document depends on beside the document.
+type format struct {
+	shape Shape
+	base  string
 }
 
 // AppendJSON appends d as one compact JSON object, without a newline, and returns the
@@ -33,10 +43,11 @@ type Encoder struct {
 // The order is _links (self, curies, then as declared, actions last), the properties, _embedded, _templates. A document without links and actions has no _links: it is a plain answer, such as a token, and not a resource.
 // AppendJSON does not check the document: a self link and unique names are the responsibility of the declaration.
 func (e Encoder) AppendJSON(dst []byte, d *Document, shape Shape) []byte {
+	f := format{shape, e.Base}
 	if shape == CloudBolt {
-		return appendDocument(dst, d, shape, nil)
+		return appendDocument(dst, d, &f, nil)
 	}
-	return appendDocument(dst, d, shape, e.Curies)
+	return appendDocument(dst, d, &f, e.Curies)
 }
 
 // include reports whether a member limited to s is written in the shape.
@@ -51,43 +62,43 @@ func (s Shapes) include(shape Shape) bool {
 }
 
 // appendDocument appends a document. Embedded documents are appended without curies.
-func appendDocument(dst []byte, d *Document, shape Shape, curies []Link) []byte {
+func appendDocument(dst []byte, d *Document, f *format, curies []Link) []byte {
 	dst = append(dst, '{')
 	if len(d.Links) > 0 || len(d.Actions) > 0 || d.HasActions {
-		dst = appendLinks(dst, d, shape, curies)
+		dst = appendLinks(dst, d, f, curies)
 	}
-	dst = appendProps(dst, d.Props, shape)
-	dst = appendEmbedded(dst, d, shape)
-	if shape == HALForms {
-		dst = appendTemplates(dst, d.Templates)
+	dst = appendProps(dst, d.Props, f)
+	dst = appendEmbedded(dst, d, f)
+	if f.shape == HALForms {
+		dst = appendTemplates(dst, d.Templates, f)
 	}
 	return append(dst, '}')
 }
 
-func appendLinks(dst []byte, d *Document, shape Shape, curies []Link) []byte {
+func appendLinks(dst []byte, d *Document, f *format, curies []Link) []byte {
 	dst = append(dst, `"_links":{`...)
 	self := -1
 	for i := range d.Links {
-		if d.Links[i].Name == "self" && d.Links[i].Only.include(shape) {
+		if d.Links[i].Name == "self" && d.Links[i].Only.include(f.shape) {
 			self = i
-			dst = appendRel(dst, &d.Links[i], shape)
+			dst = appendRel(dst, &d.Links[i], f)
 			break
 		}
 	}
-	dst = appendCuries(dst, d, shape, curies)
+	dst = appendCuries(dst, d, f, curies)
 	for i := range d.Links {
 		switch r := &d.Links[i]; {
 		case i == self:
-		case shape == CloudBolt && r.Group != "":
-			dst = appendGroup(dst, d.Links, i)
+		case f.shape == CloudBolt && r.Group != "":
+			dst = appendGroup(dst, d.Links, i, f)
 		default:
-			dst = appendRel(dst, r, shape)
+			dst = appendRel(dst, r, f)
 		}
 	}
-	if shape == CloudBolt {
-		dst = appendCloudBoltActions(dst, d)
+	if f.shape == CloudBolt {
+		dst = appendCloudBoltActions(dst, d, f)
 	} else {
-		dst = appendActions(dst, d)
+		dst = appendActions(dst, d, f)
 	}
 	return append(dst, '}')
 }
@@ -95,18 +106,18 @@ func appendLinks(dst []byte, d *Document, shape Shape, curies []Link) []byte {
 // appendRel appends one relation under its name and, in the CloudBolt shape, also under
 // its alias. A relation with the curie prefix does not exist in that API: only its alias,
 // if any, is written there.
-func appendRel(dst []byte, r *Rel, shape Shape) []byte {
-	if !r.writes(shape) {
+func appendRel(dst []byte, r *Rel, f *format) []byte {
+	if !r.writes(f.shape) {
 		return dst
 	}
-	if shape != CloudBolt {
-		return appendRelAs(dst, r.Name, r, shape)
+	if f.shape != CloudBolt {
+		return appendRelAs(dst, r.Name, r, f)
 	}
 	if !hasPrefix(r.Name, actionCurie) {
-		dst = appendRelAs(dst, r.Name, r, shape)
+		dst = appendRelAs(dst, r.Name, r, f)
 	}
 	if r.Alias != "" && r.Alias != r.Name {
-		dst = appendRelAs(dst, r.Alias, r, shape)
+		dst = appendRelAs(dst, r.Alias, r, f)
 	}
 	return dst
 }
@@ -135,18 +146,18 @@ func (r *Rel) link() *Link {
 	return nil
 }
 
-func appendRelAs(dst []byte, name string, r *Rel, shape Shape) []byte {
+func appendRelAs(dst []byte, name string, r *Rel, f *format) []byte {
 	dst = appendKey(dst, name)
 	if !r.Many {
 		if l := r.link(); l != nil {
-			return appendLink(dst, l, shape)
+			return appendLink(dst, l, f)
 		}
 		return append(dst, "{}"...)
 	}
 	dst = append(dst, '[')
 	for i := range r.Links {
 		if l := &r.Links[i]; l.Href != "" {
-			dst = appendLink(appendComma(dst), l, shape)
+			dst = appendLink(appendComma(dst), l, f)
 		}
 	}
 	return append(dst, ']')
@@ -155,7 +166,7 @@ func appendRelAs(dst []byte, name string, r *Rel, shape Shape) []byte {
 // appendGroup appends all relations of a group as one object at the place of the first:
 // {"log_urls": {"raw-log": …, "zip-log": …}}. A group without visible relations is left
 // out. Only the CloudBolt shape has groups.
-func appendGroup(dst []byte, rels []Rel, at int) []byte {
+func appendGroup(dst []byte, rels []Rel, at int, f *format) []byte {
 	group := rels[at].Group
 	for i := range at {
 		if rels[i].Group == group {
@@ -167,7 +178,7 @@ func appendGroup(dst []byte, rels []Rel, at int) []byte {
 	inside := len(dst)
 	for i := at; i < len(rels); i++ {
 		if rels[i].Group == group {
-			dst = appendRel(dst, &rels[i], CloudBolt)
+			dst = appendRel(dst, &rels[i], f)
 		}
 	}
 	if len(dst) == inside {
@@ -180,7 +191,7 @@ func appendGroup(dst []byte, rels []Rel, at int) []byte {
 // "actions", whose items are links and also carry what scripts read as
 // _links.actions[i].submit.href. A second action with the same rel would be a duplicate
 // member, so it is in the array only.
-func appendActions(dst []byte, d *Document) []byte {
+func appendActions(dst []byte, d *Document, f *format) []byte {
 	if len(d.Actions) == 0 && !d.HasActions {
 		return dst
 	}
@@ -189,17 +200,17 @@ func appendActions(dst []byte, d *Document) []byte {
 		if firstOfRel(d.Actions, i) {
 			dst = append(appendComma(dst), `"`+actionCurie+`:`...)
 			dst = append(appendEscaped(dst, a.Rel), `":{`...)
-			dst = append(appendActionLink(dst, a), '}')
+			dst = append(appendActionLink(dst, a, f), '}')
 		}
 	}
 	dst = append(appendKey(dst, "actions"), '[')
 	for i := range d.Actions {
 		a := &d.Actions[i]
-		dst = appendMember(append(appendComma(dst), '{'), "href", a.Href)
+		dst = appendHref(append(appendComma(dst), `{"href":`...), a.Href, f)
 		dst = appendMember(dst, "name", a.key())
 		dst = appendOptional(dst, "title", a.Title)
 		dst = append(appendKey(dst, a.key()), '{')
-		dst = append(appendActionLink(dst, a), "}}"...)
+		dst = append(appendActionLink(dst, a, f), "}}"...)
 	}
 	return append(dst, ']')
 }
@@ -214,7 +225,7 @@ func firstOfRel(actions []Action, at int) bool {
 }
 
 // appendCloudBoltActions appends "actions" as an array of objects with one key.
-func appendCloudBoltActions(dst []byte, d *Document) []byte {
+func appendCloudBoltActions(dst []byte, d *Document, f *format) []byte {
 	if len(d.Actions) == 0 && !d.HasActions {
 		return dst
 	}
@@ -223,7 +234,7 @@ func appendCloudBoltActions(dst []byte, d *Document) []byte {
 		a := &d.Actions[i]
 		dst = append(appendComma(dst), '{')
 		dst = append(appendKey(dst, a.key()), '{')
-		dst = append(appendActionLink(dst, a), "}}"...)
+		dst = append(appendActionLink(dst, a, f), "}}"...)
 	}
 	return append(dst, ']')
 }
@@ -237,17 +248,17 @@ func (a *Action) key() string {
 }
 
 // appendActionLink appends the members of an action's link, without braces.
-func appendActionLink(dst []byte, a *Action) []byte {
-	dst = appendMember(dst, "href", a.Href)
+func appendActionLink(dst []byte, a *Action, f *format) []byte {
+	dst = appendHref(append(dst, `"href":`...), a.Href, f)
 	return appendOptional(dst, "title", a.Title)
 }
 
 // appendCuries appends the definitions of the prefixes that the document uses.
-func appendCuries(dst []byte, d *Document, shape Shape, curies []Link) []byte {
+func appendCuries(dst []byte, d *Document, f *format, curies []Link) []byte {
 	opened := false
 	for i := range curies {
 		c := &curies[i]
-		if !d.uses(c.Name, shape) {
+		if !d.uses(c.Name, f.shape) {
 			continue
 		}
 		if !opened {
@@ -256,7 +267,7 @@ func appendCuries(dst []byte, d *Document, shape Shape, curies []Link) []byte {
 		}
 		dst = append(appendComma(dst), '{')
 		dst = appendMember(dst, "name", c.Name)
-		dst = appendMember(dst, "href", c.Href)
+		dst = appendHref(appendKey(dst, "href"), c.Href, f)
 		dst = appendOptional(dst, "title", c.Title)
 		dst = append(dst, `,"templated":true}`...)
 	}
@@ -307,12 +318,12 @@ func (e *Embedded) written() []Document {
 
 // appendEmbedded appends _embedded, nothing if it would be empty. In the CloudBolt shape
 // the single entry of a collection is a bare array.
-func appendEmbedded(dst []byte, d *Document, shape Shape) []byte {
+func appendEmbedded(dst []byte, d *Document, f *format) []byte {
 	if len(d.Embedded) == 0 {
 		return dst
 	}
-	if shape == CloudBolt && len(d.Embedded) == 1 && d.Embedded[0].Many {
-		return appendDocuments(appendKey(dst, "_embedded"), d.Embedded[0].Docs, shape)
+	if f.shape == CloudBolt && len(d.Embedded) == 1 && d.Embedded[0].Many {
+		return appendDocuments(appendKey(dst, "_embedded"), d.Embedded[0].Docs, f)
 	}
 	mark := len(dst)
 	dst = append(appendKey(dst, "_embedded"), '{')
@@ -321,11 +332,11 @@ func appendEmbedded(dst []byte, d *Document, shape Shape) []byte {
 		e := &d.Embedded[i]
 		docs := e.written()
 		switch {
-		case shape == CloudBolt && hasPrefix(e.Rel, actionCurie):
+		case f.shape == CloudBolt && hasPrefix(e.Rel, actionCurie):
 		case e.Many:
-			dst = appendDocuments(appendKey(dst, e.Rel), docs, shape)
+			dst = appendDocuments(appendKey(dst, e.Rel), docs, f)
 		case len(docs) > 0:
-			dst = appendDocument(appendKey(dst, e.Rel), &docs[0], shape, nil)
+			dst = appendDocument(appendKey(dst, e.Rel), &docs[0], f, nil)
 		}
 	}
 	if len(dst) == inside {
@@ -334,18 +345,18 @@ func appendEmbedded(dst []byte, d *Document, shape Shape) []byte {
 	return append(dst, '}')
 }
 
-func appendDocuments(dst []byte, docs []Document, shape Shape) []byte {
+func appendDocuments(dst []byte, docs []Document, f *format) []byte {
 	dst = append(dst, '[')
 	for i := range docs {
-		dst = appendDocument(appendComma(dst), &docs[i], shape, nil)
+		dst = appendDocument(appendComma(dst), &docs[i], f, nil)
 	}
 	return append(dst, ']')
 }
 
 // appendLink appends a link object without its empty members.
-func appendLink(dst []byte, l *Link, shape Shape) []byte {
+func appendLink(dst []byte, l *Link, f *format) []byte {
 	// These two are most of every document, so they are inlined.
-	dst = AppendString(append(dst, `{"href":`...), l.Href)
+	dst = appendHref(append(dst, `{"href":`...), l.Href, f)
 	if l.Title != "" {
 		dst = AppendString(append(dst, `,"title":`...), l.Title)
 	}
@@ -356,8 +367,17 @@ func appendLink(dst []byte, l *Link, shape Shape) []byte {
 	dst = appendOptional(dst, "type", l.Type)
 	dst = appendOptional(dst, "deprecation", l.Deprecation)
 	dst = appendOptional(dst, "profile", l.Profile)
-	dst = appendProps(dst, l.Extra, shape)
+	dst = appendProps(dst, l.Extra, f)
 	return append(dst, '}')
+}
+
+// appendHref appends an href as a JSON string, after the base if it is a path.
+func appendHref(dst []byte, href string, f *format) []byte {
+	if f.base == "" || !strings.HasPrefix(href, "/") || strings.HasPrefix(href, "//") {
+		return AppendString(dst, href)
+	}
+	dst = appendEscaped(append(dst, '"'), f.base)
+	return append(appendEscaped(dst, href), '"')
 }
 
 // appendComma appends a comma before a further member or item. No value ends in an

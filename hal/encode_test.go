@@ -527,3 +527,33 @@ func BenchmarkBuild(b *testing.B) {
 		servers(100)
 	}
 }
+
+// With a base every href and target that is a path is absolute, and nothing else changes.
+func TestBase(t *testing.T) {
+	t.Parallel()
+	d := hal.Document{
+		Links: []hal.Rel{
+			{Name: "self", Links: []hal.Link{{Href: "/orders/1"}}},
+			{Name: "cb:filter", Links: []hal.Link{{Href: "/orders/{?filter}", Templated: true}}},
+			{Name: "about", Links: []hal.Link{{Href: "https://other.example/x"}}},
+			{Name: "alternate", Links: []hal.Link{{Href: "//other.example/x"}}},
+		},
+		Actions:   []hal.Action{{Rel: "submit", Href: "/orders/1/submit"}},
+		Props:     []hal.Prop{{Name: "path", Value: hal.String("/orders/1")}, {Name: "of", Value: hal.LinkValue(hal.Link{Href: "/users/2"})}},
+		Templates: []hal.Template{{Method: "POST", Target: "/orders/", Properties: []hal.TemplateProperty{{Name: "user", OptionsLink: hal.Link{Href: "/users/"}}}}},
+	}
+	e := hal.Encoder{Curies: []hal.Link{{Name: "cb", Href: "/rels/{rel}"}}, Base: "https://cloud.example"}
+	const links = `"self":{"href":"https://cloud.example/orders/1"}`
+	wantJSON(t, e.AppendJSON(nil, &d, hal.HALForms), `{"_links":{`+links+`,
+	 "curies":[{"name":"cb","href":"https://cloud.example/rels/{rel}","templated":true}],
+	 "cb:filter":{"href":"https://cloud.example/orders/{?filter}","templated":true},
+	 "about":{"href":"https://other.example/x"},"alternate":{"href":"//other.example/x"},
+	 "cb:submit":{"href":"https://cloud.example/orders/1/submit"},
+	 "actions":[{"href":"https://cloud.example/orders/1/submit","name":"submit","submit":{"href":"https://cloud.example/orders/1/submit"}}]},
+	 "path":"/orders/1","of":{"href":"https://cloud.example/users/2"},
+	 "_templates":{"default":{"method":"POST","target":"https://cloud.example/orders/","properties":[
+	  {"name":"user","options":{"link":{"href":"https://cloud.example/users/"},"maxItems":1}}]}}}`)
+	if got := string(e.AppendJSON(nil, &d, hal.CloudBolt)); !strings.Contains(got, links) || strings.Contains(got, `"href":"/orders`) {
+		t.Error(got)
+	}
+}

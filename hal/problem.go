@@ -42,15 +42,16 @@ func (p *Problem) AppendJSON(dst []byte, shape Shape) []byte {
 		short = p.Detail
 	}
 	status := Int(int64(p.Status))
+	f := format{shape: shape}
 	dst = append(dst, '{')
 	if shape == CloudBolt {
-		dst = appendValue(appendKey(dst, "status_code"), &status, shape)
+		dst = appendValue(appendKey(dst, "status_code"), &status, &f)
 		dst = appendMember(dst, "detail", p.Detail)
 		return append(appendMember(dst, "error", short), '}')
 	}
 	dst = appendOptional(dst, "type", p.Type)
 	dst = appendOptional(dst, "title", p.Title)
-	dst = appendValue(appendKey(dst, "status"), &status, shape)
+	dst = appendValue(appendKey(dst, "status"), &status, &f)
 	dst = appendMember(dst, "detail", p.Detail)
 	dst = appendOptional(dst, "instance", p.Instance)
 	if len(p.Errors) > 0 {
@@ -61,6 +62,6 @@ func (p *Problem) AppendJSON(dst []byte, shape Shape) []byte {
 		}
 		dst = append(dst, ']')
 	}
-	dst = appendValue(appendKey(dst, "status_code"), &status, shape)
+	dst = appendValue(appendKey(dst, "status_code"), &status, &f)
 	return append(appendMember(dst, "error", short), '}')
 }

@@ -1,7 +1,8 @@
 package hal
 
-// appendTemplates appends _templates (HAL-FORMS, section 4), nothing for an empty list.
-func appendTemplates(dst []byte, templates []Template) []byte {
+// appendTemplates appends _templates (HAL-FORMS, section 4), nothing for an empty list. A
+// single template is the default one, whatever its key: some clients look for no other.
+func appendTemplates(dst []byte, templates []Template, f *format) []byte {
 	if len(templates) == 0 {
 		return dst
 	}
@@ -9,11 +10,11 @@ func appendTemplates(dst []byte, templates []Template) []byte {
 	for i := range templates {
 		t := &templates[i]
 		key := t.Key
-		if key == "" {
+		if key == "" || len(templates) == 1 {
 			key = "default"
 		}
 		dst = append(appendKey(dst, key), '{')
-		dst = appendTemplate(dst, t)
+		dst = appendTemplate(dst, t, f)
 		dst = append(dst, '}')
 	}
 	return append(dst, '}')
@@ -21,25 +22,27 @@ func appendTemplates(dst []byte, templates []Template) []byte {
 
 // appendTemplate appends the members of a template. An empty list of properties is
 // written too: clients iterate over it without a check.
-func appendTemplate(dst []byte, t *Template) []byte {
+func appendTemplate(dst []byte, t *Template, f *format) []byte {
 	dst = appendOptional(dst, "title", t.Title)
 	method := t.Method
 	if method == "" {
 		method = "GET" // HAL-FORMS' default; the strict schema requires the member
 	}
 	dst = appendMember(dst, "method", method)
-	dst = appendOptional(dst, "target", t.Target)
+	if t.Target != "" {
+		dst = appendHref(appendKey(dst, "target"), t.Target, f)
+	}
 	dst = appendOptional(dst, "contentType", t.ContentType)
 	dst = append(appendKey(dst, "properties"), '[')
 	for i := range t.Properties {
 		dst = append(appendComma(dst), '{')
-		dst = appendTemplateProperty(dst, &t.Properties[i])
+		dst = appendTemplateProperty(dst, &t.Properties[i], f)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
 }
 
-func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
+func appendTemplateProperty(dst []byte, p *TemplateProperty, f *format) []byte {
 	dst = appendMember(dst, "name", p.Name)
 	dst = appendOptional(dst, "prompt", p.Prompt)
 	dst = appendOptional(dst, "type", p.Type)
@@ -52,13 +55,13 @@ func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
 	}
 	dst = appendOptional(dst, "placeholder", p.Placeholder)
 	dst = appendOptional(dst, "regex", p.Regex)
-	dst = appendBound(dst, "min", p.Min)
-	dst = appendBound(dst, "max", p.Max)
-	dst = appendLength(dst, "minLength", p.MinLength)
-	dst = appendLength(dst, "maxLength", p.MaxLength)
+	dst = appendBound(dst, "min", p.Min, f)
+	dst = appendBound(dst, "max", p.Max, f)
+	dst = appendLength(dst, "minLength", p.MinLength, f)
+	dst = appendLength(dst, "maxLength", p.MaxLength, f)
 	if len(p.Options) > 0 || p.OptionsLink.Href != "" {
 		dst = append(appendKey(dst, "options"), '{')
-		dst = appendOptions(dst, p)
+		dst = appendOptions(dst, p, f)
 		dst = append(dst, '}')
 	}
 	return dst
@@ -66,7 +69,7 @@ func appendTemplateProperty(dst []byte, p *TemplateProperty) []byte {
 
 // appendOptions appends the options. Without maxItems a client may send any number of
 // them, so it is 1 for every property that is not Multiple.
-func appendOptions(dst []byte, p *TemplateProperty) []byte {
+func appendOptions(dst []byte, p *TemplateProperty, f *format) []byte {
 	if len(p.Options) > 0 {
 		dst = append(appendKey(dst, "inline"), '[')
 		for i := range p.Options {
@@ -84,17 +87,19 @@ func appendOptions(dst []byte, p *TemplateProperty) []byte {
 		}
 		dst = append(dst, ']')
 	} else {
-		dst = appendLink(appendKey(dst, "link"), &p.OptionsLink, HALForms)
+		dst = appendLink(appendKey(dst, "link"), &p.OptionsLink, f)
 		dst = appendOptional(dst, "promptField", p.PromptField)
 		dst = appendOptional(dst, "valueField", p.ValueField)
 	}
 	if !p.Multiple {
-		// No selectedValues: clients that find a list send a list.
-		return append(appendComma(dst), `"maxItems":1`...)
+		dst = append(appendComma(dst), `"maxItems":1`...)
+	}
+	if p.Required {
+		dst = append(appendComma(dst), `"minItems":1`...)
 	}
 	selected := p.Selected
 	if len(selected) == 0 && p.Value != "" {
-		selected = []string{p.Value}
+		selected = []string{p.Value} // beside value: some clients read the one, some the other
 	}
 	if len(selected) == 0 {
 		return dst
@@ -116,19 +121,19 @@ func appendFlag(dst []byte, key string, on bool) []byte {
 
 // appendBound appends a limit as the number that HAL-FORMS requires, or as a string for
 // dates and times; nothing for "".
-func appendBound(dst []byte, key, text string) []byte {
+func appendBound(dst []byte, key, text string, f *format) []byte {
 	if text == "" {
 		return dst
 	}
 	v := Decimal(text)
-	return appendValue(appendKey(dst, key), &v, HALForms)
+	return appendValue(appendKey(dst, key), &v, f)
 }
 
 // appendLength appends a length in characters; nothing for 0.
-func appendLength(dst []byte, key string, n int) []byte {
+func appendLength(dst []byte, key string, n int, f *format) []byte {
 	if n <= 0 {
 		return dst
 	}
 	v := Int(int64(n))
-	return appendValue(appendKey(dst, key), &v, HALForms)
+	return appendValue(appendKey(dst, key), &v, f)
 }

@@ -215,11 +215,13 @@ func (v Value) Link() (Link, bool) {
 
 // AppendJSON appends v as compact JSON and returns the extended slice. Members of objects
 // that are limited to other shapes (Prop.Only) are left out.
-func (v Value) AppendJSON(dst []byte, shape Shape) []byte { return appendValue(dst, &v, shape) }
+func (v Value) AppendJSON(dst []byte, shape Shape) []byte {
+	return appendValue(dst, &v, &format{shape: shape})
+}
 
 // appendValue appends v as compact JSON. It takes a pointer since a Value is five words
 // and is visited once for each member of each document.
-func appendValue(dst []byte, v *Value, shape Shape) []byte {
+func appendValue(dst []byte, v *Value, f *format) []byte {
 	switch v.kind {
 	case KindNull:
 		return append(dst, "null"...)
@@ -234,7 +236,7 @@ func appendValue(dst []byte, v *Value, shape Shape) []byte {
 	case KindList:
 		dst = append(dst, '[')
 		for i := range v.rest.values {
-			dst = appendValue(appendComma(dst), &v.rest.values[i], shape)
+			dst = appendValue(appendComma(dst), &v.rest.values[i], f)
 		}
 		for _, text := range v.rest.strings {
 			dst = AppendString(appendComma(dst), text)
@@ -242,22 +244,22 @@ func appendValue(dst []byte, v *Value, shape Shape) []byte {
 		return append(dst, ']')
 	case KindObject:
 		dst = append(dst, '{')
-		dst = appendProps(dst, v.rest.props, shape)
+		dst = appendProps(dst, v.rest.props, f)
 		return append(dst, '}')
 	case KindLink:
-		return appendLink(dst, &v.rest.link, shape)
+		return appendLink(dst, &v.rest.link, f)
 	}
 	return append(dst, "null"...)
 }
 
 // appendProps appends the members that belong to the shape.
-func appendProps(dst []byte, props []Prop, shape Shape) []byte {
+func appendProps(dst []byte, props []Prop, f *format) []byte {
 	for i := range props {
 		p := &props[i]
-		if !p.Only.include(shape) {
+		if !p.Only.include(f.shape) {
 			continue
 		}
-		dst = appendValue(appendKey(dst, p.Name), &p.Value, shape)
+		dst = appendValue(appendKey(dst, p.Name), &p.Value, f)
 	}
 	return dst
 }

@@ -150,7 +150,16 @@ func (s *Server) SendTagged(c echo.Context, status int, doc *hal.Document, row *
 		}
 		*buf = s.appendPage(c, (*buf)[:0], doc, row)
 	} else {
-		*buf = s.encoder.AppendJSON((*buf)[:0], doc, rep.Shape())
+		if rep == hal.AsHALForms {
+			if err := s.reg.InlineChoices(c.Request().Context(), web.Actor(c), doc.Templates); err != nil {
+				return err
+			}
+		}
+		*buf = s.encoderFor(c).AppendJSON((*buf)[:0], doc, rep.Shape())
+	}
+	kind := rep.ContentType()
+	if rep == hal.AsHALForms && len(doc.Templates) == 0 {
+		kind = hal.AsHAL.ContentType() // HAL-FORMS requires a template
 	}
 	switch method := c.Request().Method; {
 	case status != http.StatusOK:
@@ -159,26 +168,26 @@ func (s *Server) SendTagged(c echo.Context, status int, doc *hal.Document, row *
 		if err != nil {
 			return err
 		}
-		v := s.validatorOf(rep, row, *buf)
+		v := validatorOf(kind, row, *buf)
 		v.set(c)
 		if s.remember(c, v, seen) || given && t.match(v.tag) {
 			return c.NoContent(http.StatusNotModified)
 		}
 	case (method == http.MethodPatch || method == http.MethodPut) && row != nil:
 		// The document is the one that a GET would answer now.
-		v := s.validatorOf(rep, row, *buf)
+		v := validatorOf(kind, row, *buf)
 		v.set(c)
 	}
-	return c.Blob(status, rep.ContentType(), *buf)
+	return c.Blob(status, kind, *buf)
 }
 
-func (s *Server) validatorOf(rep hal.Representation, row *models.Row, body []byte) validator {
+func validatorOf(kind string, row *models.Row, body []byte) validator {
 	v := validator{long: len(body) >= web.GzipFrom}
 	version := int64(0)
 	if row != nil {
 		version, v.modified = row.Version, row.UpdatedAt
 	}
-	v.tag = entityTag(version, rep.ContentType(), body)
+	v.tag = entityTag(version, kind, body)
 	return v
 }
 

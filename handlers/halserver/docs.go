@@ -48,6 +48,7 @@ type docServer struct {
 	descriptions func() (*descriptions, error)
 	explained    func() *apidoc.Docs
 	sent         sync.Map // pages, as they are sent: *printed by representation and path
+	policy       string   // Content-Security-Policy of the pages
 }
 
 // docPaths are where the documentation is.
@@ -63,6 +64,7 @@ func newDocServer(s *Server, c Documentation) *docServer {
 		schemas: s.base + resource.SchemasPath, openAPI: s.base + "/openapi.json", openAPIYAML: s.base + "/openapi.yaml",
 	}}
 	maps.Copy(docs.problems, c.Problems)
+	docs.policy = strings.Join(append([]string{view.Policy}, s.cfg.Framed...), " ") // it ends with frame-ancestors
 	docs.descriptions, docs.explained = docs.describeAll(), docs.explain()
 	return docs
 }
@@ -139,8 +141,10 @@ func (docs *docServer) explanation(c echo.Context, a *view.Article, doc *hal.Doc
 	key := rep.ContentType() + " " + sourceOf(c) + " " + self
 	if rep == hal.AsHTML {
 		setPolicy(c.Response().Header())
+		c.Response().Header().Set(echo.HeaderContentSecurityPolicy, docs.policy)
 	}
-	if p, ok := docs.sent.Load(key); ok {
+	base := web.Base(c)
+	if p, ok := docs.sent.Load(key); ok && base == "" {
 		return p.(*printed).send(c)
 	}
 	var data []byte
@@ -148,13 +152,17 @@ func (docs *docServer) explanation(c echo.Context, a *view.Article, doc *hal.Doc
 		a.Docs = docs.explained()
 		data = docs.appendArticle(c, a, doc, self)
 	} else {
-		data = docs.server.encoder.AppendJSON(nil, doc, rep.Shape())
+		data = docs.server.encoderFor(c).AppendJSON(nil, doc, rep.Shape())
 	}
-	p, err := newPrinted(rep.ContentType(), data)
+	kind := rep.ContentType()
+	if rep == hal.AsHALForms {
+		kind = hal.AsHAL.ContentType() // no documentation has a template
+	}
+	p, err := newPrinted(kind, data)
 	if err != nil {
 		return err
 	}
-	if known := a.Rel == nil || docs.knowsRel(a.Rel.Name); known { // unknown names are unbounded
+	if known := a.Rel == nil || docs.knowsRel(a.Rel.Name); known && base == "" { // unknown names are unbounded, and so are hosts
 		docs.sent.Store(key, p)
 	}
 	return p.send(c)

@@ -57,7 +57,7 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 	web.VaryByAccept(h)
 	switch status {
 	case http.StatusUnauthorized:
-		h.Add(echo.HeaderWWWAuthenticate, `Bearer error="invalid_token"`)
+		h.Add(echo.HeaderWWWAuthenticate, bearerChallenge(c.Request().Header))
 		if s.Representation(c) != hal.AsHTML { // browsers would ask for a password by themselves, and send it for ever
 			h.Add(echo.HeaderWWWAuthenticate, `Basic realm="api"`)
 		}
@@ -69,12 +69,16 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 		if wait, ok := auth.RetryAfter(err); ok {
 			h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		}
+	case http.StatusUnsupportedMediaType:
+		if c.Request().Method == http.MethodPatch {
+			h.Set("Accept-Patch", strings.Join(bodyTypes, ", "))
+		}
 	case http.StatusServiceUnavailable:
 		h.Set(echo.HeaderRetryAfter, "5")
 	}
 	text := e.Text(s.cfg.Names)
 	p := hal.Problem{
-		Type: s.base + "/docs/problems/" + problemType(err), Title: titles[e.Code], Status: status,
+		Type: web.Base(c) + s.base + "/docs/problems/" + problemType(err), Title: titles[e.Code], Status: status,
 		Detail: text, Error: text,
 		// Without the query, which may hold secrets.
 		Instance: web.Redact(c.Request().URL.EscapedPath(), s.cfg.Private),
@@ -93,6 +97,16 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 	defer buffers.put(buf)
 	*buf = p.AppendJSON((*buf)[:0], shape)
 	return c.Blob(status, p.ContentType(shape), *buf)
+}
+
+// bearerChallenge returns the challenge for a token. Without credentials it has no error
+// (RFC 6750, section 3.1).
+func bearerChallenge(h http.Header) string {
+	scheme, _, _ := strings.Cut(h.Get(echo.HeaderAuthorization), " ")
+	if scheme == "" || strings.EqualFold(scheme, "Basic") {
+		return `Bearer realm="api"`
+	}
+	return `Bearer error="invalid_token"`
 }
 
 // problems explain the types of problem documents.

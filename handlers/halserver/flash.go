@@ -131,7 +131,7 @@ func (s *Server) actionAt(path string) *resource.ActionDef {
 
 // headers returns the headers that describe the representation on a page.
 func (s *Server) headers(rep hal.Representation, row *models.Row, data []byte) []view.Header {
-	v := s.validatorOf(rep, row, data)
+	v := validatorOf(rep.ContentType(), row, data)
 	list := []view.Header{
 		{Name: echo.HeaderContentType, Value: rep.ContentType()},
 		{Name: headerETag, Value: `"` + v.tag + `"`},

@@ -56,16 +56,16 @@ func typed(c echo.Context, values url.Values) { c.Set(keyTyped, values) }
 var shownSources = map[string]hal.Representation{"hal": hal.AsHAL, "forms": hal.AsHALForms, "json": hal.AsCloudBolt}
 
 // NewView returns the page of the request, without a document yet.
-func NewView(c echo.Context) *view.View {
-	s, _ := c.Get(keyAbout).(subject)
+func (s *Server) NewView(c echo.Context) *view.View {
+	about, _ := c.Get(keyAbout).(subject)
 	u := c.Request().URL
 	path := u.EscapedPath()
-	if s.many && path != "/" {
+	if about.many && path != "/" {
 		path += "/" // which the edge takes off, and the API's own addresses have
 	}
 	return &view.View{
-		Of: s.of, Many: s.many, Path: path, Query: u.RawQuery, Actor: web.Actor(c),
-		Origin: c.Scheme() + "://" + c.Request().Host, Selection: selectionOf(c), Posted: !Safe(c),
+		Of: about.of, Many: about.many, Path: path, Query: u.RawQuery, Actor: web.Actor(c),
+		Origin: s.cfg.Hosts.Base(c.Request()), Selection: selectionOf(c), Posted: !Safe(c),
 	}
 }
 
@@ -80,7 +80,7 @@ func setPolicy(h http.Header) {
 
 func (s *Server) appendPage(c echo.Context, dst []byte, doc *hal.Document, row *models.Row) []byte {
 	setPolicy(c.Response().Header())
-	v := NewView(c)
+	v := s.NewView(c)
 	v.Doc, v.Now = doc, s.reg.Now()
 	v.Flash = s.flash(c, doc)
 	if r, ok := shownSources[sourceOf(c)]; ok {
@@ -137,7 +137,7 @@ func (s *Server) noContent(c echo.Context, d *resource.Def) error {
 // sendAgain answers the page of a form that is shown again. The page is never cached: it
 // holds the values of its sender.
 func (s *Server) sendAgain(c echo.Context, doc *hal.Document, row *models.Row, sent *view.Sent) error {
-	v := NewView(c)
+	v := s.NewView(c)
 	v.Doc, v.Now, v.Sent, v.Problem = doc, s.reg.Now(), sent, sent.Problem
 	if row != nil {
 		v.Version = row.Version
@@ -168,7 +168,7 @@ func (s *Server) faultPage(c echo.Context, p *hal.Problem) error {
 	if p.Status == http.StatusUnauthorized {
 		return s.cfg.SignIn(c, p)
 	}
-	v := NewView(c)
+	v := s.NewView(c)
 	v.Problem = p
 	if p.Status == http.StatusMethodNotAllowed {
 		v.Action = s.actionAt(v.Path)
@@ -204,7 +204,7 @@ func (s *Server) ShowFormAgain(c echo.Context, from string, sent *view.Sent) boo
 // formPage answers a rejected form of a page that needs no sign-in.
 func (s *Server) formPage(c echo.Context, doc func(url.Values) *hal.Document, p *hal.Problem) error {
 	values, _ := c.Get(keyTyped).(url.Values)
-	v := NewView(c)
+	v := s.NewView(c)
 	v.Doc, v.Problem = doc(values), p
 	v.Sent = &view.Sent{Method: c.Request().Method, Target: v.Path, Values: view.Harmless(values), Problem: p}
 	return s.SendPage(c, p.Status, v)

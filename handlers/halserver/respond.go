@@ -73,6 +73,11 @@ func (s *Server) Send(c echo.Context, status int, doc *hal.Document) error {
 	return s.SendTagged(c, status, doc, nil, nil)
 }
 
+// bodyTypes are the media types of bodies that are read as JSON.
+var bodyTypes = []string{
+	"application/merge-patch+json", "application/json", "application/hal+json", "application/vnd.hal+json", "application/prs.hal-forms+json",
+}
+
 // Read parses the request's body as JSON or as a form. An empty body is {}, whatever its
 // Content-Type.
 func (s *Server) Read(c echo.Context) (*jsonbody.Value, error) {
@@ -89,10 +94,11 @@ func (s *Server) Read(c echo.Context) (*jsonbody.Value, error) {
 	if err != nil {
 		kind = label
 	}
-	switch strings.ToLower(kind) {
-	case "application/json", "application/hal+json", "application/vnd.hal+json", "application/prs.hal-forms+json", "application/merge-patch+json":
+	kind = strings.ToLower(kind)
+	if slices.Contains(bodyTypes, kind) {
 		return jsonbody.Parse(data)
-	case "application/x-www-form-urlencoded":
+	}
+	if kind == echo.MIMEApplicationForm {
 		// curl -d labels everything so.
 		if data[0] == '{' {
 			return jsonbody.Parse(data)

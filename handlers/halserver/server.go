@@ -15,6 +15,7 @@ import (
 	"halcyon/pkg/cache"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/view"
+	"halcyon/pkg/web"
 )
 
 // Config has the parts and settings of a server.
@@ -24,6 +25,8 @@ type Config struct {
 	Log      *slog.Logger
 	Pages    view.Writer // for browsers; nil answers them HAL
 	Private  []string    // paths below which the rest of an address is a secret
+	Hosts    web.Hosts   // of the addresses on pages
+	Framed   []string    // other origins whose pages may frame the documentation; * for all
 	Docs     Documentation
 	Names    Names // of the places that errors are about
 
@@ -64,3 +67,10 @@ func New(c Config) *Server {
 
 // Encoder returns the encoder of the server's documents, which knows its CURIEs.
 func (s *Server) Encoder() *hal.Encoder { return &s.encoder }
+
+// encoderFor returns the encoder of the documents that answer the request.
+func (s *Server) encoderFor(c echo.Context) hal.Encoder {
+	e := s.encoder
+	e.Base = web.Base(c)
+	return e
+}

@@ -33,6 +33,7 @@ type documentKey struct {
 	actor models.ID
 	path  string
 	rep   hal.Representation
+	base  string // of its hrefs
 }
 
 // known is a document that was shown.
@@ -76,7 +77,7 @@ func (s *etagState) same(now *etagState) bool {
 }
 
 func keyOf(c echo.Context, rep hal.Representation) documentKey {
-	return documentKey{web.Actor(c).ID, c.Request().URL.Path, rep}
+	return documentKey{web.Actor(c).ID, c.Request().URL.Path, rep, web.Base(c)}
 }
 
 // sight returns the state of everything that an item's document is rendered from. It is
@@ -87,8 +88,14 @@ func (s *Server) sight(c echo.Context, d *resource.Def) (*etagState, error) {
 	if d.Entity.Cache == nil || r.URL.RawQuery != "" || hasPageQuery(c) || !s.reg.Live() {
 		return nil, nil
 	}
-	if d.Display != nil && s.Representation(c) == hal.AsHTML {
-		return nil, nil // the page shows more than the document
+	switch s.Representation(c) {
+	case hal.AsHTML:
+		if d.Display != nil {
+			return nil, nil // the page shows more than the document
+		}
+	case hal.AsHALForms:
+		return nil, nil // templates list rows of any collection
+	case hal.AsHAL, hal.AsCloudBolt:
 	}
 	if !d.Entity.Cache.Complete() && !asked(r.Header) && s.cfg.Audit == nil {
 		return nil, nil

@@ -135,7 +135,7 @@ func (s *Pages) signOut(c echo.Context) error {
 // Page answers a browser that has no session with the form to sign in. A form that it
 // had sent comes along, for the time after.
 func (s *Pages) Page(c echo.Context, p *hal.Problem) error {
-	v, r := halserver.NewView(c), c.Request()
+	v, r := s.hal.NewView(c), c.Request()
 	next, unsent := v.Path, ""
 	if v.Query != "" {
 		next += "?" + v.Query

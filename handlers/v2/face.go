@@ -76,7 +76,9 @@ type Config struct {
 	Cookie web.Cookie  // of their sessions
 	Origin *web.CrossOrigin
 
-	Address string // where people reach the server, for examples: https://cloud.example.com; "" when that is not known
+	Hosts   web.Hosts // of absolute URLs
+	Framed  []string  // other origins whose pages may frame the documentation; * for all
+	Address string    // where people reach the server, for examples: https://cloud.example.com; "" when that is not known
 
 	// Seal and Open encrypt and decrypt a form whose session has ended, until its user
 	// has signed in again.
@@ -142,7 +144,7 @@ func New(s Services, c Config) (*Face, error) {
 		return nil, err
 	}
 	f.hal = halserver.New(halserver.Config{
-		Registry: f.reg, Prefer: c.Prefer, Log: c.Log, Pages: c.Pages, Audit: c.Audit, Private: []string{Private},
+		Registry: f.reg, Prefer: c.Prefer, Log: c.Log, Pages: c.Pages, Audit: c.Audit, Private: []string{Private}, Hosts: c.Hosts, Framed: c.Framed,
 		Docs: descriptions{f}.documentation(), Names: names, SignIn: func(c echo.Context, p *hal.Problem) error { return f.pages.Page(c, p) }, Unshown: unshown,
 	})
 	f.pages = signin.New(signin.Config{

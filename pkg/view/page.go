@@ -72,7 +72,7 @@ type Writer interface {
 }
 
 // Policy is the Content-Security-Policy of all pages: resources of this server only, no
-// inline script, no inline style.
+// inline script, no inline style. It ends with the origins that may frame the page.
 const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 

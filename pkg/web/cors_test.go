@@ -60,7 +60,15 @@ func TestScriptsOfOtherOrigins(t *testing.T) {
 			origins: []string{"https://explorer.example"}, method: http.MethodOptions, origin: "https://explorer.example",
 			want: answer{
 				Status: 204, Origin: "https://explorer.example", Vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
-				Methods: "GET,HEAD,POST,PUT,PATCH,DELETE",
+				Methods: "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS",
+				Allowed: "x-anything",
+			},
+		},
+		"a preflight for any origin": {
+			origins: []string{"*"}, method: http.MethodOptions, origin: "https://explorer.example",
+			want: answer{
+				Status: 204, Origin: "*", Vary: "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+				Methods: "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS",
 				Allowed: "Accept,Authorization,Content-Type,X-Request-Id,If-Match,If-None-Match,Idempotency-Key,Last-Event-ID",
 			},
 		},
@@ -88,6 +96,7 @@ func TestScriptsOfOtherOrigins(t *testing.T) {
 			}
 			if x.method == http.MethodOptions {
 				r.Header.Set(echo.HeaderAccessControlRequestMethod, http.MethodPost)
+				r.Header.Set(echo.HeaderAccessControlRequestHeaders, "x-anything")
 			}
 			w := httptest.NewRecorder()
 			edge(x.origins, x.tls).ServeHTTP(w, r)

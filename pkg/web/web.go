@@ -74,6 +74,7 @@ type Config struct {
 	Ready   map[string]func(context.Context) error // checks of /readyz, by name
 	Metrics *Metrics
 	Origins []string // other origins whose scripts may call; none, or * for all
+	Hosts   Hosts    // of absolute URLs
 	TLS     bool     // the listener speaks TLS
 	Private []string // paths below which the rest of an address is a secret
 
@@ -91,7 +92,7 @@ func New(c Config) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: c, faces: mounted, own: echo.NewRouter(e)}
+	s := &server{cfg: c, origins: c.Origins, faces: mounted, own: echo.NewRouter(e)}
 	e.HTTPErrorHandler = s.fail
 	for path, handle := range map[string]echo.HandlerFunc{"/healthz": healthz, "/readyz": s.readyz, "/metrics": c.Metrics.handle} {
 		s.own.Add(http.MethodGet, path, handle)
@@ -118,7 +119,7 @@ func (s *server) chain() echo.HandlerFunc {
 	}})
 	list := []echo.MiddlewareFunc{s.observe, gzip, s.authenticate}
 	if len(s.cfg.Origins) > 0 {
-		list = slices.Insert(list, 0, cors(s.cfg.Origins))
+		list = slices.Insert(list, 0, s.origins.cors(), s.absolute)
 	}
 	if s.cfg.TLS {
 		list = slices.Insert(list, 0, strictTransport)
@@ -154,9 +155,10 @@ func Replace(c echo.Context, r *http.Request) error {
 }
 
 type server struct {
-	cfg   Config
-	faces *mounts
-	own   *echo.Router // of the paths that belong to no face
+	cfg     Config
+	origins origins
+	faces   *mounts
+	own     *echo.Router // of the paths that belong to no face
 }
 
 // plainPath takes a path as clients write it: with and without a trailing slash, and

@@ -173,7 +173,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 		Registry: func(base string, defs ...*resource.Def) (*resource.Registry, error) {
 			return resource.NewRegistry(base, a.Store, a.Model, a.Refdata, defs...)
 		},
-	}, v2.Config{Prefer: c.Prefer, Log: c.Log, Audit: c.Audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Address: c.address(), Seal: a.box.Seal, Open: a.box.Open})
+	}, v2.Config{Prefer: c.Prefer, Log: c.Log, Audit: c.Audit, Pages: pages, Cookie: c.cookie(), Origin: origin, Hosts: c.hosts(), Framed: c.Origins, Address: c.address(), Seal: a.box.Seal, Open: a.box.Open})
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 			"workers":    a.working,
 		},
 		Metrics: web.NewMetrics(a.gauges()),
-		Origins: c.Origins, TLS: c.TLS, Private: []string{v2.Private},
+		Origins: c.Origins, Hosts: c.hosts(), TLS: c.TLS, Private: []string{v2.Private},
 	})
 	return err
 }

@@ -30,6 +30,7 @@ type Settings struct {
 	SigningAlg    string    // of the first signing key
 	Prefer        hal.Shape // what Accept: */* means
 	Origins       []string  // whose scripts may call
+	AllowedHosts  []string  // hosts that absolute URLs may be built from, beside loopback
 	TLS           bool
 	Listen        string             // host:port
 	Sessions      auth.SessionPolicy // of browsers; zero for the default
@@ -92,6 +93,19 @@ func (s *Settings) address() string {
 		return "https://" + s.Listen
 	}
 	return "http://" + s.Listen
+}
+
+// hosts returns how absolute URLs are built.
+func (s *Settings) hosts() web.Hosts {
+	public, err := originOf(s.Mail.Public)
+	if err != nil {
+		public = ""
+	}
+	h := web.Hosts{Public: public, Listen: s.address(), TLS: s.TLS, Allowed: s.AllowedHosts}
+	if s.address() != "" {
+		h.Allowed = append(slices.Clone(h.Allowed), s.Listen)
+	}
+	return h
 }
 
 // trusted returns the origins whose pages may write with a browser's session: those

@@ -41,6 +41,7 @@ func (c *configCmd) Run(env *environment) error {
 		{"token-lifetime", c.TokenLifetime.String()},
 		{"prefer-representation", c.PreferRepresentation},
 		{"cors-origin", strings.Join(c.CORSOrigin, ",")},
+		{"allowed-host", strings.Join(c.AllowedHost, ",")},
 		{"session-idle", c.SessionIdle.String()},
 		{"session-lifetime", c.SessionLifetime.String()},
 		{"api-token-maximum", fmt.Sprint(c.APITokenMaximum)},

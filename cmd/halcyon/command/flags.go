@@ -79,13 +79,19 @@ type wireFlags struct {
 	TokenLifetime        time.Duration `help:"How long a token is good." default:"300s"`
 	PreferRepresentation string        `help:"What Accept: */* means." enum:"hal,cloudbolt" default:"hal"`
 	CORSOrigin           []string      `name:"cors-origin" help:"Other origins whose scripts may call the API, such as https://explorer.example; * for all." placeholder:"ORIGIN"`
+	AllowedHost          []string      `help:"Hosts, beside loopback and that of --listen, that absolute URLs may be built from when a request names them, such as cloud.example.com; --public-url comes before them." placeholder:"HOST"`
 }
 
 func (f *wireFlags) apply(s *app.Settings) error {
 	if err := web.CheckOrigins(f.CORSOrigin); err != nil {
 		return fmt.Errorf("cors-origin: %w", err)
 	}
-	s.Origins, s.TLS = f.CORSOrigin, f.TLSCert != ""
+	for _, host := range f.AllowedHost {
+		if err := web.CheckHost(host); err != nil {
+			return fmt.Errorf("allowed-host: %w", err)
+		}
+	}
+	s.Origins, s.AllowedHosts, s.TLS = f.CORSOrigin, f.AllowedHost, f.TLSCert != ""
 	s.TokenLifetime = f.TokenLifetime
 	if f.PreferRepresentation == "cloudbolt" {
 		s.Prefer = hal.CloudBolt
