@@ -18,7 +18,7 @@ const (
 )
 
 // titleFields are the fields that name a row, best first.
-var titleFields = []string{"name", "hostname", "username", "id"}
+var titleFields = []string{"hostname", "username", "name", "id"}
 
 // titleField returns the field that names the rows of a resource.
 func titleField(s *query.Schema, known func(string) *query.Field) *query.Field {

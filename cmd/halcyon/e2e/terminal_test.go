@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,6 +144,11 @@ func TestTerminal(t *testing.T) {
 
 func (p *pane) session(c *cloud) {
 	prompt := `\n\$\n$`
+	// A person is asked for what has no default.
+	c.want(p.t, http.StatusCreated, call{
+		actor: "admin", method: http.MethodPost, path: "/api/v2/blueprints/",
+		body: `{"name": "Unsized", "state": "Active", "build-items": [{"name": "Server", "os-build": "/api/v2/os-builds/1"}]}`,
+	})
 	p.clear()
 	p.types("halcyon login "+c.srv.URL, `Username:\n$`)
 	p.types("alice", `Password of alice at \S+:\n$`)
@@ -153,7 +159,7 @@ func (p *pane) session(c *cloud) {
 	p.types("halcyon list servers", `server-3[^$]*\$\n$`)
 	p.types("halcyon list orders", `14.40[^$]*\$\n$`)
 	p.clear()
-	p.types("halcyon order --blueprint 'Custom Server' environment='Simple Environment' --watch", `Size:\n$`)
+	p.types("halcyon order --blueprint Unsized environment='Simple Environment' --watch", `:\n$`)
 	p.types("1", `Order id 4: SUCCESS[^$]*\$\n$`)
 	p.clear()
 	p.types("halcyon watch 3; echo exit $?", `exit 7\n\$\n$`)

@@ -188,7 +188,25 @@ func (d *Document) Templates() []Template {
 		}
 		list = append(list, t)
 	}
+	if len(list) == 1 && list[0].Key == "default" {
+		list[0].Key = d.keyOf(&list[0])
+	}
 	return list
+}
+
+// keyOf returns the key of a document's only template, which is the default one on the
+// wire: the relation of the action that it is the form of, if it is one.
+func (d *Document) keyOf(t *Template) string {
+	if t.Method == http.MethodDelete {
+		return "delete"
+	}
+	for _, m := range d.Body.object("_links") {
+		rel, custom := strings.CutPrefix(m.Name, "cb:")
+		if o, ok := m.Value.(Object); ok && custom && t.Method == http.MethodPost && o.text("href") == t.Target {
+			return rel
+		}
+	}
+	return "default"
 }
 
 func asProperty(o Object) Property {
