@@ -15,8 +15,9 @@ const inlineChoices = 100
 
 // InlineChoices replaces the links to collections in the options of the templates by
 // their rows, as far as the actor sees at most 100 of them: HAL browsers fetch linked
-// options without credentials, or not at all. A longer list stays a link, and a list
-// without rows leaves a field in which an id is typed. Each collection is read once.
+// options without credentials, or not at all. A longer list stays a link, and
+// so does one without rows, which says that there is nothing to choose. Each collection
+// is read once.
 func (r *Registry) InlineChoices(ctx context.Context, a access.Actor, templates []hal.Template) error {
 	type source struct{ href, prompt, value string }
 	known := map[source][]hal.Option{} // nil for those that stay links
@@ -57,8 +58,8 @@ func withChosen(options []hal.Option, p *hal.TemplateProperty) []hal.Option {
 	return list
 }
 
-// listed returns the rows of the collection at an href as options, nil if there are too
-// many, or if the href is not one of a collection.
+// listed returns the rows of the collection at an href as options, nil if there are none
+// or too many, or if the href is not one of a collection.
 func (r *Registry) listed(ctx context.Context, a access.Actor, href, prompt, value string) ([]hal.Option, error) {
 	path, raw, _ := strings.Cut(href, "?")
 	d, narrow, err := r.collectionAt(ctx, a, path)
@@ -78,7 +79,7 @@ func (r *Registry) listed(ctx context.Context, a access.Actor, href, prompt, val
 		return nil, err
 	}
 	defer rows.Release()
-	if rows.Total > inlineChoices || rows.Total > int64(len(rows.Rows)) {
+	if rows.Total == 0 || rows.Total > inlineChoices || rows.Total > int64(len(rows.Rows)) {
 		return nil, nil
 	}
 	list := make([]hal.Option, 0, len(rows.Rows))

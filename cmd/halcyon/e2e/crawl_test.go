@@ -91,6 +91,27 @@ type page struct {
 	Templates map[string]template        `json:"_templates"`
 }
 
+// name gives the only template of a page, which is the default one on the wire, the key
+// that it has beside others.
+func (p *page) name() {
+	t, ok := p.Templates["default"]
+	_, at, action := strings.Cut(t.Target, "/actions/")
+	switch {
+	case !ok || len(p.Templates) > 1:
+		return
+	case t.Method == http.MethodDelete:
+		at = "delete"
+	case t.Method != http.MethodPost, !action, at == "":
+		return
+	}
+	for rel, link := range p.Links {
+		if name, custom := strings.CutPrefix(rel, "cb:"); custom && t.Method == http.MethodPost && strings.Contains(string(link), `"`+t.Target+`"`) {
+			at = name
+		}
+	}
+	p.Templates = map[string]template{strings.Trim(at, "/"): t}
+}
+
 type template struct {
 	Method, Target, Title string
 	Properties            []property
@@ -134,7 +155,7 @@ func (c *crawler) look(v visit) []string {
 	if head.status != a.status || head.header.Get("Content-Type") != a.header.Get("Content-Type") {
 		c.t.Errorf("%s: HEAD %s: %d %v", c.actor, v.url, head.status, head.header)
 	}
-	if a.kind() != formsType {
+	if a.kind() != formsType && a.kind() != "application/hal+json" { // a document without templates
 		return nil
 	}
 	if self := a.text(c.t, "/_links/self/href"); self != canonical(v.url) {
@@ -162,6 +183,7 @@ func (c *crawler) offers(a *answer) {
 		c.t.Errorf("%s: %v", a.call, err)
 		return
 	}
+	p.name()
 	for _, key := range slices.Sorted(maps.Keys(p.Templates)) {
 		// Each page of a list offers the same as the first.
 		what := fmt.Sprint(c.actor, p.Templates[key].Method, p.Templates[key].Target)
