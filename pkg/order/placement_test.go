@@ -37,11 +37,13 @@ func TestEnvironmentOfABuildItem(t *testing.T) {
 			"the build item's default": {foo, models.DeployItem{BlueprintID: blueprint("both", simple, advanced)}, []models.ID{simple, advanced}},
 			"the order's":              {foo, models.DeployItem{BlueprintID: blueprint("all", simple, simple), EnvironmentID: advanced}, []models.ID{advanced, advanced}},
 			"the order's for one": {
-				foo, models.DeployItem{BlueprintID: blueprint("one", simple, simple), Arguments: []models.BuildItemArgs{{Item: "B", EnvironmentID: advanced}}},
+				foo,
+				models.DeployItem{BlueprintID: blueprint("one", simple, simple), Arguments: []models.BuildItemArgs{{Item: "B", EnvironmentID: advanced}}},
 				[]models.ID{simple, advanced},
 			},
 			"the other's": {
-				foo, models.DeployItem{BlueprintID: blueprint("sibling", 0, 0), Arguments: []models.BuildItemArgs{{Item: "B", EnvironmentID: advanced}}},
+				foo,
+				models.DeployItem{BlueprintID: blueprint("sibling", 0, 0), Arguments: []models.BuildItemArgs{{Item: "B", EnvironmentID: advanced}}},
 				[]models.ID{advanced, advanced},
 			},
 			"the other's default": {foo, models.DeployItem{BlueprintID: blueprint("sibling default", 0, simple)}, []models.ID{simple, simple}},
