@@ -86,8 +86,12 @@ func TestModelIsAskedInDomainTerms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := f.hosts(t, f.carol, "filter=environment.name:"+name+"&order=-hostname")
-		p, err := query.List[models.Server](tx, machines, f.carol, query.Query{Filter: []query.Term{in}, Order: []query.Key{by}, Size: 100})
+		then, err := query.Asc(m.Schema(machines), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := f.hosts(t, f.carol, "filter=environment.name:"+name+"&order=-hostname,id")
+		p, err := query.List[models.Server](tx, machines, f.carol, query.Query{Filter: []query.Term{in}, Order: []query.Key{by, then}, Size: 100})
 		if err != nil || int(p.Total) != len(want) || len(want) == 0 {
 			t.Fatalf("%d rows instead of %d, %v", p.Total, len(want), err)
 		}
