@@ -224,7 +224,11 @@ func TestNoMoreWorkersThanAllowed(t *testing.T) {
 			defer now.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
-			time.Sleep(20 * time.Millisecond)
+			// The first ones wait for each other, so that the busiest moment has all workers.
+			for begun := time.Now(); most.Load() < 3 && time.Since(begun) < 10*time.Second; {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(5 * time.Millisecond)
 			return 0, nil
 		})
 		p := newProcessWith(t, s, w, onSignalsAlone(), 3).start(t)

@@ -425,7 +425,11 @@ func (n *Value) Done() {
 	}
 }
 
-// List returns the entries of an array.
+// maxEntries is how many entries an array can have. Each may be a reference that is looked
+// up, so the bound on the body alone allows 50,000 queries.
+const maxEntries = 1000
+
+// List returns the entries of an array. More than 1000 are a fault, and none is returned.
 func (n *Value) List() []*Value {
 	if !n.Present() {
 		return nil
@@ -433,6 +437,10 @@ func (n *Value) List() []*Value {
 	list, ok := n.value.([]any)
 	if !ok {
 		n.Complain("is %s; an array is needed", describe(n.value))
+		return nil
+	}
+	if len(list) > maxEntries {
+		n.Complain("has %d entries; at most %d can be given", len(list), maxEntries)
 		return nil
 	}
 	out := make([]*Value, len(list))

@@ -1,6 +1,7 @@
 package jsonbody_test
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -148,6 +149,21 @@ func TestSaidTwice(t *testing.T) {
 		n.Field("service-name", "resource-name")
 		if got := n.Faults().Err() != nil; got != wrong {
 			t.Errorf("%s: %v", text, n.Faults().Err())
+		}
+	}
+}
+
+// An array has a bound of its own: each entry may cost a query.
+func TestLongArrays(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{1000: "", 1001: "has 1001 entries; at most 1000 can be given"} {
+		v, err := jsonbody.Parse([]byte(`{"list":[` + strings.TrimSuffix(strings.Repeat("1,", n), ",") + `]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := v.Field("list").List(), v.Faults().Err()
+		if got := len(list) == n; got != (want == "") || want != "" && !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%d entries: %d, %v", n, len(list), err)
 		}
 	}
 }

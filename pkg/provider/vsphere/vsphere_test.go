@@ -301,7 +301,7 @@ func TestMessages(t *testing.T) {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()
 			cfg := config(url)
-			cfg.Timeout = 500 * time.Millisecond
+			cfg.Timeout = 3 * time.Second
 			_, err := newProvider(t, cfg).Verify(t.Context())
 			_, host, _ := strings.Cut(url, "//")
 			got := strings.ReplaceAll(fault.Message(err), host, "HOST")
