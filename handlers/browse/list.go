@@ -171,6 +171,7 @@ func appendHeads(b []byte, v *view.View, columns []column) []byte {
 	here := addressOf(v.Path, v.Query)
 	key, _, _ := strings.Cut(here.get("order"), ",")
 	by, down := strings.CutPrefix(strings.ReplaceAll(key, "_", "-"), "-")
+	by = strings.TrimSuffix(by, ".icase")
 	for i := range columns {
 		c := &columns[i]
 		b = append(b, `<th scope="col"`...)

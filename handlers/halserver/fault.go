@@ -36,7 +36,7 @@ func problemType(err error) string {
 		return "method-not-allowed"
 	case errors.Is(err, web.ErrTooLarge):
 		return "too-large"
-	case errors.Is(err, web.ErrWrongType):
+	case errors.Is(err, web.ErrWrongType), errors.Is(err, web.ErrEncoded):
 		return "unsupported-media-type"
 	case errors.Is(err, web.ErrKeyReused):
 		return "idempotency-key-reused"
@@ -70,7 +70,7 @@ func (s *Server) WriteFault(c echo.Context, err error) error {
 			h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		}
 	case http.StatusUnsupportedMediaType:
-		if c.Request().Method == http.MethodPatch {
+		if c.Request().Method == http.MethodPatch && errors.Is(err, web.ErrWrongType) {
 			h.Set("Accept-Patch", strings.Join(bodyTypes, ", "))
 		}
 	case http.StatusServiceUnavailable:

@@ -253,7 +253,7 @@ func listParameters(d *resource.Def) schema.Object {
 		name+"Filter", apidoc.Parameter("filter", "query", "Terms `field.lookup:value` with `;` between them, all of which must hold, such as `"+apidoc.Example(d)+"`. Without a lookup it is exact. Fields:\n\n"+strings.Join(filters, "\n"), text.With("maxLength", 4096)).
 			With("allowReserved", true),
 		name+"Attributes", apidoc.Parameter("attributes", "query", "Further members of each item, with commas between them: "+strings.Join(attributes, ", ")+".", text),
-		name+"Order", apidoc.Parameter("order", "query", "Fields to sort by, with commas between them and `-` before those that go down: "+strings.Join(orders, ", ")+".", text),
+		name+"Order", apidoc.Parameter("order", "query", "Fields to sort by, with commas between them, `-` before those that go down, and `.icase` after a text to ignore the case of its letters: "+strings.Join(orders, ", ")+".", text),
 	)
 	if len(embeds) > 0 {
 		list = append(list, schema.Member{Name: name + "Embed", Value: apidoc.Parameter("embed", "query", "Relations whose targets come with the document, in short: "+strings.Join(embeds, ", ")+".", text)})

@@ -105,7 +105,7 @@ func newClient(t *testing.T, database string) client {
 	if err := a.Engine.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Fill(ctx, vc); err != nil {
+	if err := a.Fill(ctx, vc, ""); err != nil {
 		t.Fatal(err)
 	}
 	e, err := web.New(web.Config{Faces: []web.Face{newFace(a)}, Log: slog.New(slog.DiscardHandler), Now: a.Store.Now, Metrics: web.NewMetrics(nil)})

@@ -75,9 +75,11 @@ type object struct {
 	values map[string]any
 }
 
-// Parse returns a JSON body, which has to be an object; an empty body is {}. The error
-// is Invalid for anything else.
+// Parse returns a JSON body, which has to be an object; an empty body is {}. A byte order
+// mark of UTF-8 before it is skipped (RFC 8259, section 8.1). The error is Invalid for
+// anything else.
 func Parse(data []byte) (*Value, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	f := &Faults{}
 	root := &Value{value: &object{values: map[string]any{}}, present: true, faults: f}
 	if len(bytes.TrimSpace(data)) == 0 {

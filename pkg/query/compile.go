@@ -649,6 +649,9 @@ func (c *compiler) order(keys []Key, flip bool) (list []sortKey, joins access.Wh
 				sk.null = true
 			}
 		}
+		if k.IgnoreCase {
+			sk.expr.SQL = store.FoldCase + "(" + sk.expr.SQL + ")"
+		}
 		list = append(list, sk)
 		if sk.id {
 			break

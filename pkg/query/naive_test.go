@@ -419,7 +419,7 @@ func TestOrderAndPages(t *testing.T) {
 	for _, open := range storetest.Databases(t) {
 		all = append(all, fill(t, open(t)))
 	}
-	names := []string{"hostname", "status", "cpu-cnt", "mem-size", "date-added", "synced", "expires-on", "id", "owner.username", "owner.email", "group.name", "group.auto-approval", "group.parent.name", "environment.name"}
+	names := []string{"hostname", "hostname.icase", "owner.email.icase", "group.parent.name.icase", "status", "cpu-cnt", "mem-size", "date-added", "synced", "expires-on", "id", "owner.username", "owner.email", "group.name", "group.auto-approval", "group.parent.name", "environment.name"}
 	rapid.Check(t, func(t *rapid.T) {
 		keys := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
 			return rapid.SampledFrom([]string{"", "-"}).Draw(t, "dir") + rapid.SampledFrom(names).Draw(t, "key")

@@ -452,12 +452,22 @@ func (k Key) name() string {
 		b.WriteByte('.')
 	}
 	b.WriteString(k.Field.Name)
+	if k.IgnoreCase {
+		b.WriteString("." + ignoreCase)
+	}
 	return b.String()
 }
+
+// ignoreCase is the last segment of a sort key that ignores the case of letters.
+const ignoreCase = "icase"
 
 // resolveKey finds the field to sort by. A relation alone sorts by nothing.
 func resolveKey(s *Schema, a access.Actor, segments []string) (Key, *unresolved) {
 	var k Key
+	if n := len(segments) - 1; n > 0 && segments[n] == ignoreCase {
+		k.IgnoreCase = true
+		segments = segments[:n]
+	}
 	if len(segments) > maxPath {
 		return k, &unresolved{fmt.Sprintf("the path has more than %d segments", maxPath), ""}
 	}
@@ -476,6 +486,9 @@ func resolveKey(s *Schema, a access.Actor, segments []string) (Key, *unresolved)
 	if k.Field = s.Field(name, a); k.Field == nil || !k.Field.Sort {
 		return k, unsortable(s, a, name)
 	}
+	if k.IgnoreCase && k.Field.Kind != Text {
+		return k, &unresolved{fmt.Sprintf("%s is not a text: only texts can be ordered with .%s", quote(name), ignoreCase), ""}
+	}
 	return k, nil
 }
 
@@ -492,7 +505,7 @@ func unsortable(s *Schema, a access.Actor, name string) *unresolved {
 			over = append(over, h.Name)
 		}
 	}
-	detail := fmt.Sprintf("Valid in the order of %s: %s, each with - before it for descending.", s.Plural, strings.Join(names, ", "))
+	detail := fmt.Sprintf("Valid in the order of %s: %s, each with - before it for descending, texts with .icase after it to ignore the case of letters.", s.Plural, strings.Join(names, ", "))
 	if len(over) > 0 {
 		detail += fmt.Sprintf(" Relations: %s.", strings.Join(over, ", "))
 	}

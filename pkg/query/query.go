@@ -155,9 +155,10 @@ type Term struct {
 
 // Key is one sort key: a field of the schema or, over to-one relations, of another.
 type Key struct {
-	Hops  []*Hop
-	Field *Field
-	Desc  bool
+	Hops       []*Hop
+	Field      *Field
+	Desc       bool
+	IgnoreCase bool // of texts: by their letters folded, see store.FoldCase
 }
 
 // Attribute is one that the caller asked for beyond the usual ones.

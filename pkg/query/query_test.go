@@ -280,6 +280,9 @@ func TestParseRefuses(t *testing.T) {
 		{"order=jobs.status", "order", `"jobs"`, ""},
 		{"order=hostname,", "order", "missing", ""},
 		{"order=--hostname", "order", `"--hostname"`, ""},
+		{"order=cpu-cnt.icase", "order", `"cpu-cnt" is not a text`, ""},
+		{"order=icase", "order", `servers cannot be ordered by "icase"`, "texts with .icase after it"},
+		{"order=owner.icase", "order", `"owner"`, ""},
 		{"attributes=nosuch", "attributes", `"nosuch"`, "Valid fields of servers"},
 		{"attributes=jobs.status", "attributes", `"jobs"`, ""},
 		{"attributes=owner.password", "attributes", `users have no field "password"`, ""},
@@ -575,6 +578,51 @@ func TestCursorsWhileRowsAreAdded(t *testing.T) {
 				if !seen[r.ID] {
 					t.Errorf("%s: server %s was not seen", raw, r.ID)
 				}
+			}
+		}
+	})
+}
+
+// An order that ignores case puts small and capital letters side by side, beyond ASCII too.
+func TestOrderIgnoresCase(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture) {
+		s, added := f.schemas.servers, []string{"ZEBRA", "Ärger", "apple", "zoo", "ärmel", "APPLY", "_x"}
+		err := f.store.InTx(t.Context(), func(tx *store.Tx) error {
+			for _, name := range added {
+				row := *f.servers[0]
+				row.Row, row.Hostname = models.Row{}, name
+				if err := store.Insert(tx, &row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for order, want := range map[string][]string{
+			"hostname.icase":        {"_x", "apple", "APPLY", "ZEBRA", "zoo", "Ärger", "ärmel"},
+			"-Hostname.iCase":       {"ärmel", "Ärger", "zoo", "ZEBRA", "APPLY", "apple", "_x"},
+			"server.hostname.icase": {"_x", "apple", "APPLY", "ZEBRA", "zoo", "Ärger", "ärmel"},
+			"hostname":              {"APPLY", "ZEBRA", "_x", "apple", "zoo", "Ärger", "ärmel"},
+		} {
+			q := f.parse(t, s, f.carol, "page_size=3&filter=hostname.in:"+strings.Join(added, ",")+"&order="+order)
+			var got []string
+			for {
+				p, err := query.List[models.Server](f.store.Read(t.Context()), s.Entity, f.carol, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range p.Rows {
+					got = append(got, r.Hostname)
+				}
+				if q.After = p.Next; q.After == "" {
+					break
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", order, diff)
 			}
 		}
 	})

@@ -5,6 +5,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -220,6 +221,9 @@ var ErrTooLarge = errors.New("body too large")
 // ErrWrongType is the cause of a fault about a body of a type that is not read.
 var ErrWrongType = errors.New("unsupported media type")
 
+// ErrEncoded is the cause of a fault about a compressed body: nothing here decodes it.
+var ErrEncoded = errors.New("content coding")
+
 func fromEcho(c echo.Context, err error) error {
 	var he *echo.HTTPError
 	if !errors.As(err, &he) {
@@ -244,7 +248,7 @@ func Status(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, ErrWrongType):
+	case errors.Is(err, ErrWrongType), errors.Is(err, ErrEncoded):
 		return http.StatusUnsupportedMediaType
 	case errors.Is(err, ErrKeyReused):
 		return http.StatusUnprocessableEntity
@@ -271,8 +275,15 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// ReadBody reads the whole body, up to MaxBody.
+// ReadBody returns the whole body, up to MaxBody, without a byte order mark of UTF-8
+// before it, as PowerShell and editors on Windows write it. The cause of its error is
+// ErrTooLarge, or ErrEncoded for a body that is compressed.
 func ReadBody(c echo.Context) ([]byte, error) {
+	coding := strings.TrimSpace(strings.Join(c.Request().Header.Values(echo.HeaderContentEncoding), ", "))
+	if coding != "" && !strings.EqualFold(coding, "identity") && c.Request().ContentLength != 0 {
+		c.Response().Header().Set(echo.HeaderAcceptEncoding, "identity") // RFC 9110, section 15.5.16
+		return nil, fault.Wrap(fault.Invalid, ErrEncoded, "A body with Content-Encoding %q is not read here. Send it without one.", fault.Short(coding, 40))
+	}
 	if c.Request().ContentLength > MaxBody {
 		return nil, fault.Wrap(fault.Invalid, ErrTooLarge, "The body has more than %d bytes.", MaxBody)
 	}
@@ -283,7 +294,7 @@ func ReadBody(c echo.Context) ([]byte, error) {
 	if len(data) > MaxBody {
 		return nil, fault.Wrap(fault.Invalid, ErrTooLarge, "The body has more than %d bytes.", MaxBody)
 	}
-	return data, nil
+	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
 }
 
 // VaryByAccept says in the header of an answer that it depends on what the client

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -76,6 +77,7 @@ type App struct {
 	version    string
 	workers    int
 	leaseSweep time.Duration
+	filled     atomic.Bool // Fill has ended
 }
 
 // New opens the database, brings its schema up to date, and wires the parts.
@@ -178,13 +180,12 @@ func (a *App) wire(ctx context.Context, c Settings) error {
 		return err
 	}
 	a.subscriptions.Render = a.Face.EventData
+	ready := map[string]func(context.Context) error{"database": a.Store.Ping, "migrations": a.migrated, "workers": a.working}
+	if c.Demo {
+		ready["demo"] = a.hasContent
+	}
 	a.Web, err = web.New(web.Config{
-		Faces: []web.Face{pages, a.Face}, Log: c.Log, Now: a.Store.Now,
-		Ready: map[string]func(context.Context) error{
-			"database":   a.Store.Ping,
-			"migrations": a.migrated,
-			"workers":    a.working,
-		},
+		Faces: []web.Face{pages, a.Face}, Log: c.Log, Now: a.Store.Now, Ready: ready,
 		Metrics: web.NewMetrics(a.gauges()),
 		Origins: c.Origins, Hosts: c.hosts(), TLS: c.TLS, Private: []string{v2.Private},
 	})
@@ -223,6 +224,14 @@ func (a *App) working(context.Context) error {
 		return nil
 	}
 	return a.Engine.Alive()
+}
+
+// hasContent returns an Unavailable error before the demo's users and orders exist.
+func (a *App) hasContent(context.Context) error {
+	if !a.filled.Load() {
+		return fault.New(fault.Unavailable, "The demo's users and orders are being created.")
+	}
+	return nil
 }
 
 func (a *App) gauges() map[string]func() float64 {

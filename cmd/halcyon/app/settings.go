@@ -45,6 +45,7 @@ type Settings struct {
 	Webhooks      subscription.Policy
 	Leases        server.LeasePolicy // of servers
 	LeaseSweep    time.Duration      // how often leases are looked at; 0 for never
+	Demo          bool               // not ready before Fill has ended
 	Clock         func() time.Time   // nil for the wall's
 	Log           *slog.Logger
 	Audit         func(what string) // see v2.Config

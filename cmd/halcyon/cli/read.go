@@ -232,7 +232,7 @@ type listCmd struct {
 	Filter     []string `short:"f" sep:"none" help:"Only what the term is true of: status=ACTIVE, or as the API writes it, hostname.contains:web. All terms have to be true." placeholder:"TERM" env:"-"`
 	Attributes []string `short:"a" help:"Attributes to show besides the usual ones: ip,owner.username." placeholder:"NAMES" env:"-"`
 	Columns    []string `help:"Attributes to show, and no others." placeholder:"NAMES" env:"-"`
-	Order      string   `help:"Attributes to sort by, each with - before it for descending." placeholder:"NAMES" env:"-"`
+	Order      string   `help:"Attributes to sort by, each with - before it for descending, texts with .icase after it to ignore case." placeholder:"NAMES" env:"-"`
 	Limit      int      `short:"n" help:"How many to list at most." default:"50" env:"-"`
 	All        bool     `help:"List all, however many they are." env:"-"`
 	NoHeader   bool     `help:"Leave out the line with the names of the columns." env:"-"`

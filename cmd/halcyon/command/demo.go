@@ -43,7 +43,11 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	vc, sim, err := demoVCenter(filepath.Join(dir, "vcenter.json"), dir)
+	state, database, marker := filepath.Join(dir, "vcenter.json"), filepath.Join(dir, databaseFile), filepath.Join(dir, "unfinished")
+	if err := app.DiscardUnfinished(marker, state, database, database+"-wal", database+"-shm"); err != nil {
+		return fmt.Errorf("remove the unfinished demo: %w", err)
+	}
+	vc, sim, err := demoVCenter(state, dir)
 	if err != nil {
 		return err
 	}
@@ -53,7 +57,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	s.Listen = c.Listen
+	s.Listen, s.Demo = c.Listen, true
 	if err := c.wireFlags.apply(&s); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		return err
 	}
 	return a.Serve(env.ctx, c.listener(c.Listen, 10*time.Second), func(ctx context.Context, at string) error {
-		if err := a.Fill(ctx, vc); err != nil {
+		if err := a.Fill(ctx, vc, marker); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}
 		debug.FreeOSMemory() // hashing four passwords has left some 80 MB behind

@@ -25,6 +25,9 @@ type databaseFlags struct {
 	EventDays     int    `help:"How many days events are kept for those who come back." default:"7"`
 }
 
+// databaseFile is the name of the SQLite file in the data directory.
+const databaseFile = "halcyon.db"
+
 func (d *databaseFlags) settings(env *environment) (app.Settings, error) {
 	if err := os.MkdirAll(d.DataDir, 0o700); err != nil {
 		return app.Settings{}, fmt.Errorf("data directory: %w", err)
@@ -35,7 +38,7 @@ func (d *databaseFlags) settings(env *environment) (app.Settings, error) {
 	}
 	s.KeepEvents = time.Duration(d.EventDays) * 24 * time.Hour
 	if s.DatabaseURL == "" {
-		s.DatabaseURL = "sqlite:" + filepath.Join(d.DataDir, "halcyon.db")
+		s.DatabaseURL = "sqlite:" + filepath.Join(d.DataDir, databaseFile)
 	}
 	if s.KeysDir == "" {
 		s.KeysDir = filepath.Join(d.DataDir, "keys")

@@ -37,9 +37,9 @@ var clients = filepath.Join("..", "..", "..", "testdata", "clients")
 
 // startDemo runs `halcyon demo` until the test has ended, and returns the URL of its
 // root.
-func startDemo(t *testing.T) string {
+func startDemo(t *testing.T, flags ...string) string {
 	t.Helper()
-	cmd := halcyon("demo", "--listen", "127.0.0.1:0")
+	cmd := halcyon(append([]string{"demo", "--listen", "127.0.0.1:0"}, flags...)...)
 	out, in := io.Pipe()
 	logged := &logBuffer{}
 	cmd.Stdout, cmd.Stderr = in, logged

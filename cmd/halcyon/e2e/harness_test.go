@@ -119,7 +119,7 @@ func newCloud(t testing.TB, url string, change ...func(*app.Settings)) *cloud {
 	c.app.Sender.Start()
 	fill, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.app.Fill(fill, c.vc); err != nil {
+	if err := c.app.Fill(fill, c.vc, ""); err != nil {
 		t.Fatal(err)
 	}
 	c.srv = httptest.NewServer(c.app.Web)
