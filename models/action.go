@@ -356,6 +356,7 @@ const (
 	ByOrchestrationAction = "orchestration-action"
 	ByRule                = "rule"
 	ByApplication         = "application"
+	ByBuildItem           = "build-item"
 )
 
 // RunArgs names the action that a job runs, and the reason.

@@ -322,14 +322,18 @@ type BlueprintGroup struct {
 	GroupID     ID `gorm:"primaryKey"`
 }
 
-// BlueprintItem is one tier of servers in a blueprint.
+// BlueprintItem is a build item of a blueprint: a tier of servers, or an action that runs
+// after the build items before it are done and before those after it start.
 type BlueprintItem struct {
 	ID          ID `gorm:"primaryKey"`
 	BlueprintID ID
 	Position    int
 	Name        string
-	Type        string // "server"
-	Quantity    int
+	Type        string // BlueprintItemServer or BlueprintItemAction
+	Quantity    int    // of servers; 1 for an action
+	ActionID    ID     `json:",omitempty"` // of an action
+
+	Action *Action `gorm:"-" json:"-"` // as read with the row
 
 	// The defaults of an order. 0 or empty: none.
 	EnvironmentID ID
@@ -384,5 +388,37 @@ func (it *BlueprintItem) WithDefaults(given []Param, hasBuild bool) []Param {
 	return out
 }
 
-// BlueprintItemServer is a tier of servers, the one type of build item so far.
-const BlueprintItemServer = "server"
+// The types of build item.
+const (
+	BlueprintItemServer = "server" // a tier of servers
+	BlueprintItemAction = "action" // the run of an action
+)
+
+// IsAction reports whether the build item runs an action.
+func (it *BlueprintItem) IsAction() bool { return it.Type == BlueprintItemAction }
+
+// ActionInputs returns the parameters of an action's run, nil for a tier of servers.
+func (it *BlueprintItem) ActionInputs() []Input {
+	if it.Action == nil {
+		return nil
+	}
+	return it.Action.Inputs
+}
+
+// Tiers returns the build items of servers.
+func (b *Blueprint) Tiers() []BlueprintItem {
+	if !slices.ContainsFunc(b.Items, func(it BlueprintItem) bool { return it.IsAction() }) {
+		return b.Items
+	}
+	return slices.DeleteFunc(slices.Clone(b.Items), func(it BlueprintItem) bool { return it.IsAction() })
+}
+
+// FitsBuildItem returns an error about the member action unless a build item can run the
+// action: those that decide on orders have nothing to decide there, and a removal would
+// undo the deployment.
+func (a *Action) FitsBuildItem() error {
+	if a.Kind == ActionBuiltIn && (a.BuiltIn.Decides() || a.BuiltIn == BuiltInDecommission) {
+		return fault.InvalidField(fault.Member("action"), "%s runs %s, which a build item cannot run", a.Name, a.BuiltIn)
+	}
+	return nil
+}

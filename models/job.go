@@ -79,7 +79,8 @@ type Job struct {
 	Type              JobType
 	Status            JobStatus
 	ParentID          ID
-	PrerequisiteID    ID // ends before this one starts
+	PrerequisiteID    ID  // ends before this one starts
+	Stage             int // among the children of its parent: it starts after all of the earlier stages
 	OrderID           ID
 	OrderItemID       ID
 	OwnerID           ID

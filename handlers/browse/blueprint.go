@@ -87,6 +87,14 @@ func buildItemTable(list hal.Value) g.Node {
 			}
 			return g.Text("as ordered")
 		}
+		if member(p, "quantity").Text() == "" { // the run of an action
+			what := g.Node(g.Text("An action"))
+			if v := member(p, "action"); v.Text() != "" {
+				what = value(v)
+			}
+			rows = append(rows, h.Tr(cell("Build item", optionalText(member(p, "name").Text())), h.Td(h.ColSpan("3"), what)))
+			continue
+		}
 		rows = append(rows, h.Tr(cell("Build item", optionalText(member(p, "name").Text())), cell("Servers", optionalText(member(p, "quantity").Text())),
 			cell("Operating system", optional("os-build")), cell("Size", optional("perf-type"))))
 	}
@@ -158,8 +166,15 @@ func fieldsets(v *view.View, t *hal.Template) []fieldset {
 	d, sent := v.Doc, submissionOf(v, t)
 	who, where, lease, own := fieldset{legend: "Who it is for"}, fieldset{legend: "Where it is made"}, fieldset{legend: "How long it stays"}, fieldset{legend: "Choices"}
 	var names []string
+	tier, tiers := -1, 0 // index of the only tier of servers, and their number
 	for x := range prop(d, "build-items").Items() {
+		if member(x.Props(), "quantity").Text() != "" {
+			tier, tiers = len(names), tiers+1
+		}
 		names = append(names, member(x.Props(), "name").Text())
+	}
+	if tiers != 1 {
+		tier = -1
 	}
 	items := make([]fieldset, len(names))
 	for i, name := range names {
@@ -172,7 +187,7 @@ func fieldsets(v *view.View, t *hal.Template) []fieldset {
 	for i := range t.Properties {
 		p := &t.Properties[i]
 		in := input{t: t, p: p, id: fieldID(t, i), sent: sent, view: v, asSelect: true, doc: inputs[p.Name]}
-		switch at := buildItemIndex(p.Name, names, inputs); {
+		switch at := buildItemIndex(p.Name, names, tier, inputs); {
 		case setByButtons[p.Name]:
 		case p.Name == "group" || p.Name == "recipient" || p.Name == "name":
 			who.inputs = append(who.inputs, in)
@@ -193,8 +208,8 @@ func fieldsets(v *view.View, t *hal.Template) []fieldset {
 }
 
 // buildItemIndex returns the index in names of the build item that a property belongs to,
-// -1 for none.
-func buildItemIndex(name string, names []string, inputs map[string]string) int {
+// -1 for none. Tier is the index of the only tier of servers, -1 if there are several.
+func buildItemIndex(name string, names []string, tier int, inputs map[string]string) int {
 	if _, ok := inputs[name]; ok {
 		return -1
 	}
@@ -203,8 +218,8 @@ func buildItemIndex(name string, names []string, inputs map[string]string) int {
 			return i
 		}
 	}
-	if len(names) == 1 && (name == "quantity" || name == "hostname" || name == "os-build") {
-		return 0
+	if name == "quantity" || name == "hostname" || name == "os-build" {
+		return tier
 	}
 	return -1
 }

@@ -2,6 +2,7 @@ package browse
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -324,9 +325,9 @@ func plannedJobs(list hal.Value) g.Node {
 	var items g.Group
 	for x := range list.Items() {
 		p := x.Props()
-		name := member(p, "hostname").Text()
-		if name == "" {
-			name = member(p, "service-name").Text()
+		name := ""
+		for _, m := range []string{"hostname", "service-name", "action"} {
+			name = cmp.Or(name, member(p, m).Text())
 		}
 		items = append(items, h.Li(g.Text(strings.TrimSuffix(member(p, "type").Text()+": "+name, ": ")), plannedJobs(member(p, "jobs"))))
 	}

@@ -326,7 +326,7 @@ func (f *Face) blueprints() resource.Resource[models.Blueprint] {
 					return func(b *blueprint) { b.State = v }
 				}),
 			resource.Bool("is-orderable", func(b *blueprint) bool { return b.State == models.BlueprintActive }, "Whether it can be ordered now.").From("state"),
-			resource.Value("build-items", buildItems, "Tiers of servers.").Typed(buildItemsJSON()).Filled().Set(readBuildItems).
+			resource.Value("build-items", buildItems, "Tiers of servers, and actions that run between them: an action starts when the build items before it are done.").Typed(buildItemsJSON()).Filled().Set(readBuildItems).
 				Nested(`[{"name": "Server", "quantity": 1, "os-build": "1", "perf-type": "1", "hostname": "server-{order}-{n}"}]`).Begin(`[{"name": "Server", "quantity": 1}]`),
 			resource.Value("inputs", blueprintInputs, "What an order can say.").Typed(inputsJSON()).From("inputs").Set(readInputs).
 				Nested(`[{"name": "vm-size", "type": "size", "required": true}]`),
@@ -378,7 +378,12 @@ func buildItems(b *models.Blueprint) hal.Value {
 		props := []hal.Prop{
 			{Name: "name", Value: hal.String(it.Name)},
 			{Name: "type", Value: hal.String(it.Type)},
-			{Name: "quantity", Value: hal.Int(int64(it.Quantity))},
+		}
+		if !it.IsAction() {
+			props = append(props, hal.Prop{Name: "quantity", Value: hal.Int(int64(it.Quantity))})
+		}
+		if it.ActionID != 0 {
+			props = append(props, hal.Prop{Name: "action", Value: href("actions", it.ActionID)})
 		}
 		if it.OSBuildID != 0 {
 			props = append(props, hal.Prop{Name: "os-build", Value: hal.String(basePath + "/os-builds/" + it.OSBuildID.String())})
@@ -400,8 +405,11 @@ func buildItems(b *models.Blueprint) hal.Value {
 	return hal.List(list)
 }
 
-// provServer is the name of CloudBolt's clients for a build item of servers.
-const provServer = "provserver"
+// The names of CloudBolt's clients for the types of build item.
+const (
+	provServer = "provserver"
+	plugin     = "plugin"
+)
 
 func readBuildItems(n *jsonbody.Value, r *resource.Refs) func(*models.Blueprint) {
 	var items []models.BlueprintItem
@@ -410,12 +418,15 @@ func readBuildItems(n *jsonbody.Value, r *resource.Refs) func(*models.Blueprint)
 			Name: x.Field("name").Text(), Type: x.Field("type").Text(), Quantity: 1,
 			OSBuildID: r.To(x.Field("os-build"), "os-builds"), SizeID: r.To(x.Field("perf-type", "size"), "perf-types"),
 			Hostname: x.Field("hostname").Text(), EnvironmentID: r.To(x.Field("environment"), "environments"),
-			Parameters: readParams(x.Field("parameters"), nil),
+			Parameters: readParams(x.Field("parameters"), nil), ActionID: r.To(x.Field("action"), "actions"),
 		}
 		if q := x.Field("quantity"); q.Present() {
 			it.Quantity = int(min(max(q.Int(), 0), 1<<20)) // the service knows the limits
 		}
-		if it.Type == "" || it.Type == provServer {
+		switch {
+		case it.Type == plugin, it.Type == "" && x.At("action").Present():
+			it.Type = models.BlueprintItemAction
+		case it.Type == "", it.Type == provServer:
 			it.Type = models.BlueprintItemServer
 		}
 		x.Done()

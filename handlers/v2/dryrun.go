@@ -150,13 +150,20 @@ func forecastJobs(jobs []order.PlannedJob) hal.Value {
 	list := make([]hal.Value, len(jobs))
 	for i, j := range jobs {
 		name := "hostname"
-		if j.Type == models.JobDeploy {
+		switch j.Type { //nolint:exhaustive // the others are about one server
+		case models.JobDeploy:
 			name = "service-name"
+		case models.JobAction:
+			name = "action"
+		}
+		before := hal.Null()
+		if j.After != "" {
+			before = hal.String(j.After)
 		}
 		props := []hal.Prop{
 			{Name: "type", Value: hal.String(j.Type.Title())},
 			{Name: name, Value: hal.String(j.Name)},
-			{Name: "prerequisite", Value: hal.Null()},
+			{Name: "prerequisite", Value: before},
 		}
 		if j.Jobs != nil {
 			props = append(props, hal.Prop{Name: "jobs", Value: forecastJobs(j.Jobs)})

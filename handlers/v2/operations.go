@@ -234,7 +234,7 @@ func (x descriptions) forecastJSON() schema.Object {
 			members = append(members, schema.M(x.Name+"?", x.JSON().Doc(x.Doc)))
 		}
 	}
-	planned := schema.Struct(schema.M("type", jobTypesJSON()), schema.M("hostname?", text), schema.M("service-name?", text), schema.M("prerequisite", schema.Any()),
+	planned := schema.Struct(schema.M("type", jobTypesJSON()), schema.M("hostname?", text), schema.M("service-name?", text), schema.M("action?", text), schema.M("prerequisite", schema.Nullable(text)),
 		schema.M("jobs?", schema.Array(schema.Of("type", "object"))))
 	return schema.Struct(append(members, schema.M(memberDryRun, schema.Struct(
 		schema.M("approvals", schema.Array(schema.Struct(schema.M("policy", schema.Enum("automatic", "approver")), schema.M("reason?", text),

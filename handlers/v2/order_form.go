@@ -53,7 +53,7 @@ const vmSize = "vm-size"
 // tierMembers returns the possible names of a member about one build item, best first.
 func tierMembers(b *models.Blueprint, it *models.BlueprintItem, what string) []string {
 	own := it.Name + "." + what
-	if len(b.Items) == 1 {
+	if len(b.Tiers()) == 1 && !it.IsAction() {
 		return []string{what, own}
 	}
 	return []string{own}
@@ -112,7 +112,11 @@ func readOrderForm(b *models.Blueprint, n *jsonbody.Value, refs *resource.Refs) 
 		cart.Complain("is neither %s nor %s", newCart, currentCart)
 	}
 	for i := range b.Items {
-		item.Arguments = append(item.Arguments, readTier(b, &b.Items[i], n, refs))
+		if it := &b.Items[i]; !it.IsAction() {
+			item.Arguments = append(item.Arguments, readTier(b, it, n, refs))
+		} else if arg := readAction(b, it, n); len(arg.Parameters) > 0 {
+			item.Arguments = append(item.Arguments, arg)
+		}
 	}
 	for i := range b.Inputs {
 		in := &b.Inputs[i]
@@ -123,6 +127,21 @@ func readOrderForm(b *models.Blueprint, n *jsonbody.Value, refs *resource.Refs) 
 	n.Done()
 	d.Items = []models.OrderItem{{Kind: models.ItemDeploy, Deploy: item}}
 	return d
+}
+
+// readAction reads the members about the run of a build item's action: those of its inputs
+// for which the blueprint has none.
+func readAction(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Value) models.BuildItemArgs {
+	arg := models.BuildItemArgs{Item: it.Name}
+	for _, in := range it.ActionInputs() {
+		if _, asked := b.Input(in.Name); asked {
+			continue
+		}
+		if x := n.Field(tierMembers(b, it, in.Name)...); x.Present() {
+			arg.Parameters = append(arg.Parameters, models.Param{Name: in.Name, Value: readParam(x)})
+		}
+	}
+	return arg
 }
 
 func readTier(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Value, refs *resource.Refs) models.BuildItemArgs {
@@ -149,7 +168,15 @@ func formNames(b *models.Blueprint) []string {
 	names := []string{"group", "environment", "service-name"}
 	for i := range b.Items {
 		it := &b.Items[i]
-		if len(b.Items) > 1 {
+		if it.IsAction() {
+			for _, in := range it.ActionInputs() {
+				if _, asked := b.Input(in.Name); !asked {
+					names = append(names, tierMembers(b, it, in.Name)[0])
+				}
+			}
+			continue
+		}
+		if len(b.Tiers()) > 1 {
 			names = append(names, it.Name+".environment")
 		}
 		for _, what := range []string{"quantity", "hostname", "os-build"} {
@@ -291,9 +318,13 @@ func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal
 	case fault.KindMember:
 		p.Prompt = orderPrompts[what]
 	case fault.KindBuildItem:
-		of := ""
-		if len(b.Items) > 1 {
-			of = " of " + q.Path[0].Name
+		of := " of " + q.Path[0].Name
+		if it, _ := b.Item(q.Path[0].Name); it.IsAction() {
+			p.Prompt += of
+			break
+		}
+		if len(b.Tiers()) == 1 {
+			of = ""
 		}
 		if p.Prompt = buildItemPrompts[what] + of; what == "environment" {
 			p.Prompt = "Environment" + of + ", when another"
@@ -402,6 +433,10 @@ func (f *Face) sampleItem(b *models.Blueprint, o *offer) *models.DeployItem {
 	item := &models.DeployItem{BlueprintID: b.ID, Name: b.Name}
 	for i := range b.Items {
 		it := &b.Items[i]
+		if it.IsAction() {
+			item.Arguments = append(item.Arguments, models.BuildItemArgs{Item: it.Name})
+			continue
+		}
 		item.Arguments = append(item.Arguments, models.BuildItemArgs{Item: it.Name, Quantity: it.Quantity, EnvironmentID: cmp.Or(o.EnvironmentOf(it), o.Environment)})
 	}
 	for _, q := range catalog.Questions(b, o.Setting) {

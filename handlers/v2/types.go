@@ -41,8 +41,8 @@ func inputsJSON() schema.Object {
 
 func buildItemsJSON() schema.Object {
 	return schema.Array(schema.Struct(
-		schema.M("name", schema.String()), schema.M("type", schema.String()), schema.M("quantity", schema.Integer()),
-		schema.M("os-build?", hrefJSON("os-builds")), schema.M("perf-type?", hrefJSON("perf-types")),
+		schema.M("name", schema.String()), schema.M("type", schema.String()), schema.M("quantity?", schema.Integer()),
+		schema.M("action?", hrefJSON("actions")), schema.M("os-build?", hrefJSON("os-builds")), schema.M("perf-type?", hrefJSON("perf-types")),
 		schema.M("hostname?", schema.String()), schema.M("environment?", hrefJSON("environments")),
 		schema.M("parameters?", paramsJSON()),
 	))

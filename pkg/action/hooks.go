@@ -231,7 +231,7 @@ func (s *Service) Ended(tx *store.Tx, j *models.Job) error {
 		return nil
 	}
 	spec := job.Spec{
-		ParentID: j.ParentID, OrderID: j.OrderID, OrderItemID: j.OrderItemID, OwnerID: j.OwnerID, GroupID: j.GroupID,
+		ParentID: j.ParentID, Stage: j.Stage, OrderID: j.OrderID, OrderItemID: j.OrderItemID, OwnerID: j.OwnerID, GroupID: j.GroupID,
 		HandlerID: j.HandlerID, ServerID: j.ServerID, ServiceID: j.ServiceID,
 	}
 	if len(j.Args.Applications) > 0 {

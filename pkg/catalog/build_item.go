@@ -10,7 +10,66 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file checks the defaults of a blueprint's build items.
+// This file checks the build items of a blueprint and their defaults.
+
+// loadActions reads the actions of build items.
+func loadActions(tx *store.Tx, items []models.BlueprintItem) error {
+	var ids []models.ID
+	for i := range items {
+		if items[i].ActionID != 0 {
+			ids = append(ids, items[i].ActionID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := store.Find[models.Action](tx.Where("id IN ?", ids))
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		if k := slices.IndexFunc(list, func(x models.Action) bool { return x.ID == items[i].ActionID }); k >= 0 {
+			items[i].Action = &list[k]
+		}
+	}
+	return nil
+}
+
+// actionItem reads the action of a build item, and returns what is wrong with the build
+// item apart from its parameters.
+func actionItem(tx *store.Tx, it *models.BlueprintItem, at fault.Path) ([]fault.Field, error) {
+	var bad []fault.Field
+	for _, x := range []struct {
+		member string
+		given  bool
+	}{
+		{"quantity", it.Quantity != 1}, {"os-build", it.OSBuildID != 0}, {"perf-type", it.SizeID != 0},
+		{"hostname", it.Hostname != ""}, {"environment", it.EnvironmentID != 0},
+	} {
+		if x.given {
+			bad = append(bad, fault.Field{Path: at.Member(x.member), Reason: "is only for build items of the type server"})
+		}
+	}
+	it.Action = nil
+	if it.ActionID == 0 {
+		return append(bad, fault.Field{Path: at.Member("action"), Reason: "is required by build items of the type action"}), nil
+	}
+	x, err := store.First[models.Action](tx.Where("id = ?", it.ActionID))
+	if fault.Is(err, fault.NotFound) {
+		return append(bad, fault.Field{Path: at.Member("action"), Reason: "does not exist"}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	it.Action = x
+	if err := x.FitsBuildItem(); err != nil {
+		for _, f := range fault.From(err).Fields {
+			f.Path = at.Join(f.Path)
+			bad = append(bad, f)
+		}
+	}
+	return bad, nil
+}
 
 // defaultParameters brings the default parameters of a build item to their canonical
 // form, and returns what is wrong with them. A date may not be a default: it would be
@@ -18,11 +77,14 @@ import (
 func (c *Service) defaultParameters(tx *store.Tx, b *models.Blueprint, it *models.BlueprintItem, at fault.Path) ([]fault.Field, error) {
 	var bad []fault.Field
 	inputs := b.ServerInputs()
+	if it.IsAction() {
+		inputs = it.ActionInputs()
+	}
 	for i, x := range it.Parameters {
 		place := at.Parameter(x.Name)
 		k := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
 		if k < 0 {
-			bad = append(bad, fault.Field{Path: place, Reason: "is not a known parameter. Known parameters: " + inputNames(inputs)})
+			bad = append(bad, fault.Field{Path: place, Reason: "is not a known parameter. " + knownParameters(inputs)})
 			continue
 		}
 		in := &inputs[k]
@@ -69,10 +131,13 @@ func (c *Service) refer(tx *store.Tx, in *models.Input, value string) (string, e
 	return value, nil
 }
 
-func inputNames(inputs []models.Input) string {
+func knownParameters(inputs []models.Input) string {
+	if len(inputs) == 0 {
+		return "There are no parameters here"
+	}
 	names := make([]string, len(inputs))
 	for i, in := range inputs {
 		names[i] = in.Name
 	}
-	return strings.Join(names, ", ")
+	return "Known parameters: " + strings.Join(names, ", ")
 }

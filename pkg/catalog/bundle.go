@@ -34,6 +34,7 @@ type buildItemFile struct {
 	Quantity int    `json:"quantity"`
 	OSBuild  string `json:"os-build,omitempty"`
 	Size     string `json:"perf-type,omitempty"`
+	Action   string `json:"action,omitempty"`
 	Hostname string `json:"hostname,omitempty"`
 
 	Environment string         `json:"environment,omitempty"`
@@ -62,7 +63,7 @@ func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref strin
 		file.BuildItems = append(file.BuildItems, buildItemFile{
 			Name: it.Name, Type: it.Type, Quantity: it.Quantity, Hostname: it.Hostname,
 			OSBuild: n.of("os_builds", it.OSBuildID), Size: n.of("sizes", it.SizeID), Environment: n.of("environments", it.EnvironmentID),
-			Parameters: c.parametersByName(n.tx, a, b, it.Parameters),
+			Action: n.of("actions", it.ActionID), Parameters: c.parametersByName(n.tx, a, b, &it),
 		})
 	}
 	for _, in := range b.Inputs {
@@ -83,8 +84,11 @@ func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref strin
 
 // parametersByName returns default parameters with the names of OS builds in place of
 // their ids.
-func (c *Service) parametersByName(tx *store.Tx, a access.Actor, b *models.Blueprint, params []models.Param) []models.Param {
-	inputs, out := b.ServerInputs(), slices.Clone(params)
+func (c *Service) parametersByName(tx *store.Tx, a access.Actor, b *models.Blueprint, it *models.BlueprintItem) []models.Param {
+	inputs, out := b.ServerInputs(), slices.Clone(it.Parameters)
+	if it.IsAction() { // its inputs refer to no OS build
+		return out
+	}
 	for i, x := range out {
 		if k := slices.IndexFunc(inputs, func(in models.Input) bool { return in.Name == x.Name }); k >= 0 && inputs[k].Type == models.InputOSBuild {
 			out[i].Value = c.buildName(tx, a, x.Value)
@@ -188,6 +192,7 @@ func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
 			SizeID:    f.named("sizes", "perf type", it.Size, at.Member("perf-type")),
 
 			EnvironmentID: f.named("environments", "environment", it.Environment, at.Member("environment")),
+			ActionID:      f.named("actions", "action", it.Action, at.Member("action")),
 		})
 	}
 	for i, in := range file.Inputs {
@@ -196,7 +201,8 @@ func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
 	inputs := b.ServerInputs()
 	for i, it := range file.BuildItems {
 		for _, x := range it.Parameters {
-			if k := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) }); k >= 0 && inputs[k].Type == models.InputOSBuild {
+			k := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
+			if k >= 0 && inputs[k].Type == models.InputOSBuild && !b.Items[i].IsAction() {
 				x.Value = f.named("os_builds", "OS build", x.Value, fault.Member("build-items").Entry(i).Parameter(x.Name)).String()
 			}
 			b.Items[i].Parameters = append(b.Items[i].Parameters, x)
@@ -308,7 +314,7 @@ func readBlueprint(n *jsonbody.Value) *blueprintFile {
 			Name: x.Field("name").TextUpTo(most), Type: x.Field("type").TextUpTo(most), Quantity: 1,
 			OSBuild: x.Field("os-build").Text(), Size: x.Field("perf-type").Text(), Hostname: x.Field("hostname").TextUpTo(most),
 		}
-		it.Environment = x.Field("environment").Text()
+		it.Environment, it.Action = x.Field("environment").Text(), x.Field("action").Text()
 		for _, p := range x.Field("parameters").List() {
 			it.Parameters = append(it.Parameters, models.Param{Name: p.Field("name").TextUpTo(most), Value: p.Field("value").TextUpTo(most)})
 			p.Done()

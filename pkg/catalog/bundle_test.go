@@ -37,9 +37,17 @@ func (x *shop) whole() *models.Blueprint {
 	if x.lab == 0 {
 		x.lab = x.environment(models.Environment{Name: "Lab", HandlerID: x.second.ID})
 	}
+	if x.mark == 0 {
+		a := &models.Action{Name: "Mark", Kind: models.ActionBuiltIn, BuiltIn: models.BuiltInAddLabel, Inputs: []models.Input{{Name: "label", Type: models.InputText}}}
+		x.must(x.store.InTx(context.Background(), func(tx *store.Tx) error { return store.Insert(tx, a) }))
+		x.mark = a.ID
+	}
 	return &models.Blueprint{
 		Name: "Whole", Description: "All of it.", State: models.BlueprintPaused, GroupID: x.foo, GroupIDs: []models.ID{x.foo, x.globex},
-		Items: []models.BlueprintItem{{Name: "A", Type: models.BlueprintItemServer, Quantity: 3, OSBuildID: x.rocky, SizeID: x.large, Hostname: "a-{n}", EnvironmentID: x.lab, Parameters: []models.Param{{Name: "os_build", Value: x.rocky.String()}}}},
+		Items: []models.BlueprintItem{
+			{Name: "A", Type: models.BlueprintItemServer, Quantity: 3, OSBuildID: x.rocky, SizeID: x.large, Hostname: "a-{n}", EnvironmentID: x.lab, Parameters: []models.Param{{Name: "os_build", Value: x.rocky.String()}}},
+			{Name: "B", Type: models.BlueprintItemAction, Quantity: 1, ActionID: x.mark, Parameters: []models.Param{{Name: "label", Value: "web"}}},
+		},
 		Inputs: []models.Input{
 			{
 				Name: "os_build", Label: "L", Description: "D", Type: models.InputOSBuild, Required: true,
@@ -56,7 +64,7 @@ func (x *shop) whole() *models.Blueprint {
 // perhaps the bundle, does not know of.
 func TestWholeIsWhole(t *testing.T) {
 	t.Parallel()
-	x := &shop{lab: 6, foo: 1, globex: 2, rocky: 3, debian: 4, large: 5}
+	x := &shop{lab: 6, mark: 7, foo: 1, globex: 2, rocky: 3, debian: 4, large: 5}
 	b := x.whole()
 	empty := func(v any, of string, but ...string) {
 		known := map[string]bool{"Row": true, "ID": true, "BlueprintID": true, "Position": true, "Clears": true}
@@ -71,7 +79,8 @@ func TestWholeIsWhole(t *testing.T) {
 		}
 	}
 	empty(*b, "Blueprint", "PriceFrom") // which follows from the rest
-	empty(b.Items[0], "BlueprintItem")
+	empty(b.Items[0], "BlueprintItem", "ActionID", "Action")
+	empty(b.Items[1], "BlueprintItem", "Action", "OSBuildID", "SizeID", "Hostname", "EnvironmentID")
 	empty(b.Inputs[0], "Input", "Minimum", "Maximum", "Pattern")
 }
 
@@ -161,7 +170,7 @@ func TestImportNamesWhatIsMissing(t *testing.T) {
 		x.must(err)
 		_, _, err = other.ImportBlueprint(ctx, system, n, false)
 		blames(t, "strange names", err, "content.group", "content.groups.0",
-			"content.build-items.0.os-build", "content.build-items.0.perf-type", "content.build-items.0.environment",
+			"content.build-items.0.os-build", "content.build-items.0.perf-type", "content.build-items.0.environment", "content.build-items.1.action",
 			"content.inputs.0.default", "content.inputs.0.options.0", "content.inputs.0.options.1", "content.inputs.0.options.2",
 			"content.inputs.1.options.1", "content.build-items.0, parameter os_build")
 		var rows int64

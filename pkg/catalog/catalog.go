@@ -220,6 +220,9 @@ func loadBlueprint(tx *store.Tx, b *models.Blueprint) (err error) {
 	if err := tx.Where("blueprint_id = ?", b.ID).Order("position").Find(&b.Items).Error; err != nil {
 		return err
 	}
+	if err := loadActions(tx, b.Items); err != nil {
+		return err
+	}
 	b.GroupIDs, err = links(tx, "blueprint_groups", "blueprint_id", "group_id", b.ID)
 	return err
 }
@@ -253,8 +256,19 @@ func (c *Service) validBlueprint(tx *store.Tx, b *models.Blueprint) error {
 		if strings.ContainsFunc(it.Name, unicode.IsControl) {
 			bad = append(bad, fault.Field{Path: at.Member("name"), Reason: "may not hold control characters"})
 		}
-		if it.Type != models.BlueprintItemServer {
-			bad = append(bad, fault.Field{Path: at.Member("type"), Reason: fmt.Sprintf("%q is not server", it.Type)})
+		switch it.Type {
+		case models.BlueprintItemServer:
+			if it.ActionID != 0 {
+				bad = append(bad, fault.Field{Path: at.Member("action"), Reason: "is only for build items of the type action"})
+			}
+		case models.BlueprintItemAction:
+			wrong, err := actionItem(tx, it, at)
+			if err != nil {
+				return err
+			}
+			bad = append(bad, wrong...)
+		default:
+			bad = append(bad, fault.Field{Path: at.Member("type"), Reason: fmt.Sprintf("%q is not server or action", it.Type)})
 		}
 		if it.Quantity < 1 || it.Quantity > MaxQuantity {
 			bad = append(bad, fault.Field{Path: at.Member("quantity"), Reason: fmt.Sprintf("%d is not between 1 and %d", it.Quantity, MaxQuantity)})
@@ -270,8 +284,12 @@ func (c *Service) validBlueprint(tx *store.Tx, b *models.Blueprint) error {
 			bad = append(bad, fault.Field{Path: fault.Member("inputs").Entry(i).Member("name"), Reason: "may not hold control characters"})
 		}
 	}
-	if len(b.Items) == 0 && b.State == models.BlueprintActive {
+	switch {
+	case b.State != models.BlueprintActive:
+	case len(b.Items) == 0:
 		bad = append(bad, fault.Field{Path: fault.Member("build-items"), Reason: "is empty: there would be nothing to deploy"})
+	case len(b.Tiers()) == 0:
+		bad = append(bad, fault.Field{Path: fault.Member("build-items"), Reason: "has no build item of the type server: there would be no service to run the actions on"})
 	}
 	return fault.InvalidFields(bad)
 }

@@ -10,18 +10,18 @@ import (
 )
 
 // FindBlueprint returns a blueprint that the actor sees, without the default environments
-// that the actor does not see.
+// and the actions that the actor does not see.
 func (c *Service) FindBlueprint(ctx context.Context, a access.Actor, ref string) (*models.Blueprint, error) {
 	b, err := c.Blueprints.Find(ctx, a, ref)
 	if err != nil {
 		return nil, err
 	}
-	return b, c.hideEnvironments(ctx, a, b)
+	return b, c.hideReferences(ctx, a, b)
 }
 
-// hideEnvironments clears the default environments that the actor does not see. They are
-// not for the actor's orders either.
-func (c *Service) hideEnvironments(ctx context.Context, a access.Actor, rows ...*models.Blueprint) error {
+// hideReferences clears the default environments that the actor does not see, which are not
+// for the actor's orders either, and the ids of actions unless the actor sees actions.
+func (c *Service) hideReferences(ctx context.Context, a access.Actor, rows ...*models.Blueprint) error {
 	titles, err := c.refdata.Titles(ctx)
 	if err != nil {
 		return err
@@ -29,7 +29,11 @@ func (c *Service) hideEnvironments(ctx context.Context, a access.Actor, rows ...
 	defer titles.Release()
 	for _, b := range rows {
 		for i := range b.Items {
-			if it := &b.Items[i]; it.EnvironmentID != 0 {
+			it := &b.Items[i]
+			if access.AdministratorsOnly(a) {
+				it.ActionID = 0
+			}
+			if it.EnvironmentID != 0 {
 				if _, seen := titles.Title(a, refdata.Environment, it.EnvironmentID); !seen {
 					it.EnvironmentID = 0
 				}
@@ -40,7 +44,7 @@ func (c *Service) hideEnvironments(ctx context.Context, a access.Actor, rows ...
 }
 
 // FillBlueprints reads the build items of many blueprints, and what they cost. It leaves
-// out the default environments that the actor does not see.
+// out the default environments and the actions that the actor does not see.
 func (c *Service) FillBlueprints(ctx context.Context, a access.Actor, rows []*models.Blueprint) error {
 	ids := make([]models.ID, len(rows))
 	at := make(map[models.ID]*models.Blueprint, len(rows))
@@ -49,6 +53,9 @@ func (c *Service) FillBlueprints(ctx context.Context, a access.Actor, rows []*mo
 	}
 	items, err := store.Find[models.BlueprintItem](c.store.Read(ctx).Where("blueprint_id IN ?", ids).Order("blueprint_id, position"))
 	if err != nil {
+		return err
+	}
+	if err := loadActions(c.store.Read(ctx), items); err != nil {
 		return err
 	}
 	for _, it := range items {
@@ -65,7 +72,7 @@ func (c *Service) FillBlueprints(ctx context.Context, a access.Actor, rows []*mo
 			b.PriceFrom = &price
 		}
 	}
-	return c.hideEnvironments(ctx, a, rows...)
+	return c.hideReferences(ctx, a, rows...)
 }
 
 // FillOSBuilds reads the templates of many OS builds.

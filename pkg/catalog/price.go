@@ -10,14 +10,15 @@ import (
 // takes, and whether that can be said: a build item without a size has no price.
 func priceFrom(b *models.Blueprint, sizes []models.Size) (models.Money, bool) {
 	var sum models.Money
-	for _, it := range b.Items {
+	tiers := b.Tiers()
+	for _, it := range tiers {
 		least, ok := cheapest(b, &it, sizes)
 		if !ok {
 			return 0, false
 		}
 		sum += least * models.Money(it.Quantity)
 	}
-	return sum, len(b.Items) > 0
+	return sum, len(tiers) > 0
 }
 
 // cheapest looks among the sizes that an order can choose for a build item: those of

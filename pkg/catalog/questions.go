@@ -96,9 +96,9 @@ func (s *Setting) EnvironmentOf(it *models.BlueprintItem) models.ID {
 // DefaultEnvironment returns the first default environment of a blueprint's build items,
 // 0 if they have none.
 func DefaultEnvironment(b *models.Blueprint) models.ID {
-	for i := range b.Items {
-		if id := b.Items[i].EnvironmentID; id != 0 {
-			return id
+	for _, it := range b.Tiers() {
+		if it.EnvironmentID != 0 {
+			return it.EnvironmentID
 		}
 	}
 	return 0
@@ -107,12 +107,13 @@ func DefaultEnvironment(b *models.Blueprint) models.ID {
 // differ reports whether the build items have default environments of their own, and not
 // all the same.
 func (s *Setting) differ(b *models.Blueprint) bool {
-	for i := range b.Items {
-		id := s.EnvironmentOf(&b.Items[i])
+	tiers := b.Tiers()
+	for i := range tiers {
+		id := s.EnvironmentOf(&tiers[i])
 		if id == 0 {
 			return false
 		}
-		if id != s.EnvironmentOf(&b.Items[0]) {
+		if id != s.EnvironmentOf(&tiers[0]) {
 			return true
 		}
 	}
@@ -167,16 +168,22 @@ func Questions(b *models.Blueprint, s *Setting) []Question {
 		{Path: fault.Member("name"), Type: AskText, MaxLength: models.MaxName, Fallback: b.Name},
 	}
 	for i := range b.Items {
-		list = append(list, buildItemQuestions(b, &b.Items[i], s)...)
+		if it := &b.Items[i]; it.IsAction() {
+			list = append(list, actionQuestions(b, it, s)...)
+		} else {
+			list = append(list, buildItemQuestions(b, it, s)...)
+		}
 	}
 	for i := range b.Inputs {
-		q := InputQuestion(&b.Inputs[i], s, needs(b, &b.Inputs[i]))
+		in := &b.Inputs[i]
+		q := InputQuestion(in, s, needs(b, in))
 		if q.Type == AskOSBuild && !q.Required && q.Default == "" {
 			q.Fallback = usualBuild(b, s.Builds)
 		}
 		if q.Type == AskSize && !q.Required && q.Default == "" && models.InputKey(q.Path.Last().Name) == models.KeyVMSize {
 			q.Fallback = usualSize(b, s.Sizes)
 		}
+		q.Required = q.Required || q.Default == "" && neededByAction(b, in.Name)
 		list = append(list, q)
 	}
 	return list
@@ -185,12 +192,45 @@ func Questions(b *models.Blueprint, s *Setting) []Question {
 // MaxHostname is how many characters a host name may have (RFC 1123).
 const MaxHostname = 253
 
-// buildItemQuestions returns what is asked of one build item. The environment of a
+// actionQuestions returns what is asked of the run of an action: its inputs, without those
+// that an input of the blueprint asks for. The build item's parameters are the defaults.
+func actionQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Setting) []Question {
+	var list []Question
+	for _, in := range it.ActionInputs() {
+		if _, asked := b.Input(in.Name); asked {
+			continue
+		}
+		q := InputQuestion(&in, s, false)
+		q.Path = fault.BuildItem(it.Name).Parameter(in.Name)
+		if v, has := models.ParamValue(it.Parameters, in.Name); has {
+			q.Default = v
+		}
+		list = append(list, q)
+	}
+	return list
+}
+
+// neededByAction reports whether an action of the blueprint has no value for its required
+// input of that name unless the order has one.
+func neededByAction(b *models.Blueprint, name string) bool {
+	for i := range b.Items {
+		it := &b.Items[i]
+		for _, in := range it.ActionInputs() {
+			_, has := models.ParamValue(it.Parameters, in.Name)
+			if models.InputKey(in.Name) == models.InputKey(name) && in.Required && in.Default == "" && !has {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// buildItemQuestions returns what is asked of a tier of servers. The environment of a
 // single one is the order's.
 func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Setting) []Question {
 	at := fault.BuildItem(it.Name)
 	var list []Question
-	if len(b.Items) > 1 {
+	if len(b.Tiers()) > 1 {
 		q := Question{Path: at.Member("environment"), Type: AskEnvironment, Choices: s.Environments(), DependsOn: []fault.Path{fault.Member("group")}}
 		if s.differ(b) {
 			q.Default = s.EnvironmentOf(it).String()
@@ -239,20 +279,21 @@ func sizeQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question 
 }
 
 // InputTakesPlace reports whether an input of the blueprint asks what would be asked
-// of its only build item.
+// of its only tier of servers.
 func InputTakesPlace(b *models.Blueprint, what string) bool {
 	_, has := b.Input(what)
-	return has && len(b.Items) == 1
+	return has && len(b.Tiers()) == 1
 }
 
-// needs reports whether a build item has no value of the input unless the order has one.
+// needs reports whether a tier has no value of the input unless the order has one.
 func needs(b *models.Blueprint, in *models.Input) bool {
-	return slices.ContainsFunc(b.Items, func(it models.BlueprintItem) bool {
+	tiers := b.Tiers()
+	return slices.ContainsFunc(tiers, func(it models.BlueprintItem) bool {
 		switch models.InputKey(in.Name) {
 		case models.KeyVMSize:
 			return !it.HasSize()
 		case models.KeyOSBuild:
-			return it.Build() == 0 && len(b.Items) == 1 // of several, each asks for itself
+			return it.Build() == 0 && len(tiers) == 1 // of several, each asks for itself
 		}
 		return false
 	})
@@ -292,7 +333,7 @@ func InputQuestion(in *models.Input, s *Setting, needed bool) Question {
 func usualBuild(b *models.Blueprint, fitting []models.OSBuild) string {
 	for i := range fitting {
 		other := func(it models.BlueprintItem) bool { return it.Build() != fitting[i].ID }
-		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
+		if tiers := b.Tiers(); len(tiers) > 0 && !slices.ContainsFunc(tiers, other) {
 			return fitting[i].Name
 		}
 	}
@@ -304,7 +345,7 @@ func usualBuild(b *models.Blueprint, fitting []models.OSBuild) string {
 func usualSize(b *models.Blueprint, fitting []models.Size) string {
 	for i := range fitting {
 		other := func(it models.BlueprintItem) bool { return it.SizeID != fitting[i].ID || len(it.Parameters) > 0 }
-		if len(b.Items) > 0 && !slices.ContainsFunc(b.Items, other) {
+		if tiers := b.Tiers(); len(tiers) > 0 && !slices.ContainsFunc(tiers, other) {
 			return fitting[i].Name
 		}
 	}

@@ -35,7 +35,7 @@ type shop struct {
 	acme, foo, globex models.ID
 	debian, rocky     models.ID
 	small, large      models.ID
-	lab               models.ID // an environment, once whole has been called
+	lab, mark         models.ID // an environment and an action, once whole has been called
 }
 
 // backends opens the same cloud for every handler.

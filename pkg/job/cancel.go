@@ -209,14 +209,12 @@ func (s *Service) retry(tx *store.Tx, a access.Actor, l *lineage) error {
 		return err
 	}
 	to := models.JobQueued
-	if j.PrerequisiteID != 0 {
-		before, err := store.First[models.Job](tx.Where("id = ?", j.PrerequisiteID))
-		if err != nil {
-			return fmt.Errorf("prerequisite of job %s: %w", j.ID, err)
-		}
-		if !before.Ended() {
-			to = models.JobPending
-		}
+	before, err := prerequisite(tx, j)
+	if err != nil {
+		return err
+	}
+	if before != nil && !before.Ended() {
+		to = models.JobPending
 	}
 	if err := s.reopen(tx, j, to); err != nil {
 		return err

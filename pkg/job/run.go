@@ -211,14 +211,18 @@ func (e *Engine) begin(ctx context.Context, kind Kind, id models.ID) (time.Durat
 		if j.Status != models.JobPending && j.Status != models.JobQueued {
 			return nil // somebody was quicker
 		}
-		if j.PrerequisiteID != 0 {
-			before, err := store.First[models.Job](tx.Where("id = ?", j.PrerequisiteID))
-			if err != nil {
-				return fmt.Errorf("prerequisite of job %s: %w", id, err)
-			}
+		known := j.PrerequisiteID
+		before, err := prerequisite(tx, j)
+		if err != nil {
+			return err
+		}
+		if before != nil {
 			if !before.Ended() {
 				again = never // its end wakes this one
-				return nil
+				if j.PrerequisiteID == known {
+					return nil
+				}
+				return store.Save(tx, j)
 			}
 			if !endedWell(before.Status) {
 				reason := fmt.Sprintf("Job id %s (%s), which has to come first, ended as %s.", before.ID, before.Type.Title(), before.Status)

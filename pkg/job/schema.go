@@ -26,6 +26,7 @@ var Jobs = &query.Entity{
 		query.Many("servers", models.ObjectServer, "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.id = {from}.id OR x.parent_id = {from}.id)"),
 		history.Relation(models.ObjectJob),
 	},
+	Internal: []string{"stage"}, // it shows as the prerequisite
 	// Whether a failed job can be retried depends on its object.
 	Cache: &query.CacheRule{
 		Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},

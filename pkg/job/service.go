@@ -27,6 +27,7 @@ type Spec struct {
 	ParentID       models.ID
 	PrerequisiteID models.ID // ends before this one starts
 	OrderID        models.ID
+	Stage          int // see models.Job
 	OrderItemID    models.ID
 	OwnerID        models.ID
 	GroupID        models.ID
@@ -101,12 +102,16 @@ func (s *Service) InsertTx(tx *store.Tx, spec Spec) (*models.Job, error) {
 	return j, nil
 }
 
-// ready has a new job wait for its prerequisite, if that is open, and tells whether
-// a worker can look at the job.
+// ready makes a new job wait for its prerequisite and for the earlier stages, as far as
+// they are open. It reports whether a worker can look at the job.
 func ready(tx *store.Tx, j *models.Job) (bool, error) {
 	leaf := j.Type != models.JobDeploy
 	if j.PrerequisiteID == 0 {
-		return leaf, nil
+		before, err := blocker(tx, j)
+		if err != nil || before == nil {
+			return leaf, err
+		}
+		j.PrerequisiteID = before.ID
 	}
 	before, err := lockJob(tx, j.PrerequisiteID)
 	if err != nil {
@@ -119,9 +124,47 @@ func ready(tx *store.Tx, j *models.Job) (bool, error) {
 	return leaf && before.Ended(), nil // to find out that it cannot begin
 }
 
+// blocker returns a job of an earlier stage below the same parent that has not ended well,
+// nil if there is none. One that failed comes before the open ones: with it the job cannot
+// start any more.
+func blocker(tx *store.Tx, j *models.Job) (*models.Job, error) {
+	if j.Stage == 0 || j.ParentID == 0 {
+		return nil, nil
+	}
+	list, err := store.Find[models.Job](tx.Where("parent_id = ? AND stage < ? AND status NOT IN ?", j.ParentID, j.Stage, []models.JobStatus{models.JobSuccess, models.JobWarning}).
+		Order("CASE WHEN status IN ('" + string(models.JobFailure) + "', '" + string(models.JobCanceled) + "') THEN 0 ELSE 1 END, id DESC").Limit(1))
+	if err != nil {
+		return nil, fmt.Errorf("earlier stages of job %s: %w", j.ID, err)
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return &list[0], nil
+}
+
+// prerequisite returns the job that j waits for, or that fails it: its prerequisite, or
+// else a job of an earlier stage, which becomes its prerequisite. It returns nil if there
+// is none. The caller saves j.
+func prerequisite(tx *store.Tx, j *models.Job) (*models.Job, error) {
+	if j.PrerequisiteID != 0 {
+		before, err := store.First[models.Job](tx.Where("id = ?", j.PrerequisiteID))
+		if err != nil {
+			return nil, fmt.Errorf("prerequisite of job %s: %w", j.ID, err)
+		}
+		if !endedWell(before.Status) {
+			return before, nil
+		}
+	}
+	before, err := blocker(tx, j)
+	if before != nil {
+		j.PrerequisiteID = before.ID
+	}
+	return before, err
+}
+
 // InsertTreeTx writes a parent and its children like InsertTx, and returns the parent
-// and then the children. Before is called for each child after the parent was inserted,
-// and may insert the child's prerequisite.
+// and then the children, which have to be in the order of their stages. Before is called
+// for each child after the parent was inserted, and may insert the child's prerequisite.
 func (s *Service) InsertTreeTx(tx *store.Tx, parent Spec, children []Spec, before func(i int, child *Spec) error) ([]*models.Job, error) {
 	top, err := parent.job()
 	if err != nil {
@@ -168,7 +211,7 @@ func (spec *Spec) job() (*models.Job, error) {
 	}
 	return &models.Job{
 		Type: spec.Type, Status: models.JobQueued,
-		ParentID: spec.ParentID, PrerequisiteID: spec.PrerequisiteID,
+		ParentID: spec.ParentID, PrerequisiteID: spec.PrerequisiteID, Stage: spec.Stage,
 		OrderID: spec.OrderID, OrderItemID: spec.OrderItemID,
 		OwnerID: spec.OwnerID, GroupID: spec.GroupID,
 		HandlerID: spec.HandlerID, ServerID: spec.ServerID, ServiceID: spec.ServiceID,
@@ -312,15 +355,25 @@ func (s *Service) end(tx *store.Tx, l *lineage, to models.JobStatus) error {
 	return s.follow(tx, &lineage{job: l.parents[0], parents: l.parents[1:]})
 }
 
-// release wakes a job whose prerequisite has ended. If the prerequisite failed, the
+// release wakes a job whose prerequisite has ended, unless it has to wait for another job
+// of an earlier stage: that becomes its prerequisite. If the prerequisite failed, the
 // worker fails the job.
 func (s *Service) release(tx *store.Tx, j *models.Job, before models.JobStatus) error {
 	if endedWell(before) {
-		if err := j.MoveTo(models.JobQueued); err != nil {
+		next, err := blocker(tx, j)
+		if err != nil {
+			return err
+		}
+		if next != nil {
+			j.PrerequisiteID = next.ID
+		} else if err := j.MoveTo(models.JobQueued); err != nil {
 			return err
 		}
 		if err := store.Save(tx, j); err != nil {
 			return fmt.Errorf("save job %s: %w", j.ID, err)
+		}
+		if next != nil && !next.Ended() {
+			return nil
 		}
 	}
 	if j.Type == models.JobDeploy {

@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"halcyon/models"
@@ -22,9 +23,10 @@ func (p *Plan) idle() bool {
 
 // build inserts the plan's services and servers with the jobs that create them.
 func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
-	servers := len(p.Servers)
+	servers, actions := len(p.Servers), 0
 	for i := range p.Services {
 		servers += len(p.Services[i].Servers)
+		actions += len(p.Services[i].Actions)
 	}
 	if servers+len(p.Services) == 0 {
 		return nil
@@ -38,7 +40,7 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 	err := tx.AllocateIDs(
 		store.Count{Table: "services", Rows: fresh},
 		store.Count{Table: "servers", Rows: servers},
-		store.Count{Table: "jobs", Rows: len(p.Services) + servers},
+		store.Count{Table: "jobs", Rows: len(p.Services) + servers + actions},
 	)
 	if err != nil {
 		return err
@@ -104,14 +106,36 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made 
 	if err != nil {
 		return err
 	}
-	jobs, err := s.jobs.InsertTreeTx(tx, parent, specs, func(i int, spec *job.Spec) error {
-		return s.before(tx, o, p.Item, rows[i], svc, spec)
+	var children []job.Spec
+	var parts []part
+	for x := range p.stages() {
+		spec := job.Spec{
+			Type: models.JobAction, OrderID: o.ID, OrderItemID: p.Item.ID, OwnerID: o.OwnerID, GroupID: o.GroupID, ServiceID: svc.ID,
+		}
+		if x.action == nil {
+			spec = specs[x.server]
+		} else {
+			spec.Action = x.action.Action.Name
+			by := models.Named{Kind: models.ByBuildItem, ID: p.Blueprint.ID, Name: x.action.BuildItem}
+			spec.Args.Run = &models.RunArgs{ActionID: x.action.Action.ID, By: by, Params: x.action.Params}
+		}
+		spec.Stage = x.stage
+		children, parts = append(children, spec), append(parts, x)
+	}
+	jobs, err := s.jobs.InsertTreeTx(tx, parent, children, func(i int, spec *job.Spec) error {
+		if parts[i].action != nil {
+			return nil
+		}
+		return s.before(tx, o, p.Item, rows[parts[i].server], svc, spec)
 	})
 	if err != nil {
 		return err
 	}
-	for i, sv := range rows {
-		if err := provisioned(tx, sv, jobs[i+1]); err != nil {
+	for i, x := range parts {
+		if x.action != nil {
+			continue
+		}
+		if err := provisioned(tx, rows[x.server], jobs[i+1]); err != nil {
 			return err
 		}
 	}
@@ -120,6 +144,33 @@ func (s *Service) deploy(tx *store.Tx, o *models.Order, p *PlannedService, made 
 		return nil
 	}
 	return server.Follow(tx, svc.ID)
+}
+
+// part is one job below that of a service: the creation of the server with that index, or
+// the run of an action.
+type part struct {
+	stage  int
+	server int
+	action *PlannedAction // nil for a server
+}
+
+// stages yields the jobs of a service in the order of its build items. An action is a stage
+// of its own: it waits for the servers before it, and those after it wait for the action.
+func (p *PlannedService) stages() iter.Seq[part] {
+	return func(yield func(part) bool) {
+		stage, next := 0, 0
+		for i := range len(p.Servers) + 1 {
+			for ; next < len(p.Actions) && p.Actions[next].After <= i; next++ {
+				if !yield(part{stage: stage + 1, action: &p.Actions[next]}) {
+					return
+				}
+				stage += 2
+			}
+			if i < len(p.Servers) && !yield(part{stage: stage, server: i}) {
+				return
+			}
+		}
+	}
 }
 
 // lease returns the last day of a new service's lease, which is the latest of its

@@ -22,9 +22,10 @@ type Forecast struct {
 // PlannedJob is a job that the approval of the order would start. Jobs started by
 // triggers are not included.
 type PlannedJob struct {
-	Type models.JobType
-	Name string // host name of the server, name of the service, or action and target
-	Jobs []PlannedJob
+	Type  models.JobType
+	Name  string // host name of the server, name of the service, or action and target
+	After string // name of the job before it that has to end first; "" for none
+	Jobs  []PlannedJob
 }
 
 // DryCreate returns the forecast of Create, and changes nothing. It fails whenever Create
@@ -152,8 +153,19 @@ func (p *Plan) jobs() []PlannedJob {
 	var out []PlannedJob
 	for _, svc := range p.Services {
 		parent := PlannedJob{Type: models.JobDeploy, Name: svc.Name}
-		for _, sv := range svc.Servers {
-			parent.Jobs = append(parent.Jobs, PlannedJob{Type: models.JobProvision, Name: sv.Hostname})
+		stage, before, last := 0, "", ""
+		for x := range svc.stages() {
+			one := PlannedJob{Type: models.JobAction}
+			if x.action != nil {
+				one.Name = x.action.Action.Name + " (" + x.action.BuildItem + ")"
+			} else {
+				one.Type, one.Name = models.JobProvision, svc.Servers[x.server].Hostname
+			}
+			if x.stage > stage {
+				stage, before = x.stage, last
+			}
+			one.After, last = before, one.Name
+			parent.Jobs = append(parent.Jobs, one)
 		}
 		out = append(out, parent)
 	}

@@ -11,7 +11,7 @@ import (
 
 // This file chooses the environments of build items when the order does not name them.
 
-// environmentsOf returns the environment of each build item, by the name of the item. The
+// environmentsOf returns the environment of each tier of servers, by the name of the build item. The
 // first of these rules that applies decides:
 //
 //   - the order names an environment for the build item
@@ -22,10 +22,11 @@ import (
 //
 // Without any of these, the environment is 0.
 func (p *planner) environmentsOf(bp *models.Blueprint, d *models.DeployItem) (map[string]models.ID, error) {
-	envs := make(map[string]models.ID, len(bp.Items))
+	tiers := bp.Tiers()
+	envs := make(map[string]models.ID, len(tiers))
 	first := models.ID(0)
-	for k := range bp.Items {
-		b := &bp.Items[k]
+	for k := range tiers {
+		b := &tiers[k]
 		env := cmp.Or(d.ArgumentsOf(b.Name).EnvironmentID, d.EnvironmentID)
 		if env == 0 && b.EnvironmentID != 0 {
 			_, err := p.environment(b.EnvironmentID)

@@ -33,6 +33,7 @@ type PlannedService struct {
 	Name      string
 	Params    []models.Param
 	Servers   []PlannedServer
+	Actions   []PlannedAction // in the order of the build items
 
 	wrong []string // keys of the service's parameters with problems
 }
@@ -53,6 +54,14 @@ type PlannedServer struct {
 	Params   []models.Param
 
 	Applications []models.ID
+}
+
+// PlannedAction is the run of an action at its place in a deployment.
+type PlannedAction struct {
+	BuildItem string
+	Action    *models.Action
+	Params    []models.Param
+	After     int // the number of the service's servers that are created before it
 }
 
 // PlannedMod is a change to one server.
@@ -202,6 +211,10 @@ func (p *planner) deploy(it *models.OrderItem, at fault.Path) error {
 	}
 	for k := range bp.Items {
 		b := &bp.Items[k]
+		if b.IsAction() {
+			p.actionItem(&svc, b, d.ArgumentsOf(b.Name), at)
+			continue
+		}
 		if err := p.tier(&svc, b, d.ArgumentsOf(b.Name), envs[b.Name], at.BuildItem(b.Name)); err != nil {
 			return err
 		}

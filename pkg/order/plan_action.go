@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"strings"
 
 	"halcyon/models"
@@ -71,6 +72,43 @@ func (p *planner) action(it *models.OrderItem, at fault.Path) error {
 	}
 	p.plan.Runs = append(p.plan.Runs, target)
 	return nil
+}
+
+// actionItem plans the run of a build item's action. Item is the path of the order's item. Its parameters are those of the order
+// for the build item, else those of the whole service, else the defaults of the build item
+// and of the action.
+func (p *planner) actionItem(svc *PlannedService, b *models.BlueprintItem, arg *models.BuildItemArgs, item fault.Path) {
+	at := item.BuildItem(b.Name)
+	for _, x := range []struct {
+		member string
+		given  bool
+	}{
+		{"quantity", arg.Quantity > 1}, {"environment", arg.EnvironmentID != 0}, {"os-build", arg.OSBuildID != 0}, {"hostname", arg.Hostname != ""},
+	} {
+		if x.given {
+			p.complain(at.Member(x.member), "is only for build items of servers: %s runs an action", b.Name)
+		}
+	}
+	if b.Action == nil {
+		p.complain(at, "has no action any more")
+		return
+	}
+	inputs := b.ActionInputs()
+	before := len(p.bad)
+	given := p.params(inputs, arg.Parameters, at)
+	bad := append(wrong(p.bad[before:]), svc.wrong...)
+	for _, in := range inputs {
+		if _, has := models.ParamValue(given, in.Name); has || slices.Contains(bad, models.InputKey(in.Name)) {
+			continue
+		}
+		if v, has := models.ParamValue(svc.Params, in.Name); has {
+			given = append(given, p.params(inputs, []models.Param{{Name: in.Name, Value: v}}, item)...)
+		} else if v, has := models.ParamValue(b.Parameters, in.Name); has {
+			given = append(given, p.params(inputs, []models.Param{{Name: in.Name, Value: v}}, at)...)
+		}
+	}
+	given = p.defaults(inputs, given, bad, at)
+	svc.Actions = append(svc.Actions, PlannedAction{BuildItem: b.Name, Action: b.Action, Params: given, After: len(svc.Servers)})
 }
 
 // service returns the service of an item, if it is in the order's group and the guard

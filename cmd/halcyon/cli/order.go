@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -226,10 +227,7 @@ func (sh *shell) approval(x client.Object) string {
 
 func jobRows(rows [][]string, v any, indent string) [][]string {
 	for _, j := range objects(v) {
-		name := client.Text(j.Get("hostname"))
-		if name == "" {
-			name = client.Text(j.Get("service-name"))
-		}
+		name := cmp.Or(client.Text(j.Get("hostname")), client.Text(j.Get("service-name")), client.Text(j.Get("action")))
 		rows = append(rows, []string{"Job", indent + client.Text(j.Get("type")) + " " + name})
 		rows = jobRows(rows, j.Get("jobs"), indent+"- ")
 	}

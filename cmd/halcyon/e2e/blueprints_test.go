@@ -11,10 +11,11 @@ import (
 
 // aspects are what a blueprint may or may not have. The test orders blueprints with every
 // combination of them.
-var aspects = []string{"size", "OS build", "environment", "parameters", "size input", "OS build input", "two tiers"}
+var aspects = []string{"size", "OS build", "environment", "parameters", "size input", "OS build input", "two tiers", "action"}
 
-// blueprintWith returns the body of a blueprint with the aspects whose bits are set.
-func blueprintWith(bits int) string {
+// blueprintWith returns the body of a blueprint with the aspects whose bits are set. The
+// action is one with a required input.
+func blueprintWith(bits int, action string) string {
 	has := func(name string) bool { return bits&(1<<slices.Index(aspects, name)) != 0 }
 	item := map[string]any{"name": "One"}
 	if has("size") {
@@ -30,6 +31,9 @@ func blueprintWith(bits int) string {
 		item["parameters"] = map[string]any{"cpu-cnt": 2, "mem_size": "2 GB"}
 	}
 	items := []any{item}
+	if has("action") {
+		items = append(items, map[string]any{"name": "Mark", "type": "action", "action": action})
+	}
 	if has("two tiers") {
 		items = append(items, map[string]any{"name": "Other"})
 	}
@@ -62,8 +66,12 @@ func TestFormsSamplesAndOrdersAgree(t *testing.T) {
 	each(t, func(t *testing.T, open func(testing.TB) string) {
 		c := newCloud(t, open(t))
 		c.stopWorkers(t)
+		action := c.want(t, http.StatusCreated, call{
+			actor: "admin", method: http.MethodPost, path: "/api/v2/actions/",
+			body: `{"name": "Label", "type": "built-in", "built-in": "add-label", "inputs": [{"name": "label", "required": true, "options": ["front", "back"]}]}`,
+		}).header.Get("Location")
 		for bits := range 1 << len(aspects) {
-			b := c.want(t, http.StatusCreated, call{actor: "admin", method: http.MethodPost, path: "/api/v2/blueprints/", body: blueprintWith(bits)})
+			b := c.want(t, http.StatusCreated, call{actor: "admin", method: http.MethodPost, path: "/api/v2/blueprints/", body: blueprintWith(bits, action)})
 			path := b.header.Get("Location")
 			form := c.orderForm(t, path)
 			filled, unanswered := map[string]string{}, []string(nil)
@@ -82,7 +90,7 @@ func TestFormsSamplesAndOrdersAgree(t *testing.T) {
 			sent, _ := json.Marshal(filled)
 			order := call{actor: "alice", method: http.MethodPost, path: path + "/actions/order", body: string(sent)}
 			if a := c.ask(t, order); a.status != http.StatusCreated {
-				t.Errorf("combination %d: the form with %s is refused: %s\n%s", bits, sent, a.body, blueprintWith(bits))
+				t.Errorf("combination %d: the form with %s is refused: %s\n%s", bits, sent, a.body, blueprintWith(bits, action))
 				continue
 			}
 			order.path += "?dry-run=1"
