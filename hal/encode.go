@@ -164,8 +164,9 @@ func appendRelAs(dst []byte, name string, r *Rel, f *format) []byte {
 }
 
 // appendGroup appends all relations of a group as one object at the place of the first:
-// {"log_urls": {"raw-log": …, "zip-log": …}}. A group without visible relations is left
-// out. Only the CloudBolt shape has groups.
+// {"log_urls": {"raw-log": "/…", "zip-log": "/…"}}. Its members are the hrefs, as CloudBolt's
+// clients decode them. A group without visible relations is left out. Only the CloudBolt
+// shape has groups.
 func appendGroup(dst []byte, rels []Rel, at int, f *format) []byte {
 	group := rels[at].Group
 	for i := range at {
@@ -177,14 +178,28 @@ func appendGroup(dst []byte, rels []Rel, at int, f *format) []byte {
 	dst = append(appendKey(dst, group), '{')
 	inside := len(dst)
 	for i := at; i < len(rels); i++ {
-		if rels[i].Group == group {
-			dst = appendRel(dst, &rels[i], f)
+		if r := &rels[i]; r.Group == group && r.writes(f.shape) {
+			if !hasPrefix(r.Name, actionCurie) {
+				dst = appendGroupHref(dst, r.Name, r, f)
+			}
+			if r.Alias != "" && r.Alias != r.Name {
+				dst = appendGroupHref(dst, r.Alias, r, f)
+			}
 		}
 	}
 	if len(dst) == inside {
 		return dst[:mark]
 	}
 	return append(dst, '}')
+}
+
+// appendGroupHref appends the href of a relation in a group, "" if it has no link.
+func appendGroupHref(dst []byte, name string, r *Rel, f *format) []byte {
+	href := ""
+	if l := r.link(); l != nil {
+		href = l.Href
+	}
+	return appendHref(appendKey(dst, name), href, f)
 }
 
 // appendActions appends the actions for HAL clients: a relation for each, and the array

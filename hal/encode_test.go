@@ -153,7 +153,7 @@ func TestEncodeRules(t *testing.T) {
 				{Name: "z", Links: one("/z")},
 			}},
 			`{"_links":{` + s + `,"raw-log":{"href":"/raw"},"up":{"href":"/"},"zip-log":{"href":"/zip"},"y":[],"z":{"href":"/z"}}}`,
-			`{"_links":{` + s + `,"log_urls":{"raw-log":{"href":"/raw"},"zip-log":{"href":"/zip"},"zip_log":{"href":"/zip"},"tar-log":{}},"up":{"href":"/"},"z":{"href":"/z"}}}`,
+			`{"_links":{` + s + `,"log_urls":{"raw-log":"/raw","zip-log":"/zip","zip_log":"/zip","tar-log":""},"up":{"href":"/"},"z":{"href":"/z"}}}`,
 		}, {
 			"alias",
 			hal.Document{Links: []hal.Rel{

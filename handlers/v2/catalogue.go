@@ -377,7 +377,8 @@ func buildItems(b *models.Blueprint) hal.Value {
 	for i, it := range b.Items {
 		props := []hal.Prop{
 			{Name: "name", Value: hal.String(it.Name)},
-			{Name: "type", Value: hal.String(it.Type)},
+			{Name: "type", Value: hal.String(it.Type), Only: hal.InHAL},
+			{Name: "type", Value: hal.String(cloudBoltType(it.Type)), Only: hal.InCloudBolt},
 		}
 		if !it.IsAction() {
 			props = append(props, hal.Prop{Name: "quantity", Value: hal.Int(int64(it.Quantity))})
@@ -410,6 +411,14 @@ const (
 	provServer = "provserver"
 	plugin     = "plugin"
 )
+
+// cloudBoltType returns the name of CloudBolt's clients for a type of build item.
+func cloudBoltType(of string) string {
+	if of == models.BlueprintItemServer {
+		return provServer
+	}
+	return of
+}
 
 func readBuildItems(n *jsonbody.Value, r *resource.Refs) func(*models.Blueprint) {
 	var items []models.BlueprintItem

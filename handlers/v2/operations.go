@@ -144,7 +144,9 @@ func (x descriptions) describeCarts(known apidoc.Operations) {
 			name, words := itemName(kind), string(kind)+" item"
 			items := cart + "/" + itemMember(kind)
 			body := schema.Ref(name + apidoc.Body)
-			add(http.MethodGet, items, "list"+of+name+"s", "List "+words+"s of "+what, "The items of this kind.", nil, apidoc.OK("The items.", apidoc.Dated, apidoc.OtherDocument(name+"s")))
+			add(http.MethodGet, items, "list"+of+name+"s", "List "+words+"s of "+what, "The items of this kind, 100 to a page unless fewer are asked for.", nil, apidoc.OK("The items.", apidoc.Dated, apidoc.OtherDocument(name+"s")))
+			listed := known[http.MethodGet+" "+items]
+			listed.Params = append([]string{"Page", "PageSize"}, listed.Params...)
 			add(http.MethodPost, items, "add"+of+name, "Add a "+words+" to "+what, "Adds an item to the cart.", apidoc.JSONBody(body), asItIs)
 			add(http.MethodGet, items+"/:n", "read"+of+name, "Read a "+words+" of "+what, "One item.", nil, apidoc.OK("The item.", apidoc.Dated, apidoc.OtherDocument(name)))
 			add(http.MethodPatch, items+"/:n", "change"+of+name, "Change a "+words+" of "+what, "Changes the members that the body has.", apidoc.PatchBody(body), asItIs)
@@ -179,7 +181,8 @@ func (x descriptions) handMadeSchemas() schema.Object {
 		members := append(slices.Clone(itemMembers(kind)), schema.M("rate", resource.RateJSON()), templates)
 		list = append(list,
 			schema.Member{Name: name, Value: schema.Struct(append([]schema.Member{apidoc.Links(schema.M("up", link))}, members...)...)},
-			schema.Member{Name: name + "s", Value: schema.Struct(apidoc.Links(schema.M("up", link)), schema.M("total", schema.Integer()), schema.M("count", schema.Integer()),
+			schema.Member{Name: name + "s", Value: schema.Struct(apidoc.Links(schema.M("up", link), schema.M("prev?", link), schema.M("previous?", link), schema.M("next?", link)), schema.M("total", schema.Integer()), schema.M("count", schema.Integer()),
+				schema.M("page?", schema.Integer()), schema.M("page_size?", schema.Integer()),
 				schema.M("_embedded", schema.Struct(schema.M(itemMember(kind), schema.Array(schema.Ref(name))))), templates)},
 			schema.Member{Name: name + apidoc.Body, Value: apidoc.Lenient(itemBody(kind))},
 		)

@@ -391,10 +391,11 @@ func deployProps(d *models.DeployItem) []hal.Prop {
 	if d.EnvironmentID != 0 {
 		props = append(props, hal.Prop{Name: "environment", Value: href("environments", d.EnvironmentID)})
 	}
-	if len(d.Parameters) > 0 {
-		props = append(props, hal.Prop{Name: "resource-parameters", Value: params(d.Parameters)})
+	given := hal.Prop{Name: "resource-parameters", Value: params(d.Parameters)}
+	if len(d.Parameters) == 0 {
+		given.Only = hal.InCloudBolt // whose clients read it always
 	}
-	return props
+	return append(props, given)
 }
 
 func argProps(a models.BuildItemArgs) []hal.Prop {

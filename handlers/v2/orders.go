@@ -17,6 +17,7 @@ import (
 	"halcyon/pkg/fault"
 	"halcyon/pkg/jsonbody"
 	"halcyon/pkg/order"
+	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/schema"
 	"halcyon/pkg/web"
@@ -320,7 +321,8 @@ func position(c echo.Context) (int, error) {
 // items answers the items of one kind of an order, as a document.
 func (r cartRoutes) items(kind models.ItemKind) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := halserver.NoQuery(c); err != nil {
+		page, size, err := query.ParsePage(c.Request().URL.RawQuery)
+		if err != nil {
 			return err
 		}
 		o, err := r.order(c)
@@ -329,20 +331,8 @@ func (r cartRoutes) items(kind models.ItemKind) echo.HandlerFunc {
 		}
 		d := r.face.reg.Def("orders")
 		path := halserver.SubPath(d, o, string(kind)+"-items")
-		var docs []hal.Document
-		for _, it := range o.Items {
-			if it.Kind == kind {
-				docs = append(docs, r.face.itemDocument(o, &it))
-			}
-		}
-		doc := &hal.Document{
-			Links: []hal.Rel{
-				{Name: "self", Links: []hal.Link{{Href: path, Title: itemsTitle(kind, o)}}},
-				{Name: "up", Links: []hal.Link{{Href: d.Href(o.ID), Title: d.TitleOf(o)}}},
-			},
-			Props:    []hal.Prop{{Name: "total", Value: hal.Int(int64(len(docs)))}, {Name: "count", Value: hal.Int(int64(len(docs)))}},
-			Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
-		}
+		doc := r.face.itemPage(o, kind, path, page, size)
+		doc.Links = append(doc.Links, hal.Rel{Name: "up", Links: []hal.Link{{Href: d.Href(o.ID), Title: d.TitleOf(o)}}})
 		if ctx, a := c.Request().Context(), web.Actor(c); r.face.hal.ReadsForms(c) && order.CanEdit(a, o) == nil {
 			props, err := r.face.itemForm(ctx, a, o, kind)
 			if err != nil {
@@ -353,6 +343,49 @@ func (r cartRoutes) items(kind models.ItemKind) echo.HandlerFunc {
 			}
 		}
 		return r.face.hal.SendTagged(c, http.StatusOK, doc, &o.Row, nil)
+	}
+}
+
+// itemPage returns one page of an order's items of one kind.
+func (f *Face) itemPage(o *models.Order, kind models.ItemKind, path string, page, size int) *hal.Document {
+	var list []*models.OrderItem
+	for i := range o.Items {
+		if o.Items[i].Kind == kind {
+			list = append(list, &o.Items[i])
+		}
+	}
+	pages := max(1, (len(list)+size-1)/size)
+	from := min((min(page, pages+1)-1)*size, len(list))
+	docs := []hal.Document{}
+	for _, it := range list[from:min(from+size, len(list))] {
+		docs = append(docs, f.itemDocument(o, it))
+	}
+	to := func(rel string, n int, here bool) hal.Rel {
+		href, title := path, itemsTitle(kind, o)
+		if pages > 1 || page > 1 {
+			href += "?page=" + strconv.Itoa(n) + "&page_size=" + strconv.Itoa(size)
+			title += " - Page " + strconv.Itoa(n) + " of " + strconv.Itoa(pages)
+		}
+		r := hal.Rel{Name: rel, Optional: true}
+		if here {
+			r.Links = []hal.Link{{Href: href, Title: title}}
+		}
+		return r
+	}
+	before := min(page-1, pages)
+	previous := to("previous", before, page > 1)
+	previous.Only = hal.InCloudBolt
+	prev := to("prev", before, page > 1)
+	prev.Only = hal.InHAL
+	return &hal.Document{
+		Links: []hal.Rel{to("self", page, true), to("next", page+1, page < pages), prev, previous},
+		Props: []hal.Prop{
+			{Name: "total", Value: hal.Int(int64(len(list)))},
+			{Name: "count", Value: hal.Int(int64(len(docs)))},
+			{Name: "page", Value: hal.Int(int64(page)), Only: hal.InHAL},
+			{Name: "page_size", Value: hal.Int(int64(size)), Only: hal.InHAL},
+		},
+		Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
 	}
 }
 

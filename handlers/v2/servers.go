@@ -3,6 +3,7 @@ package v2
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"halcyon/hal"
@@ -77,7 +78,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			resource.Value("parameters", func(s *sv) hal.Value { return params(s.Parameters) }, "What its order said.").Typed(paramsJSON()).From("parameters"),
 			resource.Rate("rate", func(s *sv) models.Money { return s.Rate }, "What it costs by the month.").On("rate"),
 			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").Typed(ratesJSON()).From("rate", "hardware_rate", "software_rate", "extra_rate"),
-			resource.Value("tech-specific-details", func(s *sv) hal.Value { return params(s.TechDetails) }, "What the back end says of it.").Typed(paramsJSON()).From("tech_details"),
+			resource.Value("tech-specific-details", techDetails, "What the back end says of it; what is true or false is a boolean in the CloudBolt shape.").Typed(schema.Map(schema.Either(schema.String(), schema.Boolean()))).From("tech_details"),
 			resource.Text("tier", func(s *sv) string { return s.Tier }, "Build item of the blueprint that it was made of.").On("tier"),
 			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Last day of its lease.").On("expires_on"),
 		}, resource.Identity(key)...),
@@ -127,12 +128,29 @@ func (f *Face) servers() resource.Resource[models.Server] {
 	}
 }
 
+// techDetails returns what the back end says of a server. CloudBolt's clients decode what
+// is true or false as a boolean.
+func techDetails(s *models.Server) hal.Value {
+	props := make([]hal.Prop, 0, len(s.TechDetails))
+	for _, p := range s.TechDetails {
+		if p.Value != "true" && p.Value != "false" {
+			props = append(props, hal.Prop{Name: p.Name, Value: hal.String(p.Value)})
+			continue
+		}
+		props = append(props,
+			hal.Prop{Name: p.Name, Value: hal.String(p.Value), Only: hal.InHAL},
+			hal.Prop{Name: p.Name, Value: hal.Bool(p.Value == "true"), Only: hal.InCloudBolt})
+	}
+	return hal.Object(props)
+}
+
 func serverDisks(s *models.Server) hal.Value {
 	list := make([]hal.Value, len(s.Disks))
 	for i, d := range s.Disks {
 		list[i] = hal.Object([]hal.Prop{
 			{Name: "uuid", Value: hal.String(d.UUID)},
-			{Name: "disk-size", Value: hal.String(strconv.Itoa(d.SizeGB) + " GB")},
+			{Name: "disk-size", Value: hal.String(strconv.Itoa(d.SizeGB) + " GB"), Only: hal.InHAL},
+			{Name: "disk-size", Value: hal.Int(int64(d.SizeGB)), Only: hal.InCloudBolt},
 			{Name: "name", Value: hal.String(d.Name)},
 			{Name: "datastore", Value: hal.String(d.Datastore)},
 			{Name: "provisioning-type", Value: hal.String(d.ProvisioningType)},
@@ -154,7 +172,8 @@ func serverNetworks(s *models.Server) hal.Value {
 			{Name: "mac", Value: hal.String(n.MAC)},
 			{Name: "ip", Value: hal.String(ip)},
 			{Name: "private-ip", Value: hal.String(ip)},
-			{Name: "additional-ips", Value: hal.Strings(more)},
+			{Name: "additional-ips", Value: hal.Strings(more), Only: hal.InHAL},
+			{Name: "additional-ips", Value: hal.String(strings.Join(more, ",")), Only: hal.InCloudBolt},
 		})
 	}
 	return hal.List(list)

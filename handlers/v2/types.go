@@ -75,7 +75,7 @@ func credentialsJSON() schema.Object {
 
 func disksJSON() schema.Object {
 	return schema.Array(schema.Struct(
-		schema.M("uuid", schema.String()), schema.M("disk-size", resource.DiskJSON()), schema.M("name", schema.String()),
+		schema.M("uuid", schema.String()), schema.M("disk-size", schema.Either(resource.DiskJSON(), schema.Integer().Doc("In GB, in the CloudBolt shape."))), schema.M("name", schema.String()),
 		schema.M("datastore", schema.String()), schema.M("provisioning-type", schema.String()),
 	))
 }
@@ -83,7 +83,8 @@ func disksJSON() schema.Object {
 func networksJSON() schema.Object {
 	return schema.Array(schema.Struct(
 		schema.M("name", schema.String()), schema.M("network", schema.String()), schema.M("mac", schema.String()),
-		schema.M("ip", schema.String()), schema.M("private-ip", schema.String()), schema.M("additional-ips", schema.Array(schema.String())),
+		schema.M("ip", schema.String()), schema.M("private-ip", schema.String()), 
+		schema.M("additional-ips", schema.Either(schema.Array(schema.String()), schema.String().Doc("With commas between them, in the CloudBolt shape."))),
 	))
 }
 

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -45,24 +46,12 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 	if q.Size == 0 {
 		q.Size = defaultSize
 	}
-	given, err := split(rawQuery, opt.Extra, q.Extra)
+	given, err := split(rawQuery, ownParameters, opt.Extra, q.Extra)
 	if err != nil {
 		return Query{}, err
 	}
-	if text, ok := given["page"]; ok {
-		if q.Page, err = positive("page", text); err != nil {
-			return Query{}, err
-		}
-	}
-	if text, ok := given["page_size"]; ok {
-		if q.Size, err = positive("page_size", text); err != nil {
-			return Query{}, err
-		}
-		limit := opt.MaxSize
-		if limit == 0 {
-			limit = defaultMax
-		}
-		q.Size = min(q.Size, limit)
+	if q.Page, q.Size, err = paging(given, q.Size, cmp.Or(opt.MaxSize, defaultMax)); err != nil {
+		return Query{}, err
 	}
 	if q.Filter, err = parseFilter(given["filter"], s, a); err != nil {
 		return Query{}, err
@@ -88,9 +77,38 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 	return q, nil
 }
 
-// split takes the query string apart. Parameters without a value count as not
-// given, which is what an HTML form sends for an empty input.
-func split(raw string, extra []string, extras url.Values) (map[string]string, error) {
+// ParsePage reads the query string of a list that has neither filter nor order: the number
+// of the page, from 1, and the number of items on a page, 100 unless fewer are asked for.
+// The error is Invalid and names the parameter.
+func ParsePage(rawQuery string) (page, size int, err error) {
+	given, err := split(rawQuery, []string{"page", "page_size"}, nil, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	return paging(given, defaultMax, defaultMax)
+}
+
+// paging returns the number and the size of the page that is asked for.
+func paging(given map[string]string, size, limit int) (int, int, error) {
+	page := 1
+	var err error
+	if text, ok := given["page"]; ok {
+		if page, err = positive("page", text); err != nil {
+			return 0, 0, err
+		}
+	}
+	if text, ok := given["page_size"]; ok {
+		if size, err = positive("page_size", text); err != nil {
+			return 0, 0, err
+		}
+	}
+	return page, min(size, limit), nil
+}
+
+// split takes the query string apart: the values of the known parameters, and those of the
+// further ones in extras. Parameters without a value count as not given, which is what an
+// HTML form sends for an empty input.
+func split(raw string, known, extra []string, extras url.Values) (map[string]string, error) {
 	given := map[string]string{}
 	seen := map[string]bool{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -102,11 +120,11 @@ func split(raw string, extra []string, extras url.Values) (map[string]string, er
 		if err != nil || !validText(name) {
 			return nil, fault.InvalidField(fault.Argument("query"), "the parameter %s is not percent-encoded as it should be", quote(strings.ToValidUTF8(rawName, "�")))
 		}
-		own := slices.Contains(ownParameters, name)
+		own := slices.Contains(known, name)
 		if !own && !slices.Contains(extra, name) {
-			known := append(slices.Clone(ownParameters), extra...)
-			e := invalid(name, "Valid parameters: "+strings.Join(known, ", ")+".", "is no parameter of this resource; valid are %s", strings.Join(known, ", "))
-			e.Message = "Unknown query parameter " + quote(name) + ": valid are " + strings.Join(known, ", ") + "."
+			valid := strings.Join(append(slices.Clone(known), extra...), ", ")
+			e := invalid(name, "Valid parameters: "+valid+".", "is no parameter of this resource; valid are %s", valid)
+			e.Message = "Unknown query parameter " + quote(name) + ": valid are " + valid + "."
 			return nil, e
 		}
 		value, err := url.QueryUnescape(rawValue)

@@ -330,6 +330,11 @@ func (a *answer) check() error {
 	if a.kind() == "application/hal+json" || a.kind() == "application/prs.hal-forms+json" {
 		return validHAL(a.body)
 	}
+	if a.kind() == "application/json" {
+		if err := sdkReads(a.body); err != nil {
+			return fmt.Errorf("%s: %w\n%s", a.call, err, a.body)
+		}
+	}
 	return nil
 }
 
