@@ -84,6 +84,8 @@ type Environment struct {
 	MemRate      Money // per GB
 	DiskRate     Money // per GB
 
+	Choices PlacementChoices `gorm:"serializer:json"` // of the back end, for orders
+
 	// The groups that may use it and the choices to order, read and written with the
 	// row. An empty list means no limit.
 	GroupIDs   []ID `gorm:"-"`
@@ -97,6 +99,9 @@ func (*Environment) GlobalPrefix() string { return "ENV" }
 // Validate checks the rules that hold for every writer of the row.
 func (e *Environment) Validate() error {
 	if err := validName(e.Name); err != nil {
+		return err
+	}
+	if err := e.Choices.Validate(); err != nil {
 		return err
 	}
 	var bad []fault.Field

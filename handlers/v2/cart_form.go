@@ -1,6 +1,7 @@
 package v2
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -133,7 +134,7 @@ func (f *Face) provForm(ctx context.Context, a access.Actor, o *models.Order) ([
 		p := f.property(&q, name)
 		switch {
 		case q.Path.Last().Kind == fault.KindParameter:
-			p.Prompt = parameterLabels[models.InputKey(name)]
+			p.Prompt = cmp.Or(parameterLabels[models.InputKey(name)], q.Label)
 		case q.Type == catalog.AskEnvironment:
 			p.Prompt, p.Options = "Environment that they are made in", begin.envs
 		default:
@@ -145,9 +146,13 @@ func (f *Face) provForm(ctx context.Context, a access.Actor, o *models.Order) ([
 }
 
 // provInputs are the parameters of a prov item but for the operating system, which
-// has a member of its own.
+// has a member of its own, and those that choose a server's place.
 func provInputs() []models.Input {
-	return slices.DeleteFunc(order.ProvInputs(), func(in models.Input) bool { return models.InputKey(in.Name) == models.KeyOSBuild })
+	list := slices.DeleteFunc(order.ProvInputs(), func(in models.Input) bool { return models.InputKey(in.Name) == models.KeyOSBuild })
+	for _, name := range models.PlacementNames() {
+		list = append(list, models.Input{Name: name, Type: models.InputText})
+	}
+	return list
 }
 
 // modForm returns the members of a form for a change of a server.

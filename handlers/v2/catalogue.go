@@ -27,6 +27,10 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 		return resource.Rate(name, func(e *env) models.Money { return *at(e) }, doc).From(column).
 			SetMoney(func(e *env, v models.Money) { *at(e) = v }).AtLeast(0)
 	}
+	choice := func(name, doc string, at func(*env) *[]string) resource.Field[env] {
+		return resource.Texts(name, func(e *env) []string { return *at(e) }, doc).From("choices").
+			SetTexts(func(e *env, v []string) { *at(e) = v })
+	}
 	return resource.Resource[env]{
 		Name: "environment", Plural: "environments", Noun: "Environments", Entity: catalog.Environments,
 		Doc: "A place in a resource handler that groups may order into.",
@@ -51,6 +55,12 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			place("datastore", "datastore", "Datastore in the back end.", func(e *env) *string { return &e.Datastore }),
 			place("folder", "folder", "Folder in the back end.", func(e *env) *string { return &e.Folder }),
 			place("network", "network", "Network in the back end, which also chooses the IP pool.", func(e *env) *string { return &e.Network }),
+			choice("networks", "Networks that orders can choose (sc_nic_0 and so on); none for no choice.", func(e *env) *[]string { return &e.Choices.Networks }),
+			choice("datastores", "Datastores that orders can choose (vmware_datastore); none for no choice.", func(e *env) *[]string { return &e.Choices.Datastores }),
+			choice("clusters", "Clusters that orders can choose (vmware_cluster); none for no choice.", func(e *env) *[]string { return &e.Choices.Clusters }),
+			choice("disk-types", "Types of disks that orders can choose (vmware_disk_type): thin, thick, thick-eager; none for no choice.", func(e *env) *[]string { return &e.Choices.DiskTypes }),
+			resource.Bool("linked-clones", func(e *env) bool { return e.Choices.LinkedClones }, "Whether orders can choose a linked clone of the template (link_clone).").From("choices").
+				SetBool(func(e *env, v bool) { e.Choices.LinkedClones = v }),
 			resource.Fetched("parameters", f.environmentParameters, "What can be said of a server here, with the values that there are; sizes and operating systems are those that can be ordered here.").Typed(inputsJSON()),
 			resource.Picked("groups", func(e *env) *[]models.ID { return &e.GroupIDs }, "Groups that may use it, with those below them; none for all."),
 			resource.Picked("perf-types", func(e *env) *[]models.ID { return &e.SizeIDs }, "Sizes that can be ordered here; none for all."),

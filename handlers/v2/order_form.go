@@ -160,6 +160,14 @@ func readTier(b *models.Blueprint, it *models.BlueprintItem, n *jsonbody.Value, 
 			arg.Parameters = append(arg.Parameters, models.Param{Name: vmSize, Value: readParam(x)})
 		}
 	}
+	for _, name := range models.PlacementNames() {
+		if _, asked := b.Input(name); asked {
+			continue
+		}
+		if x := n.Field(tierMembers(b, it, name)...); x.Present() {
+			arg.Parameters = append(arg.Parameters, models.Param{Name: name, Value: readParam(x)})
+		}
+	}
 	return arg
 }
 
@@ -326,8 +334,13 @@ func (f *Face) orderProp(b *models.Blueprint, q *catalog.Question, o *offer) hal
 		if len(b.Tiers()) == 1 {
 			of = ""
 		}
-		if p.Prompt = buildItemPrompts[what] + of; what == "environment" {
+		switch label, has := buildItemPrompts[what]; {
+		case what == "environment":
 			p.Prompt = "Environment" + of + ", when another"
+		case has:
+			p.Prompt = label + of
+		default: // a parameter that chooses the place
+			p.Prompt += of
 		}
 	}
 	switch q.Type { //nolint:exhaustive // the others are not rows of this API

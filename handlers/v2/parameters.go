@@ -31,5 +31,5 @@ func (f *Face) environmentParameters(ctx context.Context, _ access.Actor, e *mod
 			}
 		}
 	}
-	return inputValues(inputs), nil
+	return inputValues(append(inputs, e.PlacementInputs()...)), nil
 }

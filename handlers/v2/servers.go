@@ -2,6 +2,7 @@ package v2
 
 import (
 	"context"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (f *Face) servers() resource.Resource[models.Server] {
 			resource.Value("parameters", func(s *sv) hal.Value { return params(s.Parameters) }, "What its order said.").Typed(paramsJSON()).From("parameters"),
 			resource.Rate("rate", func(s *sv) models.Money { return s.Rate }, "What it costs by the month.").On("rate"),
 			resource.Value("rate-breakdown", rateBreakdown, "What it costs by the month, for what.").Typed(ratesJSON()).From("rate", "hardware_rate", "software_rate", "extra_rate"),
-			resource.Value("tech-specific-details", techDetails, "What the back end says of it; what is true or false is a boolean in the CloudBolt shape.").Typed(schema.Map(schema.Either(schema.String(), schema.Boolean()))).From("tech_details"),
+			resource.Value("tech-specific-details", techDetails, "What the back end says of it; what is true or false is a boolean in the CloudBolt shape.").Typed(schema.Map(schema.Either(schema.String(), schema.Boolean()))).From("tech_details", "parameters"),
 			resource.Text("tier", func(s *sv) string { return s.Tier }, "Build item of the blueprint that it was made of.").On("tier"),
 			resource.Date("expiration-date", func(s *sv) string { return s.ExpiresOn }, "Last day of its lease.").On("expires_on"),
 		}, resource.Identity(key)...),
@@ -140,6 +141,12 @@ func techDetails(s *models.Server) hal.Value {
 		props = append(props,
 			hal.Prop{Name: p.Name, Value: hal.String(p.Value), Only: hal.InHAL},
 			hal.Prop{Name: p.Name, Value: hal.Bool(p.Value == "true"), Only: hal.InCloudBolt})
+	}
+	if cluster, has := models.ParamValue(s.TechDetails, "cluster"); has {
+		linked, _ := models.ParamValue(s.Parameters, models.KeyLinkedClone)
+		props = append(props,
+			hal.Prop{Name: "vmware-cluster", Value: hal.String(path.Base(cluster)), Only: hal.InCloudBolt},
+			hal.Prop{Name: "vmware-linked-clone", Value: hal.Bool(linked == "true"), Only: hal.InCloudBolt})
 	}
 	return hal.Object(props)
 }

@@ -82,6 +82,12 @@ func (c *Service) defaultParameters(tx *store.Tx, b *models.Blueprint, it *model
 	}
 	for i, x := range it.Parameters {
 		place := at.Parameter(x.Name)
+		if key := models.PlacementKey(x.Name); key != "" && !it.IsAction() {
+			if _, asked := b.Input(x.Name); !asked { // what it may be depends on the environment
+				it.Parameters[i].Name = key
+				continue
+			}
+		}
 		k := slices.IndexFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
 		if k < 0 {
 			bad = append(bad, fault.Field{Path: place, Reason: "is not a known parameter. " + knownParameters(inputs)})

@@ -23,6 +23,16 @@ func AllowsSize(e *models.Environment, size models.ID) bool {
 	return len(e.SizeIDs) == 0 || slices.Contains(e.SizeIDs, size)
 }
 
+// PlacementInputs returns the parameters with which an order chooses a server's place in the
+// environment.
+func (c *Service) PlacementInputs(ctx context.Context, env models.ID) ([]models.Input, error) {
+	e, err := store.First[models.Environment](c.store.Read(ctx).Select("id", "choices").Where("id = ?", env))
+	if err != nil {
+		return nil, err
+	}
+	return e.PlacementInputs(), nil
+}
+
 // Fitting returns the sizes and the OS builds that can be ordered in the environment,
 // by id. An environment without a resource handler has no OS build.
 func (c *Service) Fitting(ctx context.Context, env models.ID) ([]models.Size, []models.OSBuild, error) {

@@ -66,20 +66,24 @@ type Setting struct {
 	Environment models.ID
 	Sizes       []models.Size
 	Builds      []models.OSBuild
+	Places      []models.Input // the parameters that choose a server's place
 }
 
-// Begin returns the setting with the group and the environment. Where the offers do
+// Begin returns the setting with the group and the environment; group 0 stands for any. Where the offers do
 // not have them, the first group and its first environment take their place. There
 // has to be an offer.
 func (c *Service) Begin(ctx context.Context, offers []Offer, group, environment models.ID) (*Setting, error) {
 	s := &Setting{Offers: offers}
 	at := max(0, slices.IndexFunc(offers, func(o Offer) bool { return o.Group == group }))
 	s.Group, s.Environment = offers[at].Group, offers[at].Environments[0]
-	if s.Group == group && slices.Contains(offers[at].Environments, environment) {
+	if (group == 0 || s.Group == group) && slices.Contains(offers[at].Environments, environment) {
 		s.Environment = environment
 	}
 	var err error
-	s.Sizes, s.Builds, err = c.Fitting(ctx, s.Environment)
+	if s.Sizes, s.Builds, err = c.Fitting(ctx, s.Environment); err != nil {
+		return nil, err
+	}
+	s.Places, err = c.PlacementInputs(ctx, s.Environment)
 	return s, err
 }
 
@@ -249,7 +253,27 @@ func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Settin
 	if _, has := b.Input(models.KeyVMSize); !has {
 		list = append(list, sizeQuestion(it, s, at))
 	}
+	for i := range s.Places {
+		in := &s.Places[i]
+		if _, has := b.Input(in.Name); has {
+			continue
+		}
+		q := PlacementQuestion(in, s, at)
+		if v, has := models.ParamValue(it.Parameters, in.Name); has {
+			if v, err := in.ParsePlacement(v); err == nil {
+				q.Default = v
+			}
+		}
+		list = append(list, q)
+	}
 	return list
+}
+
+// PlacementQuestion returns the question of a parameter that chooses a server's place.
+func PlacementQuestion(in *models.Input, s *Setting, at fault.Path) Question {
+	q := InputQuestion(in, s, false)
+	q.Path, q.DependsOn = at.Parameter(in.Name), []fault.Path{fault.Member("environment")}
+	return q
 }
 
 func buildQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question {

@@ -161,6 +161,8 @@ func TestBegin(t *testing.T) {
 		offers := []catalog.Offer{{Group: 1, Environments: []models.ID{first}}, {Group: 2, Environments: []models.ID{first, second}}}
 		for name, c := range map[string]struct{ group, environment, wantGroup, wantEnvironment models.ID }{
 			"nothing chosen":                   {0, 0, 1, first},
+			"the blueprint's environment":      {0, first, 1, first},
+			"one of the first group alone":     {0, second, 1, first},
 			"both chosen":                      {2, second, 2, second},
 			"not that group's environment":     {1, second, 1, first},
 			"a group that there is not":        {9, second, 1, first},
@@ -170,6 +172,9 @@ func TestBegin(t *testing.T) {
 			if err != nil || got.Group != c.wantGroup || got.Environment != c.wantEnvironment {
 				t.Errorf("%s: group %s, environment %s, %v", name, got.Group, got.Environment, err)
 			}
+		}
+		if got, err := x.Begin(t.Context(), offers[1:], 0, second); err != nil || got.Environment != second {
+			t.Errorf("the default environment is not taken: %s, %v", got.Environment, err)
 		}
 		got, err := x.Begin(t.Context(), offers, 1, first)
 		if err != nil || len(got.Sizes) != 1 || got.Sizes[0].ID != x.small || len(got.Builds) != 1 || got.Builds[0].ID != x.debian {

@@ -240,7 +240,7 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 		quantity = b.Quantity
 	}
 	before := len(p.bad)
-	given := p.params(svc.Blueprint.ServerInputs(), arg.Parameters, at)
+	given := p.serverParams(svc.Blueprint.ServerInputs(), arg.Parameters, at)
 	bad := append(wrong(p.bad[before:]), svc.wrong...)
 	// Parameters of the whole service apply unless the build item overrides them.
 	for _, x := range svc.Params {
@@ -276,7 +276,7 @@ func (p *planner) prov(it *models.OrderItem, at fault.Path) error {
 		p.complain(at.Member("preconfigurations").Entry(i), "%q does not exist", name)
 	}
 	before := len(p.bad)
-	given := p.params(provInputs, d.Parameters, at)
+	given := p.serverParams(provInputs, d.Parameters, at)
 	bad := wrong(p.bad[before:])
 	srv := PlannedServer{Item: it, Params: given}
 	quantity := max(d.Quantity, 1)
@@ -320,6 +320,22 @@ func ProvInputs() []models.Input { return slices.Clone(provInputs) }
 
 // ModInputs returns the parameters of a change of a server.
 func ModInputs() []models.Input { return slices.Clone(modInputs) }
+
+// serverParams is params for the creation of servers: the values may also choose the place
+// of a server. Those are checked with the environment.
+func (p *planner) serverParams(inputs []models.Input, given []models.Param, at fault.Path) []models.Param {
+	var places, others []models.Param
+	for _, x := range given {
+		asked := slices.ContainsFunc(inputs, func(in models.Input) bool { return models.InputKey(in.Name) == models.InputKey(x.Name) })
+		switch key := models.PlacementKey(x.Name); {
+		case key == "" || asked:
+			others = append(others, x)
+		case x.Value != "":
+			places = append(places, models.Param{Name: key, Value: x.Value})
+		}
+	}
+	return append(p.params(inputs, others, at), places...)
+}
 
 // params checks given values against the declared inputs, and reports those with
 // problems. It returns the others in canonical form and in the given order, without empty
@@ -405,6 +421,7 @@ func (p *planner) fit(srv *PlannedServer, w want, at fault.Path) (bool, error) {
 	if err := p.fitEnvironment(srv, w, at); err != nil {
 		return false, err
 	}
+	p.fitPlacement(srv, at)
 	if err := p.fitBuild(srv, w, at); err != nil {
 		return false, err
 	}
@@ -426,6 +443,32 @@ func (p *planner) fitEnvironment(srv *PlannedServer, w want, at fault.Path) erro
 	srv.Env = env
 	p.plan.envs = append(p.plan.envs, env)
 	return nil
+}
+
+// fitPlacement checks the parameters that choose a place against what the environment
+// allows, and brings them to their canonical form.
+func (p *planner) fitPlacement(srv *PlannedServer, at fault.Path) {
+	if srv.Env == nil {
+		return
+	}
+	srv.Params = slices.Clone(srv.Params)
+	for i, x := range srv.Params {
+		key := models.PlacementKey(x.Name)
+		if key == "" {
+			continue
+		}
+		in, ok := srv.Env.PlacementInput(key)
+		if !ok {
+			p.complain(at.Parameter(x.Name), "cannot be chosen in %s", srv.Env.Name)
+			continue
+		}
+		v, err := in.ParsePlacement(x.Value)
+		if err != nil {
+			p.complain(at.Parameter(x.Name), "%s", err)
+			continue
+		}
+		srv.Params[i] = models.Param{Name: key, Value: v}
+	}
 }
 
 func (p *planner) fitBuild(srv *PlannedServer, w want, at fault.Path) error {

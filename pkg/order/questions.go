@@ -37,6 +37,9 @@ func ProvQuestions(s *catalog.Setting) []catalog.Question {
 			list = append(list, unlabelled(&in, s, true))
 		}
 	}
+	for i := range s.Places {
+		list = append(list, catalog.PlacementQuestion(&s.Places[i], s, nil))
+	}
 	return list
 }
 

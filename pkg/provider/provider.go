@@ -187,14 +187,17 @@ type Spec struct {
 }
 
 // Placement is the place of a machine in the back end. An empty field selects the back
-// end's default.
+// end's default, or what the template has.
 type Placement struct {
 	Datacenter   string
 	Cluster      string
 	ResourcePool string
 	Datastore    string
 	Folder       string
-	Network      string
+	Network      string   // of the first network card
+	MoreNetworks []string // of the second network card and those after it
+	DiskType     string   // "thin", "thick" or "thick-eager"
+	LinkedClone  bool     // share the template's disks, as of its current snapshot
 }
 
 // Address is a fixed address for the first network card.

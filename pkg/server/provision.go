@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"halcyon/models"
 	"halcyon/pkg/fault"
@@ -76,7 +77,8 @@ func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHa
 	if len(build.Templates) == 0 {
 		return none, nil, fault.Invalidf("The OS build %s has no template in %s.", build.Name, h.Name)
 	}
-	pool, err := pooled(read, h.ID, env.Network)
+	place := placementOf(env, sv)
+	pool, err := pooled(read, h.ID, place.Network)
 	if err != nil {
 		return none, nil, err
 	}
@@ -92,12 +94,34 @@ func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHa
 		Tag: sv.UUID, Name: name, Hostname: sv.Hostname,
 		Template: build.Templates[0].Template,
 		CPUs:     sv.CPUs, MemoryMB: sv.MemoryMB,
-		Placement: provider.Placement{
-			Datacenter: env.Datacenter, Cluster: env.Cluster, ResourcePool: env.ResourcePool,
-			Datastore: env.Datastore, Folder: env.Folder, Network: env.Network,
-		},
-		Address: address, OSFamily: build.OSFamily,
+		Placement: place,
+		Address:   address, OSFamily: build.OSFamily,
 	}, pool, nil
+}
+
+// placementOf returns the place of a server: that of its environment, and what the server's
+// parameters choose instead.
+func placementOf(env *models.Environment, sv *models.Server) provider.Placement {
+	place := provider.Placement{
+		Datacenter: env.Datacenter, Cluster: env.Cluster, ResourcePool: env.ResourcePool,
+		Datastore: env.Datastore, Folder: env.Folder, Network: env.Network,
+	}
+	for key, to := range map[string]*string{models.KeyDatastore: &place.Datastore, models.KeyNetwork + "0": &place.Network, models.KeyDiskType: &place.DiskType} {
+		if v, has := models.ParamValue(sv.Parameters, key); has {
+			*to = v
+		}
+	}
+	if v, has := models.ParamValue(sv.Parameters, models.KeyCluster); has && v != place.Cluster {
+		place.Cluster, place.ResourcePool = v, "" // the pool is in the other cluster
+	}
+	for n := 1; n < models.MaxNICs; n++ {
+		if v, has := models.ParamValue(sv.Parameters, models.KeyNetwork+strconv.Itoa(n)); has {
+			place.MoreNetworks = append(place.MoreNetworks, v)
+		}
+	}
+	linked, _ := models.ParamValue(sv.Parameters, models.KeyLinkedClone)
+	place.LinkedClone = linked == "true"
+	return place
 }
 
 // Cleanup implements job.Kind: it removes what the job has created.

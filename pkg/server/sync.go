@@ -308,7 +308,7 @@ func retake(tx *store.Tx, sv *models.Server) error {
 	if err != nil {
 		return fmt.Errorf("load environment %s: %w", sv.EnvironmentID, err)
 	}
-	pool, err := pooled(tx, sv.HandlerID, env.Network)
+	pool, err := pooled(tx, sv.HandlerID, placementOf(env, sv).Network)
 	if err != nil || pool == nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	rules map[string][]Failure
 	calls map[string]int
+	last  map[string]string // body of the last call
 }
 
 // NewProxy starts a proxy for the back end at the URL target. It closes with the test.
@@ -45,7 +46,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Delay: time.Second, target: u, rules: map[string][]Failure{}, calls: map[string]int{}}
+	p := &Proxy{Delay: time.Second, target: u, rules: map[string][]Failure{}, calls: map[string]int{}, last: map[string]string{}}
 	p.server = httptest.NewServer(p)
 	t.Cleanup(p.server.Close)
 	return p
@@ -67,6 +68,13 @@ func (p *Proxy) Calls(method string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.calls[method]
+}
+
+// Last returns the body of the last call of a method that was sent to the back end.
+func (p *Proxy) Last(method string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last[method]
 }
 
 // Pending returns the number of failures for a method that were not injected yet.
@@ -128,6 +136,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	p.calls[method]++
+	p.last[method] = string(body)
 	p.mu.Unlock()
 	res, err := http.DefaultTransport.RoundTrip(out)
 	if err != nil {

@@ -311,7 +311,7 @@ func (c *Cloud) newRecord(spec provider.Spec) record {
 		CPUs: 1, MemoryMB: 1024, OSFamily: family, MAC: mac,
 		Disks: []provider.Disk{{
 			UUID: fmt.Sprintf("6000c29f-0000-0000-0000-%012x", n), Name: "Hard disk 1", SizeGB: 10,
-			Datastore: base(orDefault(spec.Datastore, "store-1")), ProvisioningType: "thin",
+			Datastore: base(orDefault(spec.Datastore, "store-1")), ProvisioningType: orDefault(spec.DiskType, "thin"),
 		}},
 		NICs: []provider.NIC{{Name: "Network adapter 1", Network: base(orDefault(spec.Network, "lan")), MAC: mac, IPs: []string{}}},
 		Details: map[string]string{

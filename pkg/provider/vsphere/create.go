@@ -294,16 +294,16 @@ func (p *Provider) configure(spec provider.Spec) action {
 		}
 		now := get[types.VirtualHardware](props, "config.hardware")
 		change := resize(now, spec.CPUs, spec.MemoryMB)
-		if spec.Network != "" {
+		if spec.Network != "" || len(spec.MoreNetworks) > 0 {
 			inv, err := p.inventory(ctx, c)
 			if err != nil {
 				return 0, err
 			}
-			backing, err := p.backing(ctx, c, inv, inv.ancestor(get[ref](props, "parent"), datacenters), spec.Network)
+			backings, err := p.backings(ctx, c, inv, inv.ancestor(get[ref](props, "parent"), datacenters), spec.Placement)
 			if err != nil {
 				return 0, err
 			}
-			devices, err := connectCard(now.Device, backing)
+			devices, _, err := connectCards(now.Device, backings)
 			if err != nil {
 				return 0, err
 			}
@@ -329,29 +329,73 @@ func networkCards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernet
 	return found
 }
 
-// connectCard returns the change that connects the first network card to a network, or
-// adds a card if there is none. It is nil if the card is connected already.
-func connectCard(devices []types.BaseVirtualDevice, backing types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, error) {
+// connectCards returns the changes that connect the network cards to networks in order, and
+// add cards where there are fewer, and the number of cards afterwards. A nil backing leaves
+// its card as it is. There are no changes if the cards are connected already.
+func connectCards(devices []types.BaseVirtualDevice, backings []types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, int, error) {
 	have := networkCards(devices)
-	if len(have) == 0 {
-		card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
-		if err != nil {
-			return nil, err
+	nics := len(have)
+	var changes []types.BaseVirtualDeviceConfigSpec
+	var added object.VirtualDeviceList
+	for i, backing := range backings {
+		if backing == nil {
+			continue
 		}
-		return object.VirtualDeviceList{card}.ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
+		if i >= len(have) {
+			card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
+			if err != nil {
+				return nil, 0, err
+			}
+			nics++
+			card.GetVirtualDevice().Key = int32(-nics) // distinct among the new devices
+			added = append(added, card)
+			continue
+		}
+		card := have[i].GetVirtualEthernetCard()
+		if sameNetwork(card.Backing, backing) {
+			continue
+		}
+		card.Backing = backing
+		device, ok := have[i].(types.BaseVirtualDevice)
+		if !ok {
+			return nil, 0, errors.New("a network card that is no device")
+		}
+		changes = append(changes, &types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationEdit, Device: device})
 	}
-	card := have[0].GetVirtualEthernetCard()
-	if sameNetwork(card.Backing, backing) {
-		return nil, nil
+	if len(added) == 0 {
+		return changes, nics, nil
 	}
-	card.Backing = backing
-	device, ok := have[0].(types.BaseVirtualDevice)
-	if !ok {
-		return nil, errors.New("a network card that is no device")
+	more, err := added.ConfigSpec(types.VirtualDeviceConfigSpecOperationAdd)
+	return append(changes, more...), nics, err
+}
+
+// diskLocators returns where the disks of a clone go and as which type. Without a datastore
+// each stays where the template has it.
+func diskLocators(devices []types.BaseVirtualDevice, datastore *ref, kind string) []types.VirtualMachineRelocateSpecDiskLocator {
+	var list []types.VirtualMachineRelocateSpecDiskLocator
+	for _, d := range devices {
+		disk, ok := d.(*types.VirtualDisk)
+		if !ok {
+			continue
+		}
+		backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		if !ok {
+			continue // a raw device has no type
+		}
+		at := types.VirtualMachineRelocateSpecDiskLocator{DiskId: disk.Key, DiskBackingInfo: &types.VirtualDiskFlatVer2BackingInfo{
+			DiskMode: backing.DiskMode, ThinProvisioned: new(kind == "thin"), EagerlyScrub: new(kind == "thick-eager"),
+		}}
+		switch {
+		case datastore != nil:
+			at.Datastore = *datastore
+		case backing.Datastore != nil:
+			at.Datastore = *backing.Datastore
+		default:
+			continue
+		}
+		list = append(list, at)
 	}
-	return []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{
-		Operation: types.VirtualDeviceConfigSpecOperationEdit, Device: device,
-	}}, nil
+	return list
 }
 
 func sameNetwork(a, b types.BaseVirtualDeviceBackingInfo) bool {

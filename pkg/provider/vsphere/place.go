@@ -21,7 +21,8 @@ type placement struct {
 	folder    *entity
 	pool      ref
 	datastore *ref
-	backing   types.BaseVirtualDeviceBackingInfo // of the first network card; nil keeps the template's
+	backings  []types.BaseVirtualDeviceBackingInfo // of the network cards in order; nil keeps the template's
+	snapshot  *ref                                 // of the template, for a linked clone
 }
 
 // place resolves the names of a spec. Names that are missing default to the place of the
@@ -78,12 +79,44 @@ func (p *Provider) resolvePlacement(ctx context.Context, c *vim25.Client, spec p
 		}
 		place.datastore = &e.ref
 	}
-	if spec.Network != "" {
-		if place.backing, err = p.backing(ctx, c, inv, dc, spec.Network); err != nil {
+	if place.backings, err = p.backings(ctx, c, inv, dc, spec.Placement); err != nil {
+		return nil, err
+	}
+	if spec.LinkedClone {
+		if place.snapshot, err = p.linkable(ctx, c, template, spec.Template); err != nil {
 			return nil, err
 		}
 	}
 	return place, nil
+}
+
+// linkable returns the snapshot of a template that linked clones share, the current one.
+func (p *Provider) linkable(ctx context.Context, c *vim25.Client, template ref, name string) (*ref, error) {
+	props, err := p.readOne(ctx, c, template, "name", "snapshot")
+	if err != nil {
+		return nil, err
+	}
+	info := get[types.VirtualMachineSnapshotInfo](props, "snapshot")
+	if info.CurrentSnapshot == nil {
+		return nil, fault.Conflictf("The template %q at the vCenter %s has no snapshot, which a linked clone needs.", name, p.url.Host)
+	}
+	return info.CurrentSnapshot, nil
+}
+
+// backings returns the device backings of the network cards, nil for a card without a
+// network.
+func (p *Provider) backings(ctx context.Context, c *vim25.Client, inv *inventory, dc *entity, want provider.Placement) ([]types.BaseVirtualDeviceBackingInfo, error) {
+	list := make([]types.BaseVirtualDeviceBackingInfo, 1+len(want.MoreNetworks))
+	for i, network := range append([]string{want.Network}, want.MoreNetworks...) {
+		if network == "" {
+			continue
+		}
+		var err error
+		if list[i], err = p.backing(ctx, c, inv, dc, network); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // backing returns the device backing of a network card in the network.
@@ -209,24 +242,29 @@ func (p *Provider) startClone(ctx context.Context, c *vim25.Client, spec provide
 		config.NumCPUs, config.NumCoresPerSocket, config.MemoryMB = s.NumCPUs, s.NumCoresPerSocket, s.MemoryMB
 	}
 	location := types.VirtualMachineRelocateSpec{Pool: &place.pool, Datastore: place.datastore, Folder: &place.folder.ref}
-	nics := len(networkCards(hardware.Device))
-	if place.backing != nil {
-		if location.DeviceChange, err = connectCard(hardware.Device, place.backing); err != nil {
-			return ref{}, err
-		}
-		nics = max(nics, 1)
+	var nics int
+	if location.DeviceChange, nics, err = connectCards(hardware.Device, place.backings); err != nil {
+		return ref{}, err
+	}
+	clone := types.VirtualMachineCloneSpec{Config: config}
+	switch {
+	case place.snapshot != nil:
+		clone.Snapshot = place.snapshot
+		location.DiskMoveType = string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
+	case spec.DiskType != "":
+		location.Disk = diskLocators(hardware.Device, place.datastore, spec.DiskType)
 	}
 	family := spec.OSFamily
 	if family == "" {
 		family = osFamily("", get[string](props, "config.guestId"), get[string](props, "config.guestFullName"))
 	}
-	custom, err := customization(spec, nics, family)
-	if err != nil {
+	if clone.Customization, err = customization(spec, nics, family); err != nil {
 		return ref{}, err
 	}
+	clone.Location = location
 	res, err := methods.CloneVM_Task(ctx, c, &types.CloneVM_Task{
 		This: place.template, Folder: place.folder.ref, Name: spec.Name,
-		Spec: types.VirtualMachineCloneSpec{Location: location, Config: config, Customization: custom},
+		Spec: clone,
 	})
 	if err != nil {
 		return ref{}, err

@@ -409,6 +409,86 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
+// TestPlacement creates machines with several network cards, with a type of disk, and as
+// linked clones. The simulator makes no such disks, so the call is checked.
+func TestPlacement(t *testing.T) {
+	t.Parallel()
+	proxy := providertest.NewProxy(t, simulator)
+	p, c := newProvider(t, config(proxy.URL())), newClient(t, simulator)
+	var tags []string
+	defer func() {
+		for _, tag := range tags {
+			runWithRetries(t, p.Destroy("", tag), provider.Memo{})
+		}
+	}()
+	create := func(spec provider.Spec) provider.Machine {
+		t.Helper()
+		memo := provider.Memo{}
+		tags = append(tags, spec.Tag)
+		runWithRetries(t, p.Create(spec), memo)
+		m, err := p.Inspect(context.Background(), memo[provider.MemoRef])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	networks := func(m provider.Machine) (list []string) {
+		for _, n := range m.NICs {
+			list = append(list, n.Network)
+		}
+		return list
+	}
+	spec := newSpec()
+	spec.Network, spec.MoreNetworks = "VM Network", []string{"DC0_DVPG0", "VM Network"}
+	if got := networks(create(spec)); !slices.Equal(got, []string{"VM Network", "DC0_DVPG0", "VM Network"}) {
+		t.Errorf("cards in %q", got)
+	}
+	for kind, want := range map[string]string{
+		"thin":        "<thinProvisioned>true</thinProvisioned><eagerlyScrub>false</eagerlyScrub>",
+		"thick":       "<thinProvisioned>false</thinProvisioned><eagerlyScrub>false</eagerlyScrub>",
+		"thick-eager": "<thinProvisioned>false</thinProvisioned><eagerlyScrub>true</eagerlyScrub>",
+	} {
+		spec := newSpec()
+		spec.DiskType = kind
+		create(spec)
+		if body := proxy.Last("CloneVM_Task"); !strings.Contains(body, want) || !strings.Contains(body, "<diskId>") || strings.Contains(body, "<diskMoveType>") {
+			t.Errorf("%s: %s", kind, body)
+		}
+	}
+	spec = newSpec()
+	spec.LinkedClone = true
+	err := run(t, p.Create(spec))
+	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), "no snapshot") {
+		t.Errorf("a linked clone without a snapshot: %v", err)
+	}
+	template := newSpec()
+	m := create(template)
+	task, err := machine(c, m.Ref).CreateSnapshot(t.Context(), "base", "", false, false)
+	if err := wait(t.Context(), task, err); err != nil {
+		t.Fatal(err)
+	}
+	spec.Template, spec.DiskType = template.Name, "thin"
+	create(spec)
+	if body := proxy.Last("CloneVM_Task"); !strings.Contains(body, "<diskMoveType>createNewChildDiskBacking</diskMoveType>") || !strings.Contains(body, "<snapshot type=") || strings.Contains(body, "<diskId>") {
+		t.Errorf("linked clone: %s", body)
+	}
+}
+
+// run runs steps until the first error.
+func run(t *testing.T, steps []provider.Step) error {
+	t.Helper()
+	memo := provider.Memo{}
+	for _, s := range steps {
+		for wait := time.Duration(1); wait > 0; {
+			var err error
+			if wait, err = s.Run(t.Context(), memo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // TestWindows sets the name of a Windows guest by Sysprep.
 func TestWindows(t *testing.T) {
 	t.Parallel()
