@@ -83,7 +83,7 @@ func disksJSON() schema.Object {
 func networksJSON() schema.Object {
 	return schema.Array(schema.Struct(
 		schema.M("name", schema.String()), schema.M("network", schema.String()), schema.M("mac", schema.String()),
-		schema.M("ip", schema.String()), schema.M("private-ip", schema.String()), 
+		schema.M("ip", schema.String()), schema.M("private-ip", schema.String()),
 		schema.M("additional-ips", schema.Either(schema.Array(schema.String()), schema.String().Doc("With commas between them, in the CloudBolt shape."))),
 	))
 }
