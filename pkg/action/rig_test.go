@@ -73,9 +73,9 @@ func (q *queue) put(id models.ID) {
 	q.ids = append(q.ids, id)
 }
 
-func (q *queue) Plan([]job.Due) int { return 0 }
+func (q *queue) Plan([]job.Due) (int, bool) { return 0, false }
 
-func (q *queue) Start(_ context.Context, run, _ job.Work) error { q.run = run; return nil }
+func (q *queue) Start(_ context.Context, run, _ job.Work, _ func()) error { q.run = run; return nil }
 
 func (q *queue) Stop(context.Context) error { return nil }
 

@@ -35,11 +35,13 @@ type Dispatcher interface {
 	// WakeTx has a worker look at the job once the transaction has committed.
 	WakeTx(tx *store.Tx, id models.ID, priority int) error
 	// Plan has this process look at jobs that were found in the database, unless it
-	// does so anyway. It returns how many are due that it did not know.
-	Plan(list []Due) (lost int)
+	// does so anyway. It returns how many are due that it did not know, and whether it
+	// has no room for further ones that are due.
+	Plan(list []Due) (lost int, full bool)
 	// Start begins to call work. Before that it calls look for a job that another
-	// process may have: look only returns the delay until the job needs attention.
-	Start(ctx context.Context, work, look Work) error
+	// process may have: look only returns the delay until the job needs attention. More
+	// is called when there is room again for jobs that the dispatcher could not hold.
+	Start(ctx context.Context, work, look Work, more func()) error
 	// Stop starts no more work, and returns when the running work has ended.
 	Stop(ctx context.Context) error
 }
@@ -58,9 +60,15 @@ const (
 // Queue is the Dispatcher of a process: it keeps in memory the jobs that need attention
 // and their times, and runs them on a fixed number of workers. Signals announce new
 // jobs.
+//
+// It holds a limited number of jobs. When it is full, a job that is due takes the place of
+// one that waits, or of a due one of lower priority. The engine finds the others in the
+// database: those that are due as soon as half of the room is free, those that wait with
+// its next sweep.
 type Queue struct {
 	store   *store.Store
 	workers int
+	room    int    // how many jobs it holds
 	id      string // tells its own signals from others'
 
 	mu      sync.Mutex
@@ -74,6 +82,8 @@ type Queue struct {
 	running int
 	runs    sync.WaitGroup
 	left    []*entry // jobs that this process has begun, at its stop
+	dropped bool     // a due job was not held
+	more    func()
 }
 
 // entry is a job in a Queue.
@@ -84,6 +94,7 @@ type entry struct {
 	foreign  bool        // another process may have it
 	again    bool        // woken while a worker attends to it
 	timer    *time.Timer // of a waiting one
+	at       time.Time   // when a waiting one is due
 	arrival  uint64      // of a ready one
 }
 
@@ -95,10 +106,17 @@ const (
 	entryRunning
 )
 
+// room is how many jobs a queue holds, at least: some 200 bytes each. A queue with many
+// workers holds roomPerWorker for each of them.
+const (
+	room          = 4096
+	roomPerWorker = 64
+)
+
 // NewQueue returns the queue of a process with that number of workers, which may be 0.
 // Before Start it only announces.
 func NewQueue(s *store.Store, workers int) *Queue {
-	q := &Queue{store: s, workers: workers, id: uuid.NewString()[:8], jobs: map[models.ID]*entry{}}
+	q := &Queue{store: s, workers: workers, room: max(room, roomPerWorker*workers), id: uuid.NewString()[:8], jobs: map[models.ID]*entry{}}
 	if workers > 0 {
 		s.OnSignal(q.heard)
 	}
@@ -152,31 +170,75 @@ func (q *Queue) wake(id models.ID, priority int, wait time.Duration, foreign boo
 }
 
 // Plan implements Dispatcher.
-func (q *Queue) Plan(list []Due) (lost int) {
+func (q *Queue) Plan(list []Due) (lost int, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.open {
-		return 0
+		return 0, false
 	}
 	for _, d := range list {
 		e := q.jobs[d.ID]
 		switch {
 		case e == nil, e.state == entryRunning && d.Expired: // its worker here hangs
-			q.add(d.ID, d.Priority, d.Wait, true)
+			held := q.add(d.ID, d.Priority, d.Wait, true)
 			if d.Wait == 0 {
+				if !held {
+					return lost, true
+				}
 				lost++
 			}
 		case e.state == entryWaiting && d.Wait == 0:
 			q.schedule(e, 0, true)
 		}
 	}
-	return lost
+	return lost, false
 }
 
-func (q *Queue) add(id models.ID, priority int, wait time.Duration, foreign bool) {
+// add holds a job, if there is room or a less urgent one can leave. It reports whether it
+// does.
+func (q *Queue) add(id models.ID, priority int, wait time.Duration, foreign bool) bool {
+	if q.jobs[id] == nil && len(q.jobs) >= q.room && !q.evict(priority, wait) {
+		q.dropped = q.dropped || wait == 0
+		return false
+	}
 	e := &entry{id: id, priority: priority}
 	q.jobs[id] = e
 	q.schedule(e, wait, foreign)
+	return true
+}
+
+// evict removes a job that is less urgent than one of the priority that is due after the
+// wait: the waiting one that is due last, or else the due one of the lowest priority that
+// came last. It reports whether there was one. It looks at all jobs, and is called only
+// when the queue is full.
+func (q *Queue) evict(priority int, wait time.Duration) bool {
+	var victim *entry
+	for _, e := range q.jobs {
+		if e.state == entryWaiting && (victim == nil || e.at.After(victim.at)) {
+			victim = e
+		}
+	}
+	switch {
+	case victim != nil && (wait == 0 || victim.at.Sub(q.store.Now()) > wait):
+		victim.timer.Stop()
+		delete(q.jobs, victim.id)
+		return true
+	case wait > 0:
+		return false
+	}
+	worst := -1
+	for i, e := range q.ready {
+		if e.priority > priority && (worst < 0 || q.ready.Less(worst, i)) {
+			worst = i
+		}
+	}
+	if worst < 0 {
+		return false
+	}
+	delete(q.jobs, q.ready[worst].id)
+	heap.Remove(&q.ready, worst)
+	q.dropped = true
+	return true
 }
 
 // schedule has a job attended to after a time.
@@ -188,6 +250,7 @@ func (q *Queue) schedule(e *entry, wait time.Duration, foreign bool) {
 	e.foreign = foreign
 	if wait > 0 {
 		e.state = entryWaiting
+		e.at = q.store.Now().Add(wait)
 		e.timer = time.AfterFunc(wait, func() { q.due(e) })
 		return
 	}
@@ -230,6 +293,10 @@ func (q *Queue) attend(e *entry, foreign bool) {
 	defer q.mu.Unlock()
 	q.running--
 	defer q.fill()
+	if q.open && q.dropped && len(q.ready) <= q.room/2 {
+		q.dropped = false
+		q.more()
+	}
 	if q.jobs[e.id] != e {
 		return // another entry has taken its place
 	}
@@ -251,12 +318,13 @@ func (q *Queue) attend(e *entry, foreign bool) {
 }
 
 // Start implements Dispatcher. The context's end does not end the work: Stop does.
-func (q *Queue) Start(ctx context.Context, work, look Work) error {
+func (q *Queue) Start(ctx context.Context, work, look Work, more func()) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	ctx, q.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	q.work = func(id models.ID) time.Duration { return work(ctx, id) }
 	q.look = func(id models.ID) time.Duration { return look(ctx, id) }
+	q.more = more
 	q.open = q.workers > 0
 	return nil
 }

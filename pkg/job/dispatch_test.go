@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -284,4 +285,86 @@ func TestALeaseIsRenewedByItsHolderAlone(t *testing.T) {
 			t.Errorf("steps %+v, %v", rows, err)
 		}
 	})
+}
+
+// A queue that holds few jobs runs many, in their order. An urgent one that comes when it
+// is full runs next, and one that becomes due while it is full is not lost.
+func TestMoreJobsThanTheQueueHolds(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		w := newWorld("one")
+		g := newGate()
+		w.do("one", g.step)
+		var mu sync.Mutex
+		var order []models.ID
+		c := onSignalsAlone()
+		p := newProcessWith(t, s, &ordered{world: w, began: func(id models.ID) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, id)
+		}}, c, 1)
+		p.queue.room = 6
+		p.start(t)
+		p.insert(t, Spec{Type: models.JobModify})
+		<-g.entered
+		specs := make([]Spec, 40)
+		for i := range specs {
+			specs[i].Type = models.JobModify
+		}
+		ids := p.insert(t, specs...)
+		urgent := p.insert(t, Spec{})[0]
+		p.queue.mu.Lock()
+		held := len(p.queue.jobs)
+		p.queue.mu.Unlock()
+		if held > 6 {
+			t.Errorf("the queue holds %d jobs", held)
+		}
+		close(g.open)
+		for _, id := range append(ids, urgent) {
+			await(t, s, id, models.JobSuccess)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if want := append([]models.ID{order[0], urgent}, ids...); !slices.Equal(order, want) {
+			t.Errorf("the order was %v, want %v", order, want)
+		}
+	})
+}
+
+// Jobs that wait leave a full queue for those that are due, the last of them first, and
+// those are not taken for urgent ones.
+func TestWhatLeavesAFullQueue(t *testing.T) {
+	t.Parallel()
+	q := NewQueue(storetest.SQLite(t), 1)
+	q.room = 3
+	if err := q.Start(t.Context(), nil, nil, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	q.running = 1 // nothing begins
+	plan := func(list ...Due) (int, bool) { return q.Plan(list) }
+	held := func(want ...models.ID) {
+		t.Helper()
+		got := slices.Sorted(maps.Keys(q.jobs))
+		if !slices.Equal(got, want) {
+			t.Errorf("it holds %v, want %v", got, want)
+		}
+	}
+	plan(Due{ID: 1, Priority: 2, Wait: time.Hour}, Due{ID: 2, Priority: 2, Wait: 2 * time.Hour}, Due{ID: 3, Priority: 2})
+	held(1, 2, 3)
+	if lost, full := plan(Due{ID: 4, Priority: 3, Wait: 3 * time.Hour}); lost != 0 || full {
+		t.Errorf("one that waits for longer: %d lost, full %t", lost, full)
+	}
+	held(1, 2, 3)
+	plan(Due{ID: 5, Priority: 3, Wait: time.Minute})
+	held(1, 3, 5)
+	plan(Due{ID: 6, Priority: 3}, Due{ID: 7, Priority: 3})
+	held(3, 6, 7)
+	if _, full := plan(Due{ID: 8, Priority: 3}); !full || !q.dropped {
+		t.Errorf("a further one: full %t, dropped %t", full, q.dropped)
+	}
+	held(3, 6, 7)
+	plan(Due{ID: 9, Priority: 1})
+	held(3, 6, 9)
+	q.running = 0
+	q.open = false
 }

@@ -73,7 +73,7 @@ type Engine struct {
 	swept    atomic.Int64 // unix nanoseconds of the last sweep that succeeded
 	stop     context.CancelFunc
 	done     chan struct{}
-	missed   chan struct{} // signals may have been lost
+	missed   chan struct{} // the dispatcher may not hold all jobs
 
 	frozen bool // tests: leases are not renewed, as in a process that hangs
 }
@@ -105,16 +105,21 @@ func (e *Engine) heard(topic, key string) {
 			e.interruptCanceled(models.ID(id))
 		}
 	case "":
-		select {
-		case e.missed <- struct{}{}:
-		default: // it is known already
-		}
+		e.rescueSoon()
+	}
+}
+
+// rescueSoon has jobs looked for that the dispatcher does not hold.
+func (e *Engine) rescueSoon() {
+	select {
+	case e.missed <- struct{}{}:
+	default: // it is known already
 	}
 }
 
 // Start repairs the effects of a crash, and starts to work.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.svc.dispatch.Start(ctx, e.work, e.look); err != nil {
+	if err := e.svc.dispatch.Start(ctx, e.work, e.look, e.rescueSoon); err != nil {
 		return err
 	}
 	if err := e.reconcile(ctx); err != nil {

@@ -241,6 +241,9 @@ func (s *Service) wake(tx *store.Tx, j *models.Job) error {
 	return nil
 }
 
+// lowestPriority is the priority of jobs that can wait.
+const lowestPriority = 3
+
 // priority returns the priority of a type of jobs: 1, the highest, for those that
 // people wait for.
 func priority(t models.JobType) int {
@@ -248,7 +251,7 @@ func priority(t models.JobType) int {
 	case models.JobAction:
 		return 1
 	case models.JobSyncVMs:
-		return 3
+		return lowestPriority
 	case models.JobDeploy, models.JobProvision, models.JobDecom, models.JobModify:
 		return 2
 	}

@@ -25,18 +25,18 @@ func (h *hand) WakeTx(tx *store.Tx, id models.ID, _ int) error {
 	return nil
 }
 
-func (h *hand) Plan(list []Due) (lost int) {
+func (h *hand) Plan(list []Due) (lost int, full bool) {
 	for _, d := range list {
 		if !slices.Contains(h.ids, d.ID) {
 			h.ids = append(h.ids, d.ID)
 			lost++
 		}
 	}
-	return lost
+	return lost, false
 }
 
-func (h *hand) Start(context.Context, Work, Work) error { return nil }
-func (h *hand) Stop(context.Context) error              { return nil }
+func (h *hand) Start(context.Context, Work, Work, func()) error { return nil }
+func (h *hand) Stop(context.Context) error                      { return nil }
 
 // maker makes one machine per job, and meets the trouble that the test has drawn.
 type maker struct {

@@ -85,9 +85,9 @@ func (q *queue) WakeTx(tx *store.Tx, id models.ID, _ int) error {
 	return nil
 }
 
-func (q *queue) Plan([]job.Due) int { return 0 }
+func (q *queue) Plan([]job.Due) (int, bool) { return 0, false }
 
-func (q *queue) Start(_ context.Context, run, _ job.Work) error {
+func (q *queue) Start(_ context.Context, run, _ job.Work, _ func()) error {
 	q.run = run
 	return nil
 }

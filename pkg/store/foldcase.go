@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 
 	"modernc.org/sqlite"
@@ -15,7 +16,8 @@ import (
 // migration 0013 creates it.
 const FoldCase = "fold_case"
 
-func init() {
+// registerFoldCase gives SQLite's connections the function, once in a process.
+var registerFoldCase = sync.OnceFunc(func() {
 	sqlite.MustRegisterDeterministicScalarFunction(FoldCase, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		switch text := args[0].(type) {
 		case nil:
@@ -25,7 +27,7 @@ func init() {
 		}
 		return nil, fmt.Errorf("%s of a %T", FoldCase, args[0])
 	})
-}
+})
 
 // foldRune returns the letter that stands for r and all letters that differ from it by
 // their case alone: the small letter of the first of them.

@@ -95,6 +95,7 @@ func (s *Store) gormConfig() *gorm.Config {
 // one writer at a time: queueing for it in Go is fair, waiting for its lock is not.
 func (s *Store) openSQLite(path string) error {
 	s.dialect = SQLite
+	registerFoldCase()
 	// Times are texts that sort, as SQLite's own functions write them.
 	const common = "_time_format=sqlite&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
 	open := func(params string, conns int) (*gorm.DB, error) {
