@@ -141,7 +141,7 @@ func (in *Input) ParsePlacement(value string) (string, error) {
 // maxChoices is how many values of one kind an environment can allow.
 const maxChoices = 256
 
-// Validate brings the choices to their canonical form and returns what is wrong with them.
+// Validate checks the rules that hold for every writer of the row.
 func (c *PlacementChoices) Validate() error {
 	for _, x := range []struct {
 		member string
@@ -157,7 +157,7 @@ func (c *PlacementChoices) Validate() error {
 		}
 	}
 	for i, v := range c.DiskTypes {
-		if c.DiskTypes[i] = diskType(v); !slices.Contains(DiskTypes, c.DiskTypes[i]) {
+		if !slices.Contains(DiskTypes, v) {
 			return fault.InvalidField(fault.Member("disk-types").Entry(i), "%q is none of %s", v, strings.Join(DiskTypes, ", "))
 		}
 	}

@@ -58,7 +58,7 @@ func (f *Face) environments() resource.Resource[models.Environment] {
 			choice("networks", "Networks that orders can choose (sc_nic_0 and so on); none for no choice.", func(e *env) *[]string { return &e.Choices.Networks }),
 			choice("datastores", "Datastores that orders can choose (vmware_datastore); none for no choice.", func(e *env) *[]string { return &e.Choices.Datastores }),
 			choice("clusters", "Clusters that orders can choose (vmware_cluster); none for no choice.", func(e *env) *[]string { return &e.Choices.Clusters }),
-			choice("disk-types", "Types of disks that orders can choose (vmware_disk_type): thin, thick, thick-eager; none for no choice.", func(e *env) *[]string { return &e.Choices.DiskTypes }),
+			choice("disk-types", "Types of disks that orders can choose (vmware_disk_type): thin, thick, thick-eager; none for no choice.", func(e *env) *[]string { return &e.Choices.DiskTypes }).OneOf(models.DiskTypes...),
 			resource.Bool("linked-clones", func(e *env) bool { return e.Choices.LinkedClones }, "Whether orders can choose a linked clone of the template (link_clone).").From("choices").
 				SetBool(func(e *env, v bool) { e.Choices.LinkedClones = v }),
 			resource.Fetched("parameters", f.environmentParameters, "What can be said of a server here, with the values that there are; sizes and operating systems are those that can be ordered here.").Typed(inputsJSON()),

@@ -32,7 +32,7 @@ def main():
         argument["attributes"]["quantity"] = args.quantity
     if args.hostname:
         argument["attributes"]["hostname"] = args.hostname
-    names = args.build_item or [i["name"] for i in blueprint["build-items"] if i["type"] == "server"]
+    names = args.build_item or [i["name"] for i in blueprint["build-items"] if i["type"] in ("server", "provserver")]
     return sample.place(client, args, sample.href(group), {"deploy-items": [{
         "blueprint": sample.href(blueprint),
         "blueprint-items-arguments": {"build-item-" + name: argument for name in names},
