@@ -88,7 +88,7 @@ func buildItemTable(list hal.Value) g.Node {
 			return g.Text("as ordered")
 		}
 		if member(p, "quantity").Text() == "" { // the run of an action
-			what := g.Node(g.Text("An action"))
+			what := g.Text("An action")
 			if v := member(p, "action"); v.Text() != "" {
 				what = value(v)
 			}

@@ -43,8 +43,11 @@ func actionItem(tx *store.Tx, it *models.BlueprintItem, at fault.Path) ([]fault.
 		member string
 		given  bool
 	}{
-		{"quantity", it.Quantity != 1}, {"os-build", it.OSBuildID != 0}, {"perf-type", it.SizeID != 0},
-		{"hostname", it.Hostname != ""}, {"environment", it.EnvironmentID != 0},
+		{"quantity", it.Quantity != 1},
+		{"os-build", it.OSBuildID != 0},
+		{"perf-type", it.SizeID != 0},
+		{"hostname", it.Hostname != ""},
+		{"environment", it.EnvironmentID != 0},
 	} {
 		if x.given {
 			bad = append(bad, fault.Field{Path: at.Member(x.member), Reason: "is only for build items of the type server"})

@@ -61,7 +61,7 @@ func startDemo(t *testing.T, flags ...string) string {
 			t.Error("the demo did not end")
 		}
 		if t.Failed() {
-			t.Logf("the demo's log ends:\n%s", logged.tail(40))
+			t.Logf("the demo's log ends:\n%s", logged.tail())
 		}
 	})
 	lines := bufio.NewScanner(out)
@@ -71,7 +71,7 @@ func startDemo(t *testing.T, flags ...string) string {
 			return root
 		}
 	}
-	t.Fatalf("the demo ended before it was ready:\n%s", logged.tail(40))
+	t.Fatalf("the demo ended before it was ready:\n%s", logged.tail())
 	return ""
 }
 

@@ -34,8 +34,11 @@ func TestDemoIsKilledWhileItIsFilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it is killed
+	}()
 	unready := false
 	for deadline := time.Now().Add(patience); !unready; time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(marker); err == nil {
@@ -47,7 +50,7 @@ func TestDemoIsKilledWhileItIsFilled(t *testing.T) {
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("it was never seen to be filled:\n%s", logged.tail(40))
+			t.Errorf("it was never seen to be filled:\n%s", logged.tail())
 			break
 		}
 	}

@@ -110,7 +110,7 @@ func newCloud(t testing.TB, url string, change ...func(*app.Settings)) *cloud {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("the log's end:\n%s", c.log.tail(40))
+			t.Logf("the log's end:\n%s", c.log.tail())
 		}
 	})
 	if err := c.app.Engine.Start(ctx); err != nil {
@@ -158,9 +158,11 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
-func (l *logBuffer) tail(n int) string {
+// tail returns the last lines.
+func (l *logBuffer) tail() string {
+	const most = 40
 	lines := strings.Split(strings.TrimRight(l.String(), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
 // call is a request.

@@ -347,7 +347,7 @@ func connectCards(devices []types.BaseVirtualDevice, backings []types.BaseVirtua
 				return nil, 0, err
 			}
 			nics++
-			card.GetVirtualDevice().Key = int32(-nics) // distinct among the new devices
+			card.GetVirtualDevice().Key = int32(-nics) //nolint:gosec // a few; distinct among the new devices
 			added = append(added, card)
 			continue
 		}
