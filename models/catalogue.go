@@ -101,7 +101,7 @@ func (e *Environment) Validate() error {
 	if err := validName(e.Name); err != nil {
 		return err
 	}
-	if err := e.Choices.Validate(); err != nil {
+	if err := e.Choices.validate(); err != nil {
 		return err
 	}
 	var bad []fault.Field

@@ -21,19 +21,19 @@ type PlacementChoices struct {
 
 // The types of a new machine's disks.
 const (
-	DiskThin       = "thin"
-	DiskThick      = "thick"       // lazy zeroed
-	DiskThickEager = "thick-eager" // eager zeroed
+	diskThin       = "thin"
+	diskThick      = "thick"       // lazy zeroed
+	diskThickEager = "thick-eager" // eager zeroed
 )
 
 // DiskTypes are all of them.
-var DiskTypes = []string{DiskThin, DiskThick, DiskThickEager}
+var DiskTypes = []string{diskThin, diskThick, diskThickEager}
 
 // diskTypeNames are further spellings of disk types, those of CloudBolt and of vSphere
 // clients, without blanks, - and _.
 var diskTypeNames = map[string]string{
-	"thinprovision": DiskThin, "thickprovision": DiskThick, "thickprovisionlazyzeroed": DiskThick, "zeroedthick": DiskThick, "lazyzeroedthick": DiskThick,
-	"thickprovisioneagerzeroed": DiskThickEager, "eagerzeroedthick": DiskThickEager,
+	"thinprovision": diskThin, "thickprovision": diskThick, "thickprovisionlazyzeroed": diskThick, "zeroedthick": diskThick, "lazyzeroedthick": diskThick,
+	"thickprovisioneagerzeroed": diskThickEager, "eagerzeroedthick": diskThickEager,
 }
 
 // diskType returns the disk type of that spelling, or the text as it is.
@@ -141,8 +141,8 @@ func (in *Input) ParsePlacement(value string) (string, error) {
 // maxChoices is how many values of one kind an environment can allow.
 const maxChoices = 256
 
-// Validate checks the rules that hold for every writer of the row.
-func (c *PlacementChoices) Validate() error {
+// validate checks the rules that hold for every writer of the row.
+func (c *PlacementChoices) validate() error {
 	for _, x := range []struct {
 		member string
 		list   []string

@@ -23,9 +23,9 @@ func AllowsSize(e *models.Environment, size models.ID) bool {
 	return len(e.SizeIDs) == 0 || slices.Contains(e.SizeIDs, size)
 }
 
-// PlacementInputs returns the parameters with which an order chooses a server's place in the
+// placementInputs returns the parameters with which an order chooses a server's place in the
 // environment.
-func (c *Service) PlacementInputs(ctx context.Context, env models.ID) ([]models.Input, error) {
+func (c *Service) placementInputs(ctx context.Context, env models.ID) ([]models.Input, error) {
 	e, err := store.First[models.Environment](c.store.Read(ctx).Select("id", "choices").Where("id = ?", env))
 	if err != nil {
 		return nil, err

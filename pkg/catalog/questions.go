@@ -83,7 +83,7 @@ func (c *Service) Begin(ctx context.Context, offers []Offer, group, environment 
 	if s.Sizes, s.Builds, err = c.Fitting(ctx, s.Environment); err != nil {
 		return nil, err
 	}
-	s.Places, err = c.PlacementInputs(ctx, s.Environment)
+	s.Places, err = c.placementInputs(ctx, s.Environment)
 	return s, err
 }
 
