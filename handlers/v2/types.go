@@ -73,18 +73,20 @@ func credentialsJSON() schema.Object {
 	return schema.Struct(schema.M("username", schema.String()), schema.M("password", schema.String()), schema.M("key", schema.String()))
 }
 
-func disksJSON() schema.Object {
+// disksJSON returns the schema of disks, each with a size like that.
+func disksJSON(size schema.Object) schema.Object {
 	return schema.Array(schema.Struct(
-		schema.M("uuid", schema.String()), schema.M("disk-size", schema.Either(resource.DiskJSON(), schema.Integer().Doc("In GB, in the CloudBolt shape."))), schema.M("name", schema.String()),
+		schema.M("uuid", schema.String()), schema.M("disk-size", size), schema.M("name", schema.String()),
 		schema.M("datastore", schema.String()), schema.M("provisioning-type", schema.String()),
 	))
 }
 
-func networksJSON() schema.Object {
+// networksJSON returns the schema of network cards, whose additional addresses are like more.
+func networksJSON(more schema.Object) schema.Object {
 	return schema.Array(schema.Struct(
 		schema.M("name", schema.String()), schema.M("network", schema.String()), schema.M("mac", schema.String()),
 		schema.M("ip", schema.String()), schema.M("private-ip", schema.String()),
-		schema.M("additional-ips", schema.Either(schema.Array(schema.String()), schema.String().Doc("With commas between them, in the CloudBolt shape."))),
+		schema.M("additional-ips", more),
 	))
 }
 

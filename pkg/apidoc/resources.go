@@ -280,7 +280,7 @@ func cloudBoltItem(d *resource.Def) schema.Object {
 	properties := schema.Object{{Name: "_links", Value: schema.Ref("Links" + CloudBolt)}}
 	for _, f := range d.Fields {
 		if f.InItem() != resource.Never {
-			properties = append(properties, schema.Member{Name: f.Name, Value: f.JSON()})
+			properties = append(properties, schema.Member{Name: f.Name, Value: f.CloudBoltJSON()})
 		}
 	}
 	return schema.Of("type", "object", "description", d.Doc, "properties", properties, "required", []string{"_links"})

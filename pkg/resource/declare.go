@@ -166,6 +166,7 @@ type Field[T any] struct {
 	exact    func(*T) string      // for forms, where what is shown is rounded
 	fetch    func(ctx context.Context, a access.Actor, row *T) (hal.Value, error)
 	json     schema.Object // of what is shown; nil when nobody has said
+	cbJSON   schema.Object // of what the CloudBolt shape shows; nil for json
 }
 
 // On names the field of the entity: it can be filtered and sorted by.

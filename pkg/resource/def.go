@@ -125,7 +125,7 @@ type FieldDef struct {
 	exact                  func(row any) string
 	bad                    error // what is wrong with the declaration
 	fetch                  func(ctx context.Context, a access.Actor, row any) (hal.Value, error)
-	json                   schema.Object
+	json, cbJSON           schema.Object
 }
 
 // RelationDef is a relation with its row type forgotten.
@@ -424,7 +424,7 @@ func defineField[T any](f Field[T]) *FieldDef {
 	d := &FieldDef{
 		Name: f.Name, Doc: f.Doc, Column: f.Column, Kind: f.Kind, Values: f.Values,
 		Listed: f.listed, OnDemand: f.demand, Required: f.required, Editable: f.set != nil,
-		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, reads: f.Reads, codes: f.codes, scale: f.scale, json: f.json,
+		fallback: f.fallback, omit: f.omit, filled: f.filled, hidden: f.hidden, listOnly: f.listOnly, reads: f.Reads, codes: f.codes, scale: f.scale, json: f.json, cbJSON: f.cbJSON,
 		value: func(row any) hal.Value { return f.Value(row.(*T)) },
 	}
 	if f.see != nil {

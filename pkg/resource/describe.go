@@ -32,6 +32,10 @@ func DiskJSON() schema.Object { return schema.Like(diskPattern) }
 // Typed declares what the JSON of the field is like, where its constructor cannot know.
 func (f Field[T]) Typed(json schema.Object) Field[T] { f.json = json; return f }
 
+// TypedCloudBolt declares what the JSON of the field is like in the CloudBolt shape, where
+// it differs from strict HAL.
+func (f Field[T]) TypedCloudBolt(json schema.Object) Field[T] { f.cbJSON = json; return f }
+
 // Results are what an operation can lead to. Nil is the row as it is then.
 type Results []Lead
 
@@ -132,6 +136,14 @@ func (f *FieldDef) JSON() schema.Object {
 		return schema.Any()
 	}
 	return json
+}
+
+// CloudBoltJSON returns what the field's value is like in the CloudBolt shape.
+func (f *FieldDef) CloudBoltJSON() schema.Object {
+	if f.cbJSON != nil {
+		return f.cbJSON
+	}
+	return f.JSON()
 }
 
 // Typed reports whether the declaration says what the field's JSON is like.
