@@ -72,6 +72,12 @@ func (t JobType) Title() string {
 	return string(t)
 }
 
+// JobTitle stands before the number of a job in its title.
+const JobTitle = "Job id "
+
+// Title returns what a job is called.
+func (j *Job) Title() string { return JobTitle + j.ID.String() }
+
 // Job is a piece of work, a node of a tree. Only leaves do anything: a parent's
 // status follows from its children's.
 type Job struct {

@@ -51,10 +51,11 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 	return resource.Resource[models.Job]{
 		Name: "job", Plural: "jobs", Noun: "Jobs", Entity: job.Jobs,
 		Doc: "A piece of work and its progress. A parent's status follows from its children's.",
-		Key: key, Title: func(j *models.Job) string { return "Job id " + j.ID.String() },
+		Key: key, Title: (*models.Job).Title,
 		Columns: []string{"id", "type", "status", "owner.username", "order", "create-date", "end-date"},
 		Fields: append([]resource.Field[models.Job]{
 			resource.ID(key),
+			resource.Text("name", (*models.Job).Title, "The title, for filters and attributes.").Over("title", "id").OnDemand(),
 			resource.Enum("status", models.JobStatuses, func(j *models.Job) models.JobStatus { return j.Status }, "Step in the life of the job.").On("status").Listed(),
 			resource.Enum("type", models.JobTypes, func(j *models.Job) models.JobType { return models.JobType(j.Type.Title()) }, "What the job does. Filters use the codes deploy_blueprint, provision, decom, modify, sync_vms, action.").Typed(jobTypesJSON()).On("type").Listed().Codes(titles),
 			resource.Value("progress", progress, "Tasks in all, tasks completed, and the messages so far.").Typed(progressJSON()).From("total_tasks", "completed_tasks"),
@@ -82,7 +83,7 @@ func (f *Face) jobs() resource.Resource[models.Job] {
 			eventsAbout("jobs", func(j *models.Job) models.ID { return j.ID }, "What happens to it and to its parts; see events."),
 		},
 		Subs: []resource.Sub[models.Job]{
-			historySub(func(j *models.Job) string { return "Job id " + j.ID.String() }),
+			historySub((*models.Job).Title),
 		},
 		Actions: []resource.Action[models.Job]{
 			{Rel: "cancel", Title: "Cancel", Doc: "Stops the job; what it had begun is undone.", Can: job.CanCancel, Do: do(f.Jobs.Cancel)},

@@ -195,6 +195,12 @@ const maxParams = 256
 // readParams reads named values, which may be strings, numbers or booleans, over
 // those that there were; null takes one away.
 func readParams(n *jsonbody.Value, was []models.Param) []models.Param {
+	return readNamed(n, was, func(name string) string { return name })
+}
+
+// readNamed is readParams for values that may have further names: rename returns the one
+// by which a value is known.
+func readNamed(n *jsonbody.Value, was []models.Param, rename func(string) string) []models.Param {
 	switch {
 	case !n.Given():
 		return was
@@ -210,21 +216,22 @@ func readParams(n *jsonbody.Value, was []models.Param) []models.Param {
 	said := map[string]string{}
 	for _, key := range n.Keys() {
 		x := n.At(key)
-		if twin, twice := said[models.InputKey(key)]; twice {
+		name := rename(key)
+		if twin, twice := said[models.InputKey(name)]; twice {
 			x.Complain("says again what %s said", twin)
 		}
-		said[models.InputKey(key)] = key
+		said[models.InputKey(name)] = key
 		if len(key) > 128 {
 			x.Complain("has a name of more than 128 bytes")
 		}
-		i := slices.IndexFunc(out, func(p models.Param) bool { return models.InputKey(p.Name) == models.InputKey(key) })
+		i := slices.IndexFunc(out, func(p models.Param) bool { return models.InputKey(p.Name) == models.InputKey(name) })
 		if x.Null() {
 			if i >= 0 {
 				out = slices.Delete(out, i, i+1)
 			}
 			continue
 		}
-		p := models.Param{Name: key, Value: readParam(x)}
+		p := models.Param{Name: name, Value: readParam(x)}
 		if i >= 0 {
 			out[i] = p
 		} else {
@@ -299,15 +306,28 @@ func idOf(ref string) string {
 	return ref[strings.LastIndexByte(ref, '/')+1:]
 }
 
+// The size of a disk after a change, and what CloudBolt's clients call it.
+const (
+	diskSize    = "disk_size"
+	newDiskSize = "new_disk_size"
+)
+
+// readModParams reads the parameters of a change over those that there were: those of the
+// member parameters, and those that stand beside it.
+func readModParams(n *jsonbody.Value, was []models.Param) []models.Param {
+	name := func(name string) string {
+		if models.InputKey(name) == newDiskSize {
+			return diskSize
+		}
+		return name
+	}
+	return overlaid(readNamed(n.Field("parameters"), was, name), flatParams(n, order.ModInputs()))
+}
+
 func readMod(n *jsonbody.Value, refs *resource.Refs, d models.ModItem) *models.ModItem {
 	d.ServerID = readRequired(n.Field("server"), refs, "servers", d.ServerID)
 	d.EnvironmentID = readOptional(n.Field("environment"), refs, "environments", d.EnvironmentID)
-	d.Parameters = overlaid(readParams(n.Field("parameters"), d.Parameters), flatParams(n, order.ModInputs()))
-	for i, x := range d.Parameters {
-		if models.InputKey(x.Name) == "new_disk_size" { // as CloudBolt's clients call it
-			d.Parameters[i].Name = "disk_size"
-		}
-	}
+	d.Parameters = readModParams(n, d.Parameters)
 	if x := n.Field("disk-uuid"); x.Given() {
 		d.DiskUUID = x.Text()
 	}

@@ -32,8 +32,7 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 	if err := order.CanModify(a, s); err != nil {
 		return none, err
 	}
-	params := readParams(n.Field("parameters"), nil)
-	params = append(params, flatParams(n, order.ModInputs())...)
+	params := readModParams(n, nil)
 	disk := n.Field("disk-uuid").Text()
 	n.Done()
 	if err := n.Faults().Err(); err != nil {
@@ -50,7 +49,11 @@ func (f *Face) modifyServer(ctx context.Context, a access.Actor, ref string, n *
 func flatParams(n *jsonbody.Value, inputs []models.Input) []models.Param {
 	var list []models.Param
 	for i := range inputs {
-		if x := n.Field(inputs[i].Name); x.Present() {
+		names := []string{inputs[i].Name}
+		if inputs[i].Name == diskSize {
+			names = append(names, newDiskSize)
+		}
+		if x := n.Field(names...); x.Present() {
 			list = append(list, models.Param{Name: inputs[i].Name, Value: readParam(x)})
 		}
 	}
@@ -78,6 +81,6 @@ func (f *Face) modProps(list []catalog.Question) []hal.TemplateProperty {
 
 // parameterLabels are the labels of the parameters that need no blueprint.
 var parameterLabels = map[string]string{
-	models.KeyVMSize: "Size", models.KeyMemSize: "Memory", models.KeyCPUCnt: "Processors", "disk_size": "Size of the disk in GB",
+	models.KeyVMSize: "Size", models.KeyMemSize: "Memory", models.KeyCPUCnt: "Processors", diskSize: "Size of the disk in GB",
 	models.KeyExpiration: "Expires on", models.KeyOSBuild: "Operating system", "disk_uuid": "Disk that grows",
 }

@@ -200,7 +200,7 @@ func itemBody(kind models.ItemKind) schema.Object {
 		own = append(own, inputMembers(provInputs())...)
 	case models.ItemMod:
 		own = schema.Optional("server", refJSON(), "environment", refJSON(), "parameters", valuesJSON(), "disk-uuid", apidoc.Word())
-		own = append(own, inputMembers(order.ModInputs())...)
+		own = append(own, modMembers()...)
 	case models.ItemDecom:
 		own = schema.Optional("environment", refJSON(), "servers", apidoc.References(), "services", apidoc.References(), "resources", apidoc.References())
 	case models.ItemScale:
@@ -217,6 +217,11 @@ func inputMembers(inputs []models.Input) []schema.Member {
 		list = append(list, schema.M(inputs[i].Name+"?", schema.Either(apidoc.Word(), refJSON()).Doc(inputs[i].Label)))
 	}
 	return list
+}
+
+// modMembers are the parameters of a change that may stand beside the other members.
+func modMembers() []schema.Member {
+	return append(inputMembers(order.ModInputs()), schema.M(newDiskSize+"?", schema.Either(apidoc.Word(), refJSON()).Doc("The same as "+diskSize+".")))
 }
 
 func scaleMembers() []schema.Member {
@@ -246,7 +251,7 @@ func orderFormBody() schema.Object {
 }
 
 func modifyBody() schema.Object {
-	return schema.Struct(append(schema.Optional("parameters", valuesJSON(), "disk-uuid", apidoc.Word()), inputMembers(order.ModInputs())...)...)
+	return schema.Struct(append(schema.Optional("parameters", valuesJSON(), "disk-uuid", apidoc.Word()), modMembers()...)...)
 }
 
 func snapshotBody() schema.Object {

@@ -27,6 +27,7 @@ var Jobs = &query.Entity{
 		history.Relation(models.ObjectJob),
 	},
 	Internal: []string{"stage"}, // it shows as the prerequisite
+	Titles:   []query.Title{{Field: "title", Before: models.JobTitle}},
 	// Whether a failed job can be retried depends on its object.
 	Cache: &query.CacheRule{
 		Also:  []string{"{row}.total_tasks", "SELECT max(m.id) FROM job_messages m WHERE m.job_id = {row}.id"},

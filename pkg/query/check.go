@@ -179,6 +179,9 @@ func (k *checker) field(s *Schema, f *Field, table map[string]bool) {
 			break
 		}
 	}
+	if f.Before != "" && (f.Kind != Text || strings.ContainsAny(f.Before, "'?\\")) {
+		k.wrong(s, "the field %s: the text %q stands before a text only, and has no quote, backslash or question mark", f.Name, f.Before)
+	}
 	if null && f.Kind != Time && f.Kind != Ref {
 		k.wrong(s, "the field %s: the column %s may be NULL, which only times and references may", f.Name, f.Column)
 	}

@@ -314,7 +314,7 @@ func (c *compiler) field(alias string, t *Term) access.Where {
 			return access.None
 		}
 	}
-	return access.And(c.compare(alias+"."+f.Column, t), scope)
+	return access.And(c.compare(f.of(alias), t), scope)
 }
 
 func (c *compiler) compare(column string, t *Term) access.Where {
@@ -637,7 +637,7 @@ func (c *compiler) order(keys []Key, flip bool) (list []sortKey, joins access.Wh
 		}
 		f := k.Field
 		sk := sortKey{
-			expr: access.Where{SQL: alias + "." + f.Column},
+			expr: access.Where{SQL: f.of(alias)},
 			kind: f.Kind,
 			desc: k.Desc != flip,
 			null: len(k.Hops) > 0 || f.Kind == Time || f.Kind == Ref && !f.isID(),

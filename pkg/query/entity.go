@@ -25,6 +25,7 @@ type Entity struct {
 	Enums     []Enumeration // fields that hold one of a closed set of codes
 	Days      []string      // text columns that hold days, YYYY-MM-DD
 	Internal  []string      // columns that nobody may ask by
+	Titles    []Title       // fields that no column has: a text and the row's number
 	Scopes    []Scope       // fields that not everybody who sees the row may ask by
 	Relations []Relation    // to other entities
 
@@ -53,6 +54,10 @@ func Codes[E ~string](field string, list []E) Enumeration {
 	}
 	return e
 }
+
+// Title is a text field of rows that have no name of their own: a text and then the number
+// of the row, such as "Job id 12".
+type Title struct{ Field, Before string }
 
 // Scope limits whose rows some fields may be asked of. Rows returns the condition
 // over an alias of the table; for a caller for whom it is access.None the fields do

@@ -97,6 +97,9 @@ func (m *Model) fields(tx *store.Tx, s *Schema) error {
 		}
 		s.Fields = append(s.Fields, Field{Name: column.DBName, Column: column.DBName, Kind: kind, Sort: true})
 	}
+	for _, t := range s.Titles {
+		s.Fields = append(s.Fields, Field{Name: t.Field, Column: "id", Kind: Text, Sort: true, Before: t.Before})
+	}
 	return errors.Join(append(errs, s.refine())...)
 }
 

@@ -36,9 +36,18 @@ type Field struct {
 	Scale  int64             // Int: stored value = asked value × Scale (0 means 1), for money and memory
 	Target *Schema           // Ref: what it points to, to resolve global ids and uuids
 	Sort   bool              // order= accepts it
+	Before string            // Text: the value is this text and then the column's number
 	// Scope limits whose rows the field may be asked of; nil: everybody who sees
 	// the row. A caller for whom it gives access.None does not know the field.
 	Scope func(a access.Actor, alias string) access.Where
+}
+
+// of returns the SQL of the field's value in the row of an alias.
+func (f *Field) of(alias string) string {
+	if f.Before != "" {
+		return "('" + f.Before + "' || " + alias + "." + f.Column + ")"
+	}
+	return alias + "." + f.Column
 }
 
 // Hop is a relation that paths may go over.

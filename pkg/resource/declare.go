@@ -176,6 +176,14 @@ func (f Field[T]) On(column string) Field[T] {
 	return f
 }
 
+// Over names a field of the entity that no column has, and the columns that the value is
+// made from: it can be filtered and sorted by.
+func (f Field[T]) Over(field string, columns ...string) Field[T] {
+	f.Column = field
+	f.Reads = append(f.Reads, columns...)
+	return f
+}
+
 // From names columns that the value is made from, without filter or order.
 func (f Field[T]) From(columns ...string) Field[T] { f.Reads = append(f.Reads, columns...); return f }
 
