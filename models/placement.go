@@ -104,15 +104,21 @@ func (e *Environment) PlacementInputs() []Input {
 	return list
 }
 
-// PlacementInput returns the input of a parameter that chooses a server's place, and whether
-// the environment allows it.
-func (e *Environment) PlacementInput(name string) (*Input, bool) {
+// ParsePlacement returns the canonical form of a choice of a server's place, by PlacementKey.
+// The error says what the environment allows instead. No linked clone is allowed everywhere.
+func (e *Environment) ParsePlacement(key, value string) (string, error) {
 	list := e.PlacementInputs()
-	i := slices.IndexFunc(list, func(in Input) bool { return in.Name == InputKey(name) })
-	if i < 0 {
-		return nil, false
+	i := slices.IndexFunc(list, func(in Input) bool { return in.Name == key })
+	if i >= 0 {
+		return list[i].ParsePlacement(value)
 	}
-	return &list[i], true
+	if key == KeyLinkedClone {
+		no := Input{Name: key, Type: InputBoolean}
+		if v, err := no.ParsePlacement(value); err != nil || v == "false" {
+			return v, err
+		}
+	}
+	return "", fmt.Errorf("cannot be chosen in %s", e.Name)
 }
 
 // ParsePlacement returns the canonical form of a choice that the environment allows. Disk

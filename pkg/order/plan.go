@@ -248,10 +248,11 @@ func (p *planner) tier(svc *PlannedService, b *models.BlueprintItem, arg *models
 			given = append(given, x)
 		}
 	}
+	ordered := len(given)
 	given = b.WithDefaults(given, arg.OSBuildID != 0)
 	given = p.defaults(svc.Blueprint.Inputs, given, bad, at)
 	srv := PlannedServer{Item: svc.Item, Tier: b.Name, Params: given}
-	w := want{env: env, build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity, wrong: bad}
+	w := want{env: env, build: arg.OSBuildID, defaultBuild: b.OSBuildID, defaultSize: b.SizeID, quantity: quantity, wrong: bad, inherited: given[ordered:]}
 	ok, err := p.fit(&srv, w, at)
 	if err != nil || !ok {
 		return err
@@ -401,7 +402,8 @@ func (p *planner) defaults(inputs []models.Input, given []models.Param, bad []st
 type want struct {
 	env, build, defaultBuild, defaultSize models.ID
 	quantity                              int
-	wrong                                 []string // keys of the parameters with problems
+	wrong                                 []string       // keys of the parameters with problems
+	inherited                             []models.Param // parameters that the order does not give: defaults, or those of another server
 }
 
 // missized reports whether a parameter for the size, CPUs or memory has a problem.
@@ -421,7 +423,7 @@ func (p *planner) fit(srv *PlannedServer, w want, at fault.Path) (bool, error) {
 	if err := p.fitEnvironment(srv, w, at); err != nil {
 		return false, err
 	}
-	p.fitPlacement(srv, at)
+	p.fitPlacement(srv, w, at)
 	if err := p.fitBuild(srv, w, at); err != nil {
 		return false, err
 	}
@@ -446,29 +448,29 @@ func (p *planner) fitEnvironment(srv *PlannedServer, w want, at fault.Path) erro
 }
 
 // fitPlacement checks the parameters that choose a place against what the environment
-// allows, and brings them to their canonical form.
-func (p *planner) fitPlacement(srv *PlannedServer, at fault.Path) {
+// allows, and brings them to their canonical form. Inherited ones that the environment does
+// not allow count as none: who orders cannot take them away.
+func (p *planner) fitPlacement(srv *PlannedServer, w want, at fault.Path) {
 	if srv.Env == nil {
 		return
 	}
-	srv.Params = slices.Clone(srv.Params)
-	for i, x := range srv.Params {
+	fitting := make([]models.Param, 0, len(srv.Params))
+	for _, x := range srv.Params {
 		key := models.PlacementKey(x.Name)
 		if key == "" {
+			fitting = append(fitting, x)
 			continue
 		}
-		in, ok := srv.Env.PlacementInput(key)
-		if !ok {
-			p.complain(at.Parameter(x.Name), "cannot be chosen in %s", srv.Env.Name)
-			continue
-		}
-		v, err := in.ParsePlacement(x.Value)
-		if err != nil {
+		v, err := srv.Env.ParsePlacement(key, x.Value)
+		_, inherited := models.ParamValue(w.inherited, x.Name)
+		switch {
+		case err == nil:
+			fitting = append(fitting, models.Param{Name: key, Value: v})
+		case !inherited:
 			p.complain(at.Parameter(x.Name), "%s", err)
-			continue
 		}
-		srv.Params[i] = models.Param{Name: key, Value: v}
 	}
+	srv.Params = fitting
 }
 
 func (p *planner) fitBuild(srv *PlannedServer, w want, at fault.Path) error {

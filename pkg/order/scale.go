@@ -203,6 +203,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 		w.build = 0
 	}
 	_, resized := models.ParamValue(given, models.KeyVMSize)
+	ordered := len(given)
 	for _, x := range like.Parameters {
 		switch key := models.InputKey(x.Name); {
 		case key == models.KeyHostname, key == models.KeyOSBuild, key == models.KeyExpiration, key == "disk_size":
@@ -215,6 +216,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 		}
 	}
 	given = p.defaults(bp.Inputs, given, bad, at)
+	w.inherited = given[ordered:]
 	srv := PlannedServer{Item: it, Tier: b.Name, Params: given}
 	ok, err := p.fit(&srv, w, at)
 	if err != nil || !ok {

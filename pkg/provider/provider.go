@@ -195,7 +195,7 @@ type Placement struct {
 	Datastore    string
 	Folder       string
 	Network      string   // of the first network card
-	MoreNetworks []string // of the second network card and those after it
+	MoreNetworks []string // of the second network card and those after it; "" leaves a card as it is
 	DiskType     string   // "thin", "thick" or "thick-eager"
 	LinkedClone  bool     // share the template's disks, as of its current snapshot
 }

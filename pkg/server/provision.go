@@ -116,7 +116,9 @@ func placementOf(env *models.Environment, sv *models.Server) provider.Placement 
 	}
 	for n := 1; n < models.MaxNICs; n++ {
 		if v, has := models.ParamValue(sv.Parameters, models.KeyNetwork+strconv.Itoa(n)); has {
-			place.MoreNetworks = append(place.MoreNetworks, v)
+			more := make([]string, n) // the cards between that are not chosen stay as they are
+			copy(more, place.MoreNetworks)
+			more[n-1], place.MoreNetworks = v, more
 		}
 	}
 	linked, _ := models.ParamValue(sv.Parameters, models.KeyLinkedClone)

@@ -331,7 +331,8 @@ func networkCards(devices []types.BaseVirtualDevice) []types.BaseVirtualEthernet
 
 // connectCards returns the changes that connect the network cards to networks in order, and
 // add cards where there are fewer, and the number of cards afterwards. A nil backing leaves
-// its card as it is. There are no changes if the cards are connected already.
+// its card as it is; the error is Invalid if that card does not exist and a later one is
+// to be connected. There are no changes if the cards are connected already.
 func connectCards(devices []types.BaseVirtualDevice, backings []types.BaseVirtualDeviceBackingInfo) ([]types.BaseVirtualDeviceConfigSpec, int, error) {
 	have := networkCards(devices)
 	nics := len(have)
@@ -342,6 +343,9 @@ func connectCards(devices []types.BaseVirtualDevice, backings []types.BaseVirtua
 			continue
 		}
 		if i >= len(have) {
+			if i > nics { // it would become another card than the one that is meant
+				return nil, 0, fault.Invalidf("A network for network card %d needs one for card %d: the template has %d.", i+1, nics+1, len(have))
+			}
 			card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
 			if err != nil {
 				return nil, 0, err

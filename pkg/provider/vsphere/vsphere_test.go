@@ -443,6 +443,21 @@ func TestPlacement(t *testing.T) {
 	if got := networks(create(spec)); !slices.Equal(got, []string{"VM Network", "DC0_DVPG0", "VM Network"}) {
 		t.Errorf("cards in %q", got)
 	}
+	spec.Template, spec.MoreNetworks = spec.Name, []string{"", "DC0_DVPG0"}
+	spec.Tag, spec.Name, spec.Network = newSpec().Tag, "placed-again", ""
+	if got := networks(create(spec)); !slices.Equal(got, []string{"VM Network", "DC0_DVPG0", "DC0_DVPG0"}) {
+		t.Errorf("a third card alone: cards in %q", got)
+	}
+	spec = newSpec()
+	spec.MoreNetworks = []string{"", "VM Network"}
+	if err := run(t, p.Create(spec)); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), "card 3 needs one for card 2") {
+		t.Errorf("a third card without a second: %v", err)
+	}
+	spec = newSpec()
+	spec.Cluster = "DC0_C9"
+	if err := run(t, p.Create(spec)); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.Message(err), `no cluster "DC0_C9"`) {
+		t.Errorf("another cluster: %v", err)
+	}
 	for kind, want := range map[string]string{
 		"thin":        "<thinProvisioned>true</thinProvisioned><eagerlyScrub>false</eagerlyScrub>",
 		"thick":       "<thinProvisioned>false</thinProvisioned><eagerlyScrub>false</eagerlyScrub>",
