@@ -10,11 +10,10 @@ import (
 	"halcyon/pkg/store"
 )
 
-// catalogue lists which columns each table of the database has, and whether they
-// may be NULL.
+// catalogue maps each table of the database to its columns, and each column to whether it is nullable.
 type catalogue map[string]map[string]bool
 
-// readCatalogue asks the database for its tables and columns.
+// readCatalogue reads the tables and columns of the database.
 func readCatalogue(tx *store.Tx) (catalogue, error) {
 	statement := "SELECT m.name, p.name, p.\"notnull\" = 0 AND p.pk = 0 FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table'"
 	if tx.Dialect() == store.Postgres {
@@ -40,11 +39,11 @@ func readCatalogue(tx *store.Tx) (catalogue, error) {
 	return c, store.Fault(rows.Err())
 }
 
-// prepare tells the schemas' relations which indexes the database has for them.
-// Without it everything works, and large lists are slower than they could be.
+// prepare tells the relations of the schemas which indexes the database has for them. Everything works
+// without it, but large lists are slower.
 func prepare(tx *store.Tx, schemas []*Schema) error {
 	if tx.Dialect() != store.Postgres {
-		return nil // SQLite has no use for it
+		return nil // SQLite does not use it
 	}
 	rows, err := tx.Raw(`SELECT c.relname, a.attname,
 			array_to_string(ARRAY(SELECT x.attname FROM unnest(i.indkey) k JOIN pg_attribute x ON x.attrelid = c.oid AND x.attnum = k), ',')
@@ -76,8 +75,8 @@ func prepare(tx *store.Tx, schemas []*Schema) error {
 	return store.Fault(rows.Err())
 }
 
-// check finds mistakes in declarations, those that relations lead to included,
-// so that they show at the start and not when somebody filters.
+// check finds mistakes in declarations, including those that relations lead to, so that they show at
+// startup and not when a caller filters.
 func check(schemas []*Schema, columns catalogue) error {
 	k := checker{columns: columns, seen: map[*Schema]bool{}, wellFormed: wellFormedName}
 	names := map[string]bool{}
@@ -101,7 +100,7 @@ type checker struct {
 	wellFormed func(name string) bool
 }
 
-// add takes down what is wrong with a schema, if anything is.
+// add records an error in a schema. A nil error is ignored.
 func (k *checker) add(s *Schema, err error) {
 	if err != nil {
 		k.wrong(s, "%v", err)
@@ -242,7 +241,7 @@ func wellFormedName(name string) bool {
 	return name != "" && name == fold(name) && !strings.Contains("-"+name+"-", "--") && wellFormedWord(strings.ReplaceAll(name, "-", "_"))
 }
 
-// wellFormedWord reports whether the name is one of the domain, as columns are.
+// wellFormedWord reports whether the name is a domain name, written like a column name.
 func wellFormedWord(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {

@@ -8,9 +8,9 @@ import (
 	"halcyon/pkg/access"
 )
 
-// This file finds totals in counters that the database keeps, where rows would have
-// to be counted: a table with a column n for each combination of some columns, in
-// which they are called as they are in the table that it counts.
+// This file reads totals from counters that the database maintains, instead of counting rows. The counter
+// table has a column n for each combination of some columns, which have the same names as in the counted
+// table.
 
 type counters struct {
 	table   string
@@ -21,9 +21,8 @@ var countersOf = map[string]counters{
 	"servers": {"server_counts", []string{"environment_id", "group_id", "status"}},
 }
 
-// total returns an expression for the number of the rows that meet the condition and
-// that the actor sees, and false when the counters do not know it: when it depends
-// on anything but their columns.
+// total returns an expression for the number of rows that meet the condition and that the actor sees. It
+// returns false if the condition depends on anything but the columns of the counters.
 func (k counters) total(e *Entity, a access.Actor, asked access.Where) (access.Where, bool) {
 	if k.table == "" || e.HiddenFrom(a) || !about(asked.SQL, k.columns) {
 		return access.None, false
@@ -39,8 +38,8 @@ func (k counters) total(e *Entity, a access.Actor, asked access.Where) (access.W
 	}
 	b.text("(SELECT CAST(coalesce(sum(" + Root + ".n), 0) AS bigint) FROM " + k.table + " " + Root).where(access.And(asked, seen)).text(")")
 	if owner != 0 {
-		// The caller's own are few, and found by index: those that are not among the
-		// groups' are added.
+		// The caller's own rows are few and found by index. Add those that are not already counted for the
+		// groups.
 		b.text(" + (SELECT count(*) FROM " + e.Table + " " + Root).where(access.And(asked, elsewhere(owner, groups))).text(")")
 	}
 	return b.build(), true
@@ -54,7 +53,7 @@ func elsewhere(owner models.ID, groups []models.ID) access.Where {
 	return access.And(own, access.Where{SQL: Root + ".group_id IS NULL OR NOT " + access.In(Root+".group_id", groups).SQL})
 }
 
-// about reports whether a condition is about no other columns of Root than these.
+// about reports whether a condition uses only these columns of Root.
 func about(sql string, columns []string) bool {
 	for {
 		i := strings.Index(sql, Root)
@@ -62,7 +61,7 @@ func about(sql string, columns []string) bool {
 			return true
 		}
 		if i > 0 && (alphanumeric(sql[i-1:i]) || sql[i-1] == '_') {
-			return false // something else ends in it: better not
+			return false // part of a longer name: be safe
 		}
 		rest, ok := strings.CutPrefix(sql[i+len(Root):], ".")
 		if !ok {

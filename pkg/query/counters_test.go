@@ -10,8 +10,7 @@ import (
 	"halcyon/pkg/query"
 )
 
-// A total is the same whether it comes from the counters or from counting, whoever
-// asks, whatever the filter is about, and on any page.
+// A total is the same from the counters and from counting, for every caller, filter and page.
 func TestTotalsAreExact(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
@@ -46,7 +45,7 @@ func TestTotalsAreExact(t *testing.T) {
 				}
 				q, err := query.Parse(raw, f.schemas.servers, a, query.Options{})
 				if err != nil {
-					continue // not everybody may ask everything
+					continue // not every caller may query every field
 				}
 				for what, base := range bases {
 					want, err := query.Count(f.store.Read(ctx), f.schemas.servers.Entity, a, q, query.Base(base))

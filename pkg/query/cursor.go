@@ -14,11 +14,10 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// A cursor is base64url of a JSON array: the stamp of the list that it belongs
-// to, and the values of the sort keys in the row that it stands on. It is no
-// secret and no right: whoever forges one chooses where to begin reading.
+// A cursor is base64url of a JSON array: the fingerprint of its list, and the values of the sort keys in
+// the row that it points to. It needs no signature: a forged cursor only chooses where to begin reading.
 
-// stampOf tells lists apart: the name of the resource, the filter and the order.
+// stampOf returns a fingerprint of a list: the name of the resource, the filter and the order.
 func stampOf(name string, q Query) string {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%s\n", name) // a hash never fails
@@ -61,7 +60,7 @@ func encodeCursor(stamp string, kinds []Kind, values []keyValue) string {
 	}
 	data, err := marshal(list)
 	if err != nil {
-		panic(err) // strings, numbers and booleans: there is nothing to fail on
+		panic(err) // strings, numbers and booleans always marshal
 	}
 	return base64.RawURLEncoding.EncodeToString(data)
 }
@@ -102,7 +101,7 @@ func decodeCursor(name, text, resource string, a access.Actor, q Query) ([]keyVa
 	if stamp != stampOf(resource, q) {
 		return nil, fault.InvalidField(fault.Argument(name), "belongs to a list with another filter or order")
 	}
-	// What may be NULL does not depend on the database: the compiler needs none.
+	// Which keys are nullable does not depend on the database, so the compiler needs none.
 	keys, _ := (&compiler{actor: a}).order(q.Order, false)
 	if len(list) != len(keys)+1 {
 		return garbage()

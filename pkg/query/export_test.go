@@ -5,8 +5,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// The parts that tests call by themselves, some of them with schemas that come from no
-// model.
+// Unexported parts for tests, some of them with schemas that no model has.
 var (
 	Prepare       = prepare
 	Check         = check
@@ -14,7 +13,7 @@ var (
 	Escape        = escape
 )
 
-// Count counts in the database what List should return as its total.
+// Count returns the total that List should return, counted in the database.
 func Count(tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (int64, error) {
 	o := options(opts)
 	return count(tx, e, access.And(o.base, newCompiler(tx, a).filter(e, q.Filter)))

@@ -14,9 +14,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// ParseRef reads any form in which a row of the schema can be referred to:
-// numeric id, global id, uuid (with or without hyphens), or href, whose last
-// segment is one of these. What it refers to need not exist.
+// ParseRef reads any form of reference to a row of the schema: numeric id, global id, uuid (with or without
+// hyphens), or href with one of these as its last segment. The row need not exist.
 func ParseRef(s *Schema, text string) (RefValue, error) {
 	ref, reason := parseRef(s.Name, s.Plural, s.Prefix, text)
 	if reason != "" {
@@ -33,7 +32,7 @@ func parseRef(name, plural, prefix, text string) (ref RefValue, reason string) {
 	if strings.ContainsRune(text, '/') {
 		var of string
 		if last, of = lastSegments(text); digits(last) && of != "" && of != plural && of != name {
-			// The number alone would quietly mean another kind of row.
+			// The number alone would silently mean another kind of row.
 			return ref, fmt.Sprintf("%s is not the address of one of the %s", quote(text), plural)
 		}
 	}
@@ -43,7 +42,7 @@ func parseRef(name, plural, prefix, text string) (ref RefValue, reason string) {
 		if err == nil && n > 0 {
 			return RefValue{Kind: ByID, ID: models.ID(n)}, ""
 		}
-	case isUUID(last) && prefix != "": // without a prefix there are numbers alone
+	case isUUID(last) && prefix != "": // without a prefix only numbers are valid
 		return RefValue{Kind: ByUUID, Text: dashed(last)}, ""
 	default:
 		if begin, rest, ok := strings.Cut(last, "-"); ok && rest != "" && begin != "" && alphanumeric(begin) && alphanumeric(rest) {
@@ -58,8 +57,7 @@ func parseRef(name, plural, prefix, text string) (ref RefValue, reason string) {
 	return ref, fmt.Sprintf("%s is no id", quote(text))
 }
 
-// lastSegments returns the last segment of an href and the one before it, which
-// says what kind of thing it is.
+// lastSegments returns the last segment of an href and the one before it, which names the collection.
 func lastSegments(href string) (last, before string) {
 	if i := strings.IndexAny(href, "?#"); i >= 0 {
 		href = href[:i]
@@ -117,8 +115,8 @@ func alphanumeric(s string) bool {
 	return s != ""
 }
 
-// Find returns the one row that the reference means, if the actor sees it. Absent,
-// hidden and malformed are the same NotFound.
+// Find returns the row that the reference means, if the actor sees it. The error is NotFound for absent,
+// hidden and malformed alike.
 func Find[T any](tx *store.Tx, e *Entity, a access.Actor, ref string, opts ...ListOption) (*T, error) {
 	v, reason := parseRef(e.Name, e.Plural, e.Prefix, ref)
 	if reason != "" || e.HiddenFrom(a) {
@@ -143,8 +141,8 @@ func Find[T any](tx *store.Tx, e *Entity, a access.Actor, ref string, opts ...Li
 
 func notFound() error { return fault.NotFoundf("Not found.") }
 
-// Scalar returns the value of an SQL expression over Root for the one row that the
-// reference means, if the actor sees it. The error is NotFound otherwise.
+// Scalar returns the value of an SQL expression over Root for the row that the reference means, if the
+// actor sees it. The error is NotFound otherwise.
 func Scalar(tx *store.Tx, e *Entity, a access.Actor, ref RefValue, expression string) (string, error) {
 	if e.HiddenFrom(a) {
 		return "", notFound()

@@ -16,8 +16,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// The declarations that the tests ask about. They are made anew for each caller,
-// because tests may change them.
+// The declarations under test. Each caller gets new ones, because tests may change them.
 type schemas struct{ servers, groups, users, environments, handlers, jobs *query.Schema }
 
 func declare() schemas {
@@ -56,7 +55,7 @@ func declare() schemas {
 		Name:   "group", Plural: "groups",
 		Fields: []query.Field{
 			{Name: "name", Column: "name", Kind: query.Text, Sort: true},
-			{Name: "date", Column: "type", Kind: query.Text}, // called like a lookup
+			{Name: "date", Column: "type", Kind: query.Text}, // has the name of a lookup
 			{Name: "auto-approval", Column: "auto_approval", Kind: query.Bool, Sort: true},
 		},
 		Hops: []query.Hop{
@@ -119,7 +118,7 @@ func codes[T ~string](list []T) []string {
 	return out
 }
 
-// fixture is two tenants and what is between them.
+// fixture is two tenants and their rows.
 type fixture struct {
 	schemas
 	store        *store.Store

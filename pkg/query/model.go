@@ -15,21 +15,19 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Model ties the entities of an application together over its database: relations
-// have found their targets, and fields their columns. It is made once, at the start,
-// and never changes.
+// Model connects the entities of an application and its database: it resolves the targets of relations and
+// the columns of fields. It is created once, at startup, and never changes.
 type Model struct {
 	columns catalogue
-	schemas []*Schema // under the names of the domain
+	schemas []*Schema // under domain names
 }
 
-// NamesFunc visits the rows of a table that the actor sees, with their names, from
-// memory.
+// NamesFunc visits the rows of a table that the actor sees, with their names, from memory.
 type NamesFunc func(ctx context.Context, a access.Actor, table string, visit func(id models.ID, name string)) error
 
-// NewModel ties entities together. Names knows the rows of the small ones; it may be
-// nil. The error names everything that does not fit: a relation to an entity that is
-// not there, an enumeration of no field, a column that the database does not have.
+// NewModel returns a model of the entities. names reads the rows of small tables from memory; it may be
+// nil. The error lists every mistake: a relation to a missing entity, an enumeration without a field, a
+// column that the database does not have.
 func NewModel(tx *store.Tx, names NamesFunc, entities ...*Entity) (*Model, error) {
 	columns, err := readCatalogue(tx)
 	if err != nil {
@@ -61,9 +59,8 @@ func NewModel(tx *store.Tx, names NamesFunc, entities ...*Entity) (*Model, error
 	return m, prepare(tx, m.schemas)
 }
 
-// Schema returns what can be asked of the entity, under the names of the domain: what
-// Eq, OneOf, Cond, Asc and Desc take. It is nil for an entity that the model does not
-// have.
+// Schema returns the schema of the entity under domain names, as Eq, OneOf, Cond, Asc and Desc take it. It
+// is nil for an entity outside the model.
 func (m *Model) Schema(e *Entity) *Schema { return m.schema(e.Name) }
 
 func (m *Model) schema(name string) *Schema {
@@ -108,7 +105,7 @@ func (e *Entity) refers(column string) bool {
 	return slices.ContainsFunc(e.Relations, func(r Relation) bool { return r.column == column })
 }
 
-// refine puts into the fields what the struct cannot say of them.
+// refine adds to the fields what the struct cannot express.
 func (s *Schema) refine() error {
 	var errs []error
 	field := func(name, what string) *Field {
@@ -134,7 +131,7 @@ func (s *Schema) refine() error {
 	return errors.Join(errs...)
 }
 
-// kindOf returns the kind of field that a column makes, and whether it makes one.
+// kindOf returns the kind of field for a column, and false if the column is not a field.
 func kindOf(column *schema.Field) (Kind, bool) {
 	if column.Serializer != nil {
 		return 0, false
@@ -167,19 +164,19 @@ func (m *Model) relations(s *Schema) error {
 	return errors.Join(errs...)
 }
 
-// Names are a face's words for an entity.
+// Names are the names that a face uses for an entity.
 type Names struct {
 	Name, Plural string
 	Fields       []FieldName
 	Relations    []RelationName
 }
 
-// FieldName is a face's name of a field, and the form in which the face has its values.
+// FieldName is a face's name of a field, and the form of its values there.
 type FieldName struct {
 	Name  string            // as callers write it, hyphenated
 	Of    string            // the field's own name
-	Kind  Kind              // has to be the field's
-	Enum  []string          // has to be the field's codes
+	Kind  Kind              // must match the field
+	Enum  []string          // must match the codes of the field
 	Codes map[string]string // further spellings of a code (lower case) -> code as stored
 	Scale int64             // Int: stored value = asked value × Scale; 0 means 1
 }
@@ -188,13 +185,13 @@ type FieldName struct {
 type RelationName struct {
 	Name   string
 	Of     string // the relation's own name
-	Many   bool   // has to be what the relation is
+	Many   bool   // must match the relation
 	Target *Schema
 }
 
-// Translate fills the schema with what can be asked of the entity under the names of a
-// face. The targets of relations may be schemas that are filled later. The error names
-// every name that stands for nothing in the domain, or for something of another kind.
+// Translate fills the schema of the entity under the names of a face. The schemas that relations lead to
+// may be filled later. The error lists every name without a counterpart in the domain, or with one of
+// another kind.
 func (m *Model) Translate(into *Schema, e *Entity, n Names) error {
 	own := m.Schema(e)
 	if own == nil {
@@ -234,7 +231,7 @@ func (m *Model) Translate(into *Schema, e *Entity, n Names) error {
 	return errors.Join(k.errs...)
 }
 
-// Check finds mistakes in the schemas that Translate has filled, together.
+// Check finds mistakes across the schemas that Translate has filled.
 func (m *Model) Check(schemas []*Schema) error { return check(schemas, m.columns) }
 
 func (s *Schema) relation(name string) *Hop {
@@ -246,7 +243,7 @@ func (s *Schema) relation(name string) *Hop {
 	return nil
 }
 
-// Hop returns the relation of the entity with this name, nil when there is none.
+// Hop returns the relation of the entity with this name, or nil.
 func (m *Model) Hop(e *Entity, name string) *Hop {
 	if s := m.Schema(e); s != nil {
 		return s.relation(name)
@@ -254,7 +251,7 @@ func (m *Model) Hop(e *Entity, name string) *Hop {
 	return nil
 }
 
-// secret reports whether a column looks like one whose values are secret.
+// secret reports whether a column name looks like that of a secret.
 func secret(column string) bool {
 	return slices.ContainsFunc(strings.Split(column, "_"), func(word string) bool { return slices.Contains(secretWords, word) })
 }

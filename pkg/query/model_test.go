@@ -11,8 +11,8 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// machines, people and places are entities as services declare them. They are made anew
-// for each caller, because tests change them.
+// entities returns machines, people and places, declared as services declare them. Each caller gets new
+// ones, because tests change them.
 func entities() (machines, people, places *query.Entity) {
 	machines = &query.Entity{
 		Name: "server", Plural: "servers", Table: "servers", Prefix: "SVR", Row: new(models.Server),
@@ -50,7 +50,7 @@ func TestModelDerivesFields(t *testing.T) {
 				t.Errorf("%s is %+v", name, f)
 			}
 		}
-		// JSON, a secret, references, and what the entity keeps to itself.
+		// JSON, a secret, references, and internal columns.
 		for _, name := range []string{"labels", "item_key", "owner_id", "size_id", "backend_ref"} {
 			if f := fieldOf(m.Schema(machines), name); f != nil {
 				t.Errorf("%s is %+v", name, f)
@@ -67,7 +67,7 @@ func TestModelDerivesFields(t *testing.T) {
 	})
 }
 
-// TestModelIsAskedInDomainTerms asks without the names of any face.
+// TestModelIsAskedInDomainTerms queries without the names of any face.
 func TestModelIsAskedInDomainTerms(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {

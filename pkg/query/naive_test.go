@@ -24,8 +24,8 @@ var ctx = context.Background()
 
 func TestMain(m *testing.M) { os.Exit(m.Run()) }
 
-// The naive evaluation: rows in memory, relations followed by hand, lookups as
-// Go's strings and times have them. It shares nothing with the compiler.
+// The naive evaluation: rows in memory, relations followed by hand, lookups as Go's strings and times
+// define them. It shares no code with the compiler.
 
 type rec struct {
 	table string
@@ -122,7 +122,7 @@ func (w *world) holds(a access.Actor, r *rec, list []clause) bool {
 			}
 			continue
 		}
-		// Nothing at the end of a to-one way is also no way.
+		// A null value at the end of a to-one path also counts as missing.
 		if one, ok := r.one[c.path[0]]; ok && c.lookup == "isnull" && c.values[0] == "true" && len(c.path) == 2 {
 			if w.sees(a, one) && !w.leaf(a, one, clause{c.path[1:], c.lookup, c.values}) {
 				return false
@@ -325,7 +325,7 @@ func literals(t *rapid.T, path string, kind query.Kind, lookup string) []string 
 	default:
 		gen = rapid.OneOf(
 			rapid.SampledFrom([]string{"Acme", "acme lab", "größe", "GLOBEX", "alice", "bob", "@example", "Dev", "x"}),
-			rapid.Custom(func(t *rapid.T) string { // a piece of a hostname, its case changed
+			rapid.Custom(func(t *rapid.T) string { // part of a hostname, with its case changed
 				h := []rune(rapid.SampledFrom(hostnames).Draw(t, "hostname"))
 				if len(h) == 0 {
 					return ""
@@ -352,8 +352,8 @@ func literals(t *rapid.T, path string, kind query.Kind, lookup string) []string 
 	return out
 }
 
-// What both databases answer is what Go says, for every caller, and never a row
-// that the caller does not see unfiltered.
+// Both databases return what Go computes, for every caller, and never a row that the caller cannot see
+// without the filter.
 func TestFiltersAnswerAsGoDoes(t *testing.T) {
 	t.Parallel()
 	var all []*fixture
@@ -376,7 +376,7 @@ func TestFiltersAnswerAsGoDoes(t *testing.T) {
 			lookup := rapid.SampledFrom(lookupsOf[kind]).Draw(t, "lookup")
 			values := literals(t, path, kind, lookup)
 			if path == "jobs" && lookup != "isnull" {
-				continue // the ids of jobs are another matter
+				continue // job ids are different
 			}
 			clauses = append(clauses, clause{strings.Split(path, "."), lookup, values})
 			escaped := make([]string, len(values))
@@ -411,8 +411,8 @@ func TestFiltersAnswerAsGoDoes(t *testing.T) {
 	}
 }
 
-// Whatever the order, both databases give the rows in the same one, and paging
-// by number and by cursor, forth and back, gives it again.
+// Both databases return the rows in the same order, for any sort keys, and paging by number and by cursor,
+// forward and back, keeps it.
 func TestOrderAndPages(t *testing.T) {
 	t.Parallel()
 	var all []*fixture
@@ -426,9 +426,9 @@ func TestOrderAndPages(t *testing.T) {
 		}), 0, 4).Draw(t, "keys")
 		who := rapid.SampledFrom([]string{"alice", "bob", "carol"}).Draw(t, "actor")
 		size := rapid.IntRange(1, 12).Draw(t, "size")
-		// Lists of a few environments by id alone are read in a way of their own.
+		// Lists of a few environments by id use a separate code path.
 		filter := rapid.SampledFrom([]string{"", "environment.name.contains:Dev", "group.name.startswith:Acme;environment.name.contains:Dev", "environment.name:nowhere"}).Draw(t, "filter")
-		// What an index has is not read from the rows.
+		// Columns of the index are not read from the rows.
 		var opts []query.ListOption
 		if rapid.Bool().Draw(t, "covered") {
 			opts = append(opts, query.Columns("id", "owner_id", "hostname"))

@@ -22,8 +22,8 @@ type listOptions struct {
 	update  bool
 }
 
-// Base narrows the list to a part: the servers of one group. Columns in the
-// condition are qualified by Root.
+// Base narrows the list to a subset, such as the servers of one group. The condition qualifies columns by
+// Root.
 func Base(w access.Where) ListOption {
 	return func(o *listOptions) { o.base = access.And(o.base, w) }
 }
@@ -31,17 +31,17 @@ func Base(w access.Where) ListOption {
 // Among narrows the list to the rows with these ids.
 func Among(ids []models.ID) ListOption { return Base(access.In(Root+".id", ids)) }
 
-// Columns limits what is read to these columns of the schema's table.
+// Columns limits which columns of the schema's table are read.
 func Columns(columns ...string) ListOption {
 	return func(o *listOptions) { o.columns = append(o.columns, columns...) }
 }
 
-// Total spares the count: the caller knows how many rows there are in all.
+// Total skips the count: the caller already knows the total.
 func Total(n int64) ListOption {
 	return func(o *listOptions) { o.known = &n }
 }
 
-// ForUpdate locks the rows that are read until the transaction ends.
+// ForUpdate locks the rows until the transaction ends.
 func ForUpdate() ListOption {
 	return func(o *listOptions) { o.update = true }
 }
@@ -67,12 +67,12 @@ func (o *listOptions) lock(b *builder, tx *store.Tx) {
 	}
 }
 
-// List returns one page of the rows that the query asks for and the actor sees, in
-// its order and then by id, and how many there are on all pages. A cursor wins
-// over the page number, which then only is what the page is called.
+// List returns one page of the rows that match the query and that the actor sees, in the order of the query
+// and then by id, with the total of all pages. A cursor takes precedence over the page number, which then
+// is only a label.
 //
-// T is a gorm model of the entity's table, or a struct with a part of its
-// columns. Fields of columns that may be NULL are pointers or scanners.
+// T is a gorm model of the entity's table, or a struct with some of its columns. Fields of nullable columns
+// are pointers or scanners.
 func List[T any](tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListOption) (Page[T], error) {
 	l, err := newListing(tx, e, a, q, opts)
 	p := Page[T]{Number: l.number, Size: l.size}
@@ -106,7 +106,7 @@ func List[T any](tx *store.Tx, e *Entity, a access.Actor, q Query, opts ...ListO
 	return p, err
 }
 
-// listing is a list on its way into a statement.
+// listing is a list being compiled into a statement.
 type listing struct {
 	tx     *store.Tx
 	entity *Entity
@@ -116,14 +116,14 @@ type listing struct {
 	compiler *compiler
 
 	number, size int
-	where        access.Where // what is asked for, as far as the actor sees it
-	counter      access.Where // the number of rows, where the database keeps it
-	counts       bool         // whether it does
+	where        access.Where // the query, as far as the actor sees it
+	counter      access.Where // the total, where the database maintains it
+	counts       bool         // whether counter is set
 
 	keys   []sortKey
 	kinds  []Kind // of the keys
 	joins  access.Where
-	cursor []keyValue // nil: the page number counts
+	cursor []keyValue // nil: use the page number
 	back   bool       // the page ends at the cursor
 	offset int
 }
@@ -175,9 +175,8 @@ func (l *listing) readCursor() error {
 	return err
 }
 
-// statement returns the statement for the rows of the page and for one more, which
-// tells whether the list goes on. Counted reports whether the total is a column behind
-// the keys.
+// statement returns the statement for the rows of the page plus one, which shows whether there are more.
+// counted reports whether the total is a column after the keys.
 func (l *listing) statement() (b builder, counted bool) {
 	c, where, limit := l.compiler, l.where, l.size+1
 	if l.cursor != nil {
@@ -199,8 +198,7 @@ func (l *listing) statement() (b builder, counted bool) {
 	return b, false
 }
 
-// totalAlong returns an expression for the total, where that is next to no work, and
-// access.All otherwise.
+// totalAlong returns an expression for the total if it is nearly free, and access.All otherwise.
 func (l *listing) totalAlong(n *narrow) access.Where {
 	switch {
 	case l.known != nil:
@@ -212,7 +210,7 @@ func (l *listing) totalAlong(n *narrow) access.Where {
 	return access.All
 }
 
-// takeTotal takes the total out of the values that were read.
+// takeTotal removes the total from the values that were read.
 func (l *listing) takeTotal(values [][]keyValue) {
 	keys := len(l.keys)
 	for i := range values {
@@ -224,8 +222,8 @@ func (l *listing) takeTotal(values [][]keyValue) {
 	}
 }
 
-// cursors returns the cursors of the pages after and before the one with these values,
-// "" where there is none.
+// cursors returns the cursors of the next and the previous page, given the key values of this one. It
+// returns "" where there is no such page.
 func (l *listing) cursors(values [][]keyValue, more bool) (next, prev string) {
 	n := len(values)
 	if n == 0 {
@@ -241,7 +239,7 @@ func (l *listing) cursors(values [][]keyValue, more bool) (next, prev string) {
 	return next, prev
 }
 
-// total returns how many rows there are on all pages, given how many are on this one.
+// total returns the total of all pages, given the number of rows on this one.
 func (l *listing) total(rows int, more bool) (int64, error) {
 	switch {
 	case l.known != nil:
@@ -254,7 +252,7 @@ func (l *listing) total(rows int, more bool) (int64, error) {
 	return count(l.tx, l.entity, l.where)
 }
 
-// selected is the statement up to its order.
+// selected writes the statement up to its order.
 func (c *compiler) selected(b *builder, e *Entity, o *listOptions, keys []sortKey, more, joins, where access.Where) {
 	b.text("SELECT ").text(o.columnList())
 	for i, k := range keys {
@@ -263,12 +261,10 @@ func (c *compiler) selected(b *builder, e *Entity, o *listOptions, keys []sortKe
 	b.add(more).text(" FROM " + e.Table + " " + Root).add(joins).where(where)
 }
 
-// picked is the statement for rows of a few known values of an indexed column, in
-// the order of their ids. It merges what the index has for each value, where
-// PostgreSQL would walk through all rows until it has met enough that fit. When the
-// index has all columns that are asked for, that is all; otherwise the ids come out
-// of it, mostly by the index alone, and then those rows are read and no others.
-// The total is a further column.
+// picked writes the statement for rows with a few known values of an indexed column, in the order of their
+// ids. It merges the index entries of each value; PostgreSQL would otherwise scan all rows until enough
+// match. If the index has all requested columns, it reads nothing else; otherwise it takes the ids, mostly
+// from the index alone, and then reads only those rows. The total is a further column.
 func (c *compiler) picked(b *builder, e *Entity, o *listOptions, keys []sortKey, where access.Where, limit, offset int, total access.Where) {
 	desc, more := "", access.All
 	if keys[0].desc {
@@ -312,7 +308,7 @@ func count(tx *store.Tx, e *Entity, where access.Where) (int64, error) {
 	return number(tx, b.build())
 }
 
-// number reads one number.
+// number returns the single number that a statement selects.
 func number(tx *store.Tx, statement access.Where) (int64, error) {
 	var n int64
 	if err := tx.Raw(statement.SQL, statement.Args...).Row().Scan(&n); err != nil {
@@ -342,7 +338,7 @@ func (v keyValue) arg(k Kind) any {
 	return v.text
 }
 
-// keyValueOf reads what the driver gave: SQLite's types are its own.
+// keyValueOf converts a value from the driver. SQLite has its own types.
 func keyValueOf(k Kind, raw any) (keyValue, error) {
 	switch v := raw.(type) {
 	case nil:
@@ -360,7 +356,7 @@ func keyValueOf(k Kind, raw any) (keyValue, error) {
 		return keyValueOf(k, string(v))
 	case string:
 		if k == Time {
-			// An expression has no declared type by which the driver would know.
+			// An expression has no declared type, so the driver cannot convert it.
 			t, err := time.Parse("2006-01-02 15:04:05.999999999-07:00", v)
 			if err != nil {
 				return keyValue{}, fmt.Errorf("read a sort key: %w", err)

@@ -23,24 +23,22 @@ const (
 	defaultMax    = 100
 )
 
-// Options is what Parse has to know beyond the schema.
+// Options is what Parse needs besides the schema.
 type Options struct {
-	// Extra names further parameters that the endpoint takes; they come back in
-	// Query.Extra, unread.
+	// Extra names further parameters of the endpoint. Parse returns them in Query.Extra, uninterpreted.
 	Extra []string
-	// Attribute decides which attributes exist; paths are lower case and
-	// hyphenated. Nil means the schema's fields and to-one relations. It cannot
-	// open what the schema keeps from the caller.
+	// Attribute reports whether an attribute exists; paths are lower case and hyphenated. Nil means the
+	// schema's fields and to-one relations. It cannot expose anything that the schema hides from the
+	// caller.
 	Attribute func(path []string) bool
-	// DefaultSize and MaxSize are of a page; 0 means 10 and 100.
+	// DefaultSize and MaxSize are page sizes; 0 means 10 and 100.
 	DefaultSize, MaxSize int
 }
 
 var ownParameters = []string{"filter", "attributes", "order", "page", "page_size", "after", "before"}
 
-// Parse reads the query string of a collection. It takes RawQuery, because
-// url.Values drops what holds a raw semicolon. Whatever is wrong is Invalid and
-// names the parameter.
+// Parse reads the query string of a collection. It takes RawQuery, because url.Values drops parameters with
+// a raw semicolon. The error is Invalid and names the parameter.
 func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, error) {
 	q := Query{Page: 1, Size: opt.DefaultSize, Extra: url.Values{}, collection: s.Name}
 	if q.Size == 0 {
@@ -77,9 +75,8 @@ func Parse(rawQuery string, s *Schema, a access.Actor, opt Options) (Query, erro
 	return q, nil
 }
 
-// ParsePage reads the query string of a list that has neither filter nor order: the number
-// of the page, from 1, and the number of items on a page, 100 unless fewer are asked for.
-// The error is Invalid and names the parameter.
+// ParsePage reads the query string of a list without filter and order. It returns the page number, from 1,
+// and the page size, 100 by default and at most. The error is Invalid and names the parameter.
 func ParsePage(rawQuery string) (page, size int, err error) {
 	given, err := split(rawQuery, []string{"page", "page_size"}, nil, nil)
 	if err != nil {
@@ -88,7 +85,7 @@ func ParsePage(rawQuery string) (page, size int, err error) {
 	return paging(given, defaultMax, defaultMax)
 }
 
-// paging returns the number and the size of the page that is asked for.
+// paging returns the requested page number and page size.
 func paging(given map[string]string, size, limit int) (int, int, error) {
 	page := 1
 	var err error
@@ -105,9 +102,8 @@ func paging(given map[string]string, size, limit int) (int, int, error) {
 	return page, min(size, limit), nil
 }
 
-// split takes the query string apart: the values of the known parameters, and those of the
-// further ones in extras. Parameters without a value count as not given, which is what an
-// HTML form sends for an empty input.
+// split returns the values of the known parameters, and adds those of the extra parameters to extras. A
+// parameter without a value counts as missing: HTML forms send empty inputs that way.
 func split(raw string, known, extra []string, extras url.Values) (map[string]string, error) {
 	given := map[string]string{}
 	seen := map[string]bool{}
@@ -222,7 +218,7 @@ func parseTerm(text string, s *Schema, a access.Actor) (t Term, reason, detail s
 	return t, reason, detail
 }
 
-// splitUnescaped splits at the separator where no backslash stands before it.
+// splitUnescaped splits at each separator without a backslash before it.
 func splitUnescaped(s string, sep byte) []string {
 	var parts []string
 	start := 0
@@ -254,7 +250,7 @@ func unescape(s string) (text, reason string) {
 	return b.String(), ""
 }
 
-// escape writes a value so that filter reads it back as it is.
+// escape quotes a value so that a filter reads it back unchanged.
 func escape(value string) string {
 	return strings.NewReplacer(`\`, `\\`, `;`, `\;`, `:`, `\:`, `,`, `\,`).Replace(value)
 }
@@ -282,7 +278,7 @@ func pathOf(path string) (segments []string, reason string) {
 // fold returns a name in the form of the declarations.
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
 
-// resolved is what a path of a filter means.
+// resolved is the meaning of a path of a filter.
 type resolved struct {
 	hops        []*Hop
 	field       *Field
@@ -292,8 +288,8 @@ type resolved struct {
 
 type unresolved struct{ reason, detail string }
 
-// resolve finds the field that a path leads to. Each segment is a relation or a
-// field where that makes sense, and a lookup only otherwise.
+// resolve finds the field that a path leads to. It reads each segment as a relation or a field if possible,
+// and otherwise as a lookup.
 func resolve(s *Schema, a access.Actor, segments []string, lookups bool) (resolved, *unresolved) {
 	r := resolved{lookup: Exact}
 	used := 0 // segments of the path, without the lookup
@@ -316,7 +312,7 @@ func resolve(s *Schema, a access.Actor, segments []string, lookups bool) (resolv
 		}
 		switch {
 		case hop != nil && len(rest) == 1 && !isLookup(rest[0]):
-			// owner.nosuch: the caller meant a field of the owner.
+			// owner.nosuch means a field of the owner.
 			return r, unknown(hop.Target, a, rest[0])
 		case field != nil && len(rest) <= 1:
 			r.field = field
@@ -344,7 +340,7 @@ func isLookup(name string) bool {
 	return slices.Contains(allLookups, Lookup(name)) || name == "regex" || name == "iregex"
 }
 
-// unknown is the one answer to what is not there and to what is hidden.
+// unknown returns the same answer for missing and for hidden names.
 func unknown(s *Schema, a access.Actor, name string) *unresolved {
 	fields, hops := s.Known(a)
 	names := make([]string, len(fields))
@@ -421,8 +417,7 @@ func resolveAttribute(s *Schema, a access.Actor, item string, exists func([]stri
 			at.Field = field
 			return at, nil
 		}
-		// What is declared, and yet not known to the caller, stays closed whatever
-		// the resource layer says.
+		// A declared name that is hidden from the caller stays closed, whatever the resource layer reports.
 		if exists == nil || s.declares(name) && s.Hop(name, a) == nil && s.Field(name, a) == nil {
 			return at, unknown(s, a, name)
 		}
@@ -479,7 +474,7 @@ func (k Key) name() string {
 // ignoreCase is the last segment of a sort key that ignores the case of letters.
 const ignoreCase = "icase"
 
-// resolveKey finds the field to sort by. A relation alone sorts by nothing.
+// resolveKey finds the field to sort by. A path that ends at a relation cannot be sorted by.
 func resolveKey(s *Schema, a access.Actor, segments []string) (Key, *unresolved) {
 	var k Key
 	if n := len(segments) - 1; n > 0 && segments[n] == ignoreCase {
@@ -530,8 +525,8 @@ func unsortable(s *Schema, a access.Actor, name string) *unresolved {
 	return &unresolved{fmt.Sprintf("%s cannot be ordered by %s", s.Plural, quote(name)), detail}
 }
 
-// linkParams encodes what the links to other pages keep, but for the size of the pages,
-// which they write as it is and not as it was asked for.
+// linkParams encodes the parameters that links to other pages repeat. It omits the page size: links state
+// the size in effect, not the requested one.
 func linkParams(given map[string]string) string {
 	var b strings.Builder
 	for _, name := range []string{"filter", "attributes", "order"} {
@@ -549,8 +544,8 @@ func linkParams(given map[string]string) string {
 	return b.String()
 }
 
-// encode percent-encodes all but the unreserved characters and ; : , which are
-// the filter's own and stay readable.
+// encode percent-encodes all but the unreserved characters and ; : , which belong to the filter syntax and
+// stay readable.
 func encode(b *strings.Builder, s string) {
 	const hex = "0123456789ABCDEF"
 	for i := range len(s) {

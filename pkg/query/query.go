@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// Lookup is how a field is compared with values. The names are Django's.
+// Lookup is an operator that compares a field with values. The names are Django's.
 type Lookup string
 
 // The lookups.
@@ -75,8 +75,7 @@ const idName = "id"
 
 func (f *Field) isID() bool { return f.Name == idName && f.Column == "id" }
 
-// byNumber reports whether the term compares the number of the row itself, rather
-// than naming a row in whatever form.
+// byNumber reports whether the term compares the number of the row itself, rather than referring to a row.
 func (t *Term) byNumber() bool {
 	//exhaustive:ignore
 	switch t.Lookup {
@@ -86,7 +85,7 @@ func (t *Term) byNumber() bool {
 	return false
 }
 
-// ownID is the id as the last key of every order.
+// ownID is the id, the last key of every order.
 var ownID = &Field{Name: idName, Column: "id", Kind: Ref, Sort: true}
 
 // ID returns the field that every schema has without declaring it.
@@ -94,8 +93,8 @@ func (s *Schema) ID() *Field {
 	return &Field{Name: idName, Column: "id", Kind: Ref, Target: s, Sort: true}
 }
 
-// Field returns the field as the actor knows it: nil when it is not declared, and
-// also when it is declared and none of the actor's business.
+// Field returns the field with the name. It is nil if the field is not declared or is hidden from the
+// actor.
 func (s *Schema) Field(name string, a access.Actor) *Field {
 	if name == idName {
 		return s.ID()
@@ -113,7 +112,7 @@ func (s *Schema) Field(name string, a access.Actor) *Field {
 	return nil
 }
 
-// Hop returns the relation as the actor knows it, nil when there is none.
+// Hop returns the relation with the name. It is nil if the actor knows no such relation.
 func (s *Schema) Hop(name string, a access.Actor) *Hop {
 	for i := range s.Hops {
 		if h := &s.Hops[i]; h.Name == name && !h.Target.HiddenFrom(a) {
@@ -123,8 +122,8 @@ func (s *Schema) Hop(name string, a access.Actor) *Hop {
 	return nil
 }
 
-// Known returns the fields, id first, and the relations that the actor knows, for
-// documents and forms that say what can be asked.
+// Known returns the fields, id first, and the relations that the actor knows. Documents and forms use them
+// to describe filters.
 func (s *Schema) Known(a access.Actor) ([]*Field, []*Hop) {
 	fields := []*Field{s.ID()}
 	for i := range s.Fields {
@@ -143,14 +142,14 @@ func (s *Schema) Known(a access.Actor) ([]*Field, []*Hop) {
 
 func isNone(w access.Where) bool { return w.SQL == access.None.SQL }
 
-// Term is one condition: a path over relations to a field, and what its value
-// must be. Terms of a query must all hold.
+// Term is one condition: a path over relations to a field, a lookup and values. All terms of a query must
+// hold.
 type Term struct {
 	Hops   []*Hop
 	Field  *Field
 	Lookup Lookup
 	Values []Value
-	Any    []Term // instead of the above: at least one of these holds
+	Any    []Term // set instead of the above: at least one of these holds
 }
 
 // Key is one sort key: a field of the schema or, over to-one relations, of another.
@@ -158,18 +157,18 @@ type Key struct {
 	Hops       []*Hop
 	Field      *Field
 	Desc       bool
-	IgnoreCase bool // of texts: by their letters folded, see store.FoldCase
+	IgnoreCase bool // text only: compare case-folded, see store.FoldCase
 }
 
-// Attribute is one that the caller asked for beyond the usual ones.
+// Attribute is an attribute that the caller requested beyond the default ones.
 type Attribute struct {
 	Asked string   // as the caller wrote it
 	Path  []string // lower case and hyphenated, without the leading resource name
-	Hops  []*Hop   // the to-one relations that the path leads over
-	Field *Field   // nil when the path ends at a relation, or at what only Options.Attribute knows
+	Hops  []*Hop   // the to-one relations on the path
+	Field *Field   // nil if the path ends at a relation or at an attribute only known to Options.Attribute
 }
 
-// Query is what a caller asks of a collection, whatever dialect they speak.
+// Query is a parsed request for a collection, in any dialect.
 type Query struct {
 	Filter        []Term
 	Attributes    []Attribute
@@ -177,28 +176,27 @@ type Query struct {
 	Page, Size    int // from 1; 0 means the first page, and 10
 	After, Before string
 	Extra         url.Values // the parameters that Options.Extra names
-	// LinkParams is the part of the query string that leads to the other pages of the
-	// same list: filter, attributes and order, as the caller sent them.
+	// LinkParams is the part of the query string that links to other pages of the list repeat: filter,
+	// attributes and order, as the caller sent them.
 	LinkParams string
 
-	collection string // the name under which a face has asked, which its cursors belong to
+	collection string // the face's name of the collection, part of its cursors
 }
 
-// Eq is the condition that the field at the dotted path has the value, in the
-// form in which filter takes it.
+// Eq returns the condition that the field at the dotted path has the value, in the syntax of filters.
 func Eq(s *Schema, path, value string) (Term, error) { return Cond(s, path, Exact, value) }
 
-// OneOf is the condition that the field has one of the values.
+// OneOf returns the condition that the field has one of the values.
 func OneOf(s *Schema, path string, values ...string) (Term, error) {
 	return Cond(s, path, In, values...)
 }
 
-// AnyOf is the condition that at least one of the terms holds.
+// AnyOf returns the condition that at least one of the terms holds.
 func AnyOf(terms ...Term) Term { return Term{Any: terms} }
 
-// Cond is the general condition, for dialects that have words of their own for
-// fields and lookups. The path is our own, the values may be the caller's: a bad
-// one is Invalid. Who may ask what is still decided when the query runs.
+// Cond returns a condition for dialects with their own names for fields and lookups. The path comes from
+// the code, the values may come from the caller: the error of a bad value is Invalid. The actor's rights to
+// the field are checked when the query runs.
 func Cond(s *Schema, path string, l Lookup, values ...string) (Term, error) {
 	all := access.System("query")
 	r, bad := resolve(s, all, strings.Split(path, "."), false)
@@ -212,10 +210,10 @@ func Cond(s *Schema, path string, l Lookup, values ...string) (Term, error) {
 	return t, nil
 }
 
-// Asc and Desc are sort keys by the field at the dotted path.
+// Asc returns the ascending sort key of the field at the dotted path.
 func Asc(s *Schema, path string) (Key, error) { return key(s, path, false) }
 
-// Desc is Asc the other way round.
+// Desc returns the descending sort key of the field at the dotted path.
 func Desc(s *Schema, path string) (Key, error) { return key(s, path, true) }
 
 func key(s *Schema, path string, desc bool) (Key, error) {
@@ -234,8 +232,7 @@ func invalid(parameter, detail, format string, args ...any) *fault.Error {
 	return e
 }
 
-// name returns the name under which a list has been asked for: the face's, or else the
-// entity's own.
+// name returns the name under which a list was requested: the face's, or else the entity's own.
 func (q *Query) name(e *Entity) string {
 	if q.collection != "" {
 		return q.collection
@@ -243,7 +240,7 @@ func (q *Query) name(e *Entity) string {
 	return e.Name
 }
 
-// String returns what the kind is called.
+// String returns the name of the kind.
 func (k Kind) String() string {
 	switch k {
 	case Text:

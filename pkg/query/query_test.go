@@ -71,7 +71,7 @@ func TestFiltersByHand(t *testing.T) {
 			{f.alice, "filter=group.id.gte:" + f.groups[2].ID.String() + ";group.id.lte:" + f.groups[2].ID.String(), []string{}},
 			{f.carol, "filter=owner.isnull:1;hostname.startswith:a", []string{`a\b`}},
 			{f.carol, "filter=owner.isnull:0;hostname.startswith:a", []string{"a%b", "aXb", "a_b", `a*b?c`}},
-			// Hidden rows: alice owns servers in Globex, which she does not see.
+			// Hidden rows: alice owns servers in Globex, a group that she does not see.
 			{f.alice, "filter=group.name.icontains:globex", []string{}},
 			{f.alice, "filter=group:" + f.groups[2].ID.String(), []string{}},
 			{f.alice, "filter=group.id:" + f.groups[2].GlobalID, []string{}},
@@ -89,7 +89,7 @@ func TestFiltersByHand(t *testing.T) {
 		if n := len(f.hosts(t, f.carol, "")); n != len(hostnames) {
 			t.Errorf("%d servers after the injections", n)
 		}
-		// alice has servers in Globex all the same: the tests above could not pass for want of rows.
+		// alice does have servers in Globex: the tests above cannot pass for want of rows.
 		if !slices.ContainsFunc(f.servers, func(s *models.Server) bool { return s.OwnerID == f.alice.ID && s.GroupID == f.groups[2].ID }) {
 			t.Error("the fixture lacks a server of alice's in the hidden group")
 		}
@@ -170,7 +170,7 @@ func TestScopedFields(t *testing.T) {
 		if diff := cmp.Diff(all, list(f.carol, "filter=email.contains:@&order=email")); diff != "" {
 			t.Error(diff)
 		}
-		// A tenant admin of both groups would see bob's row, and not his address.
+		// A tenant admin of both groups sees bob's row, but not his address.
 		both := access.NewActor(f.users[0], "", access.NewRights([]access.Grant{{Group: f.groups[0].ID}, {Group: f.groups[2].ID}}, nil, nil))
 		if diff := cmp.Diff([]string{"alice", "bob"}, list(both, "order=username")); diff != "" {
 			t.Error(diff)
@@ -178,7 +178,7 @@ func TestScopedFields(t *testing.T) {
 		if diff := cmp.Diff([]string{"alice"}, list(both, "filter=email.contains:@")); diff != "" {
 			t.Error(diff)
 		}
-		// Sorting tells nothing either: hidden addresses are none, and those come last.
+		// Sorting reveals nothing either: hidden addresses count as missing and come last.
 		bob := access.NewActor(f.users[1], "", access.NewRights([]access.Grant{{Group: f.groups[0].ID}, {Group: f.groups[2].ID}}, nil, nil))
 		if diff := cmp.Diff([]string{"bob", "alice"}, list(bob, "order=email")); diff != "" {
 			t.Error(diff)
@@ -186,13 +186,13 @@ func TestScopedFields(t *testing.T) {
 	})
 }
 
-// Sorting by what is behind a relation does not tell hidden rows from none.
+// Sorting by a field behind a relation does not distinguish hidden rows from missing ones.
 func TestOrderOverHiddenRows(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
 		q := f.parse(t, f.schemas.servers, f.alice, "order=group.name")
 		got := ids(t, f, f.schemas.servers, f.alice, q, serverID)
-		var named, rest []models.ID // her groups come first, the others and none by id
+		var named, rest []models.ID // her groups come first; the others and missing ones follow by id
 		for _, g := range []models.ID{f.groups[0].ID, f.groups[1].ID} {
 			for _, s := range f.servers {
 				if s.OwnerID == f.alice.ID && s.GroupID == g {
@@ -299,7 +299,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// A secret and a missing name get the same answer, letter by letter.
+// A secret and a missing name get the same answer, byte for byte.
 func TestSecretsAnswerAsMissing(t *testing.T) {
 	t.Parallel()
 	d := declare()
@@ -324,7 +324,7 @@ func TestSecretsAnswerAsMissing(t *testing.T) {
 			}
 		}
 	}
-	// The resource layer cannot open them.
+	// The resource layer cannot expose them.
 	for _, name := range []string{"backend", "resource-handler", "resource-handler.name"} {
 		_, err := query.Parse("attributes="+name, d.servers, alice, query.Options{Attribute: func([]string) bool { return true }})
 		_ = faultOf(t, err, "attributes")
@@ -368,13 +368,13 @@ func TestParseAccepts(t *testing.T) {
 	if q, err = query.Parse("", d.servers, access.System("x"), query.Options{}); err != nil || q.Page != 1 || q.Size != 10 || q.LinkParams != "" {
 		t.Errorf("%+v, %v", q, err)
 	}
-	// What a form sends whose inputs were left empty.
+	// A form with empty inputs sends this.
 	if _, err = query.Parse("filter=&order=&page=&page_size=&after=&attributes=", d.servers, access.System("x"), query.Options{}); err != nil {
 		t.Error(err)
 	}
 }
 
-// What is kept for the links means what was asked.
+// The parameters in links mean the same as the original request.
 func TestKeptMeansTheSame(t *testing.T) {
 	t.Parallel()
 	d := declare()
@@ -438,7 +438,7 @@ func TestQueriesByHand(t *testing.T) {
 		if err != nil || len(p.Rows) != len(f.servers) {
 			t.Errorf("%d of %d in Dev, or anywhere: %v", len(p.Rows), len(f.servers), err)
 		}
-		// Lists compare names in memory where they can, counts in the database.
+		// Lists compare names in memory where they can; counts run in the database.
 		for _, l := range []query.Lookup{query.Exact, query.In, query.Contains, query.StartsWith, query.EndsWith, query.IContains} {
 			for _, v := range []string{"Dev East", "Dev", "Größe", "East", "prod", ""} {
 				for who, a := range f.actors() {
@@ -462,7 +462,7 @@ func TestHandMadeTermsKeepTheRules(t *testing.T) {
 		}
 		_, err := query.Eq(s, "owner", "GRP-abc")
 		_ = faultOf(t, err, "filter")
-		// A field that the actor does not know matches nothing, also when a dialect asks.
+		// A field that the actor does not know matches nothing, also in other dialects.
 		term, err := query.Eq(s, "backend", "vm0")
 		if err != nil {
 			t.Fatal(err)
@@ -522,7 +522,7 @@ func TestListReadsWhatIsAskedFor(t *testing.T) {
 		if diff := cmp.Diff(direct, whole); diff != "" {
 			t.Error(diff)
 		}
-		// Past the end there is nothing, and the total is still right.
+		// A page past the end is empty, and the total is still right.
 		p, err = query.List[models.Server](tx, f.schemas.servers.Entity, f.carol, query.Query{Page: 1000, Size: 10})
 		if err != nil || len(p.Rows) != 0 || int(p.Total) != len(f.servers) || p.Next != "" {
 			t.Errorf("%+v, %v", p, err)
@@ -540,7 +540,7 @@ func TestListReadsWhatIsAskedFor(t *testing.T) {
 	})
 }
 
-// Rows that are added while somebody pages are not what makes them see one twice.
+// Rows that are added during paging do not make a caller see a row twice.
 func TestCursorsWhileRowsAreAdded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
@@ -583,7 +583,7 @@ func TestCursorsWhileRowsAreAdded(t *testing.T) {
 	})
 }
 
-// An order that ignores case puts small and capital letters side by side, beyond ASCII too.
+// An order that ignores case sorts small and capital letters together, beyond ASCII too.
 func TestOrderIgnoresCase(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {

@@ -9,9 +9,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-// LoadRelated returns the visible rows that a relation of the entity leads to from each
-// of the rows with these ids, at most so many each, and beside each row the id that it
-// was reached from: one query for all of them.
+// LoadRelated returns the visible rows behind a relation of the entity, for each of the rows with these ids
+// and at most most rows each. from holds, for each row, the id that it was reached from. It takes one
+// query.
 func LoadRelated[T any](tx *store.Tx, of *Entity, h *Hop, a access.Actor, ids []models.ID, columns []string, most int) (rows []*T, from []models.ID, err error) {
 	to := h.Target.Table
 	inner := access.And(

@@ -11,19 +11,17 @@ import (
 	"halcyon/pkg/store"
 )
 
-// fewIDs is how many ids are still worth a statement of their own.
+// fewIDs is the largest number of ids to inline into a statement.
 const fewIDs = 8
 
-// resolver finds the ids that conditions on a small table leave, before the
-// statement is made: with ids in it PostgreSQL knows how many rows to expect, and
-// which index has them.
+// resolver finds the ids that match conditions on a small table before the statement is compiled. With ids
+// in it PostgreSQL knows how many rows to expect and which index to use.
 type resolver struct {
 	tx  *store.Tx
 	err error
 }
 
-// ids returns the ids of the rows that meet the terms, when they are few. sub is the
-// subselect that asks for the same.
+// ids returns the ids of the rows that meet the terms, if there are few. sub is the equivalent subselect.
 func (r *resolver) ids(a access.Actor, s *Schema, terms []pending, sub access.Where) (ids []models.ID, few bool) {
 	if r.err != nil {
 		return nil, false
@@ -40,11 +38,11 @@ func (r *resolver) ids(a access.Actor, s *Schema, terms []pending, sub access.Wh
 	} else {
 		ids, r.err = r.read(sub)
 	}
-	slices.Sort(ids) // one statement for the same ids, whatever order they came in
+	slices.Sort(ids) // one statement for the same ids, in any order
 	return ids, r.err == nil && len(ids) <= fewIDs
 }
 
-// read asks the database.
+// read runs the subselect.
 func (r *resolver) read(sub access.Where) (ids []models.ID, err error) {
 	rows, err := r.tx.Raw(sub.SQL+fmt.Sprintf(" LIMIT %d", fewIDs+1), sub.Args...).Rows()
 	if err != nil {
@@ -61,8 +59,8 @@ func (r *resolver) read(sub access.Where) (ids []models.ID, err error) {
 	return ids, store.Fault(rows.Err())
 }
 
-// aboutName reports whether Go can tell as well as the database whether a name
-// meets the term: letter case is left to the database, and so is order.
+// aboutName reports whether Go can evaluate the term on a name just like the database. Lookups that ignore
+// case or compare order are left to the database.
 func (p pending) aboutName() bool {
 	if len(p.hops) > 0 || p.term.Any != nil || p.term.Field.Column != "name" || p.term.Field.Kind != Text || p.term.Field.Scope != nil {
 		return false

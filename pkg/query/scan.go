@@ -19,8 +19,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Read returns rows by a condition that is not a caller's, in an order and up to a
-// limit: what FROM says is part of it, and so are columns, their prefix included.
+// Read returns rows by a condition of our own, in an order and up to a limit. from is the whole FROM
+// clause, and columns include their prefix.
 func Read[T any](tx *store.Tx, columns []string, from string, w access.Where, order string, limit int) ([]*T, error) {
 	var b builder
 	b.text("SELECT ").text(strings.Join(columns, ", ")).text(" FROM ").text(from).where(w)
@@ -29,15 +29,14 @@ func Read[T any](tx *store.Tx, columns []string, from string, w access.Where, or
 	return rows, err
 }
 
-// ByIDs is the condition that a column holds one of the ids. They are bound: the
-// ids of a page's rows are others every time, and a statement of its own for each
-// page would have to be planned for each.
+// ByIDs returns the condition that a column holds one of the ids. The ids are bound: they differ for every
+// page, and inlining them would make the database plan a new statement for each page.
 func ByIDs(tx *store.Tx, column string, ids []models.ID) access.Where {
 	if len(ids) == 1 {
 		return access.Where{SQL: column + " = ?", Args: []any{int64(ids[0])}}
 	}
 	if tx.Dialect() != store.Postgres {
-		return access.In(column, ids) // which plans anew in any case
+		return access.In(column, ids) // SQLite plans every statement anyway
 	}
 	list := []byte{'{'}
 	for i, id := range ids {
@@ -49,11 +48,9 @@ func ByIDs(tx *store.Tx, column string, ids []models.ID) access.Where {
 	return access.Where{SQL: column + " = ANY (CAST(? AS bigint[]))", Args: []any{string(append(list, '}'))}}
 }
 
-// scan reads rows: columns into the fields of T, and behind them the key columns,
-// which T does not have. It does by itself what gorm and database/sql would do
-// with several allocations and conversions for each value: a page of a hundred
-// rows is mostly this. Rows come out of the pool as long as there are some; a nil pool
-// has none.
+// scan reads rows: columns into the fields of T, and the key columns after them, which T does not have. It
+// replaces gorm and database/sql, which take several allocations and conversions per value; these dominate
+// a page of a hundred rows. Rows come from the pool while it has some; a nil pool has none.
 func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *rowPool[T]) (list []*T, keys [][]keyValue, err error) {
 	rows, err := tx.Raw(b.sql.String(), b.args...).Rows()
 	if err != nil {
@@ -106,14 +103,14 @@ func scan[T any](tx *store.Tx, b builder, kinds []Kind, r *rowPool[T]) (list []*
 	return list, keys, store.Fault(rows.Err())
 }
 
-// rowPool holds the rows of a page. It is used by one list after the other, since
-// pages of rows are most of the garbage that lists would make.
+// rowPool holds the rows of a page. Lists reuse it one after the other, because the rows of pages are most
+// of the garbage that lists produce.
 type rowPool[T any] struct {
 	rows [defaultMax + 1]T
 	used int
 }
 
-// rowPools are the unused ones, by row type.
+// rowPools holds the unused pools, by row type.
 var rowPools sync.Map // reflect.Type -> *sync.Pool
 
 func poolOf[T any]() *sync.Pool {
@@ -140,18 +137,18 @@ func (r *rowPool[T]) release() {
 	poolOf[T]().Put(r)
 }
 
-// column is where a column of a result goes.
+// column is the destination of a result column.
 type column struct {
-	field *schema.Field // nil: nowhere
+	field *schema.Field // nil: discard
 	index []int         // of the field, through embedded structs
 	into  into
 }
 
-// into is how a value gets into its field.
+// into is the way to store a value in its field.
 type into int
 
 const (
-	byGorm    into = iota // whatever is rarer than these
+	byGorm    into = iota // all rarer types
 	asText                // kinds of string
 	asInt                 // kinds of int
 	asBool                // kinds of bool
@@ -162,7 +159,7 @@ const (
 	byScanner             // sql.Scanner
 )
 
-// set puts a value that the driver gave into the row's field.
+// set stores a value from the driver in the row's field.
 func (c *column) set(tx *store.Tx, row reflect.Value, raw any) error {
 	if c.field == nil {
 		return nil
@@ -236,17 +233,17 @@ func unmarshal(text []byte, f reflect.Value) error {
 	return json.Unmarshal(text, f.Addr().Interface())
 }
 
-// plan is what was found out about the columns of a result.
+// plan is the mapping of the columns of a result.
 type plan struct {
 	names   []string
 	columns []column
 }
 
-// plans are the last ones, by row type: nearly all results of a type have the
-// same columns. What callers can ask for has no end, so no more than one is kept.
+// plans holds the latest plan per row type: nearly all results of a type have the same columns. Callers can
+// request any combination of columns, so only one is kept.
 var plans sync.Map // reflect.Type -> *plan
 
-// columnsOf returns where each column goes.
+// columnsOf returns the destination of each column.
 func columnsOf[T any](tx *store.Tx, names []string) ([]column, error) {
 	t := reflect.TypeFor[T]()
 	if p, ok := plans.Load(t); ok && slices.Equal(p.(*plan).names, names) {

@@ -1,7 +1,6 @@
-// Package query is the neutral form of "which rows, which of their attributes,
-// in what order, which page": dialects parse into it, and it compiles to gorm
-// with the caller's visibility in every hop. What can be asked at all is what a
-// Schema declares.
+// Package query is the neutral form of a list request: filter, attributes, order and page. Dialects parse
+// into it, and it compiles to SQL with the caller's visibility in every hop. A Schema declares everything
+// that can be queried.
 package query
 
 import (
@@ -12,7 +11,7 @@ import (
 	"halcyon/pkg/access"
 )
 
-// Kind is the type of a field's values, which decides the lookups that fit.
+// Kind is the type of a field's values. It determines the valid lookups.
 type Kind int
 
 // The kinds.
@@ -23,7 +22,7 @@ const (
 	Enum // a closed set of codes, compared in any letter case
 	Time // an instant; YYYY-MM-DD or RFC 3339
 	Date // a day, stored as text YYYY-MM-DD
-	Ref  // the id of a row: every form of id is accepted
+	Ref  // the id of a row, in any form
 )
 
 // Field is an attribute that can be filtered or sorted by.
@@ -34,11 +33,11 @@ type Field struct {
 	Enum   []string          // the codes as stored, in wire form
 	Codes  map[string]string // further spellings of a code (lower case) -> code as stored
 	Scale  int64             // Int: stored value = asked value × Scale (0 means 1), for money and memory
-	Target *Schema           // Ref: what it points to, to resolve global ids and uuids
+	Target *Schema           // Ref: target schema, to resolve global ids and uuids
 	Sort   bool              // order= accepts it
 	Before string            // Text: the value is this text and then the column's number
-	// Scope limits whose rows the field may be asked of; nil: everybody who sees
-	// the row. A caller for whom it gives access.None does not know the field.
+	// Scope limits on which rows the field can be queried. Nil means every visible row. A caller for whom
+	// it returns access.None does not know the field.
 	Scope func(a access.Actor, alias string) access.Where
 }
 
@@ -50,18 +49,18 @@ func (f *Field) of(alias string) string {
 	return alias + "." + f.Column
 }
 
-// Hop is a relation that paths may go over.
+// Hop is a relation that a path can follow.
 type Hop struct {
 	Name   string
 	Target *Schema
 	Many   bool
-	Join   string // ties the target's alias {to} to the source's {from}
-	Column string // of a to-one: holds the target's id, and makes the whole join
+	Join   string // joins the target's alias {to} to the source's {from}
+	Column string // of a to-one: the column with the target's id, and the whole join
 
-	covers []string // of a to-one: the columns of an index that begins with the column and the id
+	covers []string // of a to-one: columns of an index that begins with Column and the id
 }
 
-// On returns the condition that ties the alias to, of the target, to the alias from.
+// On returns the join condition between the alias to, of the target, and the alias from.
 func (h *Hop) On(to, from string) string {
 	if h.Column != "" {
 		return to + ".id = " + from + "." + h.Column
@@ -69,35 +68,34 @@ func (h *Hop) On(to, from string) string {
 	return strings.NewReplacer("{to}", to, "{from}", from).Replace(h.Join)
 }
 
-// ByID reports whether the join asks for nothing of the source but its id.
+// ByID reports whether the join uses only the id of the source row.
 func (h *Hop) ByID() bool { return byID(h.Join) }
 
-// Schema is what can be asked of an entity, under the names of the domain or, as
-// Model.Translate makes it, under those of a face.
+// Schema is the queryable form of an entity, under domain names or, after Model.Translate, under those of a
+// face.
 type Schema struct {
 	*Entity
-	Name   string // "server": may lead a path
-	Plural string // "servers": the collection, and what messages say
+	Name   string // "server": may start a path
+	Plural string // "servers": the collection, also in messages
 	Fields []Field
 	Hops   []Hop
-	// Names visits the rows that the actor sees, with what their column name holds,
-	// from memory; nil when nothing keeps them there. It is as right as the store's
-	// signals are.
+	// Names visits the rows that the actor sees, with the content of the column name, from memory. Nil if
+	// they are not cached. It is as current as the store's signals.
 	Names func(ctx context.Context, a access.Actor, visit func(id models.ID, name string)) error
 }
 
-// Page is what List returns: the rows of one page and how many there are in all.
+// Page is the result of List: the rows of one page and the total.
 type Page[T any] struct {
 	Rows         []*T
 	Total        int64
 	Number, Size int    // 1-based page number and its size
-	Next, Prev   string // cursors for the pages around it; "" where there is none
+	Next, Prev   string // cursors of the pages around it; "" where there is none
 
 	pool *rowPool[T]
 }
 
-// Release returns the rows to the pool, to be overwritten by those of another list.
-// Callers that keep rows do not call it.
+// Release returns the rows to the pool, where another list overwrites them. Callers that keep rows must not
+// call it.
 func (p *Page[T]) Release() {
 	if p.pool != nil {
 		p.pool.release()

@@ -5,16 +5,15 @@ import (
 	"strings"
 )
 
-// Typed is a term of a filter as people type and read it, whether it means anything
-// or not.
+// Typed is a term of a filter as people type and read it. It need not be valid.
 type Typed struct {
 	Path   string // dotted, without the lookup
-	Lookup Lookup // Exact when none is named
-	Value  string // without escapes; a list is separated by commas
+	Lookup Lookup // Exact by default
+	Value  string // unescaped; commas separate a list
 }
 
-// TypedTerms takes a filter apart without asking what it means: what has no colon is
-// a path without a value.
+// TypedTerms splits a filter into terms without interpreting it. A term without a colon is a path without a
+// value.
 func TypedTerms(filter string) []Typed {
 	var terms []Typed
 	for _, part := range splitUnescaped(filter, ';') {
@@ -40,10 +39,10 @@ func typedTerm(text string) Typed {
 	return t
 }
 
-// list reports whether commas separate values of the term, and are not part of one.
+// list reports whether commas separate values of the term, rather than belong to one.
 func (t *Typed) list() bool { return t.Lookup == In || t.Lookup == Range }
 
-// String returns the term as filter takes it.
+// String returns the term in filter syntax.
 func (t Typed) String() string {
 	key := t.Path
 	if t.Lookup != Exact && t.Lookup != "" {
@@ -66,8 +65,8 @@ func (t *Typed) about(other *Typed) bool {
 	return fold(t.Path) == fold(other.Path) && t.Lookup == other.Lookup
 }
 
-// Refine puts terms into a filter, each in the place of the first that is about the
-// same, and takes those out that have no value. What it does not touch stays as it
+// Refine puts terms into a filter. Each takes the place of the first term with the same path and
+// lookup, or is appended; a term without a value removes that term. Everything else stays as it
 // was written.
 func Refine(filter string, terms ...Typed) string {
 	var parts []string

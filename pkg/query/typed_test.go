@@ -48,7 +48,7 @@ func TestRefine(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
-			for _, x := range query.TypedTerms(got) { // it reads itself back
+			for _, x := range query.TypedTerms(got) { // parses its own output
 				if again := query.TypedTerms(x.String()); len(again) != 1 || again[0] != x {
 					t.Errorf("%+v has become %+v", x, again)
 				}

@@ -12,7 +12,7 @@ import (
 	"halcyon/models"
 )
 
-// Value is one literal of a term, read according to the field and the lookup.
+// Value is one literal of a term, parsed for the field and the lookup.
 type Value struct {
 	Text string    // Text; Enum as stored; Date; the day of the lookup date
 	Int  int64     // Int, scaled and rounded down; year, month and day
@@ -22,7 +22,7 @@ type Value struct {
 	Ref  RefValue
 }
 
-// RefKind is which of a row's ids a reference gives.
+// RefKind is the kind of id in a reference.
 type RefKind int
 
 // The ids.
@@ -44,7 +44,7 @@ const (
 	maxValue = 512
 )
 
-// parse reads the literals of a term. The reason is "" when they fit.
+// parse reads the literals of a term. The reason is "" if they are valid.
 func (t *Term) parse(terminalHop bool, texts []string) (reason, detail string) {
 	lookups := t.Field.Lookups()
 	if terminalHop {
@@ -167,7 +167,7 @@ func (v *Value) parseInt(text string, scale int64) (reason, detail string) {
 		return fmt.Sprintf("%s is not a number", quote(text)), ""
 	}
 	r.Mul(r, new(big.Rat).SetInt64(scale))
-	floor, rest := new(big.Int).DivMod(r.Num(), r.Denom(), new(big.Int)) // Euclid: rounds down, the denominator being positive
+	floor, rest := new(big.Int).DivMod(r.Num(), r.Denom(), new(big.Int)) // Euclidean: rounds down, as the denominator is positive
 	if !floor.IsInt64() {
 		return fmt.Sprintf("%s is too large", quote(text)), ""
 	}
@@ -190,11 +190,11 @@ func (v *Value) parseEnum(text string, f *Field) (reason, detail string) {
 }
 
 func (v *Value) parseTime(text string) (reason, detail string) {
-	// A + that was not percent-encoded has arrived as a space.
+	// A + that was not percent-encoded arrives as a space.
 	literal := strings.Replace(text, " ", "+", 1)
 	for _, layout := range []string{time.DateOnly, time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		t, err := time.Parse(layout, literal)
-		// A comma as decimal point is Go's leniency, not RFC 3339's.
+		// Go also accepts a comma as decimal point; RFC 3339 does not.
 		if err != nil || strings.Contains(text, ",") {
 			continue
 		}
@@ -216,8 +216,8 @@ func (v *Value) parseDate(text string) (reason, detail string) {
 	return "", ""
 }
 
-// validText reports whether both databases can take the text: PostgreSQL refuses
-// NUL and what is not UTF-8, and SQLite's functions stop at NUL.
+// validText reports whether both databases accept the text: PostgreSQL rejects NUL and invalid UTF-8, and
+// SQLite's functions stop at NUL.
 func validText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 func digits(s string) bool {
@@ -229,7 +229,7 @@ func digits(s string) bool {
 	return s != ""
 }
 
-// quote shows the caller their own text, cut when it is long.
+// quote quotes the caller's text, shortened if it is long.
 func quote(s string) string {
 	const limit = 80
 	if len(s) > limit {
