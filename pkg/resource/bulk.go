@@ -9,11 +9,11 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// BulkLimit is how many rows one request can act on.
+// BulkLimit is the maximum number of rows that one request can act on.
 const BulkLimit = 100
 
-// BulkActions are the actions that can be had for several rows at once: all but those
-// whose answer has to be read, and deletion.
+// BulkActions returns the actions that can run on several rows at once: all except deletion and those with
+// an answer that the caller has to read.
 func (d *Def) BulkActions() []*ActionDef {
 	list := slices.DeleteFunc(slices.Clone(d.Actions), func(x *ActionDef) bool { return x.Alone })
 	if d.Delete == nil || d.Action("delete") != nil {

@@ -10,17 +10,16 @@ import (
 	"halcyon/pkg/query"
 )
 
-// inlineChoices is how many rows of a collection a template lists itself.
+// inlineChoices is the maximum number of rows of a collection that a template lists inline.
 const inlineChoices = 100
 
-// InlineChoices replaces the links to collections in the options of the templates by
-// their rows, as far as the actor sees at most 100 of them: HAL browsers fetch linked
-// options without credentials, or not at all. A longer list stays a link, and
-// so does one without rows, which says that there is nothing to choose. Each collection
-// is read once.
+// InlineChoices replaces links to collections in the options of the templates by the rows, if the actor
+// sees at most 100 of them: HAL browsers fetch linked options without credentials, or not at all. A longer
+// list stays a link, and so does one without rows, which shows that there is nothing to choose. Each
+// collection is read once.
 func (r *Registry) InlineChoices(ctx context.Context, a access.Actor, templates []hal.Template) error {
 	type source struct{ href, prompt, value string }
-	known := map[source][]hal.Option{} // nil for those that stay links
+	known := map[source][]hal.Option{} // nil for lists that stay links
 	for i := range templates {
 		for j := range templates[i].Properties {
 			p := &templates[i].Properties[j]
@@ -46,8 +45,8 @@ func (r *Registry) InlineChoices(ctx context.Context, a access.Actor, templates 
 	return nil
 }
 
-// withChosen returns the options, with those that the property holds and that the actor
-// does not see as rows: an edit of something else must not lose them.
+// withChosen returns the options plus the current values of the property that the actor does not see as
+// rows. Without them, an edit of another property would lose them.
 func withChosen(options []hal.Option, p *hal.TemplateProperty) []hal.Option {
 	list := options
 	for _, v := range append(slices.Clone(p.Selected), p.Value) {
@@ -58,8 +57,8 @@ func withChosen(options []hal.Option, p *hal.TemplateProperty) []hal.Option {
 	return list
 }
 
-// listed returns the rows of the collection at an href as options, nil if there are none
-// or too many, or if the href is not one of a collection.
+// listed returns the rows of the collection at an href as options. It returns nil if there are none or too
+// many, or if the href is not that of a collection.
 func (r *Registry) listed(ctx context.Context, a access.Actor, href, prompt, value string) ([]hal.Option, error) {
 	path, raw, _ := strings.Cut(href, "?")
 	d, narrow, err := r.collectionAt(ctx, a, path)
@@ -93,7 +92,7 @@ func (r *Registry) listed(ctx context.Context, a access.Actor, href, prompt, val
 	return list, nil
 }
 
-// optionText returns a value as a template holds it.
+// optionText returns a value in the form that templates use.
 func optionText(v hal.Value) string {
 	if v.Kind() == hal.KindString {
 		return v.Text()
@@ -101,9 +100,8 @@ func optionText(v hal.Value) string {
 	return string(v.AppendJSON(nil, hal.HAL))
 }
 
-// collectionAt returns the declaration of the list at a path, and what narrows it if it
-// is below a row. The declaration is nil if there is no list there, or none that the
-// actor sees.
+// collectionAt returns the declaration of the list at a path, and the options that narrow it if the list is
+// below a row. The declaration is nil if there is no list at the path, or none that the actor sees.
 func (r *Registry) collectionAt(ctx context.Context, a access.Actor, path string) (*Def, []query.ListOption, error) {
 	for _, d := range r.Defs() {
 		below, ok := strings.CutPrefix(path, d.path)

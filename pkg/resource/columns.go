@@ -7,8 +7,8 @@ import (
 	"halcyon/pkg/query"
 )
 
-// defineHeadings notes what a person's table of rows shows. A column such as
-// owner.username is the relation's, by what its rows are called.
+// defineHeadings records the columns of the HTML table of rows. A column such as owner.username is the
+// relation, shown by the names of its rows.
 func defineHeadings(d *Def, columns []string) {
 	d.Headings = columns
 	show := func(name string) {
@@ -24,14 +24,13 @@ func defineHeadings(d *Def, columns []string) {
 	}
 }
 
-// heads reports whether a table of rows can have a column of this name: what the
-// short form of a row has, or what attributes= accepts from somebody.
+// heads reports whether an HTML table of rows can have a column of this name: a member of the short form of
+// a row, or an attribute that attributes= accepts from some caller.
 func (d *Def) heads(name string) bool {
 	return d.listed(name) || d.Attribute(access.System("check"), strings.Split(strings.ReplaceAll(name, "_", "-"), "."))
 }
 
-// ShownTo returns the attributes that a person's table has, of those that the actor may
-// ask for.
+// ShownTo returns the attributes of the HTML table that the actor may request.
 func (d *Def) ShownTo(a access.Actor) []query.Attribute {
 	list := make([]query.Attribute, 0, len(d.Shown))
 	for _, at := range d.Shown {
@@ -42,8 +41,8 @@ func (d *Def) ShownTo(a access.Actor) []query.Attribute {
 	return list
 }
 
-// Field returns the declaration of a member by its name in documents, nil when there
-// is none that documents show.
+// Field returns the declaration of a member by its name in documents, or nil if documents show no such
+// member.
 func (d *Def) Field(name string) *FieldDef {
 	for _, f := range d.Fields {
 		if f.Name == name && !f.hidden {
@@ -53,11 +52,10 @@ func (d *Def) Field(name string) *FieldDef {
 	return nil
 }
 
-// Relation returns the declaration of a relation by its name, nil when there is none.
+// Relation returns the declaration of a relation by its name, or nil.
 func (d *Def) Relation(rel string) *RelationDef { return d.relation(rel) }
 
-// Explains returns the documentation of what a body may hold by its name, "" for what
-// is not declared.
+// Explains returns the documentation of a member of a body by its name, or "" if it is not declared.
 func (d *Def) Explains(name string) string {
 	for _, f := range d.Fields {
 		if f.Name == name && f.Editable {

@@ -1,8 +1,7 @@
-// Package resource holds the one declaration from which a resource is served:
-// its fields, relations, actions and sub-collections. Rendering in every
-// representation, filters, attributes, request bodies and the start-up check all
-// come from it. A declaration never queries: what it shows is in the row, or is
-// fetched here, once per page and relation.
+// Package resource turns one declaration per resource into everything that serves it: rendering in every
+// representation, filters, attributes, request bodies and the startup check all come from the fields,
+// relations, actions and sub-collections of the declaration. A declaration never queries: its values are in
+// the row, or this package fetches them, once per page and relation.
 //
 // A GET of a collection reaches its SQL in five steps:
 //
@@ -31,12 +30,12 @@ import (
 
 // Resource declares the resource whose rows are T.
 type Resource[T any] struct {
-	Name   string        // "server": leads paths in filters
+	Name   string        // "server": starts paths in filters
 	Plural string        // "servers": the collection's path and the key of its embedded items
 	Noun   string        // "Servers", as in "List of Servers"
-	Entity *query.Entity // whose rows they are
+	Entity *query.Entity // entity of the rows
 	Doc    string
-	Path   string // below the base, when it is not Plural: "resources/service"
+	Path   string // below the base, if it is not Plural: "resources/service"
 	Slash  bool   // the item's canonical href ends in a slash
 
 	Title     func(*T) string
@@ -46,98 +45,95 @@ type Resource[T any] struct {
 	Fields    []Field[T]
 	Relations []Relation[T]
 	Display   *Display[T]
-	Columns   []string // attributes that a person's table of rows shows, in this order; none: what is Listed
+	Columns   []string // columns of the HTML table of rows, in this order; nil: the Listed fields
 	Actions   []Action[T]
 	Subs      []Sub[T]
 	Batch     []BatchAction // on the collection: /{plural}/actions/{name}
 
-	// Offers returns further actions that administrators have defined, each with a
-	// number as its path; nil for none.
+	// Offers returns further actions, defined by administrators, each with a number as its path; nil for
+	// none.
 	Offers    func(ctx context.Context) ([]Action[T], error)
-	OfferBody schema.Object // what their bodies may hold, for the documentation
-	OfferedBy string        // plural of the resource that they are rows of; it and the number name their relations
+	OfferBody schema.Object // accepted members of their bodies, for the documentation
+	OfferedBy string        // plural of the resource that defines them; it and the number name their relations
 
 	Find func(ctx context.Context, a access.Actor, ref string) (*T, error)
 	List func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[T], error)
 
-	// What administrators may do. A nil function means that nobody can.
-	New       func() *T // what Create starts from; nil: new(T)
+	// Write operations. A nil function disables the operation.
+	New       func() *T // initial row of Create; nil: new(T)
 	CanCreate func(a access.Actor) error
 	Create    func(ctx context.Context, a access.Actor, row *T) error
-	Once      bool // what was made shows something that nobody is shown again
+	Once      bool // the created row shows a secret that is never shown again
 	CanUpdate func(a access.Actor, row *T) error
 	Update    func(ctx context.Context, a access.Actor, ref string, apply func(*T) error) (*T, error)
 	CanDelete func(a access.Actor, row *T) error
 	Delete    func(ctx context.Context, a access.Actor, ref string) (Result[T], error)
 
-	// Post replaces Create where a body is more than the declared fields, and
-	// PostForm lists what a form can say of it.
+	// Post replaces Create if a body is more than the declared fields. PostForm lists the properties of its
+	// form.
 	Post     func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (*T, error)
 	PostForm func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
-	PostBody schema.Object // what such a body may hold, for the documentation
+	PostBody schema.Object // accepted members of such a body, for the documentation
 	PostNone bool          // the body may be empty
 
-	Started *Started // rows are work that operations lead to; nil: they are not
+	Started *Started // rows are work started by operations; nil: they are not
 
-	CreateDryRun *DryRun // tries a create out; nil: it cannot be tried out
+	CreateDryRun *DryRun // tries a create out; nil: not supported
 
-	DeleteResults Results // what Delete leads to; nil for nothing more
+	DeleteResults Results // results of Delete; nil: only the deletion
 
-	// Unused reports whether nothing refers to the row, so that Delete would remove
-	// it; nil for always.
+	// Unused returns an error if another row refers to this one, so that Delete would not remove it; nil:
+	// rows are always unused.
 	Unused func(ctx context.Context, a access.Actor, row *T) error
-	// Templates returns what can be done with the row besides what is declared here,
-	// given its address; nil for nothing. The first goes before all others when it
-	// has no key.
+	// Templates returns further templates for the row, given its address; nil for none. The first one
+	// precedes all others if it has no key.
 	Templates func(ctx context.Context, a access.Actor, row *T, self string) ([]hal.Template, error)
 
-	// Fill reads what the fields that are Filled show, for all rows of a list at once.
-	// Find returns rows that have it.
+	// Fill reads the values of the Filled fields for all rows of a list at once. Find returns rows with
+	// these values set.
 	Fill func(ctx context.Context, a access.Actor, rows []*T) error
 
-	Bundle *Bundle[T] // how rows go out as files and come in; nil: they do not
+	Bundle *Bundle[T] // export and import of rows as files; nil: not supported
 }
 
-// Bundle takes rows out as files, GET …/{id}/export/ for who may update the row, and
-// in again, POST /{plural}/import/ for who may create one. The manifest's kind is the
-// resource's name.
+// Bundle exports rows as files (GET …/{id}/export/, for callers who may update the row) and imports them
+// (POST /{plural}/import/, for callers who may create one). The kind of the manifest is the name of the
+// resource.
 type Bundle[T any] struct {
 	Export func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
-	// Import makes a row of a manifest's content, or replaces the one of its name when
-	// it may, and tells whether it did.
+	// Import creates a row from the content of a manifest, or replaces the row with the same name if
+	// replace is set. replaced reports which.
 	Import func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (row *T, replaced bool, err error)
 }
 
-// Result is what a write led to. Exactly one member is set, or none after a
-// plain deletion.
+// Result is the result of a write. Exactly one member is set, or none after a plain deletion.
 type Result[T any] struct {
-	Row   *T    // the row as it is now
-	Work  Work  // work that goes on
+	Row   *T    // the row after the write
+	Work  Work  // work in progress
 	Other Other // a row of another resource
 }
 
-// Work is work that an operation has started or asked for: the row of a resource in
-// which clients watch it.
+// Work is work that an operation has started or requested: a row of a resource that clients can watch.
 type Work struct {
 	Of string // plural of that resource; "" for none
 	ID models.ID
 }
 
-// Started describes how rows are answered that operations lead to as Work.
+// Started describes the answers to operations that start Work of this resource.
 type Started struct {
 	Doc string // of that answer, for the documentation
 
-	// Follow returns the work that clients of actions wait for in place of the row, the
-	// zero Work for the row itself; nil for always the row. It is of the resource Into.
+	// Follow returns the work that clients of actions wait for instead of the row, or the zero Work for the
+	// row itself; nil: always the row. It is of the resource Into.
 	Follow func(ctx context.Context, a access.Actor, id models.ID) (Work, error)
 	Into   string
 }
 
-// Other is a row of another resource that a write led to.
+// Other is a row of another resource that a write created or found.
 type Other struct {
 	Of   string // plural of that resource; "" for none
 	Row  any    // pointer to its row
-	Made bool   // it was not there before
+	Made bool   // the write created it
 }
 
 // Field is a property of the resource.
@@ -148,7 +144,7 @@ type Field[T any] struct {
 	Values   []string          // of an enum
 	codes    map[string]string // further spellings of an enum's values
 	Column   string            // the field of the entity that filters and order= use; "" for none
-	Reads    []string          // columns that Value needs, when not just Column
+	Reads    []string          // columns that Value needs, if not just Column
 	Value    func(*T) hal.Value
 	listed   bool
 	listOnly bool
@@ -163,21 +159,21 @@ type Field[T any] struct {
 	set      func(n *jsonbody.Value, r *Refs) func(*T)
 	input    Input
 	picked   func(*T) []models.ID // of a list of references
-	exact    func(*T) string      // for forms, where what is shown is rounded
+	exact    func(*T) string      // for forms, where Value is rounded
 	fetch    func(ctx context.Context, a access.Actor, row *T) (hal.Value, error)
-	json     schema.Object // of what is shown; nil when nobody has said
-	cbJSON   schema.Object // of what the CloudBolt shape shows; nil for json
+	json     schema.Object // of Value; nil if not declared
+	cbJSON   schema.Object // of Value in the CloudBolt shape; nil: json
 }
 
-// On names the field of the entity: it can be filtered and sorted by.
+// On names the field of the entity to filter and sort by.
 func (f Field[T]) On(column string) Field[T] {
 	f.Column = column
 	f.Reads = append(f.Reads, column)
 	return f
 }
 
-// Over names a field of the entity that no column has, and the columns that the value is
-// made from: it can be filtered and sorted by.
+// Over names a field of the entity without a column of its own, to filter and sort by, and the columns that
+// the value is made from.
 func (f Field[T]) Over(field string, columns ...string) Field[T] {
 	f.Column = field
 	f.Reads = append(f.Reads, columns...)
@@ -187,38 +183,38 @@ func (f Field[T]) Over(field string, columns ...string) Field[T] {
 // From names columns that the value is made from, without filter or order.
 func (f Field[T]) From(columns ...string) Field[T] { f.Reads = append(f.Reads, columns...); return f }
 
-// Listed puts the field into the short form that lists show.
+// Listed adds the field to the short form in lists.
 func (f Field[T]) Listed() Field[T] { f.listed = true; return f }
 
-// ListOnly keeps the field out of the item.
+// ListOnly omits the field from the item.
 func (f Field[T]) ListOnly() Field[T] { f.listOnly = true; return f }
 
-// OnDemand shows the field only to who asks for it with attributes=.
+// OnDemand shows the field only if the request names it in attributes=.
 func (f Field[T]) OnDemand() Field[T] { f.demand = true; return f }
 
 // OmitEmpty leaves the field out when it is null.
 func (f Field[T]) OmitEmpty() Field[T] { f.omit = true; return f }
 
-// Filled declares that the value is not in the row's columns: lists that are asked for it
-// call the resource's Fill.
+// Filled declares that the value is not in the row's columns: lists with the field call the resource's
+// Fill.
 func (f Field[T]) Filled() Field[T] { f.filled = true; return f }
 
-// Required makes a create without the field fail.
+// Required rejects a create without the field.
 func (f Field[T]) Required() Field[T] { f.required = true; return f }
 
-// Default sets what the field is when a body says null, or replaces the row and
-// does not mention it: the text of a value, as a body would have it.
+// Default sets the value, as the text that a body would hold. It applies if a body says null, or replaces
+// the row without the field.
 func (f Field[T]) Default(text string) Field[T] { f.fallback = text; return f }
 
-// Codes returns an enum further spellings (lower case) that filters accept.
+// Codes sets further spellings (lower case) of the values that filters accept.
 func (f Field[T]) Codes(codes map[string]string) Field[T] { f.codes = codes; return f }
 
-// SeenBy limits who sees the field of a row at hand. Who may ask by it is for the
-// entity to say; the two agree.
+// SeenBy limits who sees the field of a row. The entity must limit filters on the field to the same
+// callers.
 func (f Field[T]) SeenBy(see func(access.Actor, *T) bool) Field[T] { f.see = see; return f }
 
-// Set makes the field editable: read takes the value out of the body, complaining
-// where it is wrong, and returns what then changes the row.
+// Set makes the field editable. read takes the value from the body, reports a bad one with Complain, and
+// returns the function that changes the row.
 func (f Field[T]) Set(read func(n *jsonbody.Value, r *Refs) func(*T)) Field[T] {
 	f.set = read
 	return f
@@ -235,7 +231,7 @@ func (f Field[T]) SetText(set func(*T, string)) Field[T] {
 	})
 }
 
-// maxText is how many characters a text may have that nothing else limits.
+// maxText is the maximum number of characters of a text without a limit of its own.
 const maxText = 4096
 
 // SetInt makes the field editable as a whole number.
@@ -277,8 +273,8 @@ func (f Field[T]) SetTexts(set func(*T, []string)) Field[T] {
 	})
 }
 
-// Picked declares the rows of a collection that a row is limited to: set as a list
-// of references. They are shown as the links of a relation, and not as a field.
+// Picked declares a limit of a row to some rows of a collection. It is set as a list of references and
+// shown as the links of a relation instead of a field.
 func Picked[T any](plural string, at func(*T) *[]models.ID, doc string) Field[T] {
 	f := WriteOnly[T](plural, doc).Set(func(n *jsonbody.Value, r *Refs) func(*T) {
 		ids := r.Each(n, plural)
@@ -287,7 +283,7 @@ func Picked[T any](plural string, at func(*T) *[]models.ID, doc string) Field[T]
 	return f.picks(plural, func(t *T) []models.ID { return *at(t) })
 }
 
-// WriteOnly declares what can be set and is never shown.
+// WriteOnly declares a field that can be set and is never shown.
 func WriteOnly[T any](name, doc string) Field[T] {
 	return Field[T]{Name: name, Doc: doc, hidden: true, Value: func(*T) hal.Value { return hal.Null() }}
 }
@@ -297,8 +293,7 @@ func Texts[T any](name string, get func(*T) []string, doc string) Field[T] {
 	return Field[T]{Name: name, Doc: doc, json: schema.Array(schema.String()), Value: func(t *T) hal.Value { return hal.Strings(get(t)) }}
 }
 
-// OptionalTime declares an instant that may be missing and can be set: at gives
-// where it is kept.
+// OptionalTime declares an instant that may be missing and can be set; at returns its address in the row.
 func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field[T] {
 	f := Time(name, func(t *T) *time.Time { return *at(t) }, doc).As("datetime-local")
 	return f.Set(func(n *jsonbody.Value, _ *Refs) func(*T) {
@@ -307,7 +302,7 @@ func OptionalTime[T any](name string, at func(*T) **time.Time, doc string) Field
 	})
 }
 
-// ReadTime reads an instant, nil when there is none, and complains of what is not one.
+// ReadTime reads an instant. It returns nil for a missing one, and complains about an invalid one.
 func ReadTime(n *jsonbody.Value) *time.Time {
 	if !n.Present() {
 		return nil
@@ -369,7 +364,7 @@ func Date[T any](name string, get func(*T) string, doc string) Field[T] {
 	}}
 }
 
-// Rate declares an amount of money by the month, "28.80/month".
+// Rate declares an amount of money per month, "28.80/month".
 func Rate[T any](name string, get func(*T) models.Money, doc string) Field[T] {
 	return Field[T]{
 		Name: name, Kind: query.Int, Doc: doc, scale: int64(models.Unit), json: schema.Like(ratePattern),
@@ -378,7 +373,7 @@ func Rate[T any](name string, get func(*T) models.Money, doc string) Field[T] {
 	}
 }
 
-// Memory declares an amount of memory kept in MB, "1.2500 GB". Filters take GB.
+// Memory declares an amount of memory stored in MB and shown in GB, "1.2500 GB". Filters take GB.
 func Memory[T any](name string, get func(*T) int, doc string) Field[T] {
 	return Field[T]{
 		Name: name, Kind: query.Int, Doc: doc, scale: 1024, json: schema.Like(memoryPattern),
@@ -386,7 +381,7 @@ func Memory[T any](name string, get func(*T) int, doc string) Field[T] {
 	}
 }
 
-// Disk declares an amount of disk space kept in GB, "56 GB".
+// Disk declares an amount of disk space stored in GB, "56 GB".
 func Disk[T any](name string, get func(*T) int, doc string) Field[T] {
 	return Field[T]{
 		Name: name, Kind: query.Int, Doc: doc, json: schema.Like(diskPattern),
@@ -394,7 +389,7 @@ func Disk[T any](name string, get func(*T) int, doc string) Field[T] {
 	}
 }
 
-// GB writes MB the way servers show their memory: "1.2500 GB".
+// GB formats an amount in MB the way servers show their memory: "1.2500 GB".
 func GB(mb int) string {
 	return strconv.FormatFloat(float64(mb)/1024, 'f', 4, 64) + " GB"
 }
@@ -404,8 +399,8 @@ func Value[T any](name string, get func(*T) hal.Value, doc string) Field[T] {
 	return Field[T]{Name: name, Doc: doc, Value: get}
 }
 
-// Fetched declares a property that a service looks up when the item is shown. Lists
-// do not have it: that would be a look-up for each row.
+// Fetched declares a property that a service looks up for the item. Lists omit it, since they would need a
+// look-up per row.
 func Fetched[T any](name string, fetch func(ctx context.Context, a access.Actor, row *T) (hal.Value, error), doc string) Field[T] {
 	return Field[T]{Name: name, Doc: doc, fetch: fetch, Value: func(*T) hal.Value { return hal.Null() }}
 }
@@ -419,7 +414,7 @@ func ID[T any](get func(*T) *models.Row) Field[T] {
 	}
 }
 
-// IDOf declares the id of something else, a string on the wire as every id.
+// IDOf declares the id of another row, a string on the wire like every id.
 func IDOf[T any](name, column string, get func(*T) models.ID, doc string) Field[T] {
 	return Field[T]{
 		Name: name, Kind: query.Int, Doc: doc, Column: column, Reads: []string{column}, json: schema.Like(idPattern),
@@ -427,8 +422,7 @@ func IDOf[T any](name, column string, get func(*T) models.ID, doc string) Field[
 	}
 }
 
-// Identity declares the ids by which a resource is known everywhere, and when it
-// was made and changed last.
+// Identity declares the ids of a resource and the times of its creation and last change.
 func Identity[T any](get func(*T) *models.Row) []Field[T] {
 	return []Field[T]{
 		Text("global-id", func(t *T) string { return get(t).GlobalID }, "Id that tells the kind as well.").On("global_id"),
@@ -438,16 +432,16 @@ func Identity[T any](get func(*T) *models.Row) []Field[T] {
 	}
 }
 
-// TimeLayout is how instants are written: UTC, microseconds, no zone.
+// TimeLayout is the format of instants: UTC, microseconds, no zone.
 const TimeLayout = "2006-01-02T15:04:05.000000"
 
 // Relation is a link from the resource to others.
 type Relation[T any] struct {
 	Rel       string
-	Alias     string // the CloudBolt shape's further name
-	Group     string // the CloudBolt shape nests it below this key
+	Alias     string // further name in the CloudBolt shape
+	Group     string // parent key in the CloudBolt shape
 	Doc       string
-	To        string // plural of the target; "" when Link says where it goes
+	To        string // plural of the target; "" if Link sets the target
 	Many      bool
 	Of        string // the relation of the entity
 	ID        func(*T) models.ID
@@ -462,61 +456,59 @@ type Relation[T any] struct {
 	known     func(a access.Actor, row *T) ([]any, bool)
 }
 
-// One declares a relation to one row of another resource: the relation of that name
-// of the entity.
+// One declares a relation to one row of another resource, by the name of a relation of the entity.
 func One[T any](rel, to, relation string, id func(*T) models.ID, doc string) Relation[T] {
 	return Relation[T]{Rel: rel, To: to, Of: relation, ID: id, Doc: doc}
 }
 
-// Many declares a relation to several rows of another resource: the relation of that
-// name of the entity.
+// Many declares a relation to several rows of another resource, by the name of a relation of the entity.
 func Many[T any](rel, to, relation, doc string) Relation[T] {
 	return Relation[T]{Rel: rel, To: to, Many: true, Of: relation, Doc: doc}
 }
 
-// Path declares a link to a place of its own.
+// Path declares a link with a path of its own.
 func Path[T any](rel string, link func(base string, row *T) (hal.Link, bool), doc string) Relation[T] {
 	return Relation[T]{Rel: rel, Link: link, Doc: doc, optional: true}
 }
 
-// Also returns the relation a further name in the CloudBolt shape.
+// Also sets a further name of the relation in the CloudBolt shape.
 func (r Relation[T]) Also(alias string) Relation[T] { r.Alias = alias; return r }
 
 // Within nests the relation below a key in the CloudBolt shape.
 func (r Relation[T]) Within(group string) Relation[T] { r.Group = group; return r }
 
-// Optional leaves the relation out of the CloudBolt shape, too, when it is empty.
+// Optional also omits an empty relation from the CloudBolt shape.
 func (r Relation[T]) Optional() Relation[T] { r.optional = true; return r }
 
 // Set makes the relation editable.
 func (r Relation[T]) Set(set func(*T, models.ID)) Relation[T] { r.set = set; return r }
 
-// Required makes a create without the relation fail.
+// Required rejects a create without the relation.
 func (r Relation[T]) Required() Relation[T] { r.required = true; return r }
 
-// Among limits whom the relation can be set to, for callers who may not choose
-// freely: the ids, and whether there is a limit. A form for a new row then requires
-// a choice. The service refuses other choices.
+// Among limits the possible targets for callers who may not choose freely: limit returns the ids, and
+// whether there is a limit. A form for a new row then requires a choice. The service must reject other
+// choices.
 func (r Relation[T]) Among(limit func(a access.Actor) (ids []models.ID, limited bool)) Relation[T] {
 	r.limit = limit
 	return r
 }
 
-// If shows the link only to whom the guard lets through.
+// If shows the link only to callers who pass the guard.
 func (r Relation[T]) If(guard func(a access.Actor, row *T) error) Relation[T] {
 	r.guard = guard
 	return r
 }
 
-// ExtraFrom adds members to each of its links, made from the target's row, of
-// which these columns are read.
+// ExtraFrom adds members to each of its links, computed from the target's row. It lists the columns to
+// read.
 func (r Relation[T]) ExtraFrom(props func(target any) []hal.Prop, columns ...string) Relation[T] {
 	r.extra, r.extraFrom = props, columns
 	return r
 }
 
-// Known spares the query of a to-many relation when the row has the related rows
-// with it: all that the actor sees, by their ids.
+// Known skips the query of a to-many relation if the row already holds the related rows: all that the actor
+// sees, by id.
 func (r Relation[T]) Known(rows func(a access.Actor, row *T) ([]any, bool)) Relation[T] {
 	r.known = rows
 	return r
@@ -525,40 +517,39 @@ func (r Relation[T]) Known(rows func(a access.Actor, row *T) ([]any, bool)) Rela
 // Action is an operation on one row, POST …/actions/{Path}.
 type Action[T any] struct {
 	Rel    string // "power-on"
-	Name   string // the key in the hybrid array and the CloudBolt shape; "" for Rel
+	Name   string // key in the hybrid array and the CloudBolt shape; "" for Rel
 	Path   string // last segment of the href; "" for Rel
-	Number int    // by which scripts know it: it can be the last segment, too; 0 for none
+	Number int    // number that scripts use, also as last segment of the href; 0 for none
 	Title  string // "Submit": the link says "Submit 'Order id 1'"
 	Doc    string
 	Slash  bool
-	NoBulk bool // its answer says what has to be read: it cannot be had for several rows at once
+	NoBulk bool // the caller has to read the answer: it cannot run on several rows at once
 	Can    func(a access.Actor, row *T) error
 	Do     func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value) (Result[T], error)
-	// Form lists what the body may hold, for the action's template; nil for nothing.
+	// Form lists the members of the body for the action's template; nil for none.
 	Form func(ctx context.Context, a access.Actor, row *T) ([]hal.TemplateProperty, error)
 
-	DryRun *DryRun // tries the action out; nil: it cannot be tried out
+	DryRun *DryRun // tries the action out; nil: not supported
 
-	// For the documentation: what the body may hold, nil for nothing, and what the
-	// action can lead to.
+	// For the documentation: the accepted members of the body, nil for none, and the possible results.
 	Body    schema.Object
 	Results Results
 }
 
-// DryRun tries an operation out: a request with dry-run=1 gets what the operation
-// would lead to, and nothing is changed.
+// DryRun tries an operation out: the answer to a request with dry-run=1 describes the outcome, and nothing
+// changes.
 type DryRun struct {
-	// Do returns the preview, whose document may be built on the arena. ref is the row
-	// that an action is about, "" for a create.
+	// Do returns the preview; it may use the arena for its document. ref is the row of an action, "" for a
+	// create.
 	Do func(ctx context.Context, a access.Actor, ref string, n *jsonbody.Value, on *Arena) (*Preview, error)
 
-	Schema string // name of the schema of the document, for the documentation
+	Schema string // name of the document's schema, for the documentation
 }
 
-// Preview is what an operation would lead to.
+// Preview describes the outcome of an operation.
 type Preview struct {
 	Doc *hal.Document
-	// Parts returns what a page shows besides the document; nil for nothing.
+	// Parts returns further content for the HTML page; nil for none.
 	Parts func(ctx context.Context) ([]hal.Embedded, error)
 }
 
@@ -573,16 +564,16 @@ type BatchAction struct {
 // Sub is a collection below an item.
 type Sub[T any] struct {
 	Path  string // "related-jobs"
-	Rel   string // of the link to it; "" for none
-	Alias string // of the link in the CloudBolt shape
-	Of    string // plural of the resource that it lists
+	Rel   string // relation of the link to it; "" for none
+	Alias string // name of the link in the CloudBolt shape
+	Of    string // plural of the listed resource
 	Title func(*T) string
 	Doc   string
-	Can   func(a access.Actor, row *T) error // who may list it; nil: who sees the item
-	Paged bool                               // its title says the page: Title gives the noun
+	Can   func(a access.Actor, row *T) error // guard of the list; nil: everyone who sees the item
+	Paged bool                               // the title names the page, and Title is the noun
 
-	Relation string // of the entity, to many
-	// Rows narrows the list to a part that no relation describes, given the id of the
-	// item. It takes the place of Relation.
+	Relation string // to-many relation of the entity
+	// Rows narrows the list to rows that no relation describes, given the id of the item. It replaces
+	// Relation.
 	Rows func(ctx context.Context, id models.ID) (query.ListOption, error)
 }

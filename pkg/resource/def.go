@@ -17,16 +17,16 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Def is a declaration with its row type forgotten, so that one piece of code
-// serves all of them. Rows travel as any and are always pointers to that type.
+// Def is a declaration without its row type, so that the same code serves all of them. Rows have type any
+// and are always pointers to that type.
 type Def struct {
 	Name, Plural, Noun, Doc string
 	Entity                  *query.Entity
 	Slash                   bool
 	Once                    bool              // see Resource
-	Headings                []string          // what a person's table has, in this order; none: what is Listed
-	Shown                   []query.Attribute // of the headings, those that are not Listed
-	Display                 *DisplayDef       // what its page shows besides; nil for nothing
+	Headings                []string          // columns of the HTML table, in this order; nil: the Listed fields
+	Shown                   []query.Attribute // the headings that are not Listed
+	Display                 *DisplayDef       // further content of its HTML page; nil for none
 	Schema                  *query.Schema
 	Fields                  []*FieldDef
 	Relations               []*RelationDef
@@ -37,8 +37,8 @@ type Def struct {
 	Find    func(ctx context.Context, a access.Actor, ref string) (any, error)
 	List    func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error)
 	Create  func(ctx context.Context, a access.Actor, r *Refs, n *jsonbody.Value) (any, error)
-	Update  WriteFunc // PATCH: what the body does not mention stays
-	Replace WriteFunc // PUT: what the body does not mention goes back to its default
+	Update  WriteFunc // PATCH: absent members stay
+	Replace WriteFunc // PUT: absent members return to their defaults
 	Delete  func(ctx context.Context, a access.Actor, ref string) (AnyResult, error)
 	Export  func(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error)
 	Import  func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (row any, replaced bool, err error)
@@ -50,20 +50,20 @@ type Def struct {
 	CanUpdate func(a access.Actor, row any) error
 	CanDelete func(a access.Actor, row any) error
 
-	PostBody      schema.Object // of a Create that reads more than the fields; nil otherwise
+	PostBody      schema.Object // for a Create that reads more than the fields; nil otherwise
 	DeleteResults Results
 	CreateDryRun  *DryRun
 	PostNone      bool
 	Started       *Started
 
-	fresh     func() any // an empty row, as a create begins with
+	fresh     func() any // an empty row, the start of a create
 	postForm  func(ctx context.Context, a access.Actor) ([]hal.TemplateProperty, error)
 	unused    func(ctx context.Context, a access.Actor, row any) error
 	templates func(ctx context.Context, a access.Actor, row any, self string) ([]hal.Template, error)
 
-	open bool // no guard of its own says who creates, or who updates
+	open bool // create or update has no guard of its own
 
-	path       string // the base, the plural and a slash
+	path       string // base, plural and a slash
 	itemSchema hal.Link
 	pageSchema []hal.Link
 	key        func(row any) *models.Row
@@ -75,10 +75,10 @@ type Def struct {
 	linked     func(tx *store.Tx, of *query.Entity, h *query.Hop, a access.Actor, ids []models.ID, columns []string, most int) ([]any, []models.ID, error)
 }
 
-// WriteFunc changes a row as a body says, and gives it as it is then.
+// WriteFunc changes a row according to a body, and returns the changed row.
 type WriteFunc func(ctx context.Context, a access.Actor, ref string, r *Refs, n *jsonbody.Value) (any, error)
 
-// Rows is a page of rows of whatever type.
+// Rows is a page of rows of any type.
 type Rows struct {
 	Rows         []any
 	Total        int64
@@ -88,7 +88,7 @@ type Rows struct {
 	release func()
 }
 
-// Release returns the rows back when they have been shown.
+// Release returns the rows to the pool after rendering.
 func (r *Rows) Release() {
 	if r.release != nil {
 		r.release()
@@ -96,14 +96,14 @@ func (r *Rows) Release() {
 	r.Rows, r.release = nil, nil
 }
 
-// AnyResult is a Result with its row type forgotten.
+// AnyResult is a Result without its row type.
 type AnyResult struct {
 	Row   any
 	Work  Work
 	Other Other
 }
 
-// FieldDef is a field with its row type forgotten.
+// FieldDef is a field without its row type.
 type FieldDef struct {
 	Name, Doc, Column      string
 	Kind                   query.Kind
@@ -123,19 +123,19 @@ type FieldDef struct {
 	Input                  Input
 	picked                 func(row any) []models.ID
 	exact                  func(row any) string
-	bad                    error // what is wrong with the declaration
+	bad                    error // a mistake in the declaration
 	fetch                  func(ctx context.Context, a access.Actor, row any) (hal.Value, error)
 	json, cbJSON           schema.Object
 }
 
-// RelationDef is a relation with its row type forgotten.
+// RelationDef is a relation without its row type.
 type RelationDef struct {
 	Rel, Alias, Group, Doc, To string
 	Many                       bool
 	Of                         string     // relation of the entity
 	own                        *query.Hop // that relation
-	ofID                       string     // the condition that ties t to the row of a bound id; "" when the id is not enough
-	ofRow                      string     // the condition that ties t to the row query.Root
+	ofID                       string     // condition that joins t to the row with a bound id; "" if the id is not enough
+	ofRow                      string     // condition that joins t to the row query.Root
 	Editable, Required         bool
 	optional                   bool
 	id                         func(row any) models.ID
@@ -149,7 +149,7 @@ type RelationDef struct {
 	guard                      func(a access.Actor, row any) error
 }
 
-// ActionDef is an action with its row type forgotten.
+// ActionDef is an action without its row type.
 type ActionDef struct {
 	Rel, Name, Path, Title, Doc string
 	Number                      int
@@ -162,18 +162,18 @@ type ActionDef struct {
 	DryRun                      *DryRun
 }
 
-// SubDef is a sub-collection with its row type forgotten.
+// SubDef is a sub-collection without its row type.
 type SubDef struct {
 	Path, Rel, Alias, Of, Doc string
 	Paged                     bool
 	Title                     func(row any) string
-	Can                       func(a access.Actor, row any) error // nil for who sees the item
+	Can                       func(a access.Actor, row any) error // nil: everyone who sees the item
 	Rows                      func(ctx context.Context, row any) (query.ListOption, error)
-	relation                  string // of the entity
+	relation                  string // relation of the entity
 	target                    *Def
 }
 
-// Define forgets the row type of a declaration.
+// Define returns the declaration without its row type.
 func Define[T any](r Resource[T]) *Def {
 	path := r.Path
 	if path == "" {
@@ -278,7 +278,7 @@ func Define[T any](r Resource[T]) *Def {
 	return d
 }
 
-// listAny returns the service's list with its row type forgotten.
+// listAny returns the service's list without its row type.
 func listAny[T any](list func(context.Context, access.Actor, query.Query, ...query.ListOption) (query.Page[T], error)) func(context.Context, access.Actor, query.Query, ...query.ListOption) (Rows, error) {
 	return func(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (Rows, error) {
 		p, err := list(ctx, a, q, opts...)
@@ -312,7 +312,7 @@ func defineBundle[T any](d *Def, r Resource[T]) {
 	if r.Bundle == nil {
 		return
 	}
-	// What a file holds is all that the row is, so that it needs a guard of its own.
+	// A file contains the whole row, so it needs a guard of its own.
 	d.open = r.CanUpdate == nil || r.CanCreate == nil
 	d.Export = r.Bundle.Export
 	d.Import = func(ctx context.Context, a access.Actor, content *jsonbody.Value, replace bool) (any, bool, error) {
@@ -325,7 +325,7 @@ func defineBundle[T any](d *Def, r Resource[T]) {
 }
 
 func defineWrites[T any](d *Def, r Resource[T]) {
-	// Whose credentials are good for reading alone is offered nothing else.
+	// A caller with read-only credentials gets no writes.
 	if r.CanCreate != nil || r.Create != nil || r.Post != nil {
 		d.CanCreate = func(a access.Actor) error {
 			if r.CanCreate == nil {
@@ -352,7 +352,7 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	case r.Create != nil:
 		d.Create = func(ctx context.Context, a access.Actor, refs *Refs, n *jsonbody.Value) (any, error) {
 			if r.CanCreate != nil {
-				// Who may not create learns nothing from what the body holds.
+				// A caller who may not create must not learn from errors about the body.
 				if err := r.CanCreate(a); err != nil {
 					return nil, err
 				}
@@ -401,8 +401,8 @@ func defineWrites[T any](d *Def, r Resource[T]) {
 	}
 }
 
-// guarded is a guard after the one of all that writes; there may be nothing else to
-// ask.
+// guarded returns the guard for a write: the caller may write at all, and may write this row. can may be
+// nil.
 func guarded[T any](can func(a access.Actor, row *T) error) func(a access.Actor, row any) error {
 	return func(a access.Actor, row any) error {
 		if can == nil {
@@ -412,7 +412,7 @@ func guarded[T any](can func(a access.Actor, row *T) error) func(a access.Actor,
 	}
 }
 
-// first returns the error, or that of what comes after it.
+// first returns the error, or the result of then.
 func first(err error, then func() error) error {
 	if err != nil {
 		return err
@@ -508,8 +508,7 @@ func effect[T any](o Result[T], err error) (AnyResult, error) {
 	return e, nil
 }
 
-// TitleAt returns the title of the row with an id, as far as the title says no more
-// than the id.
+// TitleAt returns the title of the row with an id, if the title depends only on the id.
 func (d *Def) TitleAt(id models.ID) string { return d.titleAt(id) }
 
 // Href returns the canonical URL of a row.
@@ -521,8 +520,7 @@ func (d *Def) Href(id models.ID) string {
 	return string(b)
 }
 
-// Hidden reports whether the whole collection is hidden from the actor: empty, and
-// not linked.
+// Hidden reports whether the whole collection is hidden from the actor: empty and not linked.
 func (d *Def) Hidden(a access.Actor) bool { return d.Entity.HiddenFrom(a) }
 
 // Path returns the canonical URL of the collection.
@@ -531,7 +529,7 @@ func (d *Def) Path() string { return d.path }
 // RowKey returns the ids of a row.
 func (d *Def) RowKey(row any) *models.Row { return d.key(row) }
 
-// TitleOf returns what a row is called.
+// TitleOf returns the title of a row.
 func (d *Def) TitleOf(row any) string { return d.title(row) }
 
 func (d *Def) editable() []string {
@@ -568,9 +566,8 @@ func (d *Def) relation(rel string) *RelationDef {
 	return nil
 }
 
-// ActionsOn returns all actions that there are on rows of the resource: the declared
-// ones, and then those that administrators have defined. Which of them the caller
-// may run on a certain row is for their Can to say.
+// ActionsOn returns all actions on rows of the resource: the declared ones, followed by those that
+// administrators have defined. Their Can decides whether the caller may run them on a row.
 func (d *Def) ActionsOn(ctx context.Context) ([]*ActionDef, error) {
 	if d.Offers == nil {
 		return d.Actions, nil

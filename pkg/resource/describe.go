@@ -7,10 +7,10 @@ import (
 	"halcyon/pkg/schema"
 )
 
-// This file says of declarations what their documentation needs: what the JSON of
-// fields is like, what bodies may hold, and what actions lead to.
+// This file derives documentation from declarations: the JSON of fields, the accepted bodies, and the
+// results of actions.
 
-// Patterns of texts that are made here.
+// Patterns of texts produced by this package.
 const (
 	idPattern     = `^[0-9]+$`
 	timePattern   = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}$`
@@ -20,30 +20,30 @@ const (
 	diskPattern   = `^[0-9]+ GB$`
 )
 
-// RateJSON is what money by the month looks like inside of other values.
+// RateJSON returns the schema of money per month inside other values.
 func RateJSON() schema.Object { return schema.Like(ratePattern) }
 
-// MemoryJSON is what an amount of memory looks like inside of other values.
+// MemoryJSON returns the schema of an amount of memory inside other values.
 func MemoryJSON() schema.Object { return schema.Like(memoryPattern) }
 
-// DiskJSON is what an amount of disk space looks like inside of other values.
+// DiskJSON returns the schema of an amount of disk space inside other values.
 func DiskJSON() schema.Object { return schema.Like(diskPattern) }
 
-// Typed declares what the JSON of the field is like, where its constructor cannot know.
+// Typed declares the schema of the field's JSON if its constructor cannot know it.
 func (f Field[T]) Typed(json schema.Object) Field[T] { f.json = json; return f }
 
-// TypedCloudBolt declares what the JSON of the field is like in the CloudBolt shape, where
-// it differs from strict HAL.
+// TypedCloudBolt declares the schema of the field's JSON in the CloudBolt shape, if it differs from strict
+// HAL.
 func (f Field[T]) TypedCloudBolt(json schema.Object) Field[T] { f.cbJSON = json; return f }
 
-// Results are what an operation can lead to. Nil is the row as it is then.
+// Results are the possible results of an operation. Nil means the changed row.
 type Results []Lead
 
-// Lead is one thing that an operation can lead to.
+// Lead is one possible result of an operation.
 type Lead struct {
 	kind leadKind
 	Of   string // plural of the resource of work, or of the other row
-	Made bool   // the other row was not there before
+	Made bool   // the operation created the other row
 }
 
 type leadKind uint8
@@ -55,25 +55,25 @@ const (
 	leadNothing
 )
 
-// ToRow leads to the row, or a copy of it; ToNothing to its end.
+// ToRow is the row itself, or a copy of it; ToNothing is its deletion.
 var (
 	ToRow     = Lead{kind: leadRow}
 	ToNothing = Lead{kind: leadNothing}
 )
 
-// ToWork leads to work, in a row of the resource.
+// ToWork returns the result for work in a row of the resource.
 func ToWork(of string) Lead { return Lead{kind: leadWork, Of: of} }
 
-// ToOther leads to a row of another resource, which was made or was there before.
+// ToOther returns the result for a row of another resource; made reports whether the operation creates it.
 func ToOther(of string, made bool) Lead { return Lead{kind: leadOther, Of: of, Made: made} }
 
-// Row reports whether the operation can lead to the row.
+// Row reports whether the row is a possible result.
 func (r Results) Row() bool { return slices.Contains(r.Or(ToRow), ToRow) }
 
-// Nothing reports whether the operation can end the row.
+// Nothing reports whether the operation can delete the row.
 func (r Results) Nothing() bool { return slices.Contains(r, ToNothing) }
 
-// Works returns the resources of the work that the operation can lead to.
+// Works returns the resources of work that the operation can start.
 func (r Results) Works() []string {
 	var list []string
 	for _, x := range r {
@@ -84,12 +84,12 @@ func (r Results) Works() []string {
 	return list
 }
 
-// Others returns the leads to rows of other resources.
+// Others returns the possible results in other resources.
 func (r Results) Others() []Lead {
 	return slices.DeleteFunc(slices.Clone(r), func(x Lead) bool { return x.kind != leadOther })
 }
 
-// Or returns the results, and the other one when there are none.
+// Or returns the results, or other if there are none.
 func (r Results) Or(other Lead) Results {
 	if len(r) == 0 {
 		return Results{other}
@@ -97,7 +97,7 @@ func (r Results) Or(other Lead) Results {
 	return r
 }
 
-// Presence reports whether a document has a member.
+// Presence says how often a document has a member.
 type Presence uint8
 
 // The presences.
@@ -107,7 +107,7 @@ const (
 	Always
 )
 
-// InItem reports whether the item's own document has the field.
+// InItem returns the presence of the field in the item's own document.
 func (f *FieldDef) InItem() Presence {
 	switch {
 	case f.hidden || f.listOnly:
@@ -118,7 +118,7 @@ func (f *FieldDef) InItem() Presence {
 	return Always
 }
 
-// InEntry reports whether the short document of lists has the field.
+// InEntry returns the presence of the field in the short document of lists.
 func (f *FieldDef) InEntry() Presence {
 	switch {
 	case f.hidden || f.fetch != nil:
@@ -129,7 +129,7 @@ func (f *FieldDef) InEntry() Presence {
 	return Sometimes
 }
 
-// JSON is what the field's value is like.
+// JSON returns the schema of the field's value.
 func (f *FieldDef) JSON() schema.Object {
 	json := f.json
 	if json == nil {
@@ -138,7 +138,7 @@ func (f *FieldDef) JSON() schema.Object {
 	return json
 }
 
-// CloudBoltJSON returns what the field's value is like in the CloudBolt shape.
+// CloudBoltJSON returns the schema of the field's value in the CloudBolt shape.
 func (f *FieldDef) CloudBoltJSON() schema.Object {
 	if f.cbJSON != nil {
 		return f.cbJSON
@@ -146,19 +146,19 @@ func (f *FieldDef) CloudBoltJSON() schema.Object {
 	return f.JSON()
 }
 
-// Typed reports whether the declaration says what the field's JSON is like.
+// Typed reports whether the declaration has a schema for the field's JSON.
 func (f *FieldDef) Typed() bool { return f.json != nil || f.hidden }
 
 // WriteOnly reports whether the field is never shown.
 func (f *FieldDef) WriteOnly() bool { return f.hidden }
 
-// Limited reports whether not everybody who sees the row sees the field.
+// Limited reports whether some viewers of the row do not see the field.
 func (f *FieldDef) Limited() bool { return f.see != nil }
 
-// Default is what a body that does not say it means, "" for the kind's own.
+// Default returns the declared default, or "" for the default of the kind.
 func (f *FieldDef) Default() string { return f.fallback }
 
-// Filter returns what filters and order= know of the field, nil when it is nothing.
+// Filter returns the field of the query schema, or nil if it cannot be filtered or sorted by.
 func (d *Def) Filter(f *FieldDef) *query.Field {
 	if f.Name == "id" {
 		return d.Schema.ID()
@@ -174,23 +174,22 @@ func (d *Def) Filter(f *FieldDef) *query.Field {
 	return &d.Schema.Fields[i]
 }
 
-// Target is the resource that the relation leads to, nil when it leads to a place
-// that is none.
+// Target returns the resource that the relation leads to, or nil if the target is not a resource.
 func (r *RelationDef) Target() *Def { return r.target }
 
-// Extended reports whether its links have members of their own.
+// Extended reports whether its links have additional members.
 func (r *RelationDef) Extended() bool { return r.extra != nil }
 
-// Target is the resource that the sub-collection lists.
+// Target returns the resource that the sub-collection lists.
 func (s *SubDef) Target() *Def { return s.target }
 
-// boolInput is how bodies may write a boolean.
+// boolInput returns the schema of a boolean in a body.
 func boolInput() schema.Object {
 	return schema.Either(schema.Boolean(), schema.Of("enum", []any{"true", "false", "True", "False", "0", "1", "", 0, 1}))
 }
 
-// InputJSON is what a body may hold for the field. Bodies are read more leniently
-// than documents are written: numbers may be strings, and strings numbers.
+// InputJSON returns the schema of the field in a body. Bodies are more lenient than documents: numbers may
+// be strings, and strings numbers.
 func (f *FieldDef) InputJSON(ref schema.Object) schema.Object {
 	in := &f.Input
 	o := f.inputJSON(ref)
@@ -213,7 +212,7 @@ func (f *FieldDef) inputJSON(ref schema.Object) schema.Object {
 	case in.Of != "":
 		return schema.Either(ref, schema.Array(ref))
 	case in.Nested:
-		// As it is shown, or, from forms, as a text that holds JSON.
+		// As shown, or, from forms, as a text that holds JSON.
 		return schema.Of("type", []string{"array", "object", "string", "null"}, "items", schema.Any())
 	case in.Type == "number":
 		o := schema.Of("type", []string{"number", "string", "null"})

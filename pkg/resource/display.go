@@ -13,24 +13,21 @@ import (
 	"halcyon/pkg/query"
 )
 
-// Display is what a person's page of a row shows besides its document. Other
-// representations do not have it.
+// Display is what the HTML page of a row shows in addition to its document. Other representations omit it.
 type Display[T any] struct {
-	Attributes []string  // as attributes= has them: what is on demand, "owner.username"
-	Lists      []Listing // what is embedded
-	// Parts returns documents of what the row is made of, to be embedded as well; nil for
-	// none.
+	Attributes []string  // on-demand attributes, as in attributes=: "owner.username"
+	Lists      []Listing // embedded lists
+	// Parts returns further documents to embed, made from the row; nil for none.
 	Parts func(ctx context.Context, a access.Actor, row *T) ([]hal.Embedded, error)
 }
 
-// Listing is a list on the page of a row: what one of its to-many relations or
-// sub-collections leads to.
+// Listing is a list on the page of a row: one of its to-many relations or sub-collections.
 type Listing struct {
 	Rel   string
-	Query string // how the list is asked for: "attributes=status&order=-id"
+	Query string // query string of the list: "attributes=status&order=-id"
 }
 
-// DisplayDef is a Display with its row type forgotten.
+// DisplayDef is a Display without its row type.
 type DisplayDef struct {
 	Attributes []string
 	Lists      []Listing
@@ -49,7 +46,7 @@ func defineDisplay[T any](d *Def, r Resource[T]) {
 	}
 }
 
-// checkDisplay finds what a page asks for and nothing answers.
+// checkDisplay finds attributes and lists of a page that do not exist.
 func (d *Def) checkDisplay() error {
 	if d.Display == nil {
 		return nil
@@ -68,7 +65,7 @@ func (d *Def) checkDisplay() error {
 	return nil
 }
 
-// Display adds what the page of a row shows to its document, as the actor sees it.
+// Display adds the content of the row's HTML page to its document, as far as the actor sees it.
 func (r *Registry) Display(ctx context.Context, a access.Actor, d *Def, row any, doc *hal.Document) error {
 	x := d.Display
 	if x == nil {
@@ -108,7 +105,7 @@ func (r *Registry) Display(ctx context.Context, a access.Actor, d *Def, row any,
 	return r.Name(ctx, a, doc)
 }
 
-// opens reports whether the actor may look at a list below the row.
+// opens reports whether the actor may open a list below the row.
 func (d *Def) opens(a access.Actor, row any, rel string) bool {
 	for _, s := range d.Subs {
 		if s.Rel == rel && s.Can != nil {
@@ -118,8 +115,8 @@ func (d *Def) opens(a access.Actor, row any, rel string) bool {
 	return true
 }
 
-// behind returns what a to-many relation or a sub-collection lists, nil when there is no
-// such, and which of it.
+// behind returns the resource of a to-many relation or a sub-collection, and the option that narrows it to
+// a row. The resource is nil if there is no such list.
 func (d *Def) behind(rel string) (*Def, func(ctx context.Context, row any) (query.ListOption, error)) {
 	for _, s := range d.Subs {
 		if s.Rel == rel {
@@ -135,9 +132,9 @@ func (d *Def) behind(rel string) (*Def, func(ctx context.Context, row any) (quer
 	}
 }
 
-// Listed returns the short documents of a list as a query string asks for it, narrowed
-// by the options, and how many there are in all. What the actor may not ask for is left out;
-// whoever the whole collection is hidden from gets nothing.
+// Listed returns the short documents of a list for a query string, narrowed by the options, and the total.
+// It ignores parameters that the actor may not use, and returns nothing if the whole collection is hidden
+// from the actor.
 func (r *Registry) Listed(ctx context.Context, a access.Actor, d *Def, raw string, narrow ...query.ListOption) ([]hal.Document, int64, error) {
 	if d.Hidden(a) {
 		return nil, 0, nil
@@ -158,8 +155,8 @@ func (r *Registry) Listed(ctx context.Context, a access.Actor, d *Def, raw strin
 	return doc.Embedded[0].Docs, rows.Total, nil
 }
 
-// Name makes links of the addresses that members of a document hold, with the titles
-// of what they lead to, as far as the actor sees it.
+// Name turns addresses in members of a document into links, with the titles of their targets, as far as the
+// actor sees them.
 func (r *Registry) Name(ctx context.Context, a access.Actor, doc *hal.Document) error {
 	names := naming{r: r, one: r.resolver(ctx, a)}
 	names.document(doc, names.want)
@@ -181,8 +178,7 @@ type naming struct {
 	wanted bool
 }
 
-// document has each text of the document's members looked at, which gives what stands
-// in its place.
+// document replaces each text in the document's members by the result of look.
 func (n *naming) document(doc *hal.Document, look func(hal.Value) hal.Value) {
 	props := slices.Clone(doc.Props)
 	for i := range props {
@@ -234,7 +230,8 @@ func (n *naming) link(v hal.Value) hal.Value {
 	return v
 }
 
-// rowAt returns the resource and the id that an address is of, nil when it is none.
+// rowAt returns the resource and the id that an address refers to. The resource is nil if it refers to
+// none.
 func (r *Registry) rowAt(href string) (*Def, models.ID) {
 	below, ok := strings.CutPrefix(href, r.base+"/")
 	if !ok {

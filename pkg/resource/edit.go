@@ -9,25 +9,25 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// editKind is what a body is meant to be.
+// editKind is the kind of write that a body belongs to.
 type editKind int
 
 const (
 	creating  editKind = iota // a new row
-	patching                  // a merge patch (RFC 7396): null goes back to the default
-	replacing                 // the whole row as it shall be
+	patching                  // a merge patch (RFC 7396): null restores the default
+	replacing                 // the complete new row
 )
 
-// edit is how a body is read.
+// edit holds the options of reading a body.
 type edit struct {
 	kind editKind
-	row  any // that is changed
+	row  any // the row to change
 }
 
-// edit reads a body into what changes a row. Every member must be an editable
-// field or relation; creating and replacing ask for the required ones. Who
-// replaces may send a document back as it came: what cannot be set has to be as
-// it was, and a relation that is not a member is taken from the links.
+// edit reads a body into a function that changes the row. Every member must be an editable field or
+// relation; creating and replacing need the required ones. A replacement may repeat the document unchanged:
+// members that cannot be set must equal the current value, and a relation that is not a member is read from
+// the links.
 func (d *Def) edit(n *jsonbody.Value, r *Refs, e edit) (func(row any), error) {
 	var changes []func(any)
 	linked := func(string) *jsonbody.Value { return &jsonbody.Value{} }
@@ -97,7 +97,7 @@ func (d *Def) edit(n *jsonbody.Value, r *Refs, e edit) (func(row any), error) {
 	}, nil
 }
 
-// unchanged reports whether the member says what the row's document says.
+// unchanged reports whether the member equals the one in the row's document.
 func (f *FieldDef) unchanged(n *jsonbody.Value, r *Refs, row any) bool {
 	if f.hidden || f.see != nil && !f.see(r.actor, row) {
 		return false
@@ -112,8 +112,8 @@ func (f *FieldDef) unchanged(n *jsonbody.Value, r *Refs, row any) bool {
 	return n.Same(v.AppendJSON(nil, hal.HAL))
 }
 
-// Unchanged reads the members of a replacement that a body of its own does not:
-// what the row's document shows may come back as it was, and complains otherwise.
+// Unchanged checks the members of a replacement that the caller does not read itself: a member of the row's
+// document may repeat its value. It complains about any other value.
 func (d *Def) Unchanged(n *jsonbody.Value, r *Refs, row any, except ...string) {
 	for _, f := range d.Fields {
 		if slices.Contains(except, f.Name) {
@@ -128,9 +128,8 @@ func (d *Def) Unchanged(n *jsonbody.Value, r *Refs, row any, except ...string) {
 	}
 }
 
-// replaceable reports whether the field goes back to its default when a
-// replacement does not mention it: what its sender cannot have seen stays, such as
-// a password.
+// replaceable reports whether the field returns to its default if a replacement omits it. Fields that the
+// sender cannot have seen stay, such as a password.
 func (f *FieldDef) replaceable(d *Def, r *Refs, row any) bool {
 	if f.see != nil && !f.see(r.actor, row) {
 		return false

@@ -12,15 +12,15 @@ import (
 	"halcyon/pkg/query"
 )
 
-// embedLimit is how many resources of a to-many relation are embedded in each
-// document. The links are as many as ever.
+// embedLimit is the maximum number of resources of a to-many relation to embed in each document. It does
+// not limit the links.
 const embedLimit = 100
 
-// Embed are the relations whose targets shall be embedded.
+// Embed lists the relations with targets to embed.
 type Embed []*RelationDef
 
-// ParseEmbed reads the value of embed=: rels of the resource, with commas between
-// them. One that is not known to the caller is Invalid, with those that are.
+// ParseEmbed reads the value of embed=: rels of the resource, separated by commas. The error for a rel that
+// the caller does not know is Invalid and lists the known ones.
 func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
 	var list Embed
 	for name := range strings.SplitSeq(text, ",") {
@@ -50,7 +50,7 @@ func (d *Def) ParseEmbed(a access.Actor, text string) (Embed, error) {
 	return list, nil
 }
 
-// embeddable returns the rels that the caller can have embedded, in their order.
+// embeddable returns the rels that the caller can embed, in their order.
 func (d *Def) embeddable(a access.Actor) []string {
 	var names []string
 	for _, r := range d.Relations {
@@ -65,7 +65,7 @@ func (rel *RelationDef) embeddable(a access.Actor) bool {
 	return rel.target != nil && !rel.target.Hidden(a)
 }
 
-// Columns returns the columns that the rows need for it.
+// Columns returns the columns of the rows that embedding needs.
 func (e Embed) Columns() []string {
 	var columns []string
 	for _, rel := range e {
@@ -76,9 +76,8 @@ func (e Embed) Columns() []string {
 	return columns
 }
 
-// Embed puts what the relations lead to into the documents of the rows, in its
-// short form and as far as the actor sees it: one query for each relation. Where
-// a document does not have the link, it gets it.
+// Embed adds the targets of the relations to the documents of the rows, in their short form and as far as
+// the actor sees them, with one query per relation. It adds the link if a document does not have it.
 func (r *Registry) Embed(ctx context.Context, a access.Actor, d *Def, e Embed, rows []any, docs []*hal.Document) error {
 	if len(rows) == 0 {
 		return nil
@@ -103,7 +102,7 @@ func (r *Registry) Embed(ctx context.Context, a access.Actor, d *Def, e Embed, r
 	return nil
 }
 
-// embedded returns the short documents that a relation leads to, by the row's id.
+// embedded returns the short documents behind a relation, by the id of the row.
 func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *RelationDef, rows []any) (map[models.ID][]hal.Document, error) {
 	t, tx := rel.target, r.store.Read(ctx)
 	columns := slices.Compact(slices.Sorted(slices.Values(t.listColumns(query.Query{}))))
@@ -150,7 +149,7 @@ func (r *Registry) embedded(ctx context.Context, a access.Actor, d *Def, rel *Re
 	return found, nil
 }
 
-// short returns a row's document in the form that lists have.
+// short returns the document of a row in its short form.
 func (d *Def) short(a access.Actor, row any) hal.Document {
 	doc := hal.Document{Links: []hal.Rel{{Name: "self", Links: []hal.Link{{Href: d.Href(d.key(row).ID), Title: d.title(row)}}}}}
 	for _, f := range d.Fields {

@@ -16,19 +16,18 @@ import (
 // announced reports whether every change of the entity's rows is announced.
 func announced(e *query.Entity) bool { return e.Cache != nil && e.Cache.Announced }
 
-// Live reports whether other replicas' changes are being heard.
+// Live reports whether the process receives the changes of other replicas.
 func (r *Registry) Live() bool { return r.store.SignalsLive() }
 
-// Now is the present instant.
+// Now returns the current time.
 func (r *Registry) Now() time.Time { return r.store.Now() }
 
-// OnChange has fn called for every change that is announced.
+// OnChange registers fn to be called for every announced change.
 func (r *Registry) OnChange(fn func(topic, key string)) { r.store.OnSignal(fn) }
 
-// Fingerprint returns a text that changes with every change of what the row's document is
-// made from, announced changes aside; it is one statement, or none where there is
-// nothing else. The error is NotFound when the actor sees no such row. The text is
-// "" for a row whose document cannot be known in this way.
+// Fingerprint returns a text that changes with every change of the inputs of the row's document, except
+// announced changes. It takes one statement, or none if there are no other inputs. The error is NotFound if
+// the actor sees no such row. The text is "" for a row with a document that has no fingerprint.
 func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref string) (string, error) {
 	if d.Entity.Cache.Complete() {
 		return "announced", nil
@@ -46,7 +45,7 @@ func (r *Registry) Fingerprint(ctx context.Context, a access.Actor, d *Def, ref 
 	return value, nil
 }
 
-// fingerprinted returns the SQL values that make the fingerprint of a row.
+// fingerprinted returns the SQL values that form the fingerprint of a row.
 func (d *Def) fingerprinted(tx *store.Tx, a access.Actor) []string {
 	const row = query.Root
 	list := make([]string, 0, 2+len(d.Relations)+len(d.Entity.Cache.Also))
@@ -68,10 +67,10 @@ func (d *Def) fingerprinted(tx *store.Tx, a access.Actor) []string {
 
 func text(value string) string { return "coalesce(CAST((" + value + ") AS text), '-')" }
 
-// fingerprint returns the SQL value for ids and versions of what the relation leads to.
+// fingerprint returns the SQL value for the ids and versions of the relation's targets.
 func (rel *RelationDef) fingerprint(tx *store.Tx, a access.Actor) string {
 	where := rel.ofRow
-	// Visibility has no bound values: ids of groups and users are written out.
+	// Visibility has no bound values: it inlines ids of groups and users.
 	if w := access.Visible(rel.target.Entity.Table, a, "t"); !w.IsAll() {
 		where += " AND (" + w.SQL + ")"
 	}
@@ -86,8 +85,8 @@ func (rel *RelationDef) fingerprint(tx *store.Tx, a access.Actor) string {
 	return text(fmt.Sprintf("SELECT %s FROM %s t WHERE %s", list, rel.target.Entity.Table, where))
 }
 
-// WithPrecondition returns a context whose first transaction locks the row and has check
-// look at its version, before anything else.
+// WithPrecondition returns a context with a precondition: its first transaction locks the row and calls
+// check with the row's version before anything else.
 func (r *Registry) WithPrecondition(ctx context.Context, d *Def, id models.ID, check func(version int64) error) context.Context {
 	return store.WithPrecondition(ctx, func(tx *store.Tx) error {
 		row, err := store.First[struct{ Version int64 }](tx.ForUpdate().Table(d.Entity.Table).Select("version").Where("id = ?", id))

@@ -11,10 +11,10 @@ import (
 	"halcyon/pkg/access"
 )
 
-// This file makes HAL-FORMS templates of declarations. They cost queries, and are
-// made for those alone who ask for that representation.
+// This file builds HAL-FORMS templates from declarations. They cost queries, so they are built only for
+// requests for that representation.
 
-// manyOptions is how many choices a template lists itself.
+// manyOptions is the maximum number of choices in a template.
 const manyOptions = 200
 
 func fresh[T any](r Resource[T]) *T {
@@ -40,8 +40,8 @@ func defineForms[T any](d *Def, r Resource[T]) {
 	}
 }
 
-// NewTemplates returns what the actor may do with the collection: create a row. The
-// template has no key, which makes it the default one.
+// NewTemplates returns the templates that the actor may use on the collection: the one that creates a row.
+// It has no key, which makes it the default template.
 func (r *Registry) NewTemplates(ctx context.Context, a access.Actor, d *Def) ([]hal.Template, error) {
 	if d.Create == nil || d.CanCreate != nil && d.CanCreate(a) != nil {
 		return nil, nil
@@ -59,8 +59,8 @@ func (r *Registry) NewTemplates(ctx context.Context, a access.Actor, d *Def) ([]
 	return []hal.Template{t}, nil
 }
 
-// ItemTemplates returns what the actor may do with a row now: change it, which is the
-// default template, delete it, and each action under its relation.
+// ItemTemplates returns the templates that the actor may use on a row now: the update, which is the default
+// template, the deletion, and each action under its relation.
 func (r *Registry) ItemTemplates(ctx context.Context, a access.Actor, d *Def, row any) ([]hal.Template, error) {
 	self := hal.Link{Href: d.Href(d.key(row).ID), Title: d.title(row)}
 	var list []hal.Template
@@ -87,7 +87,7 @@ func (r *Registry) ItemTemplates(ctx context.Context, a access.Actor, d *Def, ro
 	}
 	for _, x := range actions {
 		if x.Can(a, row) != nil || x.Rel == "delete" && d.Delete != nil {
-			continue // one way to delete it is enough
+			continue // one template for deletion is enough
 		}
 		props, err := x.Form(ctx, a, row)
 		if err != nil {
@@ -110,10 +110,10 @@ func (d *Def) BatchTemplates(a access.Actor) []hal.Template {
 	return list
 }
 
-// noun returns the name of one row, for titles.
+// noun returns the singular name of the resource, for titles.
 func (d *Def) noun() string { return strings.ReplaceAll(d.Name, "-", " ") }
 
-// properties returns what the fields and relations of a row ask, with what they hold.
+// properties returns the template properties of the fields and relations, with the values of the row.
 func (r *Registry) properties(ctx context.Context, a access.Actor, d *Def, row any, create bool) ([]hal.TemplateProperty, error) {
 	var props []hal.TemplateProperty
 	for _, f := range d.Fields {
@@ -153,7 +153,7 @@ func (r *Registry) fieldProperty(f *FieldDef, row any, create bool) hal.Template
 		for _, id := range f.picked(row) {
 			p.Selected = append(p.Selected, id.String())
 		}
-	case f.hidden, create && f.Required: // what is required has no default
+	case f.hidden, create && f.Required: // a required property has no default
 	case f.exact != nil:
 		p.Value = f.exact(row)
 	default:
@@ -168,7 +168,7 @@ func (r *Registry) fieldProperty(f *FieldDef, row any, create bool) hal.Template
 	return p
 }
 
-// entered returns a value as a form holds it.
+// entered returns a value in the form that inputs use.
 func entered(in *Input, v hal.Value) (text string, selected []string) {
 	switch {
 	case v.Kind() == hal.KindNull:
@@ -207,8 +207,8 @@ func (r *Registry) relationProperty(ctx context.Context, a access.Actor, rel *Re
 	return p, nil
 }
 
-// Options lists rows of a collection that the directory keeps as choices by id:
-// those of the ids that the actor sees, in their order, up to a few hundred.
+// Options returns options for the rows with the ids that the actor sees, in the order of the ids, from the
+// cache of reference data. It returns at most manyOptions.
 func (r *Registry) Options(ctx context.Context, a access.Actor, plural string, ids []models.ID) ([]hal.Option, error) {
 	titles, err := r.refdata.Titles(ctx)
 	if err != nil {
@@ -224,8 +224,8 @@ func (r *Registry) Options(ctx context.Context, a access.Actor, plural string, i
 	return list, nil
 }
 
-// Choices makes a property a choice from a collection, by id: what is at path, or
-// the whole collection when it is "".
+// Choices makes a property a choice from a collection, by id: from the list at path, or from the whole
+// collection if path is "".
 func (r *Registry) Choices(p hal.TemplateProperty, plural, path string) hal.TemplateProperty {
 	p.Type = "text"
 	p.OptionsLink, p.PromptField, p.ValueField = r.choices(r.byKey[plural])
@@ -235,7 +235,7 @@ func (r *Registry) Choices(p hal.TemplateProperty, plural, path string) hal.Temp
 	return p
 }
 
-// pageOfChoices asks for as many choices as a page can have.
+// pageOfChoices requests the largest page of choices.
 const pageOfChoices = "?page=1&page_size=100"
 
 func (r *Registry) choices(d *Def) (link hal.Link, promptField, valueField string) {
@@ -249,5 +249,5 @@ func (r *Registry) choices(d *Def) (link hal.Link, promptField, valueField strin
 	return hal.Link{Href: d.path + pageOfChoices, Title: d.Noun, Type: hal.AsHAL.ContentType()}, promptField, "id"
 }
 
-// prompt makes a label of a field's documentation.
+// prompt derives a label from a field's documentation.
 func prompt(doc string) string { return strings.TrimSuffix(doc, ".") }

@@ -13,21 +13,21 @@ import (
 	"halcyon/pkg/jsonbody"
 )
 
-// Input describes what may be entered for a field. What a form asks, what a body is
-// held to and what the documentation says come from here.
+// Input describes the valid values of a field. Forms, the checks of bodies and the documentation come from
+// it.
 type Input struct {
-	Type      string   // of an HTML input: text, number, email, password, date …
+	Type      string   // type of an HTML input: text, number, email, password, date …
 	Min, Max  string   // of a number
 	MaxLength int      // in characters; 0 for no limit
-	Pattern   string   // regular expression that the whole text matches
-	Reason    string   // what is said of a text that does not match it
-	Options   []string // the values that there are; none for any
+	Pattern   string   // regular expression that must match the whole text
+	Reason    string   // error message for a text that does not match Pattern
+	Options   []string // the valid values; none for any
 	Multiple  bool     // a list
-	Of        string   // plural of the resource that is chosen from
-	Nested    bool     // an array or object, which forms carry as JSON in a text
-	Example   string   // of a value
-	Begin     string   // what a form for a new row begins with
-	Asked     bool     // forms require it, though other members can take its place
+	Of        string   // plural of the resource to choose from
+	Nested    bool     // an array or object, which forms send as JSON in a text
+	Example   string   // an example value
+	Begin     string   // initial value in a form for a new row
+	Asked     bool     // forms require it, although other members can replace it
 
 	re *regexp.Regexp
 }
@@ -44,34 +44,33 @@ func (f Field[T]) AtLeast(low int64) Field[T] {
 	return f
 }
 
-// UpTo limits a text to so many characters.
+// UpTo limits the number of characters of a text.
 func (f Field[T]) UpTo(characters int) Field[T] { f.input.MaxLength = characters; return f }
 
-// Like limits a text to what a regular expression matches as a whole; reason is
-// what is said of others.
+// Like limits a text to those that a regular expression matches as a whole; reason is the error message for
+// others.
 func (f Field[T]) Like(pattern, reason string) Field[T] {
 	f.input.Pattern, f.input.Reason = pattern, reason
 	return f
 }
 
-// OneOf names the values that there are. The service refuses others.
+// OneOf lists the valid values. The service must reject others.
 func (f Field[T]) OneOf(values ...string) Field[T] { f.input.Options = values; return f }
 
-// As returns the type of HTML input that fits better than the kind's own.
+// As sets the type of HTML input, if the default of the kind does not fit.
 func (f Field[T]) As(input string) Field[T] { f.input.Type = input; return f }
 
-// Example shows what a value looks like.
+// Example sets an example value.
 func (f Field[T]) Example(text string) Field[T] { f.input.Example = text; return f }
 
-// Begin returns what a form for a new row begins with.
+// Begin sets the initial value in a form for a new row.
 func (f Field[T]) Begin(text string) Field[T] { f.input.Begin = text; return f }
 
-// Asked has forms require the field, where whether a body needs it depends on its
-// other members.
+// Asked makes forms require the field, for fields that a body needs only depending on its other members.
 func (f Field[T]) Asked() Field[T] { f.input.Asked = true; return f }
 
-// Nested declares that the value is an array or an object, shown as an example. Forms
-// send it as a text that holds JSON.
+// Nested declares that the value is an array or an object, shown by an example. Forms send it as a text
+// that holds JSON.
 func (f Field[T]) Nested(example string) Field[T] {
 	f.input.Nested, f.input.Type, f.input.Example = true, "textarea", example
 	return f
@@ -83,7 +82,7 @@ func (f Field[T]) picks(plural string, ids func(*T) []models.ID) Field[T] {
 	return f
 }
 
-// prepare completes what the kind of the field says by itself.
+// prepare completes the input from the kind of the field.
 func (in Input) prepare(values []string) (Input, error) {
 	if in.Type == "" {
 		in.Type = "text"
@@ -101,8 +100,8 @@ func (in Input) prepare(values []string) (Input, error) {
 	return in, nil
 }
 
-// check complains of a value that is out of bounds. A value of the wrong type is
-// left to who reads it.
+// check complains about a value out of bounds. It leaves values of the wrong type to the reader of the
+// field.
 func (in *Input) check(n *jsonbody.Value) {
 	if in.Nested {
 		n.Unpack()
@@ -152,7 +151,7 @@ func number(text string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(text)
 }
 
-// whole anchors a pattern that a text has to match from end to end.
+// whole anchors a pattern at both ends.
 func whole(pattern string) string {
 	if pattern == "" {
 		return ""
@@ -160,11 +159,11 @@ func whole(pattern string) string {
 	return Browsers("^" + strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), "$") + "$")
 }
 
-// script are the parts of Go's regular expressions that JavaScript's do not have.
+// script lists the syntax of Go's regular expressions that JavaScript does not have.
 var script = []string{"(?", `\A`, `\z`, `\Q`, `\p`, `\P`, "[[:", `\C`}
 
-// Browsers returns a regular expression the way the pattern of an HTML input has it,
-// anchored at both ends; "" when there is no saying it in JavaScript.
+// Browsers returns a regular expression in the syntax of the pattern of an HTML input, anchored at both
+// ends. It returns "" if JavaScript cannot express it.
 func Browsers(pattern string) string {
 	plain := strings.ReplaceAll(pattern, "(?:", "(")
 	if slices.ContainsFunc(script, func(part string) bool { return strings.Contains(plain, part) }) {

@@ -6,8 +6,7 @@ import (
 	"halcyon/pkg/resource"
 )
 
-// A pattern of ours means the same in a browser, which anchors it, or is left out
-// where JavaScript has no such thing.
+// A pattern means the same in a browser, which anchors it, or is omitted if JavaScript does not support it.
 func TestBrowsers(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]string{

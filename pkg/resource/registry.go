@@ -17,8 +17,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// relatedLimit is how many links a to-many relation shows. A relation that can
-// grow beyond it has a sub-collection with pages.
+// relatedLimit is the maximum number of links of a to-many relation. A relation that can grow beyond it has
+// a paged sub-collection.
 const relatedLimit = 1000
 
 // Registry holds the declarations of one face, with their relations resolved.
@@ -31,9 +31,8 @@ type Registry struct {
 	byKey   map[string]*Def
 }
 
-// NewRegistry resolves the relations between declarations and checks them. The base is the path
-// that all hrefs begin with. A bad declaration is an error
-// here, before the first request.
+// NewRegistry resolves the relations between declarations and checks them. base is the path that all hrefs
+// begin with. A bad declaration is an error at startup, before the first request.
 func NewRegistry(base string, s *store.Store, m *query.Model, data *refdata.Cache, defs ...*Def) (*Registry, error) {
 	r := &Registry{base: base, store: s, model: m, refdata: data, defs: defs, byKey: map[string]*Def{}}
 	for _, d := range defs {
@@ -90,7 +89,7 @@ func (r *Registry) translate() error {
 	return r.model.Check(schemas)
 }
 
-// prepare prepares the conditions of the relation.
+// prepare compiles the conditions of the relation.
 func (rel *RelationDef) prepare(own *query.Hop) {
 	rel.own, rel.ofRow = own, "("+own.On("t", query.Root)+")"
 	if own.ByID() {
@@ -98,7 +97,7 @@ func (rel *RelationDef) prepare(own *query.Hop) {
 	}
 }
 
-// check finds a sub-collection of what no relation of the entity leads to.
+// check finds a sub-collection without a relation of the entity.
 func (s *SubDef) check(m *query.Model, d *Def) error {
 	if s.relation == "" {
 		return nil
@@ -115,15 +114,15 @@ func (r *Registry) Base() string { return r.base }
 // Defs returns the declarations in their order.
 func (r *Registry) Defs() []*Def { return r.defs }
 
-// Def returns the declaration of a collection, nil when there is none.
+// Def returns the declaration of a collection, or nil.
 func (r *Registry) Def(plural string) *Def { return r.byKey[plural] }
 
-// names are the declaration's words for what can be asked of the entity.
+// names returns the declaration's names for the fields and relations of the entity.
 func (d *Def) names() query.Names {
 	n := query.Names{Name: d.Name, Plural: d.Plural}
 	for _, f := range d.Fields {
 		if f.Column == "" || f.Name == "id" {
-			continue // every schema has id by itself
+			continue // every schema has an id
 		}
 		n.Fields = append(n.Fields, query.FieldName{Name: queryName(f.Name), Of: f.Column, Kind: f.Kind, Enum: f.Values, Codes: f.codes, Scale: f.scale})
 	}
@@ -137,10 +136,10 @@ func (d *Def) names() query.Names {
 	return n
 }
 
-// queryName is the name of a member as queries have it.
+// queryName returns the name of a member in queries.
 func queryName(member string) string { return strings.ReplaceAll(member, "_", "-") }
 
-// Refs resolves what a body calls other resources by, within what the caller sees.
+// Refs resolves references in a body to other resources, among those that the caller sees.
 type Refs struct {
 	ctx   context.Context
 	actor access.Actor
@@ -152,8 +151,8 @@ func (r *Registry) Refs(ctx context.Context, a access.Actor) *Refs {
 	return &Refs{ctx: ctx, actor: a, reg: r}
 }
 
-// ID returns the id of the resource that the node names, in any form of id. It
-// complains when there is none that the caller sees, and gives 0 then.
+// ID returns the id of the resource that the node refers to, in any form of id. If the caller sees no such
+// resource it complains and returns 0.
 func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	text := n.Ref()
 	if text == "" {
@@ -193,8 +192,8 @@ func (r *Refs) ID(n *jsonbody.Value, target *Def) models.ID {
 	return row.ID
 }
 
-// named returns the rows of this very name that the actor sees, of what the directory
-// keeps.
+// named returns the rows with exactly this name that the actor sees, if they are in the cache of reference
+// data.
 func (r *Refs) named(target *Def, name string) (ids []models.ID) {
 	if target.Schema.Names == nil {
 		return nil
@@ -205,13 +204,13 @@ func (r *Refs) named(target *Def, name string) (ids []models.ID) {
 		}
 	})
 	if err != nil {
-		return nil // it is as if there were none: ids are asked of the database
+		return nil // same as none: the caller reads ids from the database
 	}
 	return ids
 }
 
-// cached looks a number up in what the directory keeps, which saves an order most of
-// its look-ups. What is not found there is asked of the database.
+// cached looks an id up in the cache of reference data, which saves an order most of its look-ups. Ids that
+// are not found are read from the database.
 func (r *Refs) cached(target *Def, text string) (models.ID, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 || text != models.ID(n).String() || !refdata.Keeps(target.Entity.Table) || target.Hidden(r.actor) {
@@ -234,7 +233,7 @@ func (r *Registry) alsoAt(target *Def, path string) bool {
 // To returns the id of a row of the named collection, like ID.
 func (r *Refs) To(n *jsonbody.Value, plural string) models.ID { return r.ID(n, r.reg.byKey[plural]) }
 
-// Each returns the ids that a list names, or a single reference.
+// Each returns the ids in a list of references, or of a single reference.
 func (r *Refs) Each(n *jsonbody.Value, plural string) []models.ID {
 	if n.Present() && !n.IsList() {
 		return []models.ID{r.To(n, plural)}

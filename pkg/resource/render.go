@@ -28,11 +28,10 @@ var arenas = sync.Pool{New: func() any { return new(Arena) }}
 // NewArena returns an arena from the pool. Call Release after encoding.
 func NewArena() *Arena { return arenas.Get().(*Arena) }
 
-// Release empties the arena and returns it to the pool: its document is invalid from
-// then on.
+// Release empties the arena and returns it to the pool. Its document is invalid afterwards.
 func (s *Arena) Release() {
 	if cap(s.props) > 1<<13 {
-		return // a page of all attributes: it is not kept for ever
+		return // too large to keep: a page with all attributes
 	}
 	s.docs, s.rels, s.props, s.links = wiped(s.docs), wiped(s.rels), wiped(s.props), wiped(s.links)
 	arenas.Put(s)
@@ -43,7 +42,7 @@ func wiped[T any](list []T) []T {
 	return list[:0]
 }
 
-// cut returns n empty elements of the list's capacity, or of a new list.
+// cut returns n empty elements, reusing the capacity of the list if it is large enough.
 func cut[T any](list []T, n int) []T {
 	if cap(list) < n {
 		return make([]T, n)
@@ -107,16 +106,16 @@ func (r *Registry) Item(ctx context.Context, a access.Actor, d *Def, row any, on
 	return doc, nil
 }
 
-// SchemasPath is where the schemas of documents are, below the base.
+// SchemasPath is the path of the schemas of documents, below the base.
 const SchemasPath = "/docs/schemas/"
 
-// schemaLink leads to the JSON Schema of a document: to that of an item by the
-// resource's name, to that of a page by its plural.
+// schemaLink returns the link to the JSON Schema of a document: under the resource's name for an item,
+// under its plural for a page.
 func schemaLink(base, name string) hal.Link {
 	return hal.Link{Href: base + SchemasPath + name, Title: "Schema", Type: "application/schema+json"}
 }
 
-// single makes slices of one link each, of one allocation for many.
+// single makes slices of one link each, with one allocation for many.
 type single struct{ links []hal.Link }
 
 func (s *single) one(l hal.Link) []hal.Link {
@@ -160,7 +159,7 @@ func (r *Registry) relations(ctx context.Context, a access.Actor, d *Def, row an
 		}
 		doc.Links = append(doc.Links, x)
 	}
-	one.release() // before the database is asked again
+	one.release() // before the next query
 	for i, rel := range d.Relations {
 		if !rel.Many {
 			continue
@@ -196,8 +195,7 @@ func (rel *RelationDef) form() hal.Rel {
 func (d *Def) related(tx *store.Tx, a access.Actor, from *Def, rel *RelationDef, id models.ID) ([]any, error) {
 	visible := access.Visible(d.Entity.Table, a, "t")
 	columns := qualify(append(d.minimal(), rel.extraFrom...))
-	// Ids are bound, not written out: a statement of its own for every row would
-	// have to be planned for every row.
+	// Ids are bound, not inlined: otherwise the database would plan a new statement for every row.
 	if n := strings.Count(rel.ofID, "?"); rel.ofID != "" {
 		args := make([]any, n)
 		for i := range args {
@@ -227,19 +225,19 @@ func qualify(columns []string) []string {
 	return out
 }
 
-// resolver finds the titles of many targets at once: one query for each table,
-// and none for those that the cache of reference data keeps.
+// resolver finds the titles of many targets at once: with one query per table, and without any for tables
+// in the cache of reference data.
 type resolver struct {
 	ctx    context.Context
 	actor  access.Actor
 	reg    *Registry
-	wanted []wanted // of the tables that the cache of reference data does not keep
-	kept   bool     // the cache of reference data is asked as well
+	wanted []wanted // of tables outside the cache of reference data
+	kept   bool     // some targets are in the cache of reference data
 	titles refdata.Titles
 	held   bool
 }
 
-// wanted is what is wanted of one table.
+// wanted lists the targets in one table.
 type wanted struct {
 	def    *Def
 	ids    []models.ID
@@ -266,8 +264,8 @@ func (v *resolver) want(d *Def, id models.ID) {
 	v.wanted[i].ids = append(v.wanted[i].ids, id)
 }
 
-// fetch reads what is wanted. When it succeeds the cache of reference data may be held still,
-// for link, until release.
+// fetch reads the titles. If it succeeds it may hold a lock on the cache of reference data, which link
+// needs, until release.
 func (v *resolver) fetch() error {
 	for i := range v.wanted {
 		x := &v.wanted[i]
@@ -292,7 +290,7 @@ func (v *resolver) fetch() error {
 	return err
 }
 
-// release lets the cache of reference data go on. There are no links afterwards.
+// release unlocks the cache of reference data. link finds nothing in it afterwards.
 func (v *resolver) release() {
 	if v.held {
 		v.held = false
@@ -300,7 +298,7 @@ func (v *resolver) release() {
 	}
 }
 
-// link returns the link to a row that was wanted, if the actor sees it.
+// link returns the link to a wanted row, if the actor sees it.
 func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
 	if id == 0 || d.Hidden(v.actor) {
 		return hal.Link{}, false
@@ -319,16 +317,15 @@ func (v *resolver) link(d *Def, id models.ID) (hal.Link, bool) {
 	return hal.Link{Href: d.Href(id), Title: title}, true
 }
 
-// Page is where a page of a list stands.
+// Page is the position of a page in a list.
 type Page struct {
-	Path  string // of the collection; "" for the resource's own
-	Title string // whole title, when it is not "List of … - Page …"
-	Noun  string // in the title, when it is not the resource's
-	Keep  string // what the query string has beyond what every list knows, encoded
+	Path  string // path of the collection; "" for the resource's own
+	Title string // whole title, if it is not "List of … - Page …"
+	Noun  string // noun in the title, if it is not the resource's
+	Keep  string // further parameters of the query string that links repeat, encoded
 }
 
-// listColumns returns the columns that the short form of a row needs, given the
-// attributes asked for.
+// listColumns returns the columns that the short form of a row needs, given the requested attributes.
 func (d *Def) listColumns(q query.Query) []string {
 	cols := append([]string{"id"}, d.titleFrom...)
 	for _, f := range d.Fields {
@@ -340,7 +337,7 @@ func (d *Def) listColumns(q query.Query) []string {
 		if f := d.field(at.Path[0]); f != nil && len(at.Path) == 1 {
 			cols = append(cols, f.reads...)
 			if len(f.reads) == 0 {
-				return nil // it reads who knows what: everything
+				return nil // unknown columns: read all
 			}
 		} else if rel := d.relation(at.Path[0]); rel != nil && rel.own.Column != "" {
 			cols = append(cols, rel.own.Column)
@@ -350,8 +347,7 @@ func (d *Def) listColumns(q query.Query) []string {
 	return slices.Compact(cols)
 }
 
-// Attribute reports whether a path can be asked for with attributes=: a field, a
-// to-one relation, or a field beyond one.
+// Attribute reports whether attributes= accepts a path: a field, a to-one relation, or a field behind one.
 func (d *Def) Attribute(a access.Actor, path []string) bool {
 	if f := d.field(path[0]); f != nil && len(path) == 1 {
 		return !f.hidden && f.fetch == nil && (f.scope == nil || f.scope(a, query.Root).SQL != access.None.SQL)
@@ -365,8 +361,7 @@ func (d *Def) Attribute(a access.Actor, path []string) bool {
 
 // List returns a page of rows in their short form. It is built in the arena.
 func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q query.Query, rows Rows, on *Arena) (*hal.Document, error) {
-	// Everything that the documents hold comes out of a few slices, each with room
-	// for what the attributes add.
+	// All members of the documents come from a few slices, each with capacity for the attributes.
 	fields, rels := 0, 1
 	for _, f := range d.Fields {
 		if f.Listed {
@@ -418,12 +413,12 @@ func (r *Registry) List(ctx context.Context, a access.Actor, d *Def, p Page, q q
 	return &doc, nil
 }
 
-// attributes appends what attributes= asked for to the short documents: fields
-// under the name that was asked, to-one relations as links.
+// attributes appends the requested attributes to the short documents: fields under the requested name,
+// to-one relations as links.
 func (r *Registry) attributes(ctx context.Context, a access.Actor, d *Def, q query.Query, rows []any, docs []hal.Document, to *single) error {
 	for _, at := range q.Attributes {
 		if d.listed(at.Asked) {
-			continue // it is there
+			continue // already there
 		}
 		if f := d.field(at.Path[0]); f != nil && len(at.Path) == 1 {
 			if f.filled {
@@ -480,8 +475,8 @@ func (r *Registry) attributeLinks(ctx context.Context, a access.Actor, rel *Rela
 	return nil
 }
 
-// Append adds what attributes= asks for to the document of one row, unless it is
-// there: under the name that was asked, as in lists.
+// Append adds the requested attributes to the document of one row, under the requested names as in lists,
+// unless they are already there.
 func (r *Registry) Append(ctx context.Context, a access.Actor, d *Def, q query.Query, row any, doc *hal.Document) error {
 	for _, at := range q.Attributes {
 		shown := slices.ContainsFunc(doc.Props, func(p hal.Prop) bool { return p.Name == at.Asked }) ||
@@ -498,8 +493,8 @@ func (r *Registry) Append(ctx context.Context, a access.Actor, d *Def, q query.Q
 	return nil
 }
 
-// beyond follows to-one relations and gives the value at the end of the path for
-// each row, null where the way ends before: one query for each hop.
+// beyond follows to-one relations and returns the value at the end of the path for each row, or null if the
+// path ends early. It takes one query per hop.
 func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []string, rows []any) ([]hal.Value, error) {
 	values := make([]hal.Value, len(rows))
 	if f := d.field(path[0]); f != nil && len(path) == 1 {
@@ -569,7 +564,7 @@ func (r *Registry) beyond(ctx context.Context, a access.Actor, d *Def, path []st
 	return r.beyond(ctx, a, t, path[1:], next)
 }
 
-// ListOptions returns what a list query of the resource needs beyond the query.
+// ListOptions returns the options that a list query of the resource needs.
 func (d *Def) ListOptions(q query.Query) []query.ListOption {
 	if cols := d.listColumns(q); cols != nil {
 		return []query.ListOption{query.Columns(cols...)}

@@ -31,8 +31,8 @@ type (
 	service = models.Service
 )
 
-// kiosk serves declared resources: groups, sizes, orders, which belong to a group,
-// and services, which belong to an order.
+// kiosk serves declared resources: groups, sizes, orders, which belong to a group, and services, which
+// belong to an order.
 type kiosk struct {
 	t      *testing.T
 	store  *store.Store
@@ -71,7 +71,7 @@ func newModel(t *testing.T, s *store.Store, data *refdata.Cache) *query.Model {
 	return m
 }
 
-// ada may do everything, vera sees everything, and otto sees what is his own.
+// ada may do everything, vera sees everything, and otto sees only his own rows.
 var (
 	ada  = access.NewActor(&models.User{Row: models.Row{ID: 1}, Username: "ada", SuperAdmin: true}, "", nil)
 	vera = access.NewActor(&models.User{Row: models.Row{ID: 2}, Username: "vera", GlobalViewer: true}, "", nil)
@@ -362,8 +362,8 @@ func TestLinksGoWhereTheActorSees(t *testing.T) {
 	})
 }
 
-// TestLinksToRowsThatNobodyRemembers does the same for rows that the directory does
-// not keep: otto has a service of an order that is ada's.
+// TestLinksToRowsThatNobodyRemembers does the same for rows outside the cache of reference data: otto has a
+// service of an order that belongs to ada.
 func TestLinksToRowsThatNobodyRemembers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -413,7 +413,7 @@ func TestListsAreShort(t *testing.T) {
 			{vera, "orders", "attributes=group.name,group&filter=name:A", one("orders", mine+`,"group":{"href":"/base/groups/1","title":"Acme"}`, `"id":"1","group.name":"Acme"`), ""},
 			{otto, "perf-types", "attributes=note", "", "note"},
 			{ada, "perf-types", "attributes=secret", "", "secret"},
-			{ada, "perf-types", "attributes=orders", "", "orders"}, // one look-up for each row
+			{ada, "perf-types", "attributes=orders", "", "orders"}, // one look-up per row
 			{ada, "perf-types", "attributes=nothing", "", "nothing"},
 			{ada, "orders", "attributes=sizes", "", "sizes"},
 		} {
@@ -517,7 +517,7 @@ func TestBodies(t *testing.T) {
 	})
 }
 
-// TestReferences names one group in every way that clients do.
+// TestReferences refers to one group in every way that clients do.
 func TestReferences(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -568,7 +568,7 @@ func TestReferences(t *testing.T) {
 	})
 }
 
-// TestBadDeclarationsFailAtTheStart spoils a good declaration in one way at a time.
+// TestBadDeclarationsFailAtTheStart breaks a good declaration in one way at a time.
 func TestBadDeclarationsFailAtTheStart(t *testing.T) {
 	t.Parallel()
 	s := storetest.SQLite(t)
