@@ -14,15 +14,15 @@ import (
 	"halcyon/pkg/store"
 )
 
-// maxTokens is how many API tokens a user may have.
+// maxTokens is the maximum number of API tokens per user.
 const maxTokens = 100
 
-// TokenPolicy says how long API tokens are good.
+// TokenPolicy limits the lifetime of API tokens.
 type TokenPolicy struct {
-	MaxDays int // from the day on which one is made; 0 for no limit
+	MaxDays int // days from the creation; 0 for no limit
 }
 
-// Validate is Invalid for a limit that is none.
+// Validate returns an Invalid error for a negative limit.
 func (p TokenPolicy) Validate() error {
 	if p.MaxDays < 0 {
 		return fault.Invalidf("API tokens cannot be good for %d days.", p.MaxDays)
@@ -30,8 +30,7 @@ func (p TokenPolicy) Validate() error {
 	return nil
 }
 
-// last returns the last day on which a token that is made now may be good, "" for no
-// limit.
+// last returns the latest expiry day of a token created now, or "" for no limit.
 func (p TokenPolicy) last(now time.Time) string {
 	if p.MaxDays == 0 {
 		return ""
@@ -39,7 +38,7 @@ func (p TokenPolicy) last(now time.Time) string {
 	return now.AddDate(0, 0, p.MaxDays).Format(time.DateOnly)
 }
 
-// apiToken is what is remembered of a live one.
+// apiToken is a cached valid token.
 type apiToken struct {
 	id, user models.ID
 	readOnly bool
@@ -47,8 +46,8 @@ type apiToken struct {
 	seen     usedAt
 }
 
-// apiTokens knows which API tokens are good. What it remembers it uses only while
-// other replicas' changes are heard.
+// apiTokens finds valid API tokens. It uses its cache only while the process receives the changes of other
+// replicas.
 type apiTokens struct {
 	store    *store.Store
 	policy   TokenPolicy
@@ -66,7 +65,7 @@ var (
 	errTokenExpired = fault.New(fault.Unauthenticated, "The API token has expired.")
 )
 
-// open returns a good token by its text.
+// open returns a valid token by its text.
 func (t *apiTokens) open(ctx context.Context, text string, now time.Time) (*apiToken, error) {
 	h, ok := tokenSecret.read(text)
 	if !ok {
@@ -102,7 +101,7 @@ func (t *apiTokens) read(ctx context.Context, h hashed) (*apiToken, error) {
 	return x, nil
 }
 
-// authenticateToken tells who calls with an API token.
+// authenticateToken returns the actor of an API token.
 func (s *Service) authenticateToken(ctx context.Context, text string) (access.Actor, error) {
 	x, err := s.tokens.open(ctx, text, s.store.Now())
 	if err != nil {
@@ -120,7 +119,7 @@ func (s *Service) authenticateToken(ctx context.Context, text string) (access.Ac
 	return a, err
 }
 
-// CanCreateToken is the guard of CreateToken: people, not programs.
+// CanCreateToken is the guard of CreateToken: people may create tokens, programs may not.
 func CanCreateToken(a access.Actor) error {
 	if a.ID == 0 {
 		return fault.Forbiddenf("Only users have API tokens.")
@@ -128,14 +127,12 @@ func CanCreateToken(a access.Actor) error {
 	return a.Personal()
 }
 
-// LastDay returns the last day on which an API token that is made now may be good, ""
-// for no limit.
+// LastDay returns the latest expiry day of an API token created now, or "" for no limit.
 func (s *Service) LastDay() string { return s.tokens.policy.last(s.store.Now()) }
 
-// CreateToken makes an API token of the actor's, of the name, scope and last day in
-// the row. Its text is in the row's Secret, this once: only its hash is kept. It is
-// Invalid for a day that has passed or is later than the policy allows, and Conflict
-// when the user has a hundred already.
+// CreateToken creates an API token of the actor with the name, scope and last day in the row. It sets the
+// row's Secret to the text of the token; the database stores only a hash. The error is Invalid for a last
+// day in the past or beyond the policy, and Conflict if the user already has 100 tokens.
 func (s *Service) CreateToken(ctx context.Context, a access.Actor, row *models.APIToken) error {
 	if err := CanCreateToken(a); err != nil {
 		return err
@@ -151,7 +148,7 @@ func (s *Service) CreateToken(ctx context.Context, a access.Actor, row *models.A
 		if err := checkLastDay(row.ExpiresOn, tx.Now.Format(time.DateOnly), last); err != nil {
 			return err
 		}
-		// Of a user who is disabled at this moment nothing may be left.
+		// A user who is being disabled must not keep a token.
 		u, err := store.First[models.User](tx.ForUpdate().Where("id = ?", a.ID))
 		if fault.Is(err, fault.NotFound) || err == nil && !u.Active {
 			return fault.New(fault.Unauthenticated, msgDisabled)
@@ -187,7 +184,7 @@ func checkLastDay(day, today, last string) error {
 	return nil
 }
 
-// describe says for history which token it is.
+// describe returns a description of the token for the history.
 func describe(row *models.APIToken) string {
 	text := fmt.Sprintf("%s (%s…, %s)", row.Name, row.Prefix, row.Scope)
 	if row.ExpiresOn != "" {
@@ -196,8 +193,8 @@ func describe(row *models.APIToken) string {
 	return text + "."
 }
 
-// Tokens returns a page of the API tokens that the actor sees: their own, all for who
-// sees all.
+// Tokens returns a page of the API tokens that the actor sees: their own, or all if the actor sees
+// everything.
 func (s *Service) Tokens(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.APIToken], error) {
 	return query.List[models.APIToken](s.store.Read(ctx), APITokens, a, q, opts...)
 }
@@ -210,7 +207,7 @@ func (s *Service) Token(ctx context.Context, a access.Actor, ref string) (*model
 // CanRevokeToken is the guard of RevokeToken: the user, and super admins.
 func CanRevokeToken(a access.Actor, t *models.APIToken) error { return own(a, t.UserID, "API tokens") }
 
-// RevokeToken ends an API token, on every replica.
+// RevokeToken revokes an API token, on every replica.
 func (s *Service) RevokeToken(ctx context.Context, a access.Actor, ref string) error {
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
 		row, err := query.Find[models.APIToken](tx, APITokens, a, ref)

@@ -26,7 +26,7 @@ func (w *world) alice() access.Actor {
 	return w.accepted(basic("alice", "wonderland"), "alice")
 }
 
-// What ends a token ends it on every replica, and nothing else does.
+// Only certain changes revoke a token, and they do so on every replica.
 func TestTokensEndEverywhere(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {

@@ -1,9 +1,8 @@
-// Package auth says who calls: it signs users in, issues and verifies their
-// tokens and the secrets of their browsers and programs, and checks on every request
-// that user, session and password are still what they were at the sign-in.
+// Package auth authenticates callers: it signs users in, issues and verifies their tokens and the secrets
+// of their browsers and programs, and checks on every request that user, session and password have not
+// changed since the sign-in.
 //
-// Not in this slice: the second factor, directories (LDAP, OIDC), and sign-in
-// throttling across replicas.
+// Not supported yet: a second factor, directories (LDAP, OIDC), and sign-in throttling across replicas.
 package auth
 
 import (
@@ -23,18 +22,17 @@ import (
 	"halcyon/pkg/store"
 )
 
-// UserSource are the users as they are now. It is asked on every request, so answers
-// should come from memory, and be as fresh as the store's signals: a change of a
-// user's row is announced under "users".
+// UserSource reads the current users. Every request calls it, so it should answer from memory, and be as
+// fresh as the store's signals: a change of a user's row is announced under "users".
 type UserSource interface {
-	// UserByName finds by username in any letter case, NotFound if there is none.
-	// Callers must not change the row.
+	// UserByName finds a user by username, ignoring case. The error is NotFound if there is none. Callers
+	// must not change the row.
 	UserByName(ctx context.Context, username string) (*models.User, error)
-	// UserByUUID is the same by uuid.
+	// UserByUUID finds a user by uuid, like UserByName.
 	UserByUUID(ctx context.Context, uuid string) (*models.User, error)
-	// UserByID is the same by id.
+	// UserByID finds a user by id, like UserByName.
 	UserByID(ctx context.Context, id models.ID) (*models.User, error)
-	// Rights returns what the user's grants amount to.
+	// Rights returns the rights from all grants of the user.
 	Rights(ctx context.Context, userID models.ID) (*access.Rights, error)
 }
 
@@ -42,18 +40,18 @@ type UserSource interface {
 type Credentials struct {
 	Username string // or user@domain
 	Password string
-	Token    string // the second factor's code. No user has one in this slice: it is not looked at
-	Domain   string // of a directory, "" for local users
-	Source   string // the caller's address: failures are counted by username and source
+	Token    string // the code of a second factor; ignored, since no user has one yet
+	Domain   string // name of a directory, "" for local users
+	Source   string // the caller's address; failures are counted by username and source
 
-	UserAgent string // the caller's program, which is shown with the session
+	UserAgent string // the caller's program, shown with the session
 }
 
 // Tokens are the result of a sign-in.
 type Tokens struct {
 	Access    string
-	Refresh   string        // "" after a refresh: the old one stays good
-	ExpiresIn time.Duration // of Access
+	Refresh   string        // "" after a refresh: the old one stays valid
+	ExpiresIn time.Duration // lifetime of Access
 }
 
 const redacted = "[redacted]"
@@ -70,7 +68,7 @@ func (t Tokens) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // LogValue implements slog.LogValuer.
 func (t Tokens) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// Service signs in and out, and tells who calls. It is safe for concurrent use.
+// Service signs users in and out, and authenticates callers. It is safe for concurrent use.
 type Service struct {
 	store    *store.Store
 	users    UserSource
@@ -83,20 +81,20 @@ type Service struct {
 	log      *slog.Logger
 }
 
-// Config is what a Service is made of.
+// Config configures a Service.
 type Config struct {
 	Store  *store.Store
 	Users  UserSource
 	Issuer *TokenIssuer
-	Hasher *Hasher      // nil means one of its own
-	Log    *slog.Logger // nil means none
+	Hasher *Hasher      // nil: a new one
+	Log    *slog.Logger // nil: no log
 
-	Sessions SessionPolicy // of browsers; a zero value means the default
+	Sessions SessionPolicy // of browsers; zero values mean the defaults
 	Tokens   TokenPolicy
-	Reset    ResetMail // of passwords; none without a mail server
+	Reset    ResetMail // of passwords; disabled without a mail server
 }
 
-// New returns a service. It listens to the store's signals from here on.
+// New returns a service. It listens to the store's signals from then on.
 func New(c Config) *Service {
 	if c.Hasher == nil {
 		c.Hasher = NewHasher(c.Store.Now)
@@ -113,8 +111,8 @@ func New(c Config) *Service {
 	}
 }
 
-// What callers are told, in the words of Django REST framework and its JWT plugin
-// where those have some: clients look for them.
+// Messages to callers. They use the wording of Django REST framework and its JWT plugin where there is one,
+// since clients look for it.
 const (
 	msgNone     = "Authentication credentials were not provided."
 	msgEmpty    = "Invalid Authorization header. No credentials provided."
@@ -127,11 +125,10 @@ const (
 	msgRefresh  = "Refresh has expired."
 )
 
-// SignIn checks the credentials and begins a session. Whoever may not sign in
-// gets one and the same Unauthenticated after the same work, whether it is the
-// user that does not exist or is disabled, or the password that is wrong. After
-// ten of them for one username and source it is Limited for some minutes, see
-// RetryAfter. Unavailable: the database is gone, or too many sign in at once.
+// SignIn checks the credentials and starts a session. A missing user, a disabled user and a wrong password
+// lead to the same Unauthenticated error after the same work. After ten failures for one username and
+// source the error is Limited for some minutes, see RetryAfter. It is Unavailable if the database is down
+// or too many callers sign in at once.
 func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	u, err := s.checkPassword(ctx, c, msgSignIn)
 	if err != nil {
@@ -143,7 +140,7 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 		if err != nil {
 			return err
 		}
-		// The last renewal is at the end of the window, and then good for a life.
+		// The last renewal is at the end of the window; its token then lasts for one life.
 		session, err := begin(tx, row, c, "", s.issuer.Window+s.issuer.Life)
 		if err != nil {
 			return err
@@ -157,9 +154,8 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (Tokens, error) {
 	return s.issue(g)
 }
 
-// unchanged returns the row of a user whose password was just checked. What was
-// checked may be old: from here on the row stands still, so that a change of the
-// password ends what is begun, or prevents it.
+// unchanged returns the row of a user with a password that was just checked. The check may have used an old
+// row. This locks the row, so that a change of the password either ends the new session or prevents it.
 func (s *Service) unchanged(tx *store.Tx, u *models.User) (*models.User, error) {
 	row, err := store.First[models.User](tx.ForUpdate().Where("id = ?", u.ID))
 	if fault.Is(err, fault.NotFound) || err == nil && (!row.Active || row.PasswordHash != u.PasswordHash) {
@@ -183,20 +179,19 @@ func (s *Service) issue(g Grant) (Tokens, error) {
 	return t, nil
 }
 
-// checkPassword returns the active user whose password it is, or Unauthenticated in
-// the words of message, or the throttle's refusal.
+// checkPassword returns the active user with the password. The error is Unauthenticated with the message,
+// or the throttle's.
 func (s *Service) checkPassword(ctx context.Context, c Credentials, message string) (*models.User, error) {
 	name, domain := c.Username, c.Domain
 	if at := strings.LastIndexByte(name, '@'); at > 0 && at < len(name)-1 {
 		name, domain = name[:at], name[at+1:]
 		if c.Domain != "" && !strings.EqualFold(c.Domain, domain) {
-			domain = c.Domain // one of the two is no domain of ours in any case
+			domain = c.Domain // both are set: at least one is not a valid domain
 		}
 	}
 	if domain != "" {
-		// No directory can be configured in this slice. The answer depends on nothing
-		// but the request, so it says nothing about any user; once directories exist,
-		// it must go on being given before a user is looked up.
+		// Directories are not supported yet. The answer depends only on the request, so it reveals nothing
+		// about any user. With directories, this check must still precede the look-up of the user.
 		return nil, fault.New(fault.Unauthenticated, msgDomain)
 	}
 	wrong := fault.New(fault.Unauthenticated, "%s", message)
@@ -204,7 +199,7 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 		return nil, wrong // no user can have this name or password
 	}
 	g := &gate{throttle: s.throttle, key: throttleKey(name, c.Source), now: s.store.Now}
-	if err := g.allow(); err != nil { // before the memory of right passwords, or guessing there would be free
+	if err := g.allow(); err != nil { // before the cache of right passwords, or guessing there would be free
 		return nil, err
 	}
 	u, err := s.users.UserByName(ctx, name)
@@ -228,10 +223,9 @@ func (s *Service) checkPassword(ctx context.Context, c Credentials, message stri
 	return u, nil
 }
 
-// Refresh returns a new access token for one that is still good, access or refresh,
-// of the same session and counting from the same sign-in, as
-// django-rest-framework-jwt does. It is Unauthenticated for what Authenticate
-// refuses, and once the sign-in is longer ago than the window (7 days).
+// Refresh returns a new access token for a valid access or refresh token, of the same session and counted
+// from the same sign-in, as django-rest-framework-jwt does. The error is Unauthenticated for tokens that
+// Authenticate rejects, and if the sign-in is longer ago than the window (7 days).
 func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	c, err := s.issuer.verifyEither(token)
 	if err != nil {
@@ -252,8 +246,8 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	return t, nil
 }
 
-// Verify gives the claims of an access token that Authenticate would accept, and
-// is Unauthenticated for any other.
+// Verify returns the claims of an access token that Authenticate would accept. The error is Unauthenticated
+// for any other token.
 func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
 	c, err := s.issuer.verifyAccess(token)
 	if err != nil {
@@ -265,8 +259,8 @@ func (s *Service) Verify(ctx context.Context, token string) (Claims, error) {
 	return c, nil
 }
 
-// stands returns the user of verified claims when all that they rest on still
-// stands: the user is active, the password the same, the session not ended.
+// stands returns the user of verified claims if they are still current: the user is active, the password is
+// the same, and the session has not ended.
 func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
 	u, err := s.users.UserByUUID(ctx, c.Subject)
 	if u, err = s.person(ctx, u, err, c.Generation, "uuid = ?", c.Subject); err != nil {
@@ -278,12 +272,11 @@ func (s *Service) stands(ctx context.Context, c *Claims) (*models.User, error) {
 	return u, nil
 }
 
-// person returns u, or the error err of its lookup. The user must be active and have
-// the password of the generation. Where and key select the user's row.
+// person returns u, or the error err of its lookup. The user must be active and have the password of the
+// generation. where and key select the user's row.
 func (s *Service) person(ctx context.Context, u *models.User, err error, generation int64, where string, key any) (*models.User, error) {
 	if err == nil && u.PasswordGen < generation {
-		// The users in memory lack a change that another replica has made a
-		// moment ago: the credentials are newer.
+		// The credentials are newer than the user in memory: another replica has just changed the password.
 		u, err = store.First[models.User](s.store.Read(ctx).Where(where, key))
 	}
 	switch {
@@ -299,7 +292,7 @@ func (s *Service) person(ctx context.Context, u *models.User, err error, generat
 	return u, nil
 }
 
-// actor puts the user together with their rights.
+// actor combines the user and their rights.
 func (s *Service) actor(ctx context.Context, u *models.User, session string) (access.Actor, error) {
 	rights, err := s.users.Rights(ctx, u.ID)
 	if err != nil {
@@ -308,11 +301,10 @@ func (s *Service) actor(ctx context.Context, u *models.User, session string) (ac
 	return access.NewActor(u, session, rights), nil
 }
 
-// Authenticate returns the caller, from the value of the Authorization field: Bearer
-// with an access token or an API token, JWT with the one, Token with the other, or
-// Basic, in any letter case. Source is the caller's address, by which failures of Basic
-// are counted as SignIn counts them. The error has a message for the caller: it is
-// Unauthenticated without good credentials, and Limited after ten failures.
+// Authenticate returns the caller for the value of an Authorization field: Bearer with an access token or
+// an API token, JWT with an access token, Token with an API token, or Basic. Schemes ignore case. source is
+// the caller's address; failures of Basic count by it as in SignIn. The error has a message for the caller:
+// it is Unauthenticated without valid credentials, and Limited after ten failures.
 func (s *Service) Authenticate(ctx context.Context, header, source string) (access.Actor, error) {
 	text, rest, _ := strings.Cut(header, " ")
 	scheme := schemeOf(text)
@@ -336,7 +328,7 @@ func (s *Service) Authenticate(ctx context.Context, header, source string) (acce
 			return access.Actor{}, err
 		}
 		return s.actor(ctx, u, "")
-	case scheme == schemeToken, scheme == schemeBearer && strings.HasPrefix(rest, string(tokenSecret)): // which no JWT begins with
+	case scheme == schemeToken, scheme == schemeBearer && strings.HasPrefix(rest, string(tokenSecret)): // no JWT begins with this
 		return s.authenticateToken(ctx, rest)
 	}
 	return s.withAccess(ctx, rest)
@@ -386,8 +378,8 @@ func (s *Service) basic(ctx context.Context, encoded, source string) (*models.Us
 	return s.checkPassword(ctx, Credentials{Username: name, Password: password, Source: source}, msgBasic)
 }
 
-// SignOut ends the actor's session, and with it all its tokens, on every replica.
-// It does nothing for actors without one (Basic), or whose session has ended.
+// SignOut ends the actor's session, and with it all its tokens, on every replica. It does nothing for
+// actors without a session (Basic), or with one that has ended.
 func (s *Service) SignOut(ctx context.Context, a access.Actor) error {
 	if a.Session == "" {
 		return nil
@@ -397,11 +389,12 @@ func (s *Service) SignOut(ctx context.Context, a access.Actor) error {
 	})
 }
 
-// changing takes the place of the source where the throttle counts wrong old
-// passwords: the caller is signed in, so it is known without an address.
+// changing replaces the source when the throttle counts wrong old passwords: the caller is signed in, so
+// the address is not needed.
 const changing = "\x00change"
 
-// CanChangePassword is the guard of ChangePassword: one's own, and no program's.
+// CanChangePassword is the guard of ChangePassword: users may change their own password, but not by a
+// program.
 func CanChangePassword(a access.Actor, u *models.User) error {
 	if a.ID != u.ID {
 		return fault.Forbiddenf("Users change their own password alone.")
@@ -409,13 +402,11 @@ func CanChangePassword(a access.Actor, u *models.User) error {
 	return a.Personal()
 }
 
-// ChangePassword sets the actor's password to new when old is the present one,
-// and ends all sessions but the actor's own. Every token issued before is dead
-// with the old password, so the tokens that the session goes on with are
-// returned; they are empty for an actor without a session, and for a browser, whose
-// cookie stays good. It is Invalid for a wrong old password or an unacceptable new
-// one, Limited after ten wrong ones, Conflict when the password was changed by
-// somebody else meanwhile.
+// ChangePassword sets the actor's password to new if old is the current one, and ends all sessions except
+// the actor's own. All earlier tokens become invalid with the old password, so it returns new tokens for
+// the session. They are empty for an actor without a session, and for a browser, which keeps its cookie.
+// The error is Invalid for a wrong old password or an unacceptable new one, Limited after ten wrong ones,
+// and Conflict if the password has been changed concurrently.
 func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new string) (Tokens, error) {
 	if err := a.Personal(); err != nil {
 		return Tokens{}, err
@@ -425,7 +416,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 	}
 	u, err := s.users.UserByUUID(ctx, a.UUID)
 	if fault.Is(err, fault.NotFound) {
-		return Tokens{}, fault.New(fault.Unauthenticated, msgDisabled) // the system's actor too
+		return Tokens{}, fault.New(fault.Unauthenticated, msgDisabled) // also the system actor
 	}
 	if err != nil {
 		return Tokens{}, fmt.Errorf("find user %s: %w", a.UUID, err)
@@ -472,7 +463,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 		}
 		session, err := store.First[models.Session](tx.Where("uuid = ? AND user_id = ? AND revoked_at IS NULL", a.Session, u.ID))
 		if fault.Is(err, fault.NotFound) {
-			return errSessionEnded // signed out meanwhile: then nothing is to go on, nor to change
+			return errSessionEnded // signed out meanwhile: change nothing
 		}
 		if err != nil {
 			return fmt.Errorf("load a session of user %s: %w", u.ID, err)
@@ -481,7 +472,7 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 			return fmt.Errorf("go on with a session of user %s: %w", u.ID, store.Fault(err))
 		}
 		if session.Browser() {
-			return nil // its cookie goes on
+			return nil // its cookie stays valid
 		}
 		grant = Grant{
 			Subject: row.UUID, Username: row.Username, Session: session.UUID,
@@ -495,9 +486,9 @@ func (s *Service) ChangePassword(ctx context.Context, a access.Actor, old, new s
 	return s.issue(grant)
 }
 
-// hashPassword checks that the password is acceptable and hashes it, for
-// setPasswordHash. It takes about 22 ms and waits for its turn: it belongs before
-// the transaction. Errors are those of checkPassword and Hasher.Hash.
+// hashPassword checks that the password is acceptable and hashes it, for setPasswordHash. It takes about 22
+// ms and may wait for a slot, so call it before the transaction. Errors are those of checkPassword and
+// Hasher.Hash.
 func (s *Service) hashPassword(ctx context.Context, plain string) (string, error) {
 	if err := checkPassword(plain); err != nil {
 		return "", err
@@ -505,10 +496,10 @@ func (s *Service) hashPassword(ctx context.Context, plain string) (string, error
 	return s.hasher.Hash(ctx, plain)
 }
 
-// setPasswordHash sets the user's password to what hashPassword returned, and counts the
-// generation up. A user that is not in the database yet is only filled, for the Insert
-// to come. Any other user was read in the same transaction: the row is saved, all
-// sessions but except (a uuid, "" for none) end, and both are announced.
+// setPasswordHash sets the user's password hash, as hashPassword returns it, and increments the generation.
+// For a user that is not in the database yet it only fills the row. Any other user must have been read in
+// the same transaction: it saves the row, ends all sessions but except (a uuid, "" for none), and announces
+// both.
 func setPasswordHash(tx *store.Tx, u *models.User, hash, except string) error {
 	u.PasswordHash = hash
 	u.PasswordGen++

@@ -24,11 +24,11 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// directory reads the users' rows every time, unless it is frozen: then it
-// answers with what it had read, as one that has not heard of a change.
+// directory reads the users' rows on every call. When frozen, it returns the rows that it had read, like a
+// cache that has missed a change.
 type directory struct {
 	store *store.Store
-	err   error // what it fails with
+	err   error // error to return
 
 	mu     sync.Mutex
 	frozen bool
@@ -67,7 +67,7 @@ func (d *directory) Rights(context.Context, models.ID) (*access.Rights, error) {
 	return &access.Rights{Own: []models.ID{7}, Named: []models.ID{7}}, d.err
 }
 
-// world is one replica and what is around it.
+// world is one replica and its environment.
 type world struct {
 	*Service
 	t     testing.TB
@@ -104,7 +104,7 @@ func (w *world) open() {
 	w.Service = New(Config{Store: st, Users: w.users, Issuer: newIssuer(w.t, w.forge.keys, w.clock)})
 }
 
-// replica is another process on the same database with the same keys. Both listen.
+// replica returns another process on the same database with the same keys. Both listen.
 func (w *world) replica() *world {
 	w.t.Helper()
 	r := &world{t: w.t, url: w.url, clock: w.clock, forge: w.forge}
@@ -115,12 +115,12 @@ func (w *world) replica() *world {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	// SQLite's listener is live a moment before it knows where to begin.
+	// SQLite's listener reports live shortly before it knows where to start.
 	time.Sleep(20 * time.Millisecond)
 	return r
 }
 
-// hashes are made once for all tests: they are what takes the time.
+// hashes are computed once for all tests, because they are slow.
 var hashes sync.Map
 
 func (w *world) hash(plain string) string {
@@ -224,8 +224,8 @@ func (w *world) accepted(header, username string) access.Actor {
 	return a
 }
 
-// soon waits until another replica has heard: it is a matter of milliseconds on
-// PostgreSQL, and of half a second on SQLite.
+// soon waits until another replica has received a change. It takes milliseconds on PostgreSQL, and half a
+// second on SQLite.
 func soon(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for range 500 {
@@ -241,7 +241,7 @@ func TestSignInAndAuthenticate(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
-		tok := w.signIn("Alice", "wonderland") // names in any case, as the index on them
+		tok := w.signIn("Alice", "wonderland") // names ignore case, like their index
 		alice := w.user("alice")
 		if tok.ExpiresIn != 300*time.Second || tok.Refresh == "" {
 			t.Errorf("good for %v", tok.ExpiresIn)
@@ -324,8 +324,7 @@ func TestAuthenticateRefuses(t *testing.T) {
 
 func big(n int) string { return strings.Repeat("x", n) }
 
-// The whole attack list against a real user with a real session, so that nothing
-// but the one wrong thing about each can be the reason.
+// All attacks against a real user with a real session, so that each is rejected for its one defect only.
 func TestForgedTokensOfARealSession(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -356,7 +355,7 @@ func TestForgedTokensOfARealSession(t *testing.T) {
 			if _, err := w.Verify(context.Background(), token); !fault.Is(err, fault.Unauthenticated) {
 				t.Errorf("%s: verify: %v", name, err)
 			}
-			if name != "typ refresh" { // that one is a good refresh token
+			if name != "typ refresh" { // this one is a valid refresh token
 				if _, err := w.Refresh(context.Background(), token); !fault.Is(err, fault.Unauthenticated) {
 					t.Errorf("%s: refresh: %v", name, err)
 				}
@@ -371,7 +370,7 @@ func TestSignInRefusesInOneWay(t *testing.T) {
 		ctx := context.Background()
 		for name, c := range map[string]struct {
 			Credentials
-			dummies int64 // of the one hash that every failure costs
+			dummies int64 // the one hash that every failure costs
 		}{
 			"unknown user":    {Credentials{Username: "nobody", Password: "wonderland"}, 1},
 			"wrong password":  {Credentials{Username: "alice", Password: "Wonderland"}, 0},
@@ -420,8 +419,8 @@ func TestSignInRefusesInOneWay(t *testing.T) {
 	})
 }
 
-// Once the right password is remembered, the user that was disabled meanwhile must
-// not be told apart by an answer that is quicker.
+// While the right password is cached, a user who has been disabled must not be recognizable by a faster
+// answer.
 func TestDisabledUserCostsAHashDespiteTheCache(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -443,7 +442,7 @@ func TestThrottledSignIn(t *testing.T) {
 			_, err := w.SignIn(ctx, Credentials{Username: name, Password: password, Source: source})
 			return err
 		}
-		for _, name := range []string{"alice", "nobody"} { // the same whether it exists
+		for _, name := range []string{"alice", "nobody"} { // the same for existing and missing users
 			for i := range 10 {
 				if err := try(name, fmt.Sprint("guess", i), "192.0.2.66"); !fault.Is(err, fault.Unauthenticated) {
 					t.Fatalf("%s, guess %d: %v", name, i, err)
@@ -470,7 +469,7 @@ func TestThrottledSignIn(t *testing.T) {
 		if _, err := w.Authenticate(ctx, basic("alice", "wonderland"), "192.0.2.66"); !fault.Is(err, fault.Limited) {
 			t.Errorf("Basic is a way around: %v", err)
 		}
-		// Others are not kept out, nor does what they remember open for the guesser.
+		// Other sources are not locked out, and their cached passwords do not help the guesser.
 		if err := try("alice", "wonderland", "192.0.2.1"); err != nil {
 			t.Error(err)
 		}
@@ -508,7 +507,7 @@ func TestThrottleHoldsAgainstAHerd(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		// One more than ten can be under way in the other slot.
+		// At most one more than ten can run in the other slot.
 		if n := w.hasher.computed.Load() - before; n > 11 || tried.Load() != n || limited.Load() != 60-n {
 			t.Errorf("%d guesses were checked, %d tried, %d limited", n, tried.Load(), limited.Load())
 		}
@@ -546,7 +545,7 @@ func TestRefresh(t *testing.T) {
 		if _, err := w.Verify(ctx, first.Refresh); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("a refresh token verifies: %v", err)
 		}
-		// To the end of the window, from token to token now and then.
+		// Renew from token to token until the end of the window.
 		var tok Tokens
 		for _, at := range []time.Duration{time.Hour, 24 * time.Hour, defaultWindow - 4*time.Minute} {
 			w.clock.turn(noon.Add(at).Sub(w.clock.Now()))
@@ -569,11 +568,11 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// act is what is done on one replica, and what it does to a token and to Basic.
+// act is an action on one replica, and its effect on a token and on Basic.
 var acts = map[string]struct {
 	do      func(t *testing.T, w *world, a access.Actor)
 	message string
-	basic   bool // goes on
+	basic   bool // stays valid
 }{
 	"sign out": {func(t *testing.T, w *world, a access.Actor) {
 		if err := w.SignOut(context.Background(), a); err != nil {
@@ -627,7 +626,7 @@ func TestChangesActAtOnce(t *testing.T) {
 						}
 					}
 					tok, other := w.signIn("alice", "wonderland"), w.signIn("bob", "builder")
-					for range 2 { // what can be remembered is
+					for range 2 { // fill the caches
 						w.accepted("Bearer "+tok.Access, "alice")
 						w.accepted("Bearer "+other.Access, "bob")
 						w.accepted(basic("alice", "wonderland"), "alice")
@@ -662,7 +661,7 @@ func TestChangesActOnTheOtherReplica(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				r := w.replica()
 				tok, other := w.signIn("alice", "wonderland"), w.signIn("bob", "builder")
-				r.accepted("Bearer "+tok.Access, "alice") // a session is good everywhere at once
+				r.accepted("Bearer "+tok.Access, "alice") // a session is valid everywhere at once
 				r.accepted("Bearer "+tok.Access, "alice")
 				r.accepted("Bearer "+other.Access, "bob")
 				r.accepted(basic("alice", "wonderland"), "alice")
@@ -688,7 +687,7 @@ func TestSessionsAreRememberedOnlyWhileListening(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
 		tok := w.signIn("alice", "wonderland")
-		behind := func() { // a change that nobody announces
+		behind := func() { // a change without a signal
 			if err := w.store.InTx(ctx, func(tx *store.Tx) error {
 				return tx.Exec("UPDATE sessions SET revoked_at = ?", tx.Now).Error
 			}); err != nil {
@@ -698,7 +697,7 @@ func TestSessionsAreRememberedOnlyWhileListening(t *testing.T) {
 		w.accepted("Bearer "+tok.Access, "alice")
 		behind()
 		w.refused("Bearer "+tok.Access, "")
-		// What is in memory is not used while other processes' changes are not heard.
+		// The cache is not used while the process does not receive changes of others.
 		alice := w.user("alice").ID
 		w.sessions.byUUID.Put(w.claims(tok).Session, &session{user: alice, expires: noon.Add(time.Hour)}, time.Time{})
 		w.refused("Bearer "+tok.Access, "")
@@ -707,7 +706,7 @@ func TestSessionsAreRememberedOnlyWhileListening(t *testing.T) {
 		tok = w.signIn("alice", "wonderland")
 		w.accepted("Bearer "+tok.Access, "alice")
 		behind()
-		w.accepted("Bearer "+tok.Access, "alice") // it is remembered
+		w.accepted("Bearer "+tok.Access, "alice") // it is cached
 		w.sessions.byUUID.Purge()
 		w.refused("Bearer "+tok.Access, "")
 		tok = w.signIn("alice", "wonderland")
@@ -728,8 +727,8 @@ func (w *world) claims(tok Tokens) *Claims {
 	return c
 }
 
-// A session whose row was read before a session ended is not kept after it, and what
-// ends for one user leaves the sessions of others in memory.
+// A session that was read before a session ended is not cached after it. A session that ends for one user
+// leaves the sessions of others in the cache.
 func TestSessionReadBeforeASignalIsNotKept(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -757,7 +756,7 @@ func TestSessionReadBeforeASignalIsNotKept(t *testing.T) {
 		if has("x") {
 			t.Error("a session that was read before the signal is kept after it")
 		}
-		for !has("x") || !has("y") { // signals come back from the database once more
+		for !has("x") || !has("y") { // the database delivers the signals again
 			load("x", 1, func() {})
 			load("y", 2, func() {})
 		}
@@ -811,7 +810,7 @@ func TestChangePassword(t *testing.T) {
 		w.refused("Bearer "+mine.Access, msgPassword)
 		w.refused("Bearer "+elsewhere.Access, msgPassword)
 		w.accepted("Bearer "+other.Access, "bob")
-		// The sessions themselves too, for faces whose tokens name no generation.
+		// The sessions themselves too, for faces with tokens that have no generation.
 		live, err := store.Find[models.Session](w.store.Read(ctx).Where("user_id = ? AND revoked_at IS NULL", after.ID))
 		if err != nil || len(live) != 1 || live[0].UUID != a.Session {
 			t.Errorf("%+v, %v", live, err)
@@ -819,7 +818,7 @@ func TestChangePassword(t *testing.T) {
 		w.refused(basic("alice", "wonderland"), msgBasic)
 		b := w.accepted(basic("alice", "looking glass"), "alice")
 
-		// Without a session all end, and nothing goes on.
+		// Without a session all sessions end, and no tokens are returned.
 		none, err := w.ChangePassword(ctx, b, "looking glass", "wonderland")
 		if err != nil || none != (Tokens{}) {
 			t.Errorf("%v, %v", none, err)
@@ -866,7 +865,7 @@ func TestChangePasswordRaces(t *testing.T) {
 	})
 }
 
-// A sign-in that checked the password before its change must not begin a session after it.
+// A sign-in that checked the old password must not start a session after the change.
 func TestSignInWithAPasswordThatJustChanged(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -896,8 +895,7 @@ func TestSignInWithAPasswordThatJustChanged(t *testing.T) {
 	})
 }
 
-// The replica that has not heard of the change yet must not refuse the token that
-// was issued after it.
+// A replica that has not received the change yet must not reject a token that was issued after it.
 func TestNewTokenBeforeTheNews(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -913,7 +911,7 @@ func TestNewTokenBeforeTheNews(t *testing.T) {
 	})
 }
 
-// What others remember of users and sessions rests on these.
+// Caches of users and sessions depend on these signals.
 func TestChangesAreAnnounced(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -1031,7 +1029,7 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// A failure of ours is not the caller's bad password.
+// An internal error is not reported as a wrong password.
 func TestFailuresAreNotRefusals(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -1077,7 +1075,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	})
 }
 
-// For the race detector: everything at once, while keys rotate.
+// For the race detector: everything at once, during key rotation.
 func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -1118,7 +1116,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	})
 }
 
-// fixed answers without a database, as the real directory does.
+// fixed answers without a database, like the cache of users.
 type fixed struct {
 	user   *models.User
 	rights *access.Rights

@@ -25,23 +25,23 @@ import (
 // Alg is a signature algorithm by its name in the header of a JWT (RFC 7518, RFC 8037).
 type Alg string
 
-// The algorithms. There are no others: "none" and RSA have no code to run.
+// The supported algorithms. There is no code for any other: neither for "none" nor for RSA.
 const (
 	EdDSA Alg = "EdDSA" // Ed25519
 	HS256 Alg = "HS256"
 )
 
-// face says whose tokens a key signs.
+// face is the face that a key signs tokens for.
 type face string
 
 // The faces.
 const (
-	faceAPI  face = "api"  // every face that has no token format of its own
-	faceAAPF face = "aapf" // /api/v1: claims of its own, HS256 only
+	faceAPI  face = "api"  // all faces without a token format of their own
+	faceAAPF face = "aapf" // /api/v1: its own claims, HS256 only
 )
 
-// tokenKey is a signing key. ID, algorithm and face belong together for good: a token
-// that names the key with another algorithm, or on another face, is forged.
+// tokenKey is a signing key. ID, algorithm and face belong together: a token that names the key with
+// another algorithm or on another face is forged.
 type tokenKey struct {
 	ID   string // the kid
 	Alg  Alg
@@ -51,25 +51,24 @@ type tokenKey struct {
 	sign, verify any
 }
 
-// Format implements fmt.Formatter: whatever the verb, no key material is printed.
+// Format implements fmt.Formatter: no verb prints key material.
 func (k *tokenKey) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "key %s (%s, %s)", k.ID, k.Alg, k.Face) // the error is fmt's to notice
+	_, _ = fmt.Fprintf(f, "key %s (%s, %s)", k.ID, k.Alg, k.Face) // fmt handles the error
 }
 
-// Keys are the signing keys of an installation. They do not change: rotating is
-// loading them again.
+// Keys are the signing keys of an installation. They are immutable: to rotate keys, load them again.
 type Keys struct {
 	byID    map[string]*tokenKey
 	signing map[face]*tokenKey
 }
 
-// KeyOptions say how keys are chosen and made.
+// KeyOptions configure the choice and creation of keys.
 type KeyOptions struct {
-	// Alg is what kind of key is made when the folder has none; "" means EdDSA. It
-	// says nothing about keys that exist.
+	// Alg is the algorithm of a key created in an empty folder; "" means EdDSA. It does not affect existing
+	// keys.
 	Alg Alg
-	// Signing is the ID of the key that signs for the API; "" means the newest by
-	// name. With it a key can be distributed to all replicas before it is used.
+	// Signing is the ID of the key that signs for the API; "" means the last by name. Set it to distribute
+	// a key to all replicas before it is used.
 	Signing string
 }
 
@@ -78,23 +77,22 @@ type KeyOptions struct {
 const (
 	suffixEd25519 = ".ed25519"
 	suffixHS256   = ".hs256"
-	firstKeyID    = "0001" // sorts before dates, which are the natural names of its successors
+	firstKeyID    = "0001" // sorts before dates, the natural names of later keys
 )
 
 var keyID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
 
-// LoadKeys reads the signing keys of a folder: *.ed25519 is a PKCS#8 key in PEM
-// (openssl genpkey -algorithm ed25519), *.hs256 the base64 of at least 32 random
-// bytes (openssl rand -base64 32); the name before it is the kid. All of them
-// verify; of each face's, one signs. Removing a file and loading again ends the
-// tokens of that key.
+// LoadKeys reads the signing keys of a folder: *.ed25519 is a PKCS#8 key in PEM (openssl genpkey -algorithm
+// ed25519), *.hs256 the base64 of at least 32 random bytes (openssl rand -base64 32). The name without the
+// suffix is the kid. All keys verify tokens; one per face signs. To invalidate the tokens of a key, remove
+// its file and load again.
 //
-// Without any key for the API it makes one with mode 0600. Several processes may
-// do so at once on one folder: they come out with the same key.
+// Without any key for the API it creates one with mode 0600. Several processes may do so at once on one
+// folder: all end up with the same key.
 //
-// It refuses the folder altogether when others can write to it, when a file can be
-// read by others, is no key, or holds one that can be guessed or is known from
-// documentation. Hidden files are not looked at. Errors name paths, never content.
+// It rejects the whole folder if others can write to it, or if a file is readable by others, is not a valid
+// key, or holds a key that can be guessed or is known from documentation. It ignores hidden files. Errors
+// name paths, never content.
 func LoadKeys(dir string, o KeyOptions) (*Keys, error) {
 	switch o.Alg {
 	case "":
@@ -132,7 +130,7 @@ func LoadKeys(dir string, o KeyOptions) (*Keys, error) {
 	return keys, nil
 }
 
-// newKeys puts keys together, which are sorted by ID in the course of it.
+// newKeys returns the keys, sorted by ID. It sorts list in place.
 func newKeys(signing string, list ...*tokenKey) (*Keys, error) {
 	slices.SortFunc(list, func(a, b *tokenKey) int { return strings.Compare(a.ID, b.ID) })
 	k := &Keys{byID: make(map[string]*tokenKey), signing: make(map[face]*tokenKey)}
@@ -153,14 +151,14 @@ func newKeys(signing string, list ...*tokenKey) (*Keys, error) {
 	return k, nil
 }
 
-// find returns the key of an ID. The ID is only ever looked up in memory: whatever
-// path or statement a token may have in its kid, it goes nowhere.
+// find returns the key with an ID. It only looks in memory: a kid with a path or an SQL statement is
+// harmless.
 func (k *Keys) find(id string) (*tokenKey, bool) {
 	key, ok := k.byID[id]
 	return key, ok
 }
 
-// signingKey returns the key that signs a face's tokens, if it has any.
+// signingKey returns the key that signs a face's tokens, if there is one.
 func (k *Keys) signingKey(face face) (*tokenKey, bool) {
 	key, ok := k.signing[face]
 	return key, ok
@@ -174,7 +172,7 @@ func readKeys(dir string) ([]*tokenKey, error) {
 	var list []*tokenKey
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
-			continue // unfinished ones, and what Kubernetes mounts beside the files
+			continue // incomplete files, and those that Kubernetes mounts beside the keys
 		}
 		key, err := readKey(filepath.Join(dir, e.Name()))
 		if err != nil {
@@ -228,7 +226,7 @@ func hmacKey(id string, face face, raw []byte, where string) (*tokenKey, error) 
 	return &tokenKey{ID: id, Alg: HS256, Face: face, method: jwt.SigningMethodHS256, sign: raw, verify: raw}, nil
 }
 
-// rfc8037 is the private key of RFC 8037's example, which is RFC 8032's first test too.
+// rfc8037 is the private key of the example in RFC 8037, also the first test in RFC 8032.
 const rfc8037 = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 
 func ed25519Key(id string, private ed25519.PrivateKey, where string) (*tokenKey, error) {
@@ -238,7 +236,7 @@ func ed25519Key(id string, private ed25519.PrivateKey, where string) (*tokenKey,
 	return &tokenKey{ID: id, Alg: EdDSA, Face: faceAPI, method: jwt.SigningMethodEdDSA, sign: private, verify: private.Public()}, nil
 }
 
-// createKey makes the first key. That another process was first is no error.
+// createKey creates the first key. It is no error if another process was faster.
 func createKey(dir string, alg Alg) error {
 	var data []byte
 	path := filepath.Join(dir, firstKeyID)
@@ -266,12 +264,12 @@ func createKey(dir string, alg Alg) error {
 	return nil
 }
 
-// Format implements fmt.Formatter, as Key's does.
+// Format implements fmt.Formatter: no verb prints key material.
 func (k *Keys) Format(f fmt.State, _ rune) {
 	ids := make([]string, 0, len(k.byID))
 	for id := range k.byID {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	_, _ = io.WriteString(f, "keys "+strings.Join(ids, ", ")) // the error is fmt's to notice
+	_, _ = io.WriteString(f, "keys "+strings.Join(ids, ", ")) // fmt handles the error
 }

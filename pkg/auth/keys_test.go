@@ -184,7 +184,7 @@ func TestRefusedKeys(t *testing.T) {
 		"no name":                {"k k.hs256", hsText(t), 0o600, "not called like a key"},
 	} {
 		dir := keyDir(t)
-		writeKey(t, dir, "0000.ed25519", edText(t), 0o600) // a good one does not make up for it
+		writeKey(t, dir, "0000.ed25519", edText(t), 0o600) // a valid key in the same folder does not help
 		writeKey(t, dir, c.file, c.content, c.mode)
 		_, err := LoadKeys(dir, KeyOptions{})
 		if err == nil || !strings.Contains(err.Error(), c.says) {

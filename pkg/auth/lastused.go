@@ -13,12 +13,10 @@ import (
 	"halcyon/pkg/store"
 )
 
-// lastUsedStep is how exactly it is known when a session or a token was used last: so
-// often at most is it worth a write.
+// lastUsedStep is the resolution of the last use of a session or token: writes happen at most this often.
 const lastUsedStep = time.Minute
 
-// lastUsed collects which rows of a table were used, for one write now and then in
-// place of one for each request.
+// lastUsed collects the used rows of a table, for one write per interval instead of one per request.
 type lastUsed struct {
 	table string
 	mu    sync.Mutex
@@ -29,7 +27,7 @@ func newLastUsed(table string) *lastUsed {
 	return &lastUsed{table: table, ids: make(map[models.ID]struct{})}
 }
 
-// usedAt is when a row was used last, in microseconds since 1970.
+// usedAt is the last use of a row, in microseconds since 1970.
 type usedAt struct{ at atomic.Int64 }
 
 func (g *usedAt) time() time.Time { return time.UnixMicro(g.at.Load()).UTC() }
@@ -47,10 +45,10 @@ func (s *lastUsed) used(id models.ID, g *usedAt, now time.Time) {
 	s.ids[id] = struct{}{}
 }
 
-// write says in the rows when they were used. What fails is kept for the next time.
+// write stores the times in the rows. Failed rows are kept for the next call.
 func (s *lastUsed) write(ctx context.Context, st *store.Store) error {
 	s.mu.Lock()
-	ids := slices.Sorted(maps.Keys(s.ids)) // in one order: replicas that write at once wait for each other
+	ids := slices.Sorted(maps.Keys(s.ids)) // sorted: replicas that write at once lock rows in the same order
 	clear(s.ids)
 	s.mu.Unlock()
 	for len(ids) > 0 {
@@ -71,10 +69,9 @@ func (s *lastUsed) write(ctx context.Context, st *store.Store) error {
 	return nil
 }
 
-// WriteLastUsed writes down which sessions and API tokens were used since the last
-// time. It is a job to be run about once a minute; what a process that dies has not
-// written is lost, and makes a session end a minute earlier. Errors are the
-// database's.
+// WriteLastUsed stores which sessions and API tokens were used since the last call. Run it as a job about
+// once a minute. If the process dies, the unwritten uses are lost and a session ends a minute earlier.
+// Errors are the database's.
 func (s *Service) WriteLastUsed(ctx context.Context) error {
 	if err := s.sessions.seen.write(ctx, s.store); err != nil {
 		return err

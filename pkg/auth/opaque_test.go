@@ -32,7 +32,7 @@ func TestOpaqueSecrets(t *testing.T) {
 	}
 }
 
-// A secret that is one character away, of another kind, or cut off is told without a look-up.
+// Secrets with one wrong character, of another kind, or truncated are detected without a look-up.
 func TestOpaqueSecretsThatAreNone(t *testing.T) {
 	t.Parallel()
 	secret, _ := tokenSecret.fresh()

@@ -29,8 +29,7 @@ const (
 	hashSize     = 32 // bytes
 )
 
-// The limits of a stored hash, so that a row that another program wrote cannot stop
-// the service.
+// The limits of a stored hash. They keep a row written by another program from blocking the service.
 const (
 	maxArgonMemory  = 64 * 1024 // KiB
 	maxArgonTime    = 10
@@ -45,31 +44,31 @@ const (
 
 const (
 	hashesAtOnce = 2               // 19 MiB each
-	maxWaiting   = 512             // callers that queue for a hash: the last waits about six seconds
+	maxWaiting   = 512             // callers queueing for a hash: the last waits about six seconds
 	pairsKept    = 1000            // verified pairs in memory
 	pairLife     = 5 * time.Minute // of a verified pair
 )
 
-// Hasher hashes and checks passwords with argon2id, two at a time however many
-// ask, and remembers for a short time which password was right for which hash,
-// since one client signs in before every request. It is safe for concurrent use.
+// Hasher hashes and checks passwords with argon2id, at most two at a time. It caches for a short time which
+// password was right for which hash, because some clients sign in before every request. It is safe for
+// concurrent use.
 type Hasher struct {
 	now     func() time.Time
 	slots   chan struct{}
 	waiting atomic.Int64
 	dummy   string // a hash that no password has
 
-	// The key of pairs is an HMAC under a secret of this process: a dump of the
-	// memory returns nothing to run a dictionary against without it, and the stored
-	// hash in it makes the old password's entry unreachable once the hash changes.
+	// The key of pairs is an HMAC under a secret of this process. A dump of the memory is useless for a
+	// dictionary attack without the secret. The stored hash is part of the key, so the entry of the old
+	// password becomes unreachable when the hash changes.
 	secret [32]byte
 	pairs  *cache.Cache[[sha256.Size]byte, struct{}]
 
-	computed atomic.Int64 // hashes, for tests: equal time is asserted as equal work
-	dummies  atomic.Int64 // those of them that were for no user
+	computed atomic.Int64 // for tests: number of hashes; tests assert equal time as equal work
+	dummies  atomic.Int64 // for tests: hashes for missing users
 }
 
-// NewHasher returns a hasher; now is the clock that verified pairs age by.
+// NewHasher returns a hasher. now is the clock for the age of cached pairs.
 func NewHasher(now func() time.Time) *Hasher {
 	h := &Hasher{
 		now:   now,
@@ -101,9 +100,9 @@ func checkPassword(plain string) error {
 	return nil
 }
 
-// Hash returns the argon2id hash of a password with a fresh salt, as a PHC string
-// (https://github.com/P-H-C/phc-string-format). It does not ask checkPassword. It
-// waits for its turn: the error is Unavailable when ctx ends first or too many wait.
+// Hash returns the argon2id hash of a password with a new salt, as a PHC string
+// (https://github.com/P-H-C/phc-string-format). It does not call checkPassword. It waits for a slot: the
+// error is Unavailable if ctx ends first or too many callers wait.
 func (h *Hasher) Hash(ctx context.Context, plain string) (string, error) {
 	if err := h.acquire(ctx); err != nil {
 		return "", err
@@ -115,18 +114,17 @@ func (h *Hasher) Hash(ctx context.Context, plain string) (string, error) {
 	return phc(salt[:], argon2.IDKey([]byte(plain), salt[:], argonTime, argonMemory, argonThreads, hashSize)), nil
 }
 
-// guard is asked when the turn has come, and told the outcome before the next
-// one's: between the two, only the other slot's password can be checked.
+// guard limits attempts. verify calls allow when its turn has come, and outcome before the next one's turn:
+// between the two, only the other slot can check a password.
 type guard interface {
 	allow() error
 	outcome(ok bool)
 }
 
-// verify reports whether the password is the one of the stored PHC string, under a guard
-// or none (nil). A pair that was right within the last five minutes costs a microsecond;
-// everything else costs one hash, a stored string that cannot be read as well. Of users
-// that do not exist the stored string is "", which takes the time of a wrong password.
-// Errors are those of Hash and of the guard.
+// verify reports whether the password matches the stored PHC string, under an optional guard. A pair that
+// was right within the last five minutes costs a microsecond. Everything else costs one hash, even an
+// unreadable stored string. For missing users pass "", which takes as long as a wrong password. Errors are
+// those of Hash and of the guard.
 func (h *Hasher) verify(ctx context.Context, stored, plain string, g guard) (bool, error) {
 	if h.remembered(stored, plain) {
 		if g != nil {
@@ -138,7 +136,7 @@ func (h *Hasher) verify(ctx context.Context, stored, plain string, g guard) (boo
 		return false, err
 	}
 	defer h.release()
-	ok := h.remembered(stored, plain) // the caller before may have brought the same
+	ok := h.remembered(stored, plain) // the previous caller may have checked the same pair
 	if !ok {
 		if g != nil {
 			if err := g.allow(); err != nil {
@@ -177,7 +175,7 @@ func (h *Hasher) remembered(stored, plain string) bool {
 func (h *Hasher) pair(stored, plain string) (key [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, h.secret[:])
 	mac.Write([]byte(stored))
-	mac.Write([]byte{0}) // a PHC string has no zero byte: no two pairs run together
+	mac.Write([]byte{0}) // a PHC string has no zero byte: no two pairs are concatenated alike
 	mac.Write([]byte(plain))
 	mac.Sum(key[:0])
 	return key
@@ -203,7 +201,7 @@ func (h *Hasher) acquire(ctx context.Context) error {
 
 func (h *Hasher) release() { <-h.slots }
 
-// phcHash is a PHC string in parts; memory is in KiB.
+// phcHash is a parsed PHC string; memory is in KiB.
 type phcHash struct {
 	memory, time uint32
 	threads      uint8
@@ -224,7 +222,7 @@ func parsePHC(text string) (p phcHash, ok bool) {
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.time, &p.threads); err != nil {
 		return p, false
 	}
-	// Sscanf forgives what follows; writing it again does not.
+	// Sscanf ignores trailing text; comparing the formatted string does not.
 	if parts[3] != fmt.Sprintf("m=%d,t=%d,p=%d", p.memory, p.time, p.threads) ||
 		p.memory < 8 || p.memory > maxArgonMemory || p.time < 1 || p.time > maxArgonTime || p.threads < 1 || p.threads > maxArgonThreads {
 		return p, false

@@ -35,7 +35,7 @@ func TestPasswordHash(t *testing.T) {
 	}
 }
 
-// The vector is of the reference implementation's test.c: argon2id, m=65536, t=2, p=1.
+// The vector is from test.c of the reference implementation: argon2id, m=65536, t=2, p=1.
 func TestPasswordHashOfOthers(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(newClock().Now)
@@ -101,7 +101,7 @@ func TestVerifiedPairs(t *testing.T) {
 	verify(old, "old one", true, 1)
 	verify(old, "old one", true, 0)
 	verify(old, "new one", false, 1)
-	verify(old, "new one", false, 1) // a failure is not remembered
+	verify(old, "new one", false, 1) // failures are not cached
 	verify(fresh, "old one", false, 1)
 	verify(fresh, "new one", true, 1)
 	verify(old[:len(old)-1], "x", false, 1)
@@ -216,7 +216,7 @@ func TestThrottle(t *testing.T) {
 	if w := th.wait(key, now); w != 0 {
 		t.Errorf("closed after nine: %v", w)
 	}
-	now = now.Add(throttleWindow + time.Second) // nine are forgotten
+	now = now.Add(throttleWindow + time.Second) // nine failures are forgotten
 	fail(9)
 	if w := th.wait(key, now); w != 0 {
 		t.Errorf("closed after nine: %v", w)

@@ -14,30 +14,29 @@ import (
 	"halcyon/pkg/store"
 )
 
-// TopicResets is the topic of the store's signal that a user has asked for a link
-// to set a password.
+// TopicResets is the topic of the store's signal for a request of a link to set a password.
 const TopicResets = "password_resets"
 
 const (
-	resetLife    = time.Hour // of a link
-	resetsAnHour = 3         // links that a user is mailed
-	resetAccount = 254       // characters of what is asked for
-	resetSharers = 5         // users of one address who get a link each
+	resetLife    = time.Hour // lifetime of a link
+	resetsAnHour = 3         // links mailed to a user per hour
+	resetAccount = 254       // maximum number of characters of the account
+	resetSharers = 5         // users with the same address who each get a link
 )
 
-// ResetMail says how links to set a password get to people.
+// ResetMail configures the mail with a link to set a password.
 type ResetMail struct {
 	Mail *mail.Service
-	Link func(secret string) string // the address of the page for it
+	Link func(secret string) string // address of the page to set a password
 }
 
-// Mails reports whether people can be mailed a link to set their password.
+// Mails reports whether users can receive a link to set their password by mail.
 func (s *Service) Mails() bool { return s.reset.Mail != nil }
 
-// AskReset records the request of a new password for an account: a user name
-// or an e-mail address. Whether there is one such is not looked at here, so that
-// neither the answer nor its time tells; AnswerResets does the rest. It is Limited
-// for an address that asks too often, and NotFound where no mail is sent.
+// AskReset records the request of a new password for an account: a user name or an e-mail address. It does
+// not look the account up, so that neither the answer nor its time reveals whether it exists; AnswerResets
+// does so later. The error is Limited for a source that asks too often, and NotFound if no mail is
+// configured.
 func (s *Service) AskReset(ctx context.Context, account, source string) error {
 	if !s.Mails() {
 		return fault.NotFoundf("Not found.")
@@ -50,7 +49,7 @@ func (s *Service) AskReset(ctx context.Context, account, source string) error {
 	if err := g.allow(); err != nil {
 		return err
 	}
-	g.outcome(false) // each one counts
+	g.outcome(false) // every request counts
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
 		row := models.PasswordReset{Account: account, CreatedAt: tx.Now, ExpiresAt: tx.Now.Add(resetLife)}
 		if err := tx.Create(&row).Error; err != nil {
@@ -61,9 +60,8 @@ func (s *Service) AskReset(ctx context.Context, account, source string) error {
 	})
 }
 
-// AnswerResets looks up what was asked for, and has links mailed to those users that
-// there are. It is a job to be run when something was asked, and may run on several
-// replicas at once. Errors are the database's.
+// AnswerResets looks up the requested accounts and mails links to the users that exist. Run it as a job
+// after a request; it may run on several replicas at once. Errors are the database's.
 func (s *Service) AnswerResets(ctx context.Context) error {
 	if !s.Mails() {
 		return nil
@@ -96,7 +94,7 @@ func (s *Service) AnswerResets(ctx context.Context) error {
 
 func (s *Service) answerReset(tx *store.Tx, account string) error {
 	column := "username"
-	if strings.Contains(account, "@") { // which no user name has
+	if strings.Contains(account, "@") { // no user name has an @
 		column = "email"
 	}
 	users, err := store.Find[models.User](tx.Where("lower("+column+") = ? AND active AND email <> ''", strings.ToLower(account)).Order("id").Limit(resetSharers))
@@ -111,7 +109,7 @@ func (s *Service) answerReset(tx *store.Tx, account string) error {
 	return nil
 }
 
-// mailReset mails the user a link, unless there have been enough.
+// mailReset mails the user a link, unless the user has received too many.
 func (s *Service) mailReset(tx *store.Tx, u *models.User) error {
 	var lately int64
 	err := tx.Model(&models.PasswordReset{}).Where("user_id = ? AND created_at > ?", u.ID, tx.Now.Add(-resetLife)).Count(&lately).Error
@@ -137,13 +135,13 @@ func (s *Service) mailReset(tx *store.Tx, u *models.User) error {
 
 var errResetOver = fault.NotFoundf("Not found. The link has been used, or is older than an hour. Ask for another one.")
 
-// CheckReset is NotFound unless the secret of a link is good now.
+// CheckReset returns NotFound unless the secret belongs to a valid link.
 func (s *Service) CheckReset(ctx context.Context, secret string) error {
 	_, err := s.resetOf(s.store.Read(ctx), secret)
 	return err
 }
 
-// resetOf returns the user of a good link.
+// resetOf returns the user of a valid link.
 func (s *Service) resetOf(tx *store.Tx, secret string) (*models.User, error) {
 	h, ok := resetSecret.read(secret)
 	if !ok || !s.Mails() {
@@ -163,9 +161,9 @@ func (s *Service) resetOf(tx *store.Tx, secret string) (*models.User, error) {
 	return u, err
 }
 
-// ResetPassword sets the password of the user whose link it is, ends all sessions,
-// and makes all of the user's links void. It is Invalid for an unacceptable password,
-// after which the link is still good, and NotFound for a link that is not.
+// ResetPassword sets the password of the link's user, ends all sessions, and voids all links of the user.
+// The error is Invalid for an unacceptable password, which leaves the link valid, and NotFound for an
+// invalid link.
 func (s *Service) ResetPassword(ctx context.Context, secret, password string) error {
 	if err := s.CheckReset(ctx, secret); err != nil {
 		return err
@@ -187,7 +185,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, password string) er
 	})
 }
 
-// voidResets makes links of the user void.
+// voidResets voids the links of the user.
 func voidResets(tx *store.Tx, user models.ID) error {
 	err := tx.Where("user_id = ?", user).Delete(&models.PasswordReset{}).Error
 	return store.Fault(err)

@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// mails has the world write mails, which nobody sends.
+// mails makes the world write mails, which are not sent.
 func (w *world) mails() {
 	w.t.Helper()
 	plain := func(text string) (string, error) { return text, nil }
@@ -30,7 +30,7 @@ func (w *world) mails() {
 	}
 }
 
-// asked asks for accounts and gives the secrets that were mailed, by recipient.
+// asked requests links for accounts and returns the mailed secrets, by recipient.
 func (w *world) asked(accounts ...string) (secrets []string) {
 	w.t.Helper()
 	ctx := context.Background()
@@ -69,7 +69,7 @@ func TestPasswordReset(t *testing.T) {
 		if got := w.asked("nobody", "eve", "nopass", "no@example.com", "%", "' OR 1=1 --"); len(got) != 0 {
 			t.Errorf("%d mails for nobody", len(got))
 		}
-		got := w.asked("ALICE", "shared@example.COM") // alice, and then alice and bob: the disabled get none
+		got := w.asked("ALICE", "shared@example.COM") // alice, and then alice and bob: disabled users get none
 		if len(got) != 3 {
 			t.Fatalf("%d mails", len(got))
 		}
@@ -91,7 +91,7 @@ func TestPasswordReset(t *testing.T) {
 		_ = w.kept(cookie)
 		w.refused("Bearer "+jwt.Access, msgPassword)
 		w.accepted(basic("alice", "looking glass"), "alice")
-		for _, used := range got[:2] { // the other of alice's goes with it
+		for _, used := range got[:2] { // alice's other link is voided with it
 			if err := w.ResetPassword(ctx, used, "third one"); !fault.Is(err, fault.NotFound) {
 				t.Errorf("a link works twice: %v", err)
 			}

@@ -18,29 +18,29 @@ import (
 	"halcyon/pkg/store"
 )
 
-// TopicUsers, TopicSessions and TopicTokens are the topics of store signals that
-// this package sends. The key of all is the user's id: "sessions" says that some of
-// the user's sessions ended. One client signs in before every request, so that a
-// user may have thousands of sessions, and a signal for each would be a flood.
+// TopicUsers, TopicSessions and TopicTokens are the topics of the store signals of this package. Their key
+// is the user's id: "sessions" means that some of the user's sessions ended. A client may sign in before
+// every request, so that a user may have thousands of sessions, and one signal per session would be too
+// many.
 const (
 	TopicUsers    = "users"
 	TopicSessions = "sessions"
 	TopicTokens   = "api_tokens"
 )
 
-// What SessionPolicy's zero values mean.
+// The defaults of SessionPolicy.
 const (
 	defaultIdle     = 12 * time.Hour
 	DefaultLifetime = 7 * 24 * time.Hour
 )
 
-// SessionPolicy says when the sessions of browsers end.
+// SessionPolicy limits the sessions of browsers.
 type SessionPolicy struct {
 	Idle     time.Duration // after the last request
-	Lifetime time.Duration // after the sign-in, whatever happens
+	Lifetime time.Duration // after the sign-in, regardless of use
 }
 
-// Validate is Invalid for times that are none.
+// Validate returns an Invalid error for invalid durations.
 func (p SessionPolicy) Validate() error {
 	if p.Idle < 2*lastUsedStep || p.Lifetime < p.Idle {
 		return fault.Invalidf("A session of %v that ends %v after the last request is none: it takes two minutes and more.", p.Lifetime, p.Idle)
@@ -48,10 +48,10 @@ func (p SessionPolicy) Validate() error {
 	return nil
 }
 
-// rowsKept is how many live sessions, and how many API tokens, are kept in memory.
+// rowsKept is the number of live sessions, and of API tokens, in the cache.
 const rowsKept = 4096
 
-// session is what is kept in memory of a live one.
+// session is a cached live session.
 type session struct {
 	id, user   models.ID
 	uuid       string
@@ -70,8 +70,8 @@ func remembered(row *models.Session) *session {
 	return s
 }
 
-// sessions knows which sessions live. What it remembers it uses only while other
-// replicas' changes are heard.
+// sessions finds live sessions. It uses its cache only while the process receives the changes of other
+// replicas.
 type sessions struct {
 	store    *store.Store
 	policy   SessionPolicy
@@ -90,13 +90,13 @@ func newSessions(st *store.Store, p SessionPolicy) *sessions {
 
 var errSessionEnded = fault.New(fault.Unauthenticated, "The session has ended. Sign in again.")
 
-// over reports whether the session has ended by itself.
+// over reports whether the session has expired.
 func (s *sessions) over(x *session, now time.Time) bool {
 	return !now.Before(x.expires) || x.browser && now.Sub(x.seen.time()) >= s.policy.Idle
 }
 
-// check says that the session lives and is the user's: nil, or Unauthenticated, or
-// the database's error.
+// check returns nil if the session is live and belongs to the user. Otherwise the error is Unauthenticated,
+// or the database's.
 func (s *sessions) check(ctx context.Context, uuid string, user models.ID, now time.Time) error {
 	x, err := find(ctx, s, s.byUUID, uuid, "uuid = ?", uuid, now)
 	if err != nil {
@@ -113,10 +113,10 @@ func (s *sessions) open(ctx context.Context, h hashed, now time.Time) (*session,
 	return find(ctx, s, s.bySecret, h, "secret_hash = ?", h.String(), now)
 }
 
-// find returns a live session from memory or from its row, and records its use.
+// find returns a live session from the cache or from its row, and records its use.
 func find[K comparable](ctx context.Context, s *sessions, in *cache.Cache[K, *session], key K, where, value string, now time.Time) (*session, error) {
 	x, ok := in.Get(key, now)
-	if !ok || s.over(x, now) { // another replica may know that it was used since
+	if !ok || s.over(x, now) { // another replica may have recorded a later use
 		var err error
 		x, err = in.Load(key, func() (*session, error) { return s.read(ctx, where, value, now) })
 		if err != nil {
@@ -143,8 +143,7 @@ func (s *sessions) read(ctx context.Context, where, value string, now time.Time)
 	return x, nil
 }
 
-// begin makes the row of a session. What the caller says of itself is cut to what
-// is kept.
+// begin inserts the row of a session. It truncates the caller's description to the size of its columns.
 func begin(tx *store.Tx, u *models.User, c Credentials, secret string, life time.Duration) (*models.Session, error) {
 	row := &models.Session{
 		UUID: uuid.NewString(), Version: 1, UserID: u.ID, SecretHash: secret, Generation: u.PasswordGen,
@@ -157,7 +156,7 @@ func begin(tx *store.Tx, u *models.User, c Credentials, secret string, life time
 	return row, nil
 }
 
-// bounded returns the printable beginning of a text.
+// bounded returns the printable prefix of a text.
 func bounded(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == utf8.RuneError {
@@ -174,9 +173,8 @@ func bounded(text string, most int) string {
 	return text
 }
 
-// OpenSession is SignIn for a browser: it begins a session and gives the secret that
-// the browser keeps in its cookie. A session that the browser had before is ended
-// when its secret is given. Errors are SignIn's.
+// OpenSession is SignIn for a browser: it starts a session and returns the secret for the browser's cookie.
+// It ends the browser's previous session if before is its secret. Errors are those of SignIn.
 func (s *Service) OpenSession(ctx context.Context, c Credentials, before string) (secret string, u *models.User, err error) {
 	if u, err = s.checkPassword(ctx, c, msgSignIn); err != nil {
 		return "", nil, err
@@ -201,8 +199,8 @@ func (s *Service) OpenSession(ctx context.Context, c Credentials, before string)
 	return secret, u, nil
 }
 
-// AuthenticateSession tells who calls, from the secret in a browser's cookie. It is
-// Unauthenticated when there is no such session, or none any more.
+// AuthenticateSession returns the caller for the secret in a browser's cookie. The error is Unauthenticated
+// if there is no live session.
 func (s *Service) AuthenticateSession(ctx context.Context, secret string) (access.Actor, error) {
 	h, ok := cookieSecret.read(secret)
 	if !ok {
@@ -219,8 +217,8 @@ func (s *Service) AuthenticateSession(ctx context.Context, secret string) (acces
 	return s.actor(ctx, u, x.uuid)
 }
 
-// FormerUser returns the user of the session of a browser, though it may have ended:
-// the one whose form comes too late. It is Unauthenticated for an unknown secret.
+// FormerUser returns the user of a browser's session, even if it has ended: the sender of a form that
+// arrives too late. The error is Unauthenticated for an unknown secret.
 func (s *Service) FormerUser(ctx context.Context, secret string) (models.ID, error) {
 	h, ok := cookieSecret.read(secret)
 	if !ok {
@@ -236,7 +234,7 @@ func (s *Service) FormerUser(ctx context.Context, secret string) (models.ID, err
 	return row.UserID, nil
 }
 
-// lives is the condition, over query.Root, for sessions that have not ended.
+// lives returns the condition, over query.Root, for sessions that have not ended.
 func (s *sessions) lives(now time.Time) access.Where {
 	const t = query.Root
 	return access.Where{
@@ -246,8 +244,8 @@ func (s *sessions) lives(now time.Time) access.Where {
 	}
 }
 
-// Sessions returns a page of the live sessions that the actor sees: their own, all
-// for who sees all.
+// Sessions returns a page of the live sessions that the actor sees: their own, or all if the actor sees
+// everything.
 func (s *Service) Sessions(ctx context.Context, a access.Actor, q query.Query, opts ...query.ListOption) (query.Page[models.Session], error) {
 	p, err := query.List[models.Session](s.store.Read(ctx), Sessions, a, q, append(opts, query.Base(s.sessions.lives(s.store.Now())))...)
 	for _, row := range p.Rows {
@@ -276,7 +274,7 @@ func CanEndSession(a access.Actor, x *models.Session) error { return own(a, x.Us
 // CanEndSessions is the guard of EndSessions.
 func CanEndSessions(a access.Actor, u *models.User) error { return own(a, u.ID, "sessions") }
 
-// CanSeeCredentials says who may list a user's sessions and API tokens.
+// CanSeeCredentials is the guard of lists of a user's sessions and API tokens.
 func CanSeeCredentials(a access.Actor, u *models.User) error {
 	if a.GlobalViewer {
 		return nil
@@ -308,8 +306,8 @@ func (s *Service) EndSession(ctx context.Context, a access.Actor, ref string) er
 	})
 }
 
-// EndSessions ends all sessions of the user, the actor's own among them, on every
-// replica. API tokens stay.
+// EndSessions ends all sessions of the user, including the actor's own, on every replica. API tokens stay
+// valid.
 func (s *Service) EndSessions(ctx context.Context, a access.Actor, user models.ID) error {
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
 		u, err := store.First[models.User](tx.ForUpdate().Where("id = ?", user))
@@ -326,8 +324,8 @@ func (s *Service) EndSessions(ctx context.Context, a access.Actor, user models.I
 	})
 }
 
-// endSession ends the one live session of which the condition holds, and announces
-// it; none is no error.
+// endSession ends the live session that meets the condition, and announces it. It is no error if there is
+// none.
 func endSession(tx *store.Tx, where string, values ...any) error {
 	row, err := store.First[models.Session](tx.Where(where, values...).Where("revoked_at IS NULL"))
 	if fault.Is(err, fault.NotFound) {
@@ -344,8 +342,7 @@ func endSession(tx *store.Tx, where string, values ...any) error {
 	return nil
 }
 
-// endSessions revokes the user's live sessions but the one with the uuid except,
-// and announces it.
+// endSessions revokes the user's live sessions except the one with the uuid except, and announces it.
 func endSessions(tx *store.Tx, user models.ID, except string) error {
 	err := tx.Model(&models.Session{}).
 		Where("user_id = ? AND uuid <> ? AND revoked_at IS NULL", user, except).
@@ -357,9 +354,9 @@ func endSessions(tx *store.Tx, user models.ID, except string) error {
 	return nil
 }
 
-// Ended ends what the user has signed in to, in the transaction that changed the
-// user: all sessions after a new password, and the API tokens, too, of a user who is
-// not active any more.
+// Ended ends the user's sessions and voids links to set a password if the password was changed or the user
+// is no longer active. In the latter case it also revokes the API tokens. Call it in the transaction that
+// changes the user.
 func Ended(tx *store.Tx, u *models.User) error {
 	if u.Active && !u.Rekeyed {
 		return nil
@@ -380,17 +377,16 @@ func Ended(tx *store.Tx, u *models.User) error {
 	return nil
 }
 
-// sweepBatch is how many rows one transaction deletes: SQLite has one writer, and
-// no other writer should wait for all of them.
+// sweepBatch is the number of rows that one transaction deletes: SQLite has one writer, and no other writer
+// should wait for all of them.
 const sweepBatch = 1000
 
-// sweepAfter is how long ended sessions are kept.
+// sweepAfter is the time that ended sessions are kept.
 const sweepAfter = 24 * time.Hour
 
-// Sweep deletes the sessions that ended more than a day ago, and links to set a
-// password that cannot be used any more, and returns how many they were. It is a job
-// to be run now and then, and may run on several replicas at once. Errors are the
-// database's; what was deleted before stays deleted.
+// Sweep deletes the sessions that ended more than a day ago, and expired links to set a password. It
+// returns the number of deleted rows. Run it as a regular job; it may run on several replicas at once.
+// Errors are the database's; rows deleted before stay deleted.
 func (s *Service) Sweep(ctx context.Context) (int64, error) {
 	var total int64
 	for _, statement := range []string{

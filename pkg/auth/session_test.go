@@ -43,7 +43,7 @@ func (w *world) kept(secret string) error {
 	return err
 }
 
-// listen has the world remember what it looked up.
+// listen lets the world cache its look-ups.
 func (w *world) listen() {
 	w.t.Helper()
 	w.store.Listen()
@@ -82,7 +82,7 @@ func TestCookieAndTokenAreNotEachOther(t *testing.T) {
 	})
 }
 
-// Whatever ends a session ends it on every replica.
+// Every end of a session ends it on every replica.
 func TestSessionsEndEverywhere(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(w *world, a access.Actor) error{
@@ -129,7 +129,7 @@ func TestSessionsEndEverywhere(t *testing.T) {
 	}
 }
 
-// rekey returns a user another password, as an administrator does.
+// rekey sets another password of a user, as an administrator does.
 func (w *world) rekey(name, password string) error {
 	hash := w.hash(password)
 	return w.store.InTx(context.Background(), func(tx *store.Tx) error {
@@ -174,7 +174,7 @@ func endsByItself(t *testing.T, listening bool) {
 		}
 		ctx := context.Background()
 		used, idle := w.browser("alice", "wonderland"), w.browser("alice", "wonderland")
-		for range 13 { // each well within the idle time, and 13 times that in all
+		for range 13 { // each well within the idle time, and 13 times that in total
 			w.clock.turn(defaultIdle - time.Minute)
 			w.enters(used, "alice")
 			if err := w.WriteLastUsed(ctx); err != nil {
@@ -197,11 +197,11 @@ func endsByItself(t *testing.T, listening bool) {
 			}
 			w.clock.turn(DefaultLifetime / 21)
 		}
-		_ = w.kept(again) // used all the time, and over all the same
+		_ = w.kept(again) // in constant use, and still expired
 	})
 }
 
-// A replica that has not seen a session for long asks the row before it says that it is idle.
+// A replica with an old cached session reads the row before it treats the session as idle.
 func TestSessionUsedElsewhereIsNotIdle(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -219,7 +219,7 @@ func TestSessionUsedElsewhereIsNotIdle(t *testing.T) {
 	})
 }
 
-// Requests are not writes: a thousand leave the row as it was.
+// Requests do not write: a thousand leave the row unchanged.
 func TestUseIsWrittenDownNowAndThen(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -271,7 +271,7 @@ func TestSignInEndsTheSessionBefore(t *testing.T) {
 		if err != nil || row.Address != "::1" || row.UserAgent != strings.Repeat("ü", models.MaxUserAgent) || row.SecretHash == "" || strings.Contains(row.SecretHash, after) {
 			t.Errorf("%+v, %v", row, err)
 		}
-		// A failed one ends nothing.
+		// A failed sign-in ends nothing.
 		if _, _, err := w.OpenSession(context.Background(), Credentials{Username: "alice", Password: "wrong"}, after); !fault.Is(err, fault.Unauthenticated) {
 			t.Error(err)
 		}

@@ -11,9 +11,9 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// The throttle: ten failures for one username from one source within five minutes
-// are answered by a minute's refusal, then by two, four, eight and at most fifteen,
-// until a sign-in succeeds or an hour passes without a failure.
+// The throttle: after ten failures for one username from one source within five minutes, attempts are
+// refused for one minute, then for two, four, eight and at most fifteen, until a sign-in succeeds or an
+// hour passes without a failure.
 const (
 	throttleFails  = 10
 	throttleWindow = 5 * time.Minute
@@ -23,33 +23,33 @@ const (
 	throttleKept   = 10_000 // username and source pairs in memory
 )
 
-// throttle counts failed sign-ins in the memory of this process. With n replicas
-// behind a balancer that spreads callers a guesser has n times the tries, and a
-// restart forgets them: a table in the database is for a later slice.
+// throttle counts failed sign-ins in the memory of this process. With n replicas behind a load balancer an
+// attacker has n times the tries, and a restart resets the counts. Sharing them would take a table in the
+// database.
 type throttle struct {
-	mu   sync.Mutex // from reading an entry to writing it
+	mu   sync.Mutex // held from reading an entry to writing it
 	seen *cache.Cache[[sha256.Size]byte, attempts]
 }
 
 type attempts struct {
 	fails  int       // since first
-	first  time.Time // failure of the window
-	last   time.Time // failure at all
-	locks  int       // how often it was closed
-	closed time.Time // until then
+	first  time.Time // first failure of the window
+	last   time.Time // last failure of all
+	locks  int       // number of times it was closed
+	closed time.Time // closed until
 }
 
 func newThrottle() *throttle {
 	return &throttle{seen: cache.New[[sha256.Size]byte, attempts](throttleKept)}
 }
 
-// throttleKey is of a fixed size whatever is sent as a name. Whether the user
-// exists does not matter to it, or the refusal would tell.
+// throttleKey returns a key of fixed size for a name of any size. It does not depend on whether the user
+// exists, or the refusal would reveal it.
 func throttleKey(username, source string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.ToLower(username) + "\x00" + source))
 }
 
-// wait returns for how long the key is closed from now, 0 for open.
+// wait returns how long the key stays closed from now, 0 for open.
 func (t *throttle) wait(key [sha256.Size]byte, now time.Time) time.Duration {
 	a, _ := t.seen.Get(key, now)
 	return max(0, a.closed.Sub(now))
@@ -80,9 +80,8 @@ func (t *throttle) failed(key [sha256.Size]byte, now time.Time) {
 	t.seen.Put(key, a, a.expires())
 }
 
-// expires returns when the failures are forgotten. The cache makes room at the cost of
-// the one that comes first, so what is closed comes after all that is open: guessing
-// at many names opens none of them.
+// expires returns when the failures are forgotten. The cache evicts the entry that expires first, so closed
+// entries expire after all open ones: guessing at many names opens none of them.
 func (a *attempts) expires() time.Time {
 	if a.closed.After(a.last) {
 		return a.closed.Add(throttleForget)
@@ -95,9 +94,8 @@ type limitedError struct{ after time.Duration }
 
 func (e *limitedError) Error() string { return "locked for " + e.after.String() }
 
-// RetryAfter returns the time after which a refused sign-in may be tried again, for
-// the Retry-After field, in whole seconds rounded up. It is false for errors that
-// are not the throttle's.
+// RetryAfter returns the time after which a refused sign-in may be retried, for the Retry-After field, in
+// whole seconds rounded up. It returns false for other errors.
 func RetryAfter(err error) (time.Duration, bool) {
 	var e *limitedError
 	if !errors.As(err, &e) {

@@ -18,9 +18,8 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// Type is the kind of a token, as its header's typ says it. Access tokens are
-// RFC 9068's at+jwt; refresh tokens have one of their own, so that neither passes
-// for the other.
+// Type is the kind of a token: the typ in its header. Access tokens have at+jwt of RFC 9068; refresh tokens
+// have a type of their own, so that neither passes for the other.
 type Type string
 
 // The types.
@@ -29,7 +28,7 @@ const (
 	TypeRefresh Type = "rt+jwt"
 )
 
-// What TokenIssuerConfig's zero values mean.
+// The defaults of TokenIssuerConfig.
 const (
 	defaultIssuer   = "halcyon"
 	defaultAudience = "halcyon"
@@ -38,68 +37,67 @@ const (
 )
 
 const (
-	maxToken     = 8 << 10         // bytes: more is refused without a look
-	skew         = 5 * time.Second // by which another replica's clock may be ahead
+	maxToken     = 8 << 10         // bytes: longer tokens are rejected unread
+	skew         = 5 * time.Second // accepted lead of another replica's clock
 	tokensKept   = 4096            // verified tokens in memory, about 2 MB
 	maxTimestamp = 253402300799    // the end of the year 9999, in seconds
 )
 
-// What callers are told. The cause, for the log, says more.
+// Messages to callers. The cause, for the log, has the details.
 const (
 	msgDecode  = "Error decoding token."
 	msgExpired = "Signature has expired."
 	msgEarly   = "The token is not yet valid."
 )
 
-// Claims are what a verified token says. Times are whole seconds in UTC.
+// Claims are the claims of a verified token. Times are whole seconds in UTC.
 type Claims struct {
 	Type         Type
 	Issuer       string
 	Audience     string
 	Subject      string // uuid of the user
-	Username     string // as of the issue; Subject is who it is
+	Username     string // at issue; Subject identifies the user
 	ID           string // jti: the token's own
 	Session      string // sid: uuid of the session
-	Generation   int64  // of the password at the issue
+	Generation   int64  // of the password at issue
 	IssuedAt     time.Time
 	NotBefore    time.Time
 	Expires      time.Time
-	OrigIssuedAt time.Time // when the session was signed in to: refreshing does not move it
+	OrigIssuedAt time.Time // time of the sign-in; refreshing does not change it
 }
 
-// Grant is what a token is issued for. Subject and Session are uuids.
+// Grant holds the subject of a new token. Subject and Session are uuids.
 type Grant struct {
 	Subject, Username, Session string
 	Generation                 int64
 	OrigIssuedAt               time.Time
 }
 
-// TokenIssuerConfig says what tokens look like.
+// TokenIssuerConfig configures a TokenIssuer.
 type TokenIssuerConfig struct {
 	Issuer   string           // iss; "" means defaultIssuer
 	Audience string           // aud; "" means DefaultAudience
 	Life     time.Duration    // of an access token; 0 means defaultLife
-	Window   time.Duration    // since the sign-in, in which tokens are renewed; 0 means defaultWindow
+	Window   time.Duration    // renewal window after the sign-in; 0 means defaultWindow
 	Now      func() time.Time // the clock
 }
 
-// TokenIssuer issues the JWTs of the API, and tells its own from forgeries. It knows
-// nothing about users and sessions: whether those still stand is the Service's
-// question. It is safe for concurrent use.
+// TokenIssuer issues the JWTs of the API, and recognizes forgeries. It does not check users and sessions;
+// Service does. It is safe for concurrent use.
 type TokenIssuer struct {
 	TokenIssuerConfig
 	state atomic.Pointer[issuerState]
 }
 
-// issuerState goes together: what was verified is forgotten with the keys.
+// issuerState is replaced as a whole: new keys also reset the cache of verified tokens.
 type issuerState struct {
 	keys     *Keys
 	signing  *tokenKey
 	verified *cache.Cache[[sha256.Size]byte, *Claims]
 }
 
-// NewTokenIssuer returns an issuer. It fails for keys of which none signs for the API, and
-// for a life or window of less than a second.
+// NewTokenIssuer returns an issuer. The error reports keys without one that signs for the API, or a life or
+// window of less than a second.
 func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 	if c.Issuer == "" {
 		c.Issuer = defaultIssuer
@@ -126,8 +124,7 @@ func NewTokenIssuer(keys *Keys, c TokenIssuerConfig) (*TokenIssuer, error) {
 	return m, nil
 }
 
-// rotate has the issuer use other keys from now on. Tokens of keys that are no
-// longer there are dead at once; the rest stay good.
+// rotate replaces the keys. Tokens of removed keys become invalid at once; others stay valid.
 func (m *TokenIssuer) rotate(keys *Keys) error {
 	key, ok := keys.signingKey(faceAPI)
 	if !ok {
@@ -137,7 +134,7 @@ func (m *TokenIssuer) rotate(keys *Keys) error {
 	return nil
 }
 
-// payload is the JSON of the claims, in the order in which they are written.
+// payload is the JSON of the claims, in the order of writing.
 type payload struct {
 	Issuer       string `json:"iss"`
 	Audience     string `json:"aud"`
@@ -152,15 +149,14 @@ type payload struct {
 	Expires      int64  `json:"exp"`
 }
 
-// Access issues an access token that is good from now for the configured life,
-// and says until when.
+// Access issues an access token for the configured life, and returns its expiry.
 func (m *TokenIssuer) Access(g Grant) (token string, expires time.Time, err error) {
 	now := m.Now()
 	return m.issue(TypeAccess, g, now, now.Add(m.Life))
 }
 
-// refresh issues a refresh token that is good until the window since the sign-in
-// closes.
+// refresh issues a refresh token that is valid until the window after the sign-in closes, and returns its
+// expiry.
 func (m *TokenIssuer) refresh(g Grant) (token string, expires time.Time, err error) {
 	return m.issue(TypeRefresh, g, m.Now(), g.OrigIssuedAt.Add(m.Window))
 }
@@ -193,10 +189,9 @@ func (m *TokenIssuer) issue(typ Type, g Grant, now, expires time.Time) (string, 
 	return text + "." + b64.EncodeToString(sig), expires, nil
 }
 
-// verifyAccess returns the claims of an access token that this installation issued and
-// that is good now. Every other text is Unauthenticated: "Signature has expired."
-// for tokens that were good once, "Error decoding token." for all the rest. That
-// the user and the session still stand is not known here.
+// verifyAccess returns the claims of a valid access token of this installation. The error for any other
+// text is Unauthenticated: "Signature has expired." for expired tokens, "Error decoding token." for all
+// others. It does not check the user and the session.
 func (m *TokenIssuer) verifyAccess(token string) (Claims, error) {
 	c, err := m.access(token)
 	if err != nil {
@@ -205,7 +200,7 @@ func (m *TokenIssuer) verifyAccess(token string) (Claims, error) {
 	return *c, nil
 }
 
-// access is verifyAccess without the copy; the claims are shared and not to be changed.
+// access is verifyAccess without the copy: callers share the claims and must not change them.
 func (m *TokenIssuer) access(token string) (*Claims, error) {
 	c, err := m.verify(token)
 	if err != nil {
@@ -217,7 +212,7 @@ func (m *TokenIssuer) access(token string) (*Claims, error) {
 	return c, nil
 }
 
-// verifyEither is verifyAccess for what may be renewed: an access or a refresh token.
+// verifyEither is verifyAccess for tokens that can be renewed: access and refresh tokens.
 func (m *TokenIssuer) verifyEither(token string) (Claims, error) {
 	c, err := m.verify(token)
 	if err != nil {
@@ -230,10 +225,9 @@ func forged(format string, args ...any) error {
 	return fault.Wrap(fault.Unauthenticated, fmt.Errorf(format, args...), msgDecode)
 }
 
-// verify is strict where golang-jwt's parser is tolerant (it matches claim names
-// in any case, takes the last of two, skips line ends in base64, reads 1e300 as a
-// time, knows no crit): tokens come from this package alone, so whatever it would
-// not have written is forged. Only the signature schemes are golang-jwt's.
+// verify is stricter than golang-jwt's parser, which matches claim names in any case, takes the last of
+// two, skips line ends in base64, reads 1e300 as a time, and ignores crit. Only this package writes tokens,
+// so any other spelling is forged. Only the signature schemes are golang-jwt's.
 func (m *TokenIssuer) verify(token string) (*Claims, error) {
 	if len(token) > maxToken {
 		return nil, forged("a token of %d bytes", len(token))
@@ -258,17 +252,17 @@ func (m *TokenIssuer) verify(token string) (*Claims, error) {
 	return c, nil
 }
 
-// digest is the token's SHA-256: tokens themselves are not kept, and looking one up
-// does not tell by its time how much of it was right.
+// digest returns the token's SHA-256. Tokens themselves are not stored, and the time of a look-up does not
+// reveal how much of a token was right.
 func digest(token string) [sha256.Size]byte {
-	var short [1024]byte // tokens of ours are: no allocation
+	var short [1024]byte // our tokens fit: no allocation
 	if len(token) <= len(short) {
 		return sha256.Sum256(short[:copy(short[:], token)])
 	}
 	return sha256.Sum256([]byte(token))
 }
 
-// parse does everything but look at the clock.
+// parse does everything except checking the clock.
 func (m *TokenIssuer) parse(keys *Keys, token string) (*Claims, error) {
 	header, rest, ok := strings.Cut(token, ".")
 	body, signature, two := strings.Cut(rest, ".")
@@ -283,8 +277,8 @@ func (m *TokenIssuer) parse(keys *Keys, token string) (*Claims, error) {
 	if err != nil {
 		return nil, forged("header: %w", err)
 	}
-	// A header that names anything else wants something of us: another key (jku,
-	// jwk, x5u, x5c), another reading of the rest (b64, zip, crit), and gets nothing.
+	// Any other member of the header requests another key (jku, jwk, x5u, x5c) or another reading of the
+	// token (b64, zip, crit). Reject it.
 	if len(head) != 3 {
 		return nil, forged("the header has %d members, not alg, kid and typ", len(head))
 	}
@@ -303,7 +297,7 @@ func (m *TokenIssuer) parse(keys *Keys, token string) (*Claims, error) {
 	if key.Face != faceAPI {
 		return nil, forged("key %s belongs to the face %s", key.ID, key.Face)
 	}
-	sig, err := decodeSegment(signature) // refuses a fourth segment's dot as well
+	sig, err := decodeSegment(signature) // rejects the dot of a fourth segment, too
 	if err != nil {
 		return nil, forged("signature: %w", err)
 	}
@@ -320,8 +314,8 @@ func (m *TokenIssuer) parse(keys *Keys, token string) (*Claims, error) {
 	return m.claims(Type(typ), members)
 }
 
-// claims reads the members of the payload. All are needed; others are ignored,
-// so that a newer release can add one while older replicas still run.
+// claims reads the members of the payload. All are required. It ignores others, so that a newer release can
+// add one while older replicas still run.
 func (m *TokenIssuer) claims(typ Type, members object) (*Claims, error) {
 	var missing string
 	text := func(name string) string {
@@ -353,15 +347,14 @@ func (m *TokenIssuer) claims(typ Type, members object) (*Claims, error) {
 	case c.Audience != m.Audience:
 		return nil, forged("another audience")
 	}
-	c.Issuer, c.Audience = m.Issuer, m.Audience // one copy for all that are remembered
+	c.Issuer, c.Audience = m.Issuer, m.Audience // all cached tokens share one copy
 	return c, nil
 }
 
 var errSegment = errors.New("no base64url as RFC 7515 writes it")
 
-// decodeSegment decodes base64url without padding, in the one way in which it is
-// written: no other alphabet, no line ends (which encoding/base64 skips), no
-// stray bits at the end.
+// decodeSegment decodes base64url without padding, in its canonical form: no other alphabet, no line ends
+// (which encoding/base64 skips), no stray bits at the end.
 func decodeSegment(s string) ([]byte, error) {
 	if s == "" || strings.ContainsAny(s, "\r\n") {
 		return nil, errSegment
@@ -375,20 +368,20 @@ func decodeSegment(s string) ([]byte, error) {
 
 var errObject = errors.New("no flat JSON object with each member once")
 
-// object is a flat JSON object: of each member the value as it is written.
+// object is a flat JSON object. It maps each member to its raw value.
 type object map[string]string
 
 // text returns a member that is a string.
 func (o object) text(name string) (string, bool) { return unquote(o[name]) }
 
-// number returns a member that is a whole number. Fractions, exponents and values that
-// do not fit are refused: no clock needs them, and JSON readers differ on them.
+// number returns a member that is a whole number. It rejects fractions, exponents and values that do not
+// fit: no clock needs them, and JSON readers differ on them.
 func (o object) number(name string) (int64, bool) {
 	n, err := strconv.ParseInt(o[name], 10, 64)
 	return n, err == nil
 }
 
-// unquote reads a JSON string as it is written.
+// unquote reads a raw JSON string.
 func unquote(raw string) (string, bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
@@ -401,16 +394,15 @@ func unquote(raw string) (string, bool) {
 	return s, err == nil
 }
 
-// flatObject reads a JSON object of strings, numbers, booleans and nulls. A member
-// that comes twice is an error: two readers may take one each. encoding/json says
-// whether it is JSON at all, so that the rest has only to find where things end; a
-// fuzz test compares what comes out with encoding/json.
+// flatObject reads a JSON object of strings, numbers, booleans and nulls. A duplicate member is an error:
+// two readers may take different ones. encoding/json checks that it is valid JSON, so the rest only has to
+// find the ends of values; a fuzz test compares the result with encoding/json.
 func flatObject(raw []byte) (object, error) {
 	if !utf8.Valid(raw) || !json.Valid(raw) {
 		return nil, errObject
 	}
 	rest := string(raw)
-	next := func(end func(string) int) string { // takes a token, and the space behind it
+	next := func(end func(string) int) string { // takes a token, and the space after it
 		rest = strings.TrimLeft(rest, space)
 		n := end(rest)
 		token := rest[:n]
@@ -446,10 +438,10 @@ const space = " \t\r\n"
 
 func one(string) int { return 1 }
 
-// tokenEnd says where the string or literal at the beginning of valid JSON ends.
+// tokenEnd returns the end of the string or literal at the start of valid JSON.
 func tokenEnd(s string) int {
 	if s[0] != '"' {
-		return max(1, strings.IndexAny(s, ",}]"+space)) // there is one: the object has an end
+		return max(1, strings.IndexAny(s, ",}]"+space)) // found: the object has an end
 	}
 	for i := 1; ; i++ {
 		switch s[i] {

@@ -24,10 +24,10 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// noon is when tests happen.
+// noon is the time of the tests.
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
-// clock is one that tests turn.
+// clock is set by tests.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -47,7 +47,7 @@ func (c *clock) turn(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// forge is a mint's keys in the hands of whoever writes tokens by hand.
+// forge holds an issuer's keys, for tokens written by hand.
 type forge struct {
 	private ed25519.PrivateKey
 	shared  []byte // of the HS256 key
@@ -78,7 +78,7 @@ func newForge(t testing.TB, signing string) *forge {
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// ed signs the two texts as they are.
+// ed signs the two texts unchanged.
 func (f *forge) ed(header, claims string) string {
 	text := b64(header) + "." + b64(claims)
 	return text + "." + b64(string(ed25519.Sign(f.private, []byte(text))))
@@ -104,7 +104,7 @@ func goodClaims() map[string]any {
 	}
 }
 
-// with returns the JSON of the good claims, changed: nil takes one away.
+// with returns the JSON of the valid claims with changes: nil removes a claim.
 func with(t testing.TB, base map[string]any, change map[string]any) string {
 	t.Helper()
 	m := maps.Clone(base)
@@ -122,8 +122,8 @@ func with(t testing.TB, base map[string]any, change map[string]any) string {
 	return string(raw)
 }
 
-// attacks are forged tokens, each wrong in one way. Those that know a private key
-// show that the rule holds by itself, not because of a signature that is wrong.
+// attacks returns forged tokens, each wrong in one way. Those signed with the private key show that the
+// rule itself rejects them, not a wrong signature.
 func attacks(t testing.TB, f *forge, good map[string]any) map[string]string {
 	t.Helper()
 	claims := with(t, good, nil)
@@ -172,7 +172,7 @@ func attacks(t testing.TB, f *forge, good map[string]any) map[string]string {
 		return f.ed(goodHeader, changed)
 	}
 	exp := fmt.Sprintf(`"exp":%v`, good["exp"])
-	// The last character of a signature of 64 bytes carries 4 bits that are not used.
+	// The last character of a signature of 64 bytes has 4 unused bits.
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, valid[len(valid)-1])
 	stray := valid[:len(valid)-1] + string(alphabet[last+1])
@@ -321,7 +321,7 @@ func flip(c byte) string {
 	return "A"
 }
 
-// standard writes a valid token in the other base64 alphabet.
+// standard returns a valid token in the other base64 alphabet.
 func standard(f *forge, claims string) string {
 	for i := 0; ; i++ { // until a signature has a character that differs
 		token := f.ed(goodHeader, strings.TrimSuffix(claims, "}")+fmt.Sprintf(`,"x":%d}`, i))
@@ -357,7 +357,7 @@ func TestForgedTokens(t *testing.T) {
 	expired := map[string]bool{"expired": true, "expired just now": true, "expired long ago": true}
 	early := map[string]bool{"not yet valid": true, "issued later": true}
 	for name, token := range attacks(t, f, goodClaims()) {
-		for range 2 { // the second time from whatever is remembered
+		for range 2 { // the second time from the cache
 			c, err := m.verifyAccess(token)
 			if !fault.Is(err, fault.Unauthenticated) {
 				t.Errorf("%s: %v, %v", name, c, err)
@@ -422,7 +422,7 @@ func TestIssueAndVerify(t *testing.T) {
 			t.Errorf("two tokens are the same: %v", err)
 		}
 
-		// What others read in it.
+		// How other libraries read it.
 		parsed, err := jwt.Parse(token, func(tok *jwt.Token) (any, error) {
 			k, _ := f.keys.find(tok.Header["kid"].(string))
 			return k.verify, nil
@@ -509,7 +509,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// FuzzVerify: nothing panics, nothing but the good token is accepted.
+// FuzzVerify checks that nothing panics and only the valid token is accepted.
 func FuzzVerify(f *testing.F) {
 	forge := newForge(f, "ed")
 	m := newIssuer(f, forge.keys, newClock())
@@ -526,8 +526,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzFlatObject: what is accepted, encoding/json reads in the same way, and has
-// as many members.
+// FuzzFlatObject checks that encoding/json reads every accepted object in the same way, with as many
+// members.
 func FuzzFlatObject(f *testing.F) {
 	for _, s := range []string{goodHeader, `{}`, `{"a":1,"a":2}`, `{"a":null,"b":true,"c":-1.5e3}`, `{"a":[1]}`, `{"a\\"":"\\\\","b":"\\ud800" , "c" : 12}`, `{"":{}}`, `{ }`, `{"a":1}x`, ` {"\u0061":"é"} `} {
 		f.Add([]byte(s))
