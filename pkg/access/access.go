@@ -1,6 +1,6 @@
-// Package access says who the caller is, what they may do, and what they may
-// see. Rights come from role grants, which are inherited down the group tree;
-// visibility is one scope per table, and it narrows whatever is read from it.
+// Package access holds the rights of callers: who they are, what they may do, and which rows they may see.
+// Rights come from role grants, which are inherited down the group tree. Visibility is one scope per table,
+// which narrows every query of it.
 package access
 
 import (
@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// Permission is one thing that a role allows on its group and what is below it.
+// Permission is a right that a role grants on its group and the groups below it.
 type Permission string
 
 // The permissions.
@@ -24,10 +24,10 @@ const (
 	JobManage      Permission = "job.manage"      // cancel and retry the group's jobs
 	MemberManage   Permission = "member.manage"   // grant roles in the group, and see e-mail addresses
 	GroupManage    Permission = "group.manage"    // edit the group and what is below it
-	OfferingManage Permission = "offering.manage" // the provider's side of what the group offers
+	OfferingManage Permission = "offering.manage" // manage offerings of the group as their provider
 )
 
-// Permissions are all of them.
+// Permissions lists all permissions.
 var Permissions = []Permission{OrderSubmit, OrderApprove, GroupView, ServerPower, ServerManage, JobManage, MemberManage, GroupManage, OfferingManage}
 
 // BuiltInRole is a role that every installation has.
@@ -36,7 +36,7 @@ type BuiltInRole struct {
 	Permissions              []Permission
 }
 
-// BuiltInRoles are the roles of a fresh installation, in the order of their ids.
+// BuiltInRoles are the roles of a new installation, in the order of their ids.
 var BuiltInRoles = []BuiltInRole{
 	{"requestor", "Requestor", "Orders for the group, and sees what is their own.", []Permission{OrderSubmit}},
 	{"approver", "Approver", "Decides on the group's orders.", []Permission{GroupView, OrderApprove}},
@@ -49,7 +49,7 @@ var BuiltInRoles = []BuiltInRole{
 	{"CUSTOMER.OWNER", "Owner", "Everything in the organization, and the provider's side of what it offers.", Permissions},
 }
 
-// Actor is the caller. The zero value is a caller without a user, who may do nothing.
+// Actor is the caller. The zero value is a caller without a user and without any rights.
 type Actor struct {
 	ID           models.ID
 	UUID         string
@@ -58,21 +58,21 @@ type Actor struct {
 	GlobalViewer bool
 	Session      string // uuid of the session that the credentials belong to, "" for none
 
-	Token    models.ID // the API token that the credentials are, 0 for none
-	ReadOnly bool      // the API token is good for reading alone
+	Token    models.ID // the API token in use, 0 for none
+	ReadOnly bool      // the API token only allows reads
 
 	rights *Rights
 }
 
-// Rights is what a user's grants amount to. It is computed once and shared by
-// all requests of the user until something about groups, roles or grants changes.
+// Rights are the rights from all grants of a user. They are computed once and shared by all requests of the
+// user until groups, roles or grants change.
 type Rights struct {
-	Own   []models.ID                // groups with any grant, and all below them; sorted
-	Named []models.ID                // Own and the way up from them; sorted
-	By    map[Permission][]models.ID // groups where each permission holds; sorted
+	Own   []models.ID                // groups with a grant, and all below them; sorted
+	Named []models.ID                // Own and all groups above them; sorted
+	By    map[Permission][]models.ID // groups with each permission; sorted
 }
 
-// NewActor puts a user and their rights together.
+// NewActor returns the actor for a user and their rights.
 func NewActor(u *models.User, session string, rights *Rights) Actor {
 	return Actor{
 		ID: u.ID, UUID: u.UUID, Username: u.Username,
@@ -81,12 +81,10 @@ func NewActor(u *models.User, session string, rights *Rights) Actor {
 	}
 }
 
-// System is the actor behind what happens by itself: it may do anything, and
-// history shows it without a user.
+// System returns the actor of automatic work: it may do anything, and the history shows it without a user.
 func System(name string) Actor { return Actor{Username: name, SuperAdmin: true} }
 
-// Writes is nil unless the actor's credentials are good for reading alone. It comes
-// before every guard.
+// Writes returns an error if the actor's credentials are read-only. Call it before every guard.
 func (a Actor) Writes() error {
 	if a.ReadOnly {
 		return fault.Forbiddenf("This API token is good for reading alone.")
@@ -94,8 +92,8 @@ func (a Actor) Writes() error {
 	return nil
 }
 
-// Personal is nil unless the actor is a program with an API token: what concerns
-// the credentials of people is not for it.
+// Personal returns an error if the actor is a program with an API token. It guards operations on the
+// credentials of people.
 func (a Actor) Personal() error {
 	if a.Token != 0 {
 		return fault.Forbiddenf("An API token cannot do this: sign in with the password.")
@@ -103,7 +101,7 @@ func (a Actor) Personal() error {
 	return nil
 }
 
-// SeesAll reports whether nothing is hidden from the actor.
+// SeesAll reports whether the actor sees everything.
 func (a Actor) SeesAll() bool { return a.SuperAdmin || a.GlobalViewer }
 
 // Can reports whether the actor holds the permission on the group.
@@ -114,8 +112,8 @@ func (a Actor) Can(p Permission, group models.ID) bool {
 	return group != 0 && has(a.With(p), group)
 }
 
-// With returns the groups on which the actor holds the permission, sorted. It
-// says nothing about super admins, who hold it everywhere.
+// With returns the groups on which the actor holds the permission, sorted. It ignores that super admins
+// hold it on all groups.
 func (a Actor) With(p Permission) []models.ID {
 	if a.rights == nil {
 		return nil
@@ -131,7 +129,7 @@ func (a Actor) own() []models.ID {
 	return a.rights.Own
 }
 
-// Named returns Own and the groups above them, which the actor sees by name.
+// Named returns the groups that the actor sees by name: Own and the groups above them.
 func (a Actor) Named() []models.ID {
 	if a.rights == nil {
 		return nil
@@ -147,14 +145,14 @@ func has(ids []models.ID, id models.ID) bool {
 	return ok
 }
 
-// Grant is one role of a user on one group, as NewRights needs it.
+// Grant is one role of a user on one group, as input of NewRights.
 type Grant struct {
 	Group       models.ID
 	Permissions []string
 }
 
-// NewRights works out what grants amount to, given the group tree: children of
-// each group, and the parent of each (0 for none).
+// NewRights computes the rights from grants, given the group tree: the children of each group, and the
+// parent of each (0 for none).
 func NewRights(grants []Grant, children map[models.ID][]models.ID, parent map[models.ID]models.ID) *Rights {
 	own := map[models.ID]bool{}
 	named := map[models.ID]bool{}

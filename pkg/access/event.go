@@ -2,10 +2,9 @@ package access
 
 import "halcyon/models"
 
-// SeesEvent says in memory what Visible says in SQL of an event's object, as it was
-// when the event happened. Providers are the groups that provide what the object was
-// made of: of a service, of the service that a server or a job belongs to, and of
-// the blueprints of an order.
+// SeesEvent reports whether the actor sees an event: in memory, by the same rule as Visible, applied to the
+// event's object as it was at the time. providers are the groups that provide the blueprints of the object:
+// of a service, of the service of a server or a job, or of an order.
 func SeesEvent(a Actor, e *models.Event, providers []models.ID) bool {
 	switch {
 	case a.SeesAll():

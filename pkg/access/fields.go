@@ -6,17 +6,17 @@ import (
 	"halcyon/models"
 )
 
-// This file decides who sees single fields of a row that they see, and from whom whole
-// collections are hidden. Where a field can be asked by, the rule stands twice: in
-// memory for a row at hand, and in SQL for the rows of a table. The two agree.
+// This file decides who sees single fields of a visible row, and for whom whole collections are hidden. For
+// fields in filters the rule exists twice: in memory for one row, and in SQL for the rows of a table. Keep
+// the two the same.
 
-// AdministratorsOnly reports whether a collection that only administrators and global
-// viewers know is hidden from the actor.
+// AdministratorsOnly reports whether a collection for administrators and global viewers is hidden from the
+// actor.
 func AdministratorsOnly(a Actor) bool { return !a.SeesAll() }
 
-// SeesEmail reports whether the actor may know the e-mail address of a user: their own,
-// and those of the members of groups that they manage. The grants are all of that user.
-// EmailRows says the same in SQL.
+// SeesEmail reports whether the actor may see the e-mail address of a user: their own, and those of the
+// members of groups that they manage. grants are all grants of that user. EmailRows is the same rule in
+// SQL.
 func SeesEmail(a Actor, user models.ID, grants []models.Membership) bool {
 	if a.SeesAll() || a.ID == user {
 		return true
@@ -25,7 +25,7 @@ func SeesEmail(a Actor, user models.ID, grants []models.Membership) bool {
 	return slices.ContainsFunc(grants, func(m models.Membership) bool { return has(managed, m.GroupID) })
 }
 
-// EmailRows returns the condition for the users whose e-mail address the actor may know.
+// EmailRows returns the condition for the users with an e-mail address that the actor may see.
 func EmailRows(a Actor, alias string) Where {
 	if a.SeesAll() {
 		return All
@@ -36,16 +36,15 @@ func EmailRows(a Actor, alias string) Where {
 	)
 }
 
-// SeesGroupRate reports whether the actor may know what the servers of a group cost
-// together: whoever sees all of them may.
+// SeesGroupRate reports whether the actor may see the total cost of a group's servers, which takes the
+// right to see all of them.
 func SeesGroupRate(a Actor, g *models.Group) bool { return a.GlobalViewer || a.Can(GroupView, g.ID) }
 
-// SeesPlace reports whether the actor may know where in the back end the servers of an
-// environment are made. PlaceRows says the same in SQL.
+// SeesPlace reports whether the actor may see the back-end location of an environment. PlaceRows is the
+// same rule in SQL.
 func SeesPlace(a Actor, _ *models.Environment) bool { return a.SeesAll() }
 
-// PlaceRows returns the condition for the environments of which the actor may know the
-// place in the back end.
+// PlaceRows returns the condition for the environments with a back-end location that the actor may see.
 func PlaceRows(a Actor, _ string) Where {
 	if a.SeesAll() {
 		return All
@@ -53,5 +52,5 @@ func PlaceRows(a Actor, _ string) Where {
 	return None
 }
 
-// SeesTemplates reports whether the actor may know the templates of an OS build.
+// SeesTemplates reports whether the actor may see the templates of an OS build.
 func SeesTemplates(a Actor, _ *models.OSBuild) bool { return a.SeesAll() }

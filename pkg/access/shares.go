@@ -2,9 +2,9 @@ package access
 
 import "halcyon/models"
 
-// Shares says what Visible says of a table's rows as two shares: those of some
-// groups, and those that the owner has. Whoever sees everything has neither. It is
-// false when what the actor sees is more than that, or is not known to be this.
+// Shares splits the rows of a table that Visible shows into two parts: those of some groups, and those of
+// an owner. Both are empty if the actor sees everything. ok is false if the rows cannot be split in this
+// way.
 func Shares(table string, a Actor) (groups []models.ID, owner models.ID, ok bool) {
 	if a.SeesAll() {
 		return nil, 0, true

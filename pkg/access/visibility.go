@@ -19,13 +19,13 @@ var (
 	None = Where{SQL: "1 = 0"}
 )
 
-// IsAll reports whether the condition excludes nothing.
+// IsAll reports whether the condition holds for every row.
 func (w Where) IsAll() bool { return w.SQL == "" }
 
 // And joins conditions that must all hold.
 func And(list ...Where) Where { return join(list, " AND ", All) }
 
-// Or joins conditions of which one must hold. Without any it is None.
+// Or joins conditions of which at least one must hold. Without conditions it returns None.
 func Or(list ...Where) Where {
 	for _, w := range list {
 		if w.IsAll() {
@@ -54,9 +54,8 @@ func join(list []Where, op string, empty Where) Where {
 	return Where{SQL: "(" + strings.Join(parts, ")"+op+"(") + ")", Args: args}
 }
 
-// In is column IN (ids), None for no ids. Ids are ours, never the caller's, so
-// they are written out: a plan for 3 groups and one for 300 are then not one
-// statement with different numbers of parameters.
+// In returns column IN (ids), or None without ids. Ids come from the database, never from the caller, so
+// they are inlined: conditions for 3 groups and for 300 then have separate query plans.
 func In(column string, ids []models.ID) Where {
 	switch len(ids) {
 	case 0:
@@ -77,7 +76,7 @@ func In(column string, ids []models.ID) Where {
 	return Where{SQL: b.String()}
 }
 
-// is is column = id, None for no id.
+// is returns column = id, or None for id 0.
 func is(column string, id models.ID) Where {
 	if id == 0 {
 		return None
@@ -92,9 +91,9 @@ func sub(format string, column string, inner Where) Where {
 	return Where{SQL: fmt.Sprintf(format, column, inner.SQL), Args: inner.Args}
 }
 
-// Visible returns the rows of a table that the actor may see, with columns
-// qualified by alias. It is the one place where visibility is decided; a table
-// that is not named here is visible only to those who see all.
+// Visible returns the condition for the rows of a table that the actor may see, with columns qualified by
+// alias. It is the only place that decides visibility. A table that is not listed here is visible only to
+// actors who see everything.
 //
 //	                 groups      users            environments, blueprints   orders, jobs, servers, services
 //	requestor        own, way up oneself, fellows usable by own groups       own
@@ -137,7 +136,7 @@ func Visible(table string, a Actor, alias string) Where {
 	case "services":
 		return Or(is(col("owner_id"), a.ID), In(col("group_id"), a.With(GroupView)), a.offered(col("blueprint_id")))
 	case "history", "events":
-		// An event is visible when its object is. SeesEvent decides the same in memory.
+		// An event is visible if its object is. SeesEvent is the same rule in memory.
 		var seen []Where
 		for _, o := range historyObjects {
 			w := Visible(o.table, a, "o")
@@ -152,7 +151,7 @@ func Visible(table string, a Actor, alias string) Where {
 		}
 		return Or(seen...)
 	case "quotas":
-		// Of what the actor sees: group and environment, where it has both.
+		// The objects that the actor sees: by group and environment, if it has both.
 		within := func(column, table string) Where {
 			w := Visible(table, a, "o")
 			if w.IsAll() {
@@ -174,8 +173,7 @@ func Visible(table string, a Actor, alias string) Where {
 	return None
 }
 
-// historyObjects are the kinds of object whose history others than those who see
-// all may read.
+// historyObjects are the kinds of objects with a history that is not only for actors who see everything.
 var historyObjects = []struct{ kind, table string }{
 	{models.ObjectOrder, "orders"},
 	{models.ObjectJob, "jobs"},
@@ -184,15 +182,15 @@ var historyObjects = []struct{ kind, table string }{
 	{models.ObjectWebhook, "webhooks"},
 }
 
-// usable returns what works and is open to all groups, or to one of the actor's.
+// usable returns the condition for rows that work and are open to all groups, or to one of the actor's.
 func usable(works, table, ref, id string, a Actor) Where {
 	open := Where{SQL: fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s l WHERE l.%s = %s)", table, ref, id)}
 	ours := sub("%s IN (SELECT l."+ref+" FROM "+table+" l WHERE %s)", id, In("l.group_id", a.Named()))
 	return And(Where{SQL: works}, Or(open, ours))
 }
 
-// runs holds when the actor may run actions on any row of a table of servers or
-// services: on those of their groups, or on their own.
+// runs returns the condition for a table of servers or services on which the actor may run actions: on all
+// rows of their groups, or on their own.
 func (a Actor) runs(table string) Where {
 	if len(a.With(ServerPower)) > 0 || len(a.With(OrderSubmit)) > 0 {
 		return All
@@ -200,10 +198,10 @@ func (a Actor) runs(table string) Where {
 	return Where{SQL: fmt.Sprintf("EXISTS (SELECT 1 FROM %s o WHERE o.owner_id = %s)", table, a.ID)}
 }
 
-// provider returns the groups whose offerings the actor runs.
+// provider returns the groups with offerings that the actor manages.
 func (a Actor) provider() []models.ID { return a.With(OfferingManage) }
 
-// offered returns the rows whose blueprint the actor's groups provide.
+// offered returns the condition for rows with a blueprint that the actor's groups provide.
 func (a Actor) offered(column string) Where {
 	return sub("%s IN (SELECT b.id FROM blueprints b WHERE %s)", column, In("b.group_id", a.provider()))
 }

@@ -65,8 +65,8 @@ func TestConditionsCombine(t *testing.T) {
 	})
 }
 
-// company is a random company, in the database and in memory. Its rules are written
-// down here once more, row by row, as the documentation of Visible states them.
+// company is a random company, in the database and in memory. It repeats the rules row by row, as the
+// documentation of Visible states them.
 type company struct {
 	t    *testing.T
 	tx   *store.Tx
@@ -79,7 +79,7 @@ type company struct {
 
 	groups, environments, blueprints, services []models.ID
 
-	rules    map[string]map[models.ID]rule // who sees a row, by table and id
+	rules    map[string]map[models.ID]rule // the viewers of each row, by table and id
 	events   []models.Event
 	machines []models.Server
 
@@ -89,7 +89,7 @@ type company struct {
 // rule reports whether a user sees a row.
 type rule func(user models.ID) bool
 
-// one draws an id, now and then 0.
+// one draws an id, sometimes 0.
 func (c *company) one(ids []models.ID) models.ID {
 	if len(ids) == 0 || c.dice.IntN(4) == 0 {
 		return 0
@@ -99,7 +99,7 @@ func (c *company) one(ids []models.ID) models.ID {
 
 func (c *company) user() models.ID { return c.users[c.dice.IntN(len(c.users))].ID }
 
-// anyone draws a user, now and then 0.
+// anyone draws a user, sometimes 0.
 func (c *company) anyone() models.ID {
 	if c.dice.IntN(4) == 0 {
 		return 0
@@ -134,7 +134,7 @@ func (c *company) sees(user models.ID, table string, id models.ID) bool {
 	return see != nil && see(user)
 }
 
-// above reports whether a group is another one or above it.
+// above reports whether group equals of or is above it.
 func (c *company) above(group, of models.ID) bool {
 	for id := of; id != 0; id = c.parent[id] {
 		if id == group {
@@ -258,7 +258,7 @@ func (c *company) catalogue() {
 	}
 }
 
-// work is an order, and what it led to.
+// work inserts an order and its results.
 func (c *company) work(i int) {
 	seen := func(owner, group, service models.ID) rule {
 		return func(u models.ID) bool {
@@ -293,10 +293,10 @@ func (c *company) work(i int) {
 	} {
 		c.happens(e)
 	}
-	c.happens(models.Event{ObjectType: models.ObjectGroup, ObjectID: c.groups[0]}) // for those who see all
+	c.happens(models.Event{ObjectType: models.ObjectGroup, ObjectID: c.groups[0]}) // for actors who see everything
 }
 
-// happens writes an event, and the history of the same object.
+// happens inserts an event, and a history entry of the same object.
 func (c *company) happens(e models.Event) {
 	c.t.Helper()
 	see := func(u models.ID) bool {
@@ -311,7 +311,7 @@ func (c *company) happens(e models.Event) {
 	c.note("history", h.ID, see)
 }
 
-// personal is what belongs to one user alone.
+// personal inserts rows that belong to one user.
 func (c *company) personal() {
 	action := &models.Action{Name: "a", Kind: models.ActionWebhook}
 	c.insert("actions", action, func(models.ID) bool { return false })
@@ -345,7 +345,7 @@ func (c *company) personal() {
 	}
 }
 
-// actor is the user with the rights that refdata would work out.
+// actor returns the user with the rights that refdata would compute.
 func (c *company) actor(u *models.User) access.Actor {
 	children := map[models.ID][]models.ID{}
 	for _, g := range c.groups {
@@ -394,7 +394,7 @@ func eachCompany(t *testing.T, fn func(t *testing.T, s *store.Store, c *company)
 	})
 }
 
-// What Visible says in SQL is what the rules say of each row, for each user.
+// Visible in SQL agrees with the rules for each row and user.
 func TestVisibleRows(t *testing.T) {
 	t.Parallel()
 	eachCompany(t, func(t *testing.T, s *store.Store, c *company) {
@@ -495,7 +495,7 @@ func TestSeesEventAsVisible(t *testing.T) {
 	})
 }
 
-// The shares that Shares returns are together what Visible shows.
+// The two parts that Shares returns together equal the rows that Visible shows.
 func TestSharesAsVisible(t *testing.T) {
 	t.Parallel()
 	eachCompany(t, func(t *testing.T, s *store.Store, c *company) {
