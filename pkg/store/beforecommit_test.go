@@ -10,7 +10,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// gathered is late work that remembers when it was done.
+// gathered is deferred work that records when it was done.
 type gathered struct {
 	words []string
 	flush func(words []string) error
@@ -18,7 +18,7 @@ type gathered struct {
 
 func (g *gathered) Flush(*store.Tx) error { return g.flush(g.words) }
 
-// Late work is gathered in one place, done once before the commit, and can undo it.
+// Deferred work is collected in one place, runs once before the commit, and can undo it.
 func TestLate(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

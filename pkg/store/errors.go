@@ -27,8 +27,7 @@ const (
 	sqliteConstraintUnique = 2067
 )
 
-// translate turns a driver's error into a fault. Faults and the caller's own
-// cancellation pass through.
+// translate turns a driver's error into a fault. Faults and cancellations by the caller pass through.
 func translate(err error) error {
 	if err == nil {
 		return nil
@@ -82,8 +81,7 @@ func translate(err error) error {
 	return err
 }
 
-// Fault turns what gorm or a driver returned into a fault, for queries made
-// with Read, outside InTx.
+// Fault turns an error of gorm or a driver into a fault, for queries by Read, outside InTx.
 func Fault(err error) error { return translate(err) }
 
 // retryable reports whether running the transaction again can help.

@@ -10,13 +10,12 @@ import (
 	"modernc.org/sqlite"
 )
 
-// FoldCase is the name of the SQL function that returns a text with its letters folded by
-// Unicode's simple case folding, on both databases. Their own lower() folds ASCII only
-// (SQLite), or what the locale of the cluster says (PostgreSQL). On PostgreSQL the
-// migration 0013 creates it.
+// FoldCase is the name of the SQL function that folds the letters of a text by Unicode's simple case
+// folding, on both databases. Their own lower() folds ASCII only (SQLite), or depends on the locale of the
+// cluster (PostgreSQL). On PostgreSQL migration 0013 creates it.
 const FoldCase = "fold_case"
 
-// registerFoldCase gives SQLite's connections the function, once in a process.
+// registerFoldCase registers the function for SQLite connections, once per process.
 var registerFoldCase = sync.OnceFunc(func() {
 	sqlite.MustRegisterDeterministicScalarFunction(FoldCase, 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		switch text := args[0].(type) {
@@ -29,8 +28,8 @@ var registerFoldCase = sync.OnceFunc(func() {
 	})
 })
 
-// foldRune returns the letter that stands for r and all letters that differ from it by
-// their case alone: the small letter of the first of them.
+// foldRune returns the representative of all letters that differ from r only by case: the small letter of
+// the first of them.
 func foldRune(r rune) rune {
 	if r <= unicode.MaxASCII {
 		return unicode.ToLower(r)

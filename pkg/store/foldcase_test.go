@@ -28,7 +28,7 @@ func TestFoldCase(t *testing.T) {
 		if len(got) != len(letters) {
 			t.Fatalf("%d letters, folded %d", len(letters), len(got))
 		}
-		standsFor := map[rune]rune{} // the letter that stands for others: one of them
+		standsFor := map[rune]rune{} // a representative -> one of its letters
 		for i, r := range letters {
 			if !strings.EqualFold(string(r), string(got[i])) {
 				t.Errorf("%q is folded to %q", r, got[i])

@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// AcquireLease reports whether the holder has the lease of a duty, which one process
-// does for all, from now for the length. It is false while another holder has it. The
-// holder extends it by calling again, and gives it back with a length of 0. Errors are
-// the database's.
+// AcquireLease acquires the lease of a duty, which only one process performs at a time, from now for the
+// length. It returns false while another holder has the lease. The holder extends it by calling again, and
+// releases it with length 0. Errors are the database's.
 func (s *Store) AcquireLease(ctx context.Context, duty, holder string, length time.Duration) (bool, error) {
 	mine := false
 	err := s.InTx(ctx, func(tx *Tx) error {

@@ -8,7 +8,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// A duty is one holder's until its time is over, or it is given back.
+// A lease belongs to one holder until it expires or is released.
 func TestHold(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -19,9 +19,9 @@ func TestHold(t *testing.T) {
 		}{
 			{"one", time.Hour, true},
 			{"two", time.Hour, false},
-			{"one", time.Hour, true}, // longer
+			{"one", time.Hour, true}, // extended
 			{"two", 0, false},
-			{"one", 0, true}, // given back
+			{"one", 0, true}, // released
 			{"two", time.Hour, true},
 			{"one", time.Hour, false},
 		} {

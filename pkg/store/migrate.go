@@ -11,9 +11,8 @@ import (
 	"halcyon/models/migrations"
 )
 
-// Migrate brings the schema to the newest version. Several processes may call it
-// at once: one works, the others wait (PostgreSQL by an advisory lock, SQLite by
-// its one writer).
+// Migrate updates the schema to the newest version. Several processes may call it at once: one works, the
+// others wait (PostgreSQL by an advisory lock, SQLite by its single writer).
 func (s *Store) Migrate(ctx context.Context) error {
 	p, err := s.goose()
 	if err != nil {

@@ -17,16 +17,15 @@ import (
 	"halcyon/models"
 )
 
-// Count says how many rows of a table are to be inserted.
+// Count is a number of rows to insert into a table.
 type Count struct {
 	Table string
 	Rows  int
 }
 
-// AllocateIDs takes the ids of rows that the transaction is about to insert, all of
-// them by one statement. Insert and Add hold rows back that have an id, to write
-// many at once; what is saved meanwhile is written with them. An id that is not
-// used is lost on PostgreSQL, and used again on SQLite.
+// AllocateIDs reserves the ids of rows that the transaction is about to insert, all with one statement.
+// Insert and Add defer rows with a reserved id, to write many at once; a Save of a deferred row changes it
+// before it is written. Unused ids are lost on PostgreSQL, and used again on SQLite.
 func (tx *Tx) AllocateIDs(counts ...Count) error {
 	s := tx.session()
 	if s == nil {
@@ -42,7 +41,7 @@ func (tx *Tx) AllocateIDs(counts ...Count) error {
 }
 
 func (tx *Tx) allocatePostgres(s *session, counts []Count) error {
-	// A few numbers are one row of a statement that needs no plan to speak of.
+	// A few numbers are one row of a statement that is cheap to plan.
 	var b strings.Builder
 	n := 0
 	for _, c := range counts {
@@ -96,8 +95,8 @@ func (tx *Tx) allocatePostgres(s *session, counts []Count) error {
 	return nil
 }
 
-// allocateSQLite goes on from the highest id that a table ever had, or that was
-// taken before. SQLite has no other writer meanwhile.
+// allocateSQLite continues after the highest id that the table ever had or that was reserved before. SQLite
+// has no other writer meanwhile.
 func (tx *Tx) allocateSQLite(s *session, counts []Count) error {
 	for _, c := range counts {
 		var last models.ID
@@ -115,8 +114,8 @@ func (tx *Tx) allocateSQLite(s *session, counts []Count) error {
 	return nil
 }
 
-// take gives a row the next reserved id of its table, when there is one, and holds
-// the row back.
+// take gives a row the next reserved id of its table and defers the row. It returns false if no id is
+// reserved.
 func (tx *Tx) take(row any, keyed models.Keyed, id *models.ID) bool {
 	s := tx.session()
 	if s == nil || len(s.ids) == 0 {
@@ -137,7 +136,7 @@ func (tx *Tx) take(row any, keyed models.Keyed, id *models.ID) bool {
 	return true
 }
 
-// Add writes a new row of a kind that has nothing but a number, and gives it that.
+// Add inserts a new row of a type that has only an id, and sets the id.
 func Add(tx *Tx, row any, id *models.ID) error {
 	if tx.take(row, nil, id) {
 		return nil
@@ -145,8 +144,8 @@ func Add(tx *Tx, row any, id *models.ID) error {
 	return translate(tx.Create(row).Error)
 }
 
-// Note writes a row that no other row refers to, and whose id is not needed: a line of
-// history. It is deferred. The row must not be changed afterwards.
+// Note inserts a row that no other row refers to and with an id that is not needed: a line of history. The
+// write is deferred. Callers must not change the row afterwards.
 func Note(tx *Tx, row any) error {
 	tx.wrote(row, true)
 	s := tx.session()
@@ -161,9 +160,8 @@ func Note(tx *Tx, row any) error {
 	return nil
 }
 
-// Rewrite writes columns of a row that the transaction has locked and read, like
-// Save but without waiting for the result: the lock keeps others from changing the row.
-// No columns means all.
+// Rewrite updates columns of a row that the transaction has locked and read. It is like Save, but does not
+// wait for the result: the lock prevents changes by others. No columns means all.
 func Rewrite(tx *Tx, row models.Keyed, columns ...string) error {
 	s := tx.session()
 	if s == nil || s.holds(row) {
@@ -182,7 +180,7 @@ func Rewrite(tx *Tx, row models.Keyed, columns ...string) error {
 	return nil
 }
 
-// RewritePart is Rewrite of a row of a kind that has nothing but a number.
+// RewritePart is Rewrite for a row of a type that has only an id.
 func RewritePart(tx *Tx, row any, columns ...string) error {
 	s := tx.session()
 	if s == nil {
@@ -204,18 +202,18 @@ func (s *session) rewrite(tx *Tx, row any, columns []string) error {
 	return nil
 }
 
-// later runs a statement of the database's own dialect, without waiting for it:
-// before the transaction commits or asks for anything else. It is for InTx only.
+// later defers a statement in the database's own dialect until the next query of the transaction or its
+// commit. It only works in InTx.
 func (tx *Tx) later(statement string, args ...any) {
 	s := tx.session()
 	s.rows = append(s.rows, pendingWrite{sql: statement, args: args})
 }
 
-// table is how rows of a type are written.
+// table describes how to write rows of a type.
 type table struct {
 	name   string
 	key    *schema.Field
-	fields []*schema.Field // but the key
+	fields []*schema.Field // without the key
 	into   string          // the columns in parentheses, without the key
 }
 
@@ -243,14 +241,13 @@ func tableOf(db *gorm.DB, row any) (*table, error) {
 	return t, nil
 }
 
-// statement is one that is ready to be sent.
+// statement is an SQL statement with its arguments.
 type statement struct {
 	sql  string
 	args []any
 }
 
-// statements makes statements of what was held back: rows of one table that follow
-// each other are one.
+// statements turns deferred writes into statements. Consecutive rows of one table share one statement.
 func statements(ctx context.Context, list []pendingWrite, postgres bool) ([]statement, error) {
 	out := make([]statement, 0, len(list))
 	for len(list) > 0 {
@@ -275,8 +272,8 @@ func statements(ctx context.Context, list []pendingWrite, postgres bool) ([]stat
 	return out, nil
 }
 
-// batch returns how many of n rows are written at once. There are few such numbers:
-// each is a statement of its own, which has to be prepared and kept.
+// batch returns how many of n rows to write at once. It returns few different numbers: each leads to a
+// statement that the database prepares and keeps.
 func batch(n int) int {
 	if n <= 4 {
 		return n
@@ -288,10 +285,10 @@ func batch(n int) int {
 	return size
 }
 
-// insert is the statement that writes rows.
+// insert returns the statement that inserts rows.
 func (t *table) insert(ctx context.Context, rows []pendingWrite, postgres bool) (statement, error) {
 	first := reflect.ValueOf(rows[0].row).Elem()
-	_, fresh := t.key.ValueOf(ctx, first) // the database gives the number
+	_, fresh := t.key.ValueOf(ctx, first) // the database assigns the id
 	columns := t.into
 	if !fresh {
 		columns = `"` + t.key.DBName + `", ` + columns
@@ -327,11 +324,10 @@ func (t *table) insert(ctx context.Context, rows []pendingWrite, postgres bool) 
 	return t.bound(b.String(), args)
 }
 
-// once are the columns that stay as they were when the row was inserted.
+// once lists the columns that never change after the insert.
 var once = []string{"uuid", "global_id", "created_at"}
 
-// update is the statement that writes columns of a row, all but those that never
-// change when none are named.
+// update returns the statement that writes columns of a row. Without columns it writes all that can change.
 func (t *table) update(ctx context.Context, row any, columns []string, postgres bool) (statement, error) {
 	value := reflect.ValueOf(row).Elem()
 	var b strings.Builder
@@ -362,7 +358,7 @@ func (t *table) update(ctx context.Context, row any, columns []string, postgres 
 	return t.bound(b.String(), args)
 }
 
-// bound makes a statement with values that any driver takes.
+// bound returns a statement with arguments that every driver accepts.
 func (t *table) bound(text string, args []any) (statement, error) {
 	for i, v := range args {
 		plain, err := driver.DefaultParameterConverter.ConvertValue(v)

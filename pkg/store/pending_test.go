@@ -22,7 +22,7 @@ func groupNames(t *testing.T, tx *store.Tx) []string {
 	return list
 }
 
-// What a transaction holds back is there whenever it asks, by whatever means.
+// Every query of a transaction sees its deferred writes.
 func TestHeldRowsAreNeverMissed(t *testing.T) {
 	t.Parallel()
 	for name, look := range map[string]func(t *testing.T, tx *store.Tx) int{
@@ -63,8 +63,8 @@ func TestHeldRowsAreNeverMissed(t *testing.T) {
 	}
 }
 
-// Reserved ids go on where the table is, for any number of rows, and what refers
-// to a row comes after it.
+// Reserved ids continue after the table's last id, for any number of rows, and rows come after the rows
+// that they refer to.
 func TestReserveManyRows(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 3, 5, 9, 200} {
@@ -74,7 +74,7 @@ func TestReserveManyRows(t *testing.T) {
 				first := newGroup(t, s, "first")
 				var made []*models.Group
 				err := s.InTx(t.Context(), func(tx *store.Tx) error {
-					for range 2 { // ids may be taken twice before a row is written
+					for range 2 { // ids may be reserved twice before a row is written
 						if err := tx.AllocateIDs(store.Count{Table: "users", Rows: 1}, store.Count{Table: "groups", Rows: n}); err != nil {
 							return err
 						}
@@ -107,7 +107,7 @@ func TestReserveManyRows(t *testing.T) {
 						t.Fatalf("row %d is %+v, and %+v was inserted", i, r, *g)
 					}
 				}
-				// The table goes on from there by itself.
+				// The table continues after them.
 				if g := newGroup(t, s, "last"); g.ID != rows[len(rows)-1].ID+1 {
 					t.Errorf("the next id is %s, after %s", g.ID, rows[len(rows)-1].ID)
 				}
@@ -116,7 +116,7 @@ func TestReserveManyRows(t *testing.T) {
 	}
 }
 
-// A row that is saved while it is held back is written once, as it is by then.
+// Saving a deferred row writes it once, with its final values.
 func TestSaveOfAHeldRow(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -136,7 +136,7 @@ func TestSaveOfAHeldRow(t *testing.T) {
 				t.Errorf("the groups are %q", got)
 			}
 			g.Name = "last"
-			return store.Save(tx, g) // by now it is a row like any other
+			return store.Save(tx, g) // by now it is an ordinary row
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -148,8 +148,8 @@ func TestSaveOfAHeldRow(t *testing.T) {
 	})
 }
 
-// What the database refuses of the held rows is the transaction's error, and
-// nothing of it stays: whether it is noticed by a query that goes on or by the commit.
+// If the database rejects a deferred row, the transaction fails and leaves nothing, whether a later query
+// or the commit notices.
 func TestHeldRowsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, then := range map[string]func(tx *store.Tx) error{
@@ -203,12 +203,12 @@ func TestHeldRowsThatAreRefused(t *testing.T) {
 	}
 }
 
-// reworded is an error that somebody has put around the database's.
+// reworded wraps the database's error.
 type reworded struct{ error }
 
 func (e *reworded) Unwrap() error { return e.error }
 
-// Lines of history keep their order, among each other and after what they are about.
+// Lines of history keep their order, among each other and after their subjects.
 func TestNotesComeInOrder(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -237,7 +237,7 @@ func TestNotesComeInOrder(t *testing.T) {
 	})
 }
 
-// A panic in a transaction leaves neither rows nor a connection that is taken.
+// A panic in a transaction leaves neither rows nor a blocked connection.
 func TestPanicInATransaction(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -258,8 +258,7 @@ func TestPanicInATransaction(t *testing.T) {
 	})
 }
 
-// Rewrite writes what it is told to, of the row as it was when it was called, and
-// counts the version up.
+// Rewrite writes the given columns, with the values at the time of the call, and increments the version.
 func TestRewrite(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -290,12 +289,12 @@ func TestRewrite(t *testing.T) {
 	})
 }
 
-// A transaction in which a statement failed does not commit, even if nobody minds.
+// A transaction with a failed statement does not commit, even if its function ignores the error.
 func TestAFailedStatementSpoilsTheTransaction(t *testing.T) {
 	t.Parallel()
 	for name, open := range storetest.Databases(t) {
 		if name == "sqlite" {
-			continue // there a statement fails by itself
+			continue // there a statement fails on its own
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -317,7 +316,7 @@ func TestAFailedStatementSpoilsTheTransaction(t *testing.T) {
 	}
 }
 
-// A context that ends in the middle ends the transaction, and costs no connection.
+// Cancellation in the middle ends the transaction, and leaks no connection.
 func TestACanceledTransaction(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

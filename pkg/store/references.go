@@ -7,8 +7,8 @@ import (
 	"halcyon/models"
 )
 
-// Referred reports whether a row cannot be removed since rows of whatever table
-// refer to it. References that go away with the row do not count.
+// Referred reports whether references from other rows prevent the deletion of a row. It ignores references
+// that are deleted together with the row.
 func Referred(tx *Tx, table string, id models.ID) (bool, error) {
 	statement := `SELECT m.name AS "table", f."from" AS "column" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
 		WHERE m.type = 'table' AND f."table" = ? AND f.on_delete IN ('NO ACTION', 'RESTRICT')`

@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// What goes away with a row does not keep it; what would be left without it does.
+// References that are deleted with a row do not block its deletion; other references do.
 func TestReferred(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -38,8 +38,8 @@ func TestReferred(t *testing.T) {
 			id    models.ID
 			want  bool
 		}{
-			{"groups", top.ID, true},    // by the one below
-			{"groups", below.ID, false}, // a membership goes away with its group
+			{"groups", top.ID, true},    // from the group below
+			{"groups", below.ID, false}, // a membership is deleted with its group
 			{"users", u.ID, false},
 			{"roles", r.ID, true},
 			{"memberships", 1, false},

@@ -12,8 +12,8 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// Insert writes a new row: it gives it its uuid, global id, version and times.
-// What hangs on the row is not written with it, here or by Save.
+// Insert inserts a new row and sets its uuid, global id, version and times. Neither Insert nor Save writes
+// associated rows.
 func Insert(tx *Tx, row models.Keyed) error {
 	k := row.Key()
 	if k.UUID == "" {
@@ -37,13 +37,12 @@ func Insert(tx *Tx, row models.Keyed) error {
 	return nil
 }
 
-// Inserted tells how many rows of a kind, by the prefix of its global ids, the
-// transaction has inserted.
+// Inserted returns how many rows of a kind, given by the prefix of its global ids, the transaction has
+// inserted.
 func Inserted(tx *Tx, prefix string) int { return tx.inserted[prefix] }
 
-// Save writes a row that was read, and counts its version up. It is a Conflict
-// when another transaction changed the row since. Columns limits what is written
-// to those columns; none means all of them.
+// Save updates a row that was read, and increments its version. The error is Conflict if another
+// transaction has changed the row since. With columns it writes only those.
 func Save(tx *Tx, row models.Keyed, columns ...string) error {
 	k := row.Key()
 	was := k.Version
@@ -51,7 +50,7 @@ func Save(tx *Tx, row models.Keyed, columns ...string) error {
 	k.UpdatedAt = tx.Now
 	if x := tx.session(); x != nil && x.holds(row) {
 		tx.wrote(row, false)
-		return nil // it is written as it is by then
+		return nil // deferred: it will be written with its final values
 	}
 	db := tx.Model(row).Where("version = ?", was)
 	if len(columns) > 0 {
@@ -72,7 +71,7 @@ func Save(tx *Tx, row models.Keyed, columns ...string) error {
 	return nil
 }
 
-// First reads one row, and is NotFound when there is none.
+// First reads one row. The error is NotFound if there is none.
 func First[T any](db *gorm.DB) (*T, error) {
 	var row T
 	if err := db.Take(&row).Error; err != nil {
@@ -81,7 +80,7 @@ func First[T any](db *gorm.DB) (*T, error) {
 	return &row, nil
 }
 
-// Find reads rows.
+// Find reads all rows of a query.
 func Find[T any](db *gorm.DB) ([]T, error) {
 	var rows []T
 	if err := db.Find(&rows).Error; err != nil {
@@ -90,9 +89,9 @@ func Find[T any](db *gorm.DB) ([]T, error) {
 	return rows, nil
 }
 
-// globalID makes the prefix and eight characters that are easy to read out.
+// globalID returns a new global id: the prefix and eight characters that are easy to read out.
 func globalID(prefix string) string {
-	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // 32 of them: no bias, no i l o u
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz" // 32 of them, so no bias; without i l o u
 	var raw [8]byte
 	_, _ = rand.Read(raw[:]) // crypto/rand never fails
 	for i, b := range raw {

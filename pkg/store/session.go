@@ -32,18 +32,18 @@ type session struct {
 	gorm.ConnPool                        // the connection, or database/sql's transaction
 	conn          *sql.Conn              // on PostgreSQL
 	tx            *sql.Tx                // on SQLite
-	ids           map[string][]models.ID // by table: reserved, and not used yet
-	last          map[string]models.ID   // on SQLite: the highest that was reserved
-	rows          []pendingWrite         // in the order in which they were written
-	keyed         map[models.Keyed]bool  // those of them that Save may come upon
-	notes         []pendingWrite         // rows that no other row refers to: they go last
-	err           error                  // of a flush that could not tell its caller
+	ids           map[string][]models.ID // by table: reserved and unused
+	last          map[string]models.ID   // on SQLite: the highest reserved id
+	rows          []pendingWrite         // in the order of the writes
+	keyed         map[models.Keyed]bool  // those of rows that Save may update
+	notes         []pendingWrite         // rows that no other row refers to: written last
+	err           error                  // of a flush that could not return it
 }
 
-// pendingWrite is a statement that has not been sent, or a row that has not been written.
+// pendingWrite is a deferred statement or row.
 type pendingWrite struct {
 	table *table
-	row   any // a pointer to it
+	row   any // pointer to the row
 	sql   string
 	args  []any
 }
@@ -71,7 +71,7 @@ func (s *Store) begin(ctx context.Context) (*session, error) {
 	}
 }
 
-// say sends a statement without parameters and rows to PostgreSQL.
+// say sends a statement without parameters and without result rows to PostgreSQL.
 func (s *session) say(ctx context.Context, command string) error {
 	return s.raw(func(conn *pgx.Conn) error {
 		_, err := conn.PgConn().Exec(ctx, command).ReadAll()
@@ -79,7 +79,7 @@ func (s *session) say(ctx context.Context, command string) error {
 	})
 }
 
-// raw gives the connection behind database/sql's.
+// raw calls fn with the pgx connection behind database/sql's.
 func (s *session) raw(fn func(*pgx.Conn) error) error {
 	return s.conn.Raw(func(c any) error {
 		conn, ok := c.(*stdlib.Conn)
@@ -90,13 +90,13 @@ func (s *session) raw(fn func(*pgx.Conn) error) error {
 	})
 }
 
-// discard closes the connection, whose state is not known.
+// discard closes the connection, because its state is unknown.
 func (s *session) discard() {
 	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = s.conn.Close() // it is closed
+	_ = s.conn.Close() // closed in any case
 }
 
-// commit sends what was held back, and ends the transaction.
+// commit sends the deferred writes and ends the transaction.
 func (s *session) commit(ctx context.Context) error {
 	if s.tx != nil {
 		if err := s.flush(ctx); err != nil {
@@ -117,11 +117,11 @@ func (s *session) commit(ctx context.Context) error {
 	return nil
 }
 
-// rollback ends the transaction without a trace, unless it has ended.
+// rollback undoes the transaction, unless it has ended.
 func (s *session) rollback(ctx context.Context) {
 	switch {
 	case s.tx != nil:
-		_ = s.tx.Rollback() // whatever led here is what counts
+		_ = s.tx.Rollback() // the original error matters
 		s.release()
 	default:
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -134,10 +134,10 @@ func (s *session) rollback(ctx context.Context) {
 	}
 }
 
-// release gives the connection back to the pool.
+// release returns the connection to the pool.
 func (s *session) release() {
 	if s.conn != nil {
-		_ = s.conn.Close() // it only goes back
+		_ = s.conn.Close() // it only returns to the pool
 	}
 }
 
@@ -171,8 +171,7 @@ func (s *session) PrepareContext(ctx context.Context, query string) (*sql.Stmt, 
 	return s.ConnPool.PrepareContext(ctx, query)
 }
 
-// errOurs is for who tries to end the transaction: gorm, of which only savepoints
-// can be had here.
+// errOurs is returned to code that tries to end the transaction: gorm, which may only use savepoints here.
 var errOurs = errors.New("store: a transaction ends with InTx")
 
 // Commit implements gorm.TxCommitter.
@@ -181,12 +180,12 @@ func (s *session) Commit() error { return errOurs }
 // Rollback implements gorm.TxCommitter.
 func (s *session) Rollback() error { return errOurs }
 
-// holds reports whether the row waits to be written.
+// holds reports whether the row is deferred.
 func (s *session) holds(row models.Keyed) bool {
 	return s.keyed[row]
 }
 
-// flush sends what was held back.
+// flush sends the deferred writes.
 func (s *session) flush(ctx context.Context) error {
 	if s.err != nil || len(s.rows)+len(s.notes) == 0 {
 		return s.err
@@ -200,8 +199,8 @@ func (s *session) flush(ctx context.Context) error {
 	return err
 }
 
-// drop forgets what was held back, and why it could not be sent: the transaction
-// has gone back to where it was before.
+// drop discards the deferred writes and the error of sending them, after the transaction has returned to an
+// earlier state.
 func (s *session) drop() { s.rows, s.notes, s.keyed, s.err = nil, nil, nil, nil }
 
 func (s *session) send(ctx context.Context, list []statement) error {
@@ -222,7 +221,7 @@ func (s *session) send(ctx context.Context, list []statement) error {
 		for range list {
 			tag, err := results.Exec()
 			if err == nil && tag.String() == "ROLLBACK" {
-				err = pgx.ErrTxCommitRollback // a statement had failed, and fn did not say so
+				err = pgx.ErrTxCommitRollback // a statement failed, and fn ignored it
 			}
 			if err != nil {
 				return errors.Join(err, ignored(results.Close()))
@@ -232,10 +231,10 @@ func (s *session) send(ctx context.Context, list []statement) error {
 	})
 }
 
-// ignored drops the error of an end that follows from another one.
+// ignored drops the error of a cleanup that follows another error.
 func ignored(error) error { return nil }
 
-// session returns what the transaction talks to, and nil outside of one.
+// session returns the session of the transaction, and nil outside of one.
 func (tx *Tx) session() *session {
 	s, _ := tx.Statement.ConnPool.(*session)
 	return s

@@ -13,17 +13,15 @@ import (
 	"halcyon/models"
 )
 
-// Signals tell every process that something which may be cached has changed:
-// a topic ("users") and a key (its id, or "" for all of it). On PostgreSQL they
-// travel by NOTIFY, on a connection of their own; on SQLite by a table that other
-// processes look at. In the process that made the change they arrive before
-// InTx returns.
+// Signals tell every process that something cacheable has changed: a topic ("users") and a key (its id, or
+// "" for all of it). On PostgreSQL they travel by NOTIFY, on a separate connection; on SQLite by a table
+// that other processes poll. The process that made the change receives them before InTx returns.
 
 type signal struct{ topic, key string }
 
 const channel = "halcyon_signals"
 
-// poll is how often another process's changes are looked for on SQLite.
+// poll is the interval of looking for other processes' changes on SQLite.
 const poll = 100 * time.Millisecond
 
 type signals struct {
@@ -40,7 +38,7 @@ func newSignals(s *Store) *signals {
 	return &signals{store: s}
 }
 
-// Signal announces the change when the transaction has committed.
+// Signal announces a change once the transaction has committed.
 func (tx *Tx) Signal(topic string, key models.ID) {
 	text := ""
 	if key != 0 {
@@ -58,10 +56,9 @@ func (tx *Tx) signal(sig signal) {
 	tx.signals = append(tx.signals, sig)
 }
 
-// Hint announces like Signal, but nothing may depend on it: PostgreSQL is told after
-// the commit, and hears nothing when the process dies in between. In return the
-// transaction does not wait for others: PostgreSQL lets transactions that contain a
-// NOTIFY commit one after the other. The key must not contain a space.
+// Hint announces like Signal, but delivery is not guaranteed: PostgreSQL receives it after the commit, and
+// never if the process dies in between. In return the transaction does not wait for others: PostgreSQL
+// serializes the commits of transactions that contain a NOTIFY. The key must not contain a space.
 func (tx *Tx) Hint(topic, key string) {
 	if sig := (signal{topic, key}); tx.store.dialect == SQLite {
 		tx.signal(sig)
@@ -70,8 +67,8 @@ func (tx *Tx) Hint(topic, key string) {
 	}
 }
 
-// Signals reports whether the transaction has changed anything of these topics. A part
-// of a UnitOfWork counts the changes of the parts before it.
+// Signals reports whether the transaction has signaled any of these topics. A part of a UnitOfWork includes
+// the signals of the parts before it.
 func (tx *Tx) Signals(topics ...string) bool {
 	if tx.whole != nil && tx.whole.Signals(topics...) {
 		return true
@@ -79,7 +76,7 @@ func (tx *Tx) Signals(topics ...string) bool {
 	return slices.ContainsFunc(tx.signals, func(s signal) bool { return slices.Contains(topics, s.topic) })
 }
 
-// flushSignals announces with the transaction's last statements.
+// flushSignals adds the announcements to the transaction's last statements.
 func (tx *Tx) flushSignals() {
 	for _, sig := range tx.signals {
 		if tx.store.dialect == Postgres {
@@ -90,16 +87,16 @@ func (tx *Tx) flushSignals() {
 	}
 }
 
-// OnSignal has fn called for every change that is announced, by this process or
-// another. An empty topic says that some may have been missed: forget everything.
+// OnSignal registers fn for every announced change, by this process or another. An empty topic means that
+// some changes may have been missed: drop all caches.
 func (s *Store) OnSignal(fn func(topic, key string)) {
 	s.signals.mu.Lock()
 	defer s.signals.mu.Unlock()
 	s.signals.listeners = append(s.signals.listeners, fn)
 }
 
-// Listen begins to hear what other processes announce, until Close. Without it,
-// or while its connection is down, SignalsLive is false and nothing may be cached.
+// Listen starts to receive the changes of other processes, until Close. Without it, or while its connection
+// is down, SignalsLive returns false and nothing may be cached.
 func (s *Store) Listen() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.signals.cancel, s.signals.done = cancel, make(chan struct{})
@@ -107,7 +104,7 @@ func (s *Store) Listen() {
 		go s.signals.listenPostgres(ctx)
 		return
 	}
-	// From here on nothing is missed: what is announced later has a higher number.
+	// From here on nothing is missed: later changes have higher numbers.
 	seen, err := s.signals.newest(ctx)
 	if err != nil {
 		s.log.Warn("signals cannot be read", "error", err)
@@ -116,7 +113,7 @@ func (s *Store) Listen() {
 	go s.signals.pollSQLite(ctx, seen)
 }
 
-// SignalsLive reports whether other processes' changes are being heard.
+// SignalsLive reports whether this process receives the changes of others.
 func (s *Store) SignalsLive() bool { return s.signals.live.Load() }
 
 func (g *signals) close() {
@@ -127,8 +124,8 @@ func (g *signals) close() {
 	}
 }
 
-// hints are announced by one goroutine, which lives as long as there are any: those
-// that are added meanwhile go out together.
+// hints is a queue of hints. One goroutine sends it while it is not empty: hints that are added meanwhile
+// go out together.
 type hints struct {
 	mu      sync.Mutex
 	waiting []signal
@@ -136,7 +133,7 @@ type hints struct {
 	sender  sync.WaitGroup
 }
 
-// announce tells other processes of hints.
+// announce sends hints to other processes.
 func (g *signals) announce(list []signal) {
 	if len(list) == 0 {
 		return
@@ -167,20 +164,20 @@ func (g *signals) send() {
 	}
 }
 
-// notify sends one notification. It need not survive a crash of the database, which
-// ends all that listen as well, so its commit does not wait for the disk.
+// notify sends one notification. It need not survive a crash of the database, which disconnects all
+// listeners as well, so its commit does not wait for the disk.
 func (g *signals) notify(payload string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return g.store.aside.WithContext(ctx).Exec("SELECT set_config('synchronous_commit', 'off', true), pg_notify(?, ?)", channel, payload).Error
 }
 
-// payloads returns notifications that announce the hints: a topic and as many of its
-// keys as fit.
+// payloads returns notifications that announce the hints: each holds a topic and as many of its keys as
+// fit.
 func payloads(list []signal) []string {
-	const most = 7000 // PostgreSQL takes less than 8000 bytes
+	const most = 7000 // PostgreSQL accepts less than 8000 bytes
 	var out []string
-	open := map[string]int{} // by topic: the payload that takes more keys
+	open := map[string]int{} // by topic: the payload with room for more keys
 	for _, sig := range list {
 		at, ok := open[sig.topic]
 		if !ok || len(out[at])+len(sig.key) >= most {
@@ -231,15 +228,15 @@ func (g *signals) listenOnce(ctx context.Context) error {
 	defer func() {
 		end, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = conn.Close(end) // it is given up either way
+		_ = conn.Close(end) // abandoned in any case
 	}()
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
-	g.dispatch("", "") // whatever was announced before this moment was missed
+	g.dispatch("", "") // earlier changes were missed
 	g.live.Store(true)
 	for {
-		// A connection whose other end vanished says nothing: ask it now and then.
+		// A lost connection is silent: check it regularly.
 		wait, cancel := context.WithTimeout(ctx, 15*time.Second)
 		n, err := conn.WaitForNotification(wait)
 		cancel()
@@ -289,14 +286,14 @@ func (g *signals) pollSQLite(ctx context.Context, seen int64) {
 			continue
 		}
 		if !g.live.Load() {
-			g.dispatch("", "") // whatever was cached meanwhile may be old
+			g.dispatch("", "") // anything cached meanwhile may be stale
 			g.live.Store(true)
 		}
 		for _, r := range rows {
 			seen = r.ID
 			g.dispatch(r.Topic, r.Key)
 		}
-		if rounds++; rounds%1200 == 0 { // every ten minutes: nobody is an hour behind
+		if rounds++; rounds%1200 == 0 { // every ten minutes: no reader is an hour behind
 			cutoff := g.store.Now().Add(-time.Hour)
 			if err := g.store.write.WithContext(ctx).Exec("DELETE FROM signals WHERE created_at < ?", cutoff).Error; err != nil {
 				g.store.log.Warn("old signals cannot be removed", "error", err)

@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// ear keeps the keys that a store hears of a topic.
+// ear records the keys that a store receives for a topic.
 type ear struct {
 	mu   sync.Mutex
 	keys map[string]int

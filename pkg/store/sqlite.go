@@ -12,8 +12,8 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// sqliteDialector lets gorm speak with SQLite. It knows what this project uses: the
-// schema is the migrations' business, and errors are translated by the store.
+// sqliteDialector implements gorm's dialect of SQLite, as far as this project uses it: migrations define
+// the schema, and the store translates errors.
 type sqliteDialector struct {
 	pool *sql.DB
 }
@@ -34,7 +34,7 @@ func (d sqliteDialector) Initialize(db *gorm.DB) error {
 	return nil
 }
 
-// sqliteLimit writes a LIMIT, which SQLite wants before every OFFSET.
+// sqliteLimit writes a LIMIT, which SQLite requires before every OFFSET.
 func sqliteLimit(c clause.Clause, b clause.Builder) {
 	limit, ok := c.Expression.(clause.Limit)
 	if !ok {
@@ -47,7 +47,7 @@ func sqliteLimit(c clause.Clause, b clause.Builder) {
 	if most < 0 && limit.Offset <= 0 {
 		return
 	}
-	_, _ = b.WriteString("LIMIT " + strconv.Itoa(most)) // it writes to memory
+	_, _ = b.WriteString("LIMIT " + strconv.Itoa(most)) // writes to memory
 	if limit.Offset > 0 {
 		_, _ = b.WriteString(" OFFSET " + strconv.Itoa(limit.Offset))
 	}
@@ -58,8 +58,7 @@ func (sqliteDialector) BindVarTo(w clause.Writer, _ *gorm.Statement, _ any) {
 	_ = w.WriteByte('?') // to memory
 }
 
-// QuoteTo implements gorm.Dialector. The name may have the name of its table in front
-// of it.
+// QuoteTo implements gorm.Dialector. The name may be qualified by its table.
 func (sqliteDialector) QuoteTo(w clause.Writer, name string) {
 	for i, part := range strings.Split(name, ".") {
 		if i > 0 {
@@ -74,8 +73,7 @@ func (sqliteDialector) Explain(statement string, vars ...any) string {
 	return logger.ExplainSQL(statement, nil, `"`, vars...)
 }
 
-// DefaultValueOf implements gorm.Dialector: in a VALUES of several rows SQLite takes
-// NULL for the next key.
+// DefaultValueOf implements gorm.Dialector: in a VALUES of several rows SQLite takes NULL as the next key.
 func (sqliteDialector) DefaultValueOf(*schema.Field) clause.Expression {
 	return clause.Expr{SQL: "NULL"}
 }
@@ -83,5 +81,5 @@ func (sqliteDialector) DefaultValueOf(*schema.Field) clause.Expression {
 // DataTypeOf implements gorm.Dialector, for a Migrator.
 func (sqliteDialector) DataTypeOf(*schema.Field) string { return "" }
 
-// Migrator implements gorm.Dialector. There is none: see Store.Migrate.
+// Migrator implements gorm.Dialector. It returns nil: see Store.Migrate.
 func (sqliteDialector) Migrator(*gorm.DB) gorm.Migrator { return nil }

@@ -1,6 +1,5 @@
-// Package store opens the database, runs transactions and migrations, and turns
-// the drivers' errors into faults. It knows SQLite and PostgreSQL; nothing above
-// it has to.
+// Package store opens the database, runs transactions and migrations, and turns the drivers' errors into
+// faults. It supports SQLite and PostgreSQL, and hides the difference from all other packages.
 package store
 
 import (
@@ -31,7 +30,7 @@ const (
 	Postgres Dialect = "postgres"
 )
 
-// Config says which database to open.
+// Config configures a Store.
 type Config struct {
 	URL      string           // sqlite:PATH, or postgres://… as libpq writes it
 	MaxConns int              // of the PostgreSQL pool, idle = open; 0 means 16
@@ -42,9 +41,9 @@ type Config struct {
 // Store is an open database.
 type Store struct {
 	dialect Dialect
-	write   *gorm.DB // SQLite: the one writer; PostgreSQL: the pool
+	write   *gorm.DB // SQLite: the single writer; PostgreSQL: the pool
 	read    *gorm.DB // SQLite: a pool of readers; PostgreSQL: the pool
-	aside   *gorm.DB // see Aside
+	aside   *gorm.DB // see ReadOutsideTx
 	clock   func() time.Time
 	log     *slog.Logger
 	url     string
@@ -52,7 +51,7 @@ type Store struct {
 	onWrite []func(tx *Tx, row any, fresh bool)
 }
 
-// Open connects and checks that the database answers. It does not migrate.
+// Open connects to the database and checks that it answers. It does not migrate.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{clock: c.Clock, log: c.Log, url: c.URL}
 	if s.clock == nil {
@@ -83,7 +82,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 
 func (s *Store) gormConfig() *gorm.Config {
 	return &gorm.Config{
-		// Every write that needs a transaction says so itself.
+		// Every write that needs a transaction uses InTx.
 		SkipDefaultTransaction: true,
 		TranslateError:         false,
 		Logger:                 logger.Discard,
@@ -91,12 +90,12 @@ func (s *Store) gormConfig() *gorm.Config {
 	}
 }
 
-// openSQLite opens one connection that writes and a pool that reads. SQLite has
-// one writer at a time: queueing for it in Go is fair, waiting for its lock is not.
+// openSQLite opens one connection that writes and a pool that reads. SQLite has one writer at a time:
+// queueing for it in Go is fair, waiting for its lock is not.
 func (s *Store) openSQLite(path string) error {
 	s.dialect = SQLite
 	registerFoldCase()
-	// Times are texts that sort, as SQLite's own functions write them.
+	// Times are sortable texts, in the format of SQLite's own functions.
 	const common = "_time_format=sqlite&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=temp_store(memory)"
 	open := func(params string, conns int) (*gorm.DB, error) {
 		// modernc.org/sqlite registers the driver. A second package that does so panics.
@@ -123,7 +122,7 @@ func (s *Store) openPostgres(c Config) error {
 	s.dialect = Postgres
 	conf, err := pgx.ParseConfig(c.URL)
 	if err != nil {
-		// pgx's own error repeats the URL with its password in some cases.
+		// pgx's own error sometimes repeats the URL with its password.
 		return fault.Invalidf("The database URL cannot be read.")
 	}
 	conf.RuntimeParams["timezone"] = "UTC"
@@ -157,26 +156,25 @@ func (s *Store) Close() {
 	if s.signals != nil {
 		s.signals.close()
 	}
-	// The writer goes last: SQLite's last connection folds the log into the file,
-	// which a reader may not.
+	// Close the writer last: SQLite's last connection merges the log into the file, which a reader may not
+	// do.
 	for _, db := range []*gorm.DB{s.aside, s.read, s.write} {
 		if db == nil {
 			continue
 		}
 		if pool, err := db.DB(); err == nil {
-			_ = pool.Close() // nothing is lost: whatever mattered has been committed
+			_ = pool.Close() // nothing is lost: all writes are committed
 		}
 	}
 }
 
-// Dialect tells which database it is.
+// Dialect returns the kind of database.
 func (s *Store) Dialect() Dialect { return s.dialect }
 
-// Now is the present instant, in UTC and in whole microseconds, which is what
-// both databases keep.
+// Now returns the current time in UTC, truncated to microseconds, the resolution of both databases.
 func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
-// Ping asks the database for a sign of life.
+// Ping checks that the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	for _, db := range []*gorm.DB{s.write, s.read} {
 		pool, err := db.DB()
@@ -190,37 +188,36 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// SQLDB returns the writing pool to libraries that speak database/sql.
+// SQLDB returns the writing pool, for libraries that use database/sql.
 func (s *Store) SQLDB() *sql.DB {
 	pool, err := s.write.DB()
 	if err != nil {
-		panic(err) // gorm opened it from a *sql.DB: it always has one
+		panic(err) // gorm opened it from a *sql.DB
 	}
 	return pool
 }
 
-// Stats are the writing pool's counters, for /metrics.
+// Stats returns the counters of the writing pool, for /metrics.
 func (s *Store) Stats() sql.DBStats { return s.SQLDB().Stats() }
 
-// Tx is a transaction, or, from Read, a view of the last committed state. It is
-// the only way to the database inside one.
+// Tx is a transaction or, from Read, a view of the last committed state. Inside a transaction all access to
+// the database must go through it.
 type Tx struct {
 	*gorm.DB
-	Now      time.Time // one instant for all of it
+	Now      time.Time // the same instant for the whole transaction
 	store    *Store
 	writes   bool
-	whole    *Tx // of the UnitOfWork that this is a part of, nil for none
+	whole    *Tx // for a part of a UnitOfWork: the unit's transaction; nil for none
 	deferred []deferredWork
 	onCommit []func()
 	signals  []signal
 	hints    []signal
-	inserted map[string]int // rows, by the prefix of their kind
+	inserted map[string]int // number of rows, by the prefix of their kind
 	actor    models.ID
 }
 
-// Read returns a handle for queries outside a transaction. Each query sees what
-// was committed when it began; within a Unit that has begun, also what the unit
-// has written.
+// Read returns a handle for queries outside a transaction. Each query sees the committed state at its
+// start; within a UnitOfWork that has begun, it also sees the unit's writes.
 func (s *Store) Read(ctx context.Context) *Tx {
 	if u := s.unitOf(ctx); u != nil && u.tx != nil {
 		return &Tx{DB: u.tx.WithContext(ctx), Now: u.tx.Now, store: s, whole: u.tx}
@@ -228,17 +225,15 @@ func (s *Store) Read(ctx context.Context) *Tx {
 	return &Tx{DB: s.read.WithContext(ctx), Now: s.Now(), store: s}
 }
 
-// ReadOutsideTx is Read on connections that no transaction takes, for what may be asked
-// while transactions are open: were they all to wait for one more connection of
-// their own pool, none would ever end.
+// ReadOutsideTx is Read on connections that no transaction uses, for reads while transactions are open. If
+// all transactions waited for one more connection of their own pool, none would ever end.
 func (s *Store) ReadOutsideTx(ctx context.Context) *Tx {
 	return &Tx{DB: s.aside.WithContext(ctx), Now: s.Now(), store: s}
 }
 
-// InTx runs fn in a transaction that writes: it commits when fn returns nil, and
-// rolls back otherwise. A transaction that lost a race in the database (deadlock,
-// serialization) runs again, so fn must not leave traces outside of it except by
-// OnCommit. Within a Unit it is a part of the unit's transaction; when the unit
+// InTx runs fn in a writing transaction: it commits if fn returns nil, and rolls back otherwise. It runs a
+// transaction again that lost a race in the database (deadlock, serialization), so fn must not have effects
+// outside of it except by OnCommit. Within a UnitOfWork it is a part of the unit's transaction; if the unit
 // has done something before, a lost race is Unavailable.
 func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	const tries = 5
@@ -252,7 +247,7 @@ func (s *Store) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 			return nil
 		}
 		if u != nil && !joins {
-			u.restart() // nothing was done: no transaction stays open while others are asked
+			u.restart() // nothing done yet: do not keep the transaction open during external calls
 		}
 		if again := retryable(err); again && !joins && try < tries && ctx.Err() == nil {
 			s.log.DebugContext(ctx, "transaction runs again", "try", try, "error", err)
@@ -287,7 +282,7 @@ func (s *Store) try(ctx context.Context, u *UnitOfWork, fn func(tx *Tx) error) e
 		}
 	}
 	if x.err != nil && !errors.Is(err, x.err) {
-		return x.err // whatever else went wrong did so because of it
+		return x.err // later errors follow from it
 	}
 	if err != nil {
 		return err
@@ -297,7 +292,7 @@ func (s *Store) try(ctx context.Context, u *UnitOfWork, fn func(tx *Tx) error) e
 	return nil
 }
 
-// open begins a transaction. Its session is released after its end.
+// open begins a transaction. The caller releases its session after the end.
 func (s *Store) open(ctx context.Context) (*Tx, error) {
 	x, err := s.begin(ctx)
 	if err != nil {
@@ -308,7 +303,7 @@ func (s *Store) open(ctx context.Context) (*Tx, error) {
 	return &Tx{DB: db, Now: s.Now(), store: s, writes: true}, nil
 }
 
-// end does what was left for the end.
+// end runs the work deferred to the end.
 func (tx *Tx) end() error {
 	if err := tx.flushBeforeCommit(); err != nil {
 		return err
@@ -317,7 +312,7 @@ func (tx *Tx) end() error {
 	return nil
 }
 
-// committed calls the functions that wait for the commit, and announces the changes.
+// committed calls the OnCommit functions and announces the changes.
 func (tx *Tx) committed() {
 	for _, fn := range tx.onCommit {
 		fn()
@@ -327,13 +322,13 @@ func (tx *Tx) committed() {
 	tx.store.signals.announce(tx.hints)
 }
 
-// OnCommit has fn called after the commit, in the order of the calls. What it
-// does is a hint that polling would find again: it is lost when the process dies.
+// OnCommit registers fn to be called after the commit, in the order of registration. Use it only for hints
+// that polling would find again: the call is lost if the process dies.
 func (tx *Tx) OnCommit(fn func()) { tx.onCommit = append(tx.onCommit, fn) }
 
-// OnWrite has fn called for every row that Insert, Save, Rewrite and Note write, in
-// its transaction; fresh says that the row is a new one. It is for what has to hold
-// of all writes of a kind, and is said before the first transaction.
+// OnWrite registers fn for every row that Insert, Save, Rewrite and Note write, in its transaction; fresh
+// reports whether the row is new. Use it for rules about all writes of a kind, and call it before the first
+// transaction.
 func (s *Store) OnWrite(fn func(tx *Tx, row any, fresh bool)) { s.onWrite = append(s.onWrite, fn) }
 
 func (tx *Tx) wrote(row any, fresh bool) {
@@ -342,22 +337,20 @@ func (tx *Tx) wrote(row any, fresh bool) {
 	}
 }
 
-// By says on whose behalf the transaction writes. What it was told first counts; 0
-// is the system.
+// By sets the user on whose behalf the transaction writes. The first call wins; 0 is the system.
 func (tx *Tx) By(actor models.ID) {
 	if tx.actor == 0 {
 		tx.actor = actor
 	}
 }
 
-// Actor returns on whose behalf the transaction writes, as By was told, 0 for the
-// system.
+// Actor returns the user on whose behalf the transaction writes, as set by By, or 0 for the system.
 func (tx *Tx) Actor() models.ID { return tx.actor }
 
-// BeforeCommit is work that a transaction gathers and does at its end: rows that many
-// transactions want are then locked last, in one order, and not for long.
+// BeforeCommit is work that a transaction collects and runs at its end. Rows that many transactions need
+// are then locked last, in one order, and only briefly.
 type BeforeCommit interface {
-	// Flush is called once, before the commit. Its error undoes the transaction.
+	// Flush is called once, before the commit. An error undoes the transaction.
 	Flush(tx *Tx) error
 }
 
@@ -366,8 +359,8 @@ type deferredWork struct {
 	work BeforeCommit
 }
 
-// BeforeCommit returns the transaction's own work of a kind, which fresh makes when it is
-// first asked for. Outside InTx there is no end, and nothing is ever done.
+// BeforeCommit returns the transaction's deferred work for a key; the first call creates it with fresh.
+// Outside InTx it never runs.
 func (tx *Tx) BeforeCommit(key any, fresh func() BeforeCommit) BeforeCommit {
 	for _, l := range tx.deferred {
 		if l.key == key {
@@ -380,7 +373,7 @@ func (tx *Tx) BeforeCommit(key any, fresh func() BeforeCommit) BeforeCommit {
 }
 
 func (tx *Tx) flushBeforeCommit() error {
-	for i := 0; i < len(tx.deferred); i++ { // what is flushed may begin work of another kind
+	for i := 0; i < len(tx.deferred); i++ { // Flush may add work with another key
 		if err := tx.deferred[i].work.Flush(tx); err != nil {
 			return err
 		}
@@ -388,11 +381,11 @@ func (tx *Tx) flushBeforeCommit() error {
 	return nil
 }
 
-// Dialect tells which database it is.
+// Dialect returns the kind of database.
 func (tx *Tx) Dialect() Dialect { return tx.store.dialect }
 
-// ForUpdate locks the rows that the query reads until the transaction ends. On
-// SQLite the transaction already is the only writer.
+// ForUpdate locks the rows that the query reads until the transaction ends. On SQLite the transaction is
+// already the only writer.
 func (tx *Tx) ForUpdate() *gorm.DB {
 	if tx.store.dialect == SQLite {
 		return tx.DB
@@ -400,7 +393,7 @@ func (tx *Tx) ForUpdate() *gorm.DB {
 	return tx.Clauses(forUpdate)
 }
 
-// ErrStale is returned by Save when the row was changed since it was read.
+// ErrStale is returned by Save if the row has changed since it was read.
 var ErrStale = errors.New("the row was changed meanwhile")
 
 func wallClock() time.Time { return time.Now() } //nolint:forbidigo // the one clock that everything is given

@@ -7,14 +7,12 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// UnitOfWork is a stretch of work whose transactions are one: whatever goes through
-// InTx with its context is kept or dropped together, when its owner says so. The
-// transaction begins with the first InTx, so that what is asked of others before
-// that happens outside of it. From then on Read sees what was written, and what
-// waits for a commit (OnCommit, Signal) waits for the unit's.
+// UnitOfWork joins several transactions into one: everything that goes through InTx with its context is
+// committed or rolled back together, by its owner. The database transaction begins with the first InTx, so
+// external calls before that happen outside of it. From then on Read sees the writes, and actions that wait
+// for a commit (OnCommit, Signal) wait for the unit's.
 //
-// A unit belongs to one goroutine. On SQLite it is the one writer from its first
-// InTx on: keep it short.
+// A unit belongs to one goroutine. On SQLite it is the only writer from its first InTx on: keep it short.
 type UnitOfWork struct {
 	store *Store
 	ctx   context.Context //nolint:containedctx // the transaction ends with what the unit was begun for
@@ -24,15 +22,15 @@ type UnitOfWork struct {
 
 type keyUnit struct{}
 
-// UnitOfWork returns a context whose transactions are one. Its owner calls Commit or
-// Rollback; Rollback after Commit does nothing.
+// UnitOfWork returns a context with a new unit of work. Its owner calls Commit or Rollback; Rollback after
+// Commit does nothing.
 func (s *Store) UnitOfWork(ctx context.Context) (context.Context, *UnitOfWork) {
 	u := &UnitOfWork{store: s}
 	u.ctx = context.WithValue(ctx, keyUnit{}, u)
 	return u.ctx, u
 }
 
-// unit returns the context's unit on this store, nil for none.
+// unitOf returns the context's unit on this store, or nil.
 func (s *Store) unitOf(ctx context.Context) *UnitOfWork {
 	u, _ := ctx.Value(keyUnit{}).(*UnitOfWork)
 	if u == nil || u.store != s || u.ended {
@@ -50,8 +48,7 @@ func (u *UnitOfWork) begin() error {
 	return nil
 }
 
-// within runs fn as a part of the unit: when it fails, what it wrote is undone
-// and what the unit did before stands.
+// within runs fn as a part of the unit: if it fails, its writes are undone and earlier ones stay.
 func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 	if u.tx == nil {
 		if err := u.begin(); err != nil {
@@ -66,7 +63,7 @@ func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 	whole := false
 	defer func() {
 		if !whole {
-			_ = u.undo(ctx) // it panics: the owner rolls everything back
+			_ = u.undo(ctx) // panic: the owner rolls everything back
 		}
 	}()
 	err := fn(part)
@@ -74,7 +71,7 @@ func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 		err = part.flushBeforeCommit()
 	}
 	if x := part.session(); err == nil || x.err != nil {
-		err = x.flush(ctx) // when it failed before, whatever else went wrong did so because of it
+		err = x.flush(ctx) // after an earlier failure, later errors follow from it
 	}
 	if err == nil {
 		err = db.Exec("RELEASE SAVEPOINT part").Error
@@ -94,8 +91,7 @@ func (u *UnitOfWork) within(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
-// undo takes back what the present part did, and leaves the connection clean, also
-// when the request was given up.
+// undo undoes the current part and leaves the connection clean, even if the request was canceled.
 func (u *UnitOfWork) undo(ctx context.Context) error {
 	u.tx.session().drop()
 	db := u.tx.WithContext(context.WithoutCancel(ctx))
@@ -105,8 +101,8 @@ func (u *UnitOfWork) undo(ctx context.Context) error {
 	return db.Exec("RELEASE SAVEPOINT part").Error
 }
 
-// Commit keeps what the unit did. The last parts, if any, run before that, in the
-// same transaction; when one of them fails nothing is kept.
+// Commit commits the unit. It first runs the last parts, if any, in the same transaction; if one of them
+// fails it rolls everything back.
 func (u *UnitOfWork) Commit(last ...func(tx *Tx) error) error {
 	for _, fn := range last {
 		if err := u.store.InTx(u.ctx, fn); err != nil {
@@ -131,7 +127,7 @@ func (u *UnitOfWork) Commit(last ...func(tx *Tx) error) error {
 	return nil
 }
 
-// Rollback drops what the unit did.
+// Rollback rolls the unit back.
 func (u *UnitOfWork) Rollback() {
 	if u.tx != nil && !u.ended {
 		u.tx.session().rollback(u.ctx)
@@ -139,13 +135,13 @@ func (u *UnitOfWork) Rollback() {
 	u.ended = true
 }
 
-// restart drops a transaction whose results have not been used yet.
+// restart drops a transaction with results that have not been used yet.
 func (u *UnitOfWork) restart() {
 	u.Rollback()
 	u.tx, u.ended = nil, false
 }
 
-// precondition is what must hold when the first transaction of a context begins.
+// precondition is a condition that must hold when the first transaction of a context begins.
 type precondition struct {
 	check func(tx *Tx) error
 	met   atomic.Bool
@@ -153,9 +149,8 @@ type precondition struct {
 
 type keyPrecondition struct{}
 
-// WithPrecondition returns a context whose first transaction begins with check, and fails
-// with its error: what the caller takes for granted is held against the state
-// that is changed, and not against one of a moment ago.
+// WithPrecondition returns a context whose first transaction begins with check, and fails with its error.
+// The caller's assumptions are thus checked against the state that is changed, not against an earlier one.
 func WithPrecondition(ctx context.Context, check func(tx *Tx) error) context.Context {
 	if outer, _ := ctx.Value(keyPrecondition{}).(*precondition); outer != nil && !outer.met.Load() {
 		inner := check
@@ -169,7 +164,7 @@ func WithPrecondition(ctx context.Context, check func(tx *Tx) error) context.Con
 	return context.WithValue(ctx, keyPrecondition{}, &precondition{check: check})
 }
 
-// expected puts the context's precondition, if it is still open, in front of fn.
+// withPrecondition runs the context's precondition before fn, if it is still open.
 func withPrecondition(ctx context.Context, fn func(tx *Tx) error) (run func(tx *Tx) error, done func()) {
 	e, _ := ctx.Value(keyPrecondition{}).(*precondition)
 	if e == nil || e.met.Load() {

@@ -41,7 +41,7 @@ func TestUnitIsKeptAsAWhole(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		// A part that fails leaves the others, also when the database refused it.
+		// A failed part leaves the others, also if the database rejected it.
 		if err := insert(ctx, s, "A"); !fault.Is(err, fault.Conflict) {
 			t.Errorf("a doubled name: %v", err)
 		}
@@ -89,7 +89,7 @@ func TestUnitIsDroppedAsAWhole(t *testing.T) {
 			if got := names(t, s.Read(t.Context())); len(got) != 0 {
 				t.Errorf("%s: there is %v", name, got)
 			}
-			// The connection is good for others.
+			// The connection is usable by others.
 			if err := s.InTx(t.Context(), func(tx *store.Tx) error { return tx.Exec("SELECT 1").Error }); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -106,7 +106,7 @@ func TestUnitOfNothing(t *testing.T) {
 		}
 		ctx, unit := s.UnitOfWork(t.Context())
 		defer unit.Rollback()
-		// Nothing is held before the first transaction: others can write.
+		// Nothing is locked before the first transaction: others can write.
 		if got := names(t, s.Read(ctx)); len(got) != 0 {
 			t.Errorf("there is %v", got)
 		}
@@ -145,7 +145,7 @@ func TestExpectationIsHeldOnce(t *testing.T) {
 		if err := rename(stale, "B"); !fault.Is(err, fault.Precondition) {
 			t.Errorf("a stale precondition: %v", err)
 		}
-		// Its own changes do not break it, and one inside another holds both.
+		// Its own changes do not break it, and a nested one checks both.
 		good := store.WithPrecondition(store.WithPrecondition(t.Context(), check("outer", 1)), check("inner", 1))
 		for _, name := range []string{"C", "D"} {
 			if err := rename(good, name); err != nil {
