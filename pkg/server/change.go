@@ -36,8 +36,7 @@ func (k decom) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job.
 	return job.Steps(p.Destroy(sv.BackendRef, sv.UUID)...), nil
 }
 
-// Cleanup implements job.Kind: a deleted machine does not come back, but its state must
-// be known.
+// Cleanup implements job.Kind: a deleted machine cannot be restored, but its state must be known.
 func (k decom) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, _ provider.Memo) ([]job.Step, error) {
 	sv, err := load(read, j)
 	if err != nil {
@@ -125,7 +124,7 @@ func (k decom) back(tx *store.Tx, j *models.Job, event, message string) error {
 	}
 	to := models.ServerActive
 	if sv.BackendRef == "" {
-		to = models.ServerProvFailed // it never was whole
+		to = models.ServerProvFailed // it was never complete
 	}
 	if err := sv.MoveTo(to); err != nil {
 		return err
@@ -138,7 +137,7 @@ func (k decom) Retryable(tx *store.Tx, j *models.Job) error {
 	return still(tx, j, "deleted", models.ServerActive, models.ServerProvFailed)
 }
 
-// still is a Conflict unless the job's server is in one of the states.
+// still returns a Conflict unless the job's server is in one of the states.
 func still(tx *store.Tx, j *models.Job, participle string, in ...models.ServerStatus) error {
 	sv, err := store.First[models.Server](tx.Select("id", "status", "action_job_id").Where("id = ?", j.ServerID))
 	if err != nil {
@@ -155,8 +154,8 @@ func (k decom) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	return nil, move(tx, j, models.ServerDecom)
 }
 
-// move brings the job's server into a state in which it is worked on, unless it
-// is there, or in another that will do.
+// move sets the job's server to a busy state, unless it is already in that state or in one of the
+// alternatives.
 func move(tx *store.Tx, j *models.Job, to models.ServerStatus, or ...models.ServerStatus) error {
 	sv, err := lock(tx, j.ServerID)
 	if err != nil {
@@ -217,7 +216,7 @@ func (k modify) Steps(ctx context.Context, read *store.Tx, j *models.Job) ([]job
 	return append(steps, k.recordStep(p, sv, sv.BackendRef)), nil
 }
 
-// machine returns the provider of a server that has to have a machine.
+// machine returns the provider of a server that must have a machine.
 func (m machines) machine(ctx context.Context, sv *models.Server) (provider.Provider, error) {
 	if sv.HandlerID == 0 || sv.BackendRef == "" {
 		return nil, fault.Conflictf("The server %s has no machine in a back end.", sv.Hostname)
@@ -232,7 +231,7 @@ func (k modify) Cleanup(ctx context.Context, read *store.Tx, j *models.Job, memo
 	cpus, _ := strconv.Atoi(memo[memoCPUs])
 	memory, _ := strconv.Atoi(memo[memoMemory])
 	if cpus == 0 && memory == 0 {
-		return nil, nil // it had not begun
+		return nil, nil // not started yet
 	}
 	sv, err := load(read, j)
 	if err != nil {
@@ -337,7 +336,7 @@ func (k modify) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	return nil, save(tx, sv)
 }
 
-// action switches a server, or looks at it.
+// action runs an action on a server's machine, or reads its state.
 type action struct{ machines }
 
 // Steps implements job.Kind.

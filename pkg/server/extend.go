@@ -14,18 +14,18 @@ import (
 
 // This file extends leases.
 
-// Extension is how much longer a lease is to be. Exactly one of Day and Days is set.
+// Extension is the requested extension of a lease. Exactly one of Day and Days is set.
 type Extension struct {
 	Day     string // the new last day, or models.Never
-	Days    int    // so many more, from the last day or from today, whichever is later
+	Days    int    // days to add to the last day or to today, whichever is later
 	PowerOn bool   // switch on what was switched off when the lease ended
 }
 
-// maxDays is the longest extension at once: a hundred years.
+// maxDays is the maximum of one extension: a hundred years.
 const maxDays = 36500
 
-// CanExtend guards the extension of a server's lease: by who may change the server,
-// while it has one and it is not as long as it may be.
+// CanExtend guards the extension of a server's lease: by callers who may change the server, while it has a
+// lease that is not at its maximum.
 func (s *Service) CanExtend(a access.Actor, sv *models.Server) error {
 	if err := manageable(a, sv, "extend the lease of"); err != nil {
 		return err
@@ -36,8 +36,7 @@ func (s *Service) CanExtend(a access.Actor, sv *models.Server) error {
 	return s.extendable(a, "server", sv.GroupID, sv.ExpiresOn)
 }
 
-// CanExtendService guards the extension of a service's lease, which is that of all
-// its servers.
+// CanExtendService guards the extension of a service's lease, which applies to all its servers.
 func (s *Service) CanExtendService(a access.Actor, svc *models.Service) error {
 	if !owns(a, svc.OwnerID, svc.GroupID) && !a.Can(access.ServerManage, svc.GroupID) {
 		return fault.Forbiddenf("You may not extend the lease of this service.")
@@ -45,7 +44,7 @@ func (s *Service) CanExtendService(a access.Actor, svc *models.Service) error {
 	if svc.Status == models.ServiceHistorical {
 		return fault.Conflictf("Only services that are there can be extended. Current state of service is %s", svc.Status)
 	}
-	if svc.Busy != "" { // it may be the removal of its servers
+	if svc.Busy != "" { // possibly the removal of its servers
 		return fault.New(fault.Conflict, "%s", svc.Busy)
 	}
 	return s.extendable(a, "service", svc.GroupID, svc.ExpiresOn)
@@ -61,7 +60,7 @@ func (s *Service) extendable(a access.Actor, what string, group models.ID, expir
 	return nil
 }
 
-// lastDay is the last day on which an extended lease may end, "" for no limit.
+// lastDay returns the maximum last day of an extended lease, "" for no limit.
 func (s *Service) lastDay(now time.Time) string {
 	if s.Leases.Maximum == 0 {
 		return ""
@@ -69,7 +68,7 @@ func (s *Service) lastDay(now time.Time) string {
 	return day(now.AddDate(0, 0, s.Leases.Maximum))
 }
 
-// after is so many days after a day, or after today when that is later.
+// after returns the date that many days after expires, or after today if that is later.
 func after(expires string, days int, now time.Time) string {
 	from, err := time.Parse(time.DateOnly, max(expires, day(now)))
 	if err != nil {

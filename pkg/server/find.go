@@ -57,13 +57,13 @@ func CanDeleteService(a access.Actor, svc *models.Service) error {
 		}
 		return nil
 	case models.ServiceHistorical:
-		return nil // a client that removes what another has removed is done
+		return nil // removing it again succeeds for clients
 	case models.ServiceProvisioning:
 	}
 	return fault.Conflictf("Only services that are in 'Active', 'PROVFAILED' or 'Historical' state can be deleted. Current state of service is %s", svc.Status)
 }
 
-// CanScale guards giving a tier of a service more servers, or fewer.
+// CanScale guards adding and removing servers in a tier of a service.
 func CanScale(a access.Actor, svc *models.Service) error {
 	if !owns(a, svc.OwnerID, svc.GroupID) && !a.Can(access.ServerManage, svc.GroupID) {
 		return fault.Forbiddenf("You may not scale this service.")

@@ -27,8 +27,8 @@ const (
 // LeasePolicy configures the end of leases and their maximum length. Numbers are in
 // days.
 type LeasePolicy struct {
-	Warnings []int  // before the end; each is given once
-	Expired  string // ExpiredPowerOff, or ExpiredDecommission
+	Warnings []int  // before the end; each is sent once
+	Expired  string // power_off or decommission
 	Grace    int    // from when a server was switched off until it is removed
 	Maximum  int    // from today to the end of an extended lease; 0 for no limit
 }
@@ -59,15 +59,14 @@ type LeaseSweep struct {
 	Warned, SwitchedOff, Removed int
 }
 
-// dutyLeases is the sweep, which one process does for all.
+// dutyLeases is the duty of the sweep: one process runs it for all.
 const dutyLeases = "leases"
 
-// holdLeases is how long a process that died keeps others from the sweep.
+// holdLeases is the length of the lease on the duty: how long a process that died blocks the others.
 const holdLeases = 5 * time.Minute
 
-// SweepLeases sends the warnings that are due and deals with the leases that have
-// ended, unless another process is doing that. A later sweep handles servers that are
-// busy now. An error about one server does not stop the others.
+// SweepLeases sends the warnings that are due and ends expired leases, unless another process is doing so.
+// A later sweep handles servers that are busy now. An error about one server does not stop the others.
 func (s *Service) SweepLeases(ctx context.Context) (LeaseSweep, error) {
 	var done LeaseSweep
 	mine, err := s.store.AcquireLease(ctx, dutyLeases, s.id, holdLeases)
@@ -82,8 +81,8 @@ func (s *Service) SweepLeases(ctx context.Context) (LeaseSweep, error) {
 	return done, errors.Join(append(errs, err)...)
 }
 
-// eachLease calls fn for all rows in those states whose leases end soon, or have
-// ended, as long as the duty is this process's.
+// eachLease calls fn for all rows in those states with leases that end soon or have ended, as long as this
+// process holds the duty.
 func (s *Service) eachLease(ctx context.Context, table string, states []any, fn func(models.ID) error) error {
 	const batch = 200
 	var errs []error
@@ -110,20 +109,20 @@ func (s *Service) eachLease(ctx context.Context, table string, states []any, fn 
 	}
 }
 
-// day is the date of an instant.
+// day returns the date of an instant.
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// daysLeft counts the days from today to the last day of a lease: 0 on that day, and
-// less when it has ended.
+// daysLeft returns the days from today to the last day of a lease: 0 on that day, and negative after the
+// end.
 func daysLeft(expires string, now time.Time) int {
 	last, err := time.Parse(time.DateOnly, expires)
 	if err != nil {
-		return 0 // no date: nothing happens to it
+		return 0 // no date: the lease does not end
 	}
 	return int(last.Sub(now.UTC().Truncate(24*time.Hour)) / (24 * time.Hour))
 }
 
-// sweepServer counts only what is committed.
+// sweepServer handles one server. It adds to total only after the commit.
 func (s *Service) sweepServer(ctx context.Context, id models.ID, total *LeaseSweep) error {
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
 		sv, err := lock(tx, id)
@@ -156,8 +155,8 @@ func (s *Service) sweepServer(ctx context.Context, id models.ID, total *LeaseSwe
 	})
 }
 
-// due returns the warning to send when so many days are left, 0 for no warning. Of
-// missed warnings only the last is sent late.
+// due returns the warning to send with that many days left, 0 for no warning. Of missed warnings only the
+// last is sent late.
 func (p LeasePolicy) due(left, warned int) int {
 	due := 0
 	for _, w := range p.Warnings {
@@ -182,8 +181,8 @@ func warn(tx *store.Tx, kind string, id models.ID, expires string, left int) err
 	return history.Add(tx, system, kind, id, "lease_warning", fmt.Sprintf("The last day of the lease is %s, %s.", expires, when), nil, nil)
 }
 
-// expire switches a server off, and remembers when. One that is on again, since that
-// failed or at the back end, is switched off again.
+// expire switches a server off and records the time. A server that is on again, because the switch failed
+// or by the back end, is switched off again.
 func (s *Service) expire(tx *store.Tx, sv *models.Server, total *LeaseSweep) error {
 	first := sv.LeaseExpiredAt == nil
 	if first {
@@ -197,7 +196,7 @@ func (s *Service) expire(tx *store.Tx, sv *models.Server, total *LeaseSweep) err
 	if sv.PowerStatus != models.PowerOff && idle(sv, "") == nil {
 		tx.OnCommit(func() { total.SwitchedOff++ })
 		_, err := s.act(tx, system, sv, sv.OwnerID, ActionPowerOff, models.JobArgs{})
-		return err // which has saved the row
+		return err // it has saved the row
 	}
 	if first {
 		return save(tx, sv)
@@ -224,7 +223,7 @@ func (s *Service) remove(tx *store.Tx, sv *models.Server) error {
 	return history.Add(tx, system, models.ObjectServer, sv.ID, "lease_ended", text, nil, nil)
 }
 
-// sweepService warns of the end of a service, which comes with that of its servers.
+// sweepService sends the warnings about the end of a service, which ends with its servers.
 func (s *Service) sweepService(ctx context.Context, id models.ID, total *LeaseSweep) error {
 	return s.store.InTx(ctx, func(tx *store.Tx) error {
 		svc, err := store.First[models.Service](tx.ForUpdate().Where("id = ?", id))
@@ -245,8 +244,8 @@ func (s *Service) sweepService(ctx context.Context, id models.ID, total *LeaseSw
 	})
 }
 
-// leaseOf returns the last day of the longest of the servers' leases, "" when one has
-// no end, and was when no server is left.
+// leaseOf returns the last day of the longest lease of the servers, "" if one has no expiry, and was if no
+// server is left.
 func leaseOf(servers []models.Server, was string) string {
 	last, any := "", false
 	for i := range servers {

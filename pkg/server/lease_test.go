@@ -44,7 +44,7 @@ func TestLeasePolicies(t *testing.T) {
 	}
 }
 
-// The end of a lease, as extended, on a fixed day.
+// until computes the end of an extended lease, on a fixed day.
 func TestUntil(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2027, 1, 31, 23, 30, 0, 0, time.UTC)
@@ -60,7 +60,7 @@ func TestUntil(t *testing.T) {
 		code    fault.Code
 	}{
 		{member, 0, "2027-02-10", Extension{Days: 5}, "2027-02-15", ""},
-		{member, 0, "2027-01-10", Extension{Days: 1}, "2027-02-01", ""}, // it had ended
+		{member, 0, "2027-01-10", Extension{Days: 1}, "2027-02-01", ""}, // it has ended
 		{member, 0, "2027-01-10", Extension{Day: "2027-01-31"}, "2027-01-31", ""},
 		{member, 0, "2027-01-10", Extension{Day: "2027-01-30"}, "", fault.Invalid},
 		{member, 0, "2027-02-10", Extension{Day: "2027-02-10"}, "", fault.Invalid},
@@ -84,8 +84,7 @@ func TestUntil(t *testing.T) {
 	}
 }
 
-// What the form suggests is taken, and the lease that is as long as it may be is not
-// offered for extension.
+// The suggested extension is accepted, and a lease at its maximum is not offered for extension.
 func TestSuggestedIsTaken(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -93,7 +92,7 @@ func TestSuggestedIsTaken(t *testing.T) {
 		r.Leases = LeasePolicy{Maximum: 40}
 		sv, _ := r.server(t, "web-1", func(sv *models.Server) { sv.ExpiresOn = day(s.Now().AddDate(0, 0, 5)) })
 		member := access.NewActor(r.user, "", &access.Rights{Own: []models.ID{r.group.ID}})
-		for range 2 { // by 30 days, and by the 5 that are left
+		for range 2 { // by 30 days, and by the remaining 5
 			row := r.read(t, sv.ID)
 			if err := r.CanExtend(member, row); err != nil {
 				t.Fatal(err)
@@ -117,8 +116,8 @@ func TestSuggestedIsTaken(t *testing.T) {
 	})
 }
 
-// One process at a time looks at the leases, and a lease that has ended waits for
-// what works on its server. Where that is the policy, its server goes at once.
+// One process at a time sweeps the leases. An expired lease waits for work on its server; with the policy
+// decommission the server is removed at once.
 func TestSweepLeases(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

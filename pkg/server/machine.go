@@ -33,7 +33,7 @@ type machines struct {
 	places places
 }
 
-// places keeps where servers are built: every step of every job asks for it.
+// places caches the places where servers are created: every step of every job needs one.
 type places struct {
 	environments *cache.Cache[models.ID, models.Environment]
 	osBuilds     *cache.Cache[buildKey, models.OSBuild]
@@ -42,7 +42,7 @@ type places struct {
 // buildKey is an OS build with its template in one resource handler.
 type buildKey struct{ build, handler models.ID }
 
-// placeEntries is how many environments and OS builds are kept.
+// placeEntries is the maximum number of cached environments and OS builds.
 const placeEntries = 8192
 
 func newPlaces(s *store.Store) places {
@@ -96,7 +96,7 @@ func save(tx *store.Tx, sv *models.Server) error {
 	return nil
 }
 
-// settle saves a server whose status has changed, and brings its service along.
+// settle saves a server with a changed status, and updates its service.
 func settle(tx *store.Tx, sv *models.Server, event, message string) error {
 	if err := save(tx, sv); err != nil {
 		return err
@@ -109,11 +109,10 @@ func settle(tx *store.Tx, sv *models.Server, event, message string) error {
 	return follow(tx, sv.ServiceID)
 }
 
-// Follow brings a service to where its servers are: its state, and how long its lease
-// lasts.
+// Follow updates a service to match its servers: its state and the end of its lease.
 func Follow(tx *store.Tx, id models.ID) error { return follow(tx, id) }
 
-// follow is Follow; 0 is no service.
+// follow is Follow; it does nothing for id 0.
 func follow(tx *store.Tx, id models.ID) error {
 	if id == 0 {
 		return nil
@@ -169,13 +168,13 @@ func serviceStatus(servers []models.Server) models.ServiceStatus {
 	case count[models.ServerActive]+count[models.ServerModify] > 0:
 		return models.ServiceActive
 	}
-	return "" // what is left is being removed: its end decides
+	return "" // the rest is being removed: the end of that decides
 }
 
 // backendName returns the machine's name in the back end: unique, and recognizable
 // while the tag is still missing.
 func backendName(sv *models.Server) string {
-	const longest = 80 // that a vCenter takes
+	const longest = 80 // the limit of vCenter
 	mark := "-" + sv.UUID[:8]
 	host := sv.Hostname[:min(len(sv.Hostname), longest-len(mark))]
 	return strings.TrimRight(host, "-.") + mark
@@ -262,7 +261,7 @@ func observe(sv *models.Server, m provider.Machine) bool {
 	put(&changed, &sv.CPUs, m.CPUs)
 	put(&changed, &sv.MemoryMB, m.MemoryMB)
 	put(&changed, &sv.DiskGB, m.DiskGB())
-	if m.IP != "" { // a machine that is off says nothing
+	if m.IP != "" { // no address is known while the machine is off
 		put(&changed, &sv.IP, m.IP)
 	}
 	if sv.OSFamily == "" {
@@ -354,7 +353,7 @@ func pooled(db *store.Tx, handler models.ID, network string) (*models.IPPool, er
 // assign assigns a free address of the pool to the server and returns it. A server that
 // has one keeps it.
 func assign(tx *store.Tx, id models.ID, server models.ID) (string, error) {
-	pool, err := store.First[models.IPPool](tx.ForUpdate().Where("id = ?", id)) // one at a time
+	pool, err := store.First[models.IPPool](tx.ForUpdate().Where("id = ?", id)) // lock: one assignment at a time
 	if err != nil {
 		return "", fmt.Errorf("load IP pool %s: %w", id, err)
 	}

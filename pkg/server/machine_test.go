@@ -7,8 +7,8 @@ import (
 	"halcyon/models"
 )
 
-// A machine's name in the back end ends with what makes it the server's, however
-// long the host name is.
+// A machine's name in the back end ends with the part that identifies the server, even for a long host
+// name.
 func TestBackendName(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]string{

@@ -13,11 +13,11 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file keeps the servers to one action at a time. The server's row names the
-// open job that has it, so that a guard, and with it a document, needs no look at
-// the jobs; the row changes in the transactions in which the job does.
+// This file limits each server to one action at a time. The server's row names the job that occupies it, so
+// that guards, and with them documents, need not read the jobs. The row changes in the same transactions as
+// the job.
 
-// act begins an action on a server that is locked, on behalf of the owner.
+// act starts an action on a locked server, on behalf of the owner.
 func (s *Service) act(tx *store.Tx, a access.Actor, sv *models.Server, owner models.ID, action string, args models.JobArgs) (*models.Job, error) {
 	j, err := s.jobs.InsertTx(tx, job.Spec{
 		Type: models.JobAction, Action: action, Args: args,
@@ -39,8 +39,8 @@ func Engage(tx *store.Tx, sv *models.Server, j *models.Job) error {
 	return save(tx, sv)
 }
 
-// underway returns the running job that equals the actor's request, or nil when refused
-// has another reason. No two snapshots are equal.
+// underway returns the running job that equals the actor's request, or nil if refused has another reason.
+// Two snapshots are never equal.
 func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, args models.JobArgs, refused error) *models.Job {
 	if sv.ActionJobID == 0 || action == ActionSnapshot || !fault.Is(refused, fault.Conflict) {
 		return nil
@@ -55,7 +55,7 @@ func underway(tx *store.Tx, a access.Actor, sv *models.Server, action string, ar
 // actionBegan is called for every retried job.
 func (s *Service) actionBegan(tx *store.Tx, j *models.Job) error {
 	if j.Type != models.JobAction || j.ServerID == 0 || j.Triggered() {
-		return nil // what a trigger starts is a part of what has the server already
+		return nil // a job of a trigger is part of the job that has the server
 	}
 	sv, err := lock(tx, j.ServerID)
 	if err != nil || sv.ActionJobID == j.ID {
@@ -87,7 +87,7 @@ func Disengage(tx *store.Tx, id, of models.ID) error {
 	return save(tx, sv)
 }
 
-// again is a Conflict when an action could not be tried again now.
+// again returns a Conflict if the action cannot be retried now.
 func (k action) again(sv *models.Server) error {
 	if err := state(sv, "acted upon", models.ServerActive); err != nil {
 		return err
@@ -114,8 +114,7 @@ func (k action) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 	return []string{"record", "record-snapshots"}, k.again(sv)
 }
 
-// busy returns the work in progress on a service or its living servers, "" when it is
-// idle.
+// busy returns the work in progress on a service or its living servers, "" if it is idle.
 func busy(tx *store.Tx, service models.ID) (string, error) {
 	rows, err := store.Find[models.Server](tx.Select("id", "hostname", "status", "action_job_id").
 		Where("service_id = ? AND (action_job_id IS NOT NULL AND status <> ? OR status IN ?)", service, models.ServerHistorical,
@@ -132,7 +131,7 @@ func busy(tx *store.Tx, service models.ID) (string, error) {
 	return fmt.Sprintf("Its server %s is being worked on. Current state of server is %s", rows[0].Hostname, rows[0].Status), nil
 }
 
-// acted returns the action in progress on a service as a whole, "" when it is idle.
+// acted returns the action in progress on a service as a whole, "" if it is idle.
 func acted(tx *store.Tx, service models.ID) (string, error) {
 	jobs, err := store.Find[models.Job](tx.Select("id", "type").
 		Where("service_id = ? AND server_id IS NULL AND type = ? AND status IN ?", service, models.JobAction, openJobs).Order("id").Limit(1))

@@ -12,8 +12,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// An action has its server to itself from when it is asked for until it ends,
-// however it does, and again when it is tried again.
+// An action occupies its server from the request until it ends, in any way, and again when it is retried.
 func TestActionsOccupyServers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -32,7 +31,7 @@ func TestActionsOccupyServers(t *testing.T) {
 		r.await(t, done.ID, models.JobSuccess)
 		free("done")
 
-		// One that cannot be done is given up, and blocks nothing.
+		// A failed action blocks nothing.
 		r.cloud.FailNext("power", simulated.Refused, 1)
 		failed, err := r.Act(t.Context(), root, sv.ID, ActionPowerOn, models.JobArgs{})
 		if err != nil {
@@ -41,7 +40,7 @@ func TestActionsOccupyServers(t *testing.T) {
 		r.await(t, failed.ID, models.JobFailure)
 		free("failed")
 
-		// While another is at work it cannot be tried again, and says so.
+		// While another action runs it cannot be retried, and the error says so.
 		r.stop(t)
 		other, err := r.Act(t.Context(), root, sv.ID, ActionRefresh, models.JobArgs{})
 		if err != nil {
@@ -69,7 +68,7 @@ func TestActionsOccupyServers(t *testing.T) {
 		if got := r.read(t, sv.ID).ActionJobID; got != failed.ID {
 			t.Errorf("the server is job %s's, and not %s's, which is tried again", got, failed.ID)
 		}
-		// The process that had it died; another one takes it over.
+		// The process that ran it died; another one takes over.
 		r.process(t)
 		r.start(t)
 		r.await(t, failed.ID, models.JobSuccess)

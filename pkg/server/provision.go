@@ -99,8 +99,8 @@ func (m machines) specOf(read *store.Tx, sv *models.Server, h *models.ResourceHa
 	}, pool, nil
 }
 
-// placementOf returns the place of a server: that of its environment, and what the server's
-// parameters choose instead.
+// placementOf returns the placement of a server: that of its environment, with the choices in the server's
+// parameters.
 func placementOf(env *models.Environment, sv *models.Server) provider.Placement {
 	place := provider.Placement{
 		Datacenter: env.Datacenter, Cluster: env.Cluster, ResourcePool: env.ResourcePool,
@@ -112,11 +112,11 @@ func placementOf(env *models.Environment, sv *models.Server) provider.Placement 
 		}
 	}
 	if v, has := models.ParamValue(sv.Parameters, models.KeyCluster); has && v != place.Cluster {
-		place.Cluster, place.ResourcePool = v, "" // the pool is in the other cluster
+		place.Cluster, place.ResourcePool = v, "" // the resource pool belongs to the other cluster
 	}
 	for n := 1; n < models.MaxNICs; n++ {
 		if v, has := models.ParamValue(sv.Parameters, models.KeyNetwork+strconv.Itoa(n)); has {
-			more := make([]string, n) // the cards between that are not chosen stay as they are
+			more := make([]string, n) // cards in between without a choice stay unchanged
 			copy(more, place.MoreNetworks)
 			more[n-1], place.MoreNetworks = v, more
 		}
@@ -151,7 +151,7 @@ func (k provision) Started(tx *store.Tx, j *models.Job) error {
 	if sv.BackendName != "" {
 		return nil
 	}
-	sv.BackendName = backendName(sv) // by which a synchronisation knows it before it has a tag
+	sv.BackendName = backendName(sv) // lets a synchronization recognize it before it has a tag
 	return save(tx, sv)
 }
 
@@ -172,8 +172,7 @@ func (k provision) Succeeded(tx *store.Tx, j *models.Job, _ provider.Memo) error
 	return settle(tx, sv, "provisioned", "Job id "+j.ID.String())
 }
 
-// Failed implements job.Kind. The address stays the server's when there is a
-// machine that may use it.
+// Failed implements job.Kind. The server keeps the address if a machine exists that may use it.
 func (k provision) Failed(tx *store.Tx, j *models.Job, memo provider.Memo, reason string) error {
 	sv, err := lock(tx, j.ServerID)
 	if err != nil {
@@ -241,7 +240,7 @@ func (k provision) Retried(tx *store.Tx, j *models.Job) ([]string, error) {
 		return nil, err
 	}
 	if address == nil {
-		return []string{"address"}, nil // it was given back
+		return []string{"address"}, nil // the address was released
 	}
 	return nil, nil
 }

@@ -9,8 +9,8 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// This file returns the questions that the extension of a lease asks. They have no
-// labels: each face has its own words for them.
+// This file returns the questions for extending a lease. They have no labels: each face has its own
+// wording.
 
 // ExtendQuestions returns the questions for extending the lease of a server that the
 // actor may extend. It asks whether to switch the server on only where the end of the
@@ -29,9 +29,9 @@ func (s *Service) ExtendServiceQuestions(a access.Actor, svc *models.Service) []
 	return []catalog.Question{s.lastDayQuestion(a, svc.GroupID, svc.ExpiresOn), powerOnQuestion()}
 }
 
-// lastDayQuestion asks for the new last day of a lease that ends on expires. The
-// default is an answer that the actor may give. Where no later day is allowed, that is
-// models.Never, a text, which only managers of the group get to see.
+// lastDayQuestion asks for the new last day of a lease that ends on expires. The default is an answer that
+// the actor may give. If no later day is allowed, that is models.Never, a text, which only managers of the
+// group see.
 func (s *Service) lastDayQuestion(a access.Actor, group models.ID, expires string) catalog.Question {
 	q := catalog.Question{Path: fault.Member("expiration-date"), Type: catalog.AskText, Required: true, Default: models.Never}
 	next, last := s.suggested(a, group, expires)
@@ -61,7 +61,7 @@ func (s *Service) suggested(a access.Actor, group models.ID, expires string) (ne
 	return last, last
 }
 
-// dayAfter returns the day after a date, "" where the text is not a date.
+// dayAfter returns the day after a date, or "" if the text is not a date.
 func dayAfter(date string) string {
 	d, err := time.Parse(time.DateOnly, date)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestExtendQuestions(t *testing.T) {
 	})
 }
 
-// A server that the end of its lease switched off can be switched on again.
+// A server that was switched off at the end of its lease can be switched on again.
 func TestExtendAsksForPower(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -18,7 +18,7 @@ import (
 
 var root = access.System("root")
 
-// rig is an installation: a database, a back end, and one process at work.
+// rig is an installation: a database, a back end, and one running process.
 type rig struct {
 	*Service
 	store   *store.Store
@@ -43,7 +43,7 @@ func newRig(t *testing.T, s *store.Store) *rig {
 		user:    &models.User{Username: "alice", Active: true},
 	}
 	r.inTx(t, func(tx *store.Tx) error {
-		// Ids in the order of a fresh installation: Unassigned is 1.
+		// Ids in the order of a new installation: Unassigned is 1.
 		for _, row := range []models.Keyed{
 			&models.Group{Name: "Unassigned"}, &models.Environment{Name: "Unassigned"},
 			r.group, r.handler, r.build, r.user,
@@ -62,7 +62,7 @@ func newRig(t *testing.T, s *store.Store) *rig {
 	return r
 }
 
-// process wires one process to the installation. It is not started yet.
+// process connects a process to the installation. It does not start it.
 func (r *rig) process(t *testing.T) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -108,14 +108,14 @@ func (r *rig) inTx(t *testing.T, fn func(tx *store.Tx) error) {
 	}
 }
 
-// ipPool gives the environment's network an IP pool.
+// ipPool adds an IP pool to the environment's network.
 func (r *rig) ipPool(t *testing.T, first, last string) {
 	t.Helper()
 	p := &models.IPPool{Name: "Lab addresses", HandlerID: r.handler.ID, Network: "lan", FirstIP: first, LastIP: last, Prefix: 24, Gateway: "10.0.0.1", DNS: []string{"10.0.0.2"}}
 	r.inTx(t, func(tx *store.Tx) error { return store.Insert(tx, p) })
 }
 
-// server is what an order makes: the row, and the job that makes the machine.
+// server inserts what an order creates: the row, and the job that creates the machine.
 func (r *rig) server(t *testing.T, name string, change ...func(*models.Server)) (*models.Server, models.ID) {
 	t.Helper()
 	sv := &models.Server{
@@ -145,13 +145,13 @@ func (r *rig) server(t *testing.T, name string, change ...func(*models.Server)) 
 	return sv, id
 }
 
-// bare makes a row's empty lists such that the database takes them.
+// bare sets the nil lists of a row to empty ones, which the database requires.
 func bare(sv *models.Server) {
 	sv.Labels, sv.Parameters, sv.TechDetails = []string{}, []models.Param{}, []models.Param{}
 	sv.Disks, sv.Networks = []models.ServerDisk{}, []models.ServerNIC{}
 }
 
-// insert makes another job about a server.
+// insert inserts a job about a server.
 func (r *rig) insert(t *testing.T, jt models.JobType, sv *models.Server, args models.JobArgs) models.ID {
 	t.Helper()
 	var id models.ID
@@ -165,7 +165,7 @@ func (r *rig) insert(t *testing.T, jt models.JobType, sv *models.Server, args mo
 	return id
 }
 
-// active makes a server that works.
+// active creates a running server.
 func (r *rig) active(t *testing.T, name string) *models.Server {
 	t.Helper()
 	sv, id := r.server(t, name)
@@ -210,7 +210,7 @@ func (r *rig) back(t *testing.T) provider.Provider {
 	return simulated.New(provider.Config{}, r.cloud)
 }
 
-// run does all of a list of steps, as an operator at the back end would.
+// run runs all steps of a list, as an operator at the back end would.
 func run(t *testing.T, steps []provider.Step) {
 	t.Helper()
 	memo := provider.Memo{}
@@ -250,7 +250,7 @@ func (r *rig) is(t *testing.T, id models.ID, status models.ServerStatus, power m
 	return sv
 }
 
-// stop ends the process: what is queued stays queued.
+// stop ends the process: queued jobs stay queued.
 func (r *rig) stop(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

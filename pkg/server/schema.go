@@ -47,7 +47,7 @@ var Services = &query.Entity{
 		query.Many("jobs", models.ObjectJob, "{to}.service_id = {from}.id"),
 		history.Relation(models.ObjectService),
 	},
-	// A service cannot be deleted while an action works on all of it: see busy.
+	// A service cannot be deleted while an action runs on all of it: see busy.
 	Cache: &query.CacheRule{
 		Also: []string{"SELECT count(*) FROM jobs j WHERE j.service_id = {row}.id AND j.server_id IS NULL AND j.type = '" + string(models.JobAction) + "' AND j.status IN ('PENDING', 'QUEUED', 'RUNNING', 'TO_CANCEL')"},
 	},

@@ -1,5 +1,5 @@
-// Package server manages servers and their machines: jobs and people create, change,
-// switch, discover and remove them.
+// Package server manages servers and their machines: their creation, changes, power, discovery and removal,
+// by jobs and by people.
 package server
 
 import (
@@ -18,7 +18,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// The actions of a server, as Job.Action has them.
+// The actions of a server: values of Job.Action.
 const (
 	ActionPowerOn  = "power_on"
 	ActionPowerOff = "power_off"
@@ -27,14 +27,14 @@ const (
 	ActionSnapshot = "snapshot"
 )
 
-// Service acts on servers.
+// Service runs actions on servers.
 type Service struct {
-	// Leases is set before the service is used.
+	// Leases must be set before the service is used.
 	Leases LeasePolicy
 
 	store *store.Store
 	jobs  *job.Service
-	id    string // of this process, in the duties that it holds
+	id    string // of this process, as holder of duties
 }
 
 // New returns the service, and registers the kinds of jobs about servers.
@@ -54,8 +54,7 @@ func New(s *store.Store, jobs *job.Service, pool *pool.Pool, log *slog.Logger) *
 	return svc
 }
 
-// state is a Conflict unless the server's state is among those in which the thing
-// can be done.
+// state returns a Conflict unless the server is in one of the states.
 func state(sv *models.Server, participle string, in ...models.ServerStatus) error {
 	list := ""
 	for i, st := range in {
@@ -99,8 +98,8 @@ func idle(sv *models.Server, participle string) error {
 	return nil
 }
 
-// unoccupied is a Conflict while an action has the server to itself. Other work
-// shows in the server's state.
+// unoccupied returns a Conflict while an action occupies the server. Other work shows in the server's
+// state.
 func unoccupied(sv *models.Server) error {
 	if sv.ActionJobID != 0 {
 		return fault.Conflictf("Job id %s (%s) is still at work on this server.", sv.ActionJobID, models.JobAction.Title())
@@ -169,8 +168,8 @@ func CanModify(a access.Actor, sv *models.Server) error {
 	return idle(sv, "modified")
 }
 
-// CanDecom guards the removal of a server by an order. One whose creation failed can be
-// removed as well, with the parts that exist.
+// CanDecom guards the removal of a server by an order. A server whose creation failed can be removed as
+// well, with the parts that exist.
 func CanDecom(a access.Actor, sv *models.Server) error {
 	if err := manageable(a, sv, "delete"); err != nil {
 		return err
@@ -181,7 +180,7 @@ func CanDecom(a access.Actor, sv *models.Server) error {
 	return unoccupied(sv)
 }
 
-// guards are those of the actions.
+// guards maps each action to its guard.
 var guards = map[string]func(access.Actor, *models.Server) error{
 	ActionPowerOn:  CanPowerOn,
 	ActionPowerOff: CanPowerOff,
@@ -192,9 +191,8 @@ var guards = map[string]func(access.Actor, *models.Server) error{
 
 var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
 
-// Act runs an action on a server as a job. Of args only the settings of a snapshot
-// count: Name, which may be empty, Text and Memory. A repeated request returns the job
-// that is already running.
+// Act runs an action on a server as a job. Of args it uses only the settings of a snapshot: Name, which may
+// be empty, Text and Memory. A repeated request returns the job that is already running.
 func (s *Service) Act(ctx context.Context, a access.Actor, id models.ID, action string, args models.JobArgs) (*models.Job, error) {
 	guard, ok := guards[action]
 	if !ok {
@@ -235,7 +233,7 @@ func visible(tx *store.Tx, a access.Actor, id models.ID) (*models.Server, error)
 	return store.First[models.Server](db)
 }
 
-// CanSync guards the synchronisation with back ends.
+// CanSync guards the synchronization with back ends.
 func CanSync(a access.Actor) error {
 	if !a.SuperAdmin {
 		return fault.Forbiddenf("Only administrators may synchronise resource handlers.")
@@ -243,8 +241,8 @@ func CanSync(a access.Actor) error {
 	return nil
 }
 
-// SyncVMs has the machines of a resource handler, or of all with 0, compared with
-// the servers. A handler that is being compared already answers with that job.
+// SyncVMs starts jobs that compare the machines of a resource handler with the servers, or those of all
+// handlers for 0. For a handler with a running job it returns that job.
 func (s *Service) SyncVMs(ctx context.Context, a access.Actor, handler models.ID) ([]*models.Job, error) {
 	if err := CanSync(a); err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func TestAFailedCreation(t *testing.T) {
 		r.inTx(t, func(tx *store.Tx) error { return store.Insert(tx, svc) })
 		r.start(t)
 
-		// Before there is a machine: the address goes back.
+		// Before there is a machine: the address is released.
 		r.cloud.FailNext("clone", simulated.Refused, 1)
 		sv, id := r.server(t, "web", func(sv *models.Server) { sv.ServiceID = svc.ID })
 		j := r.await(t, id, models.JobFailure)
@@ -136,7 +136,7 @@ func TestAFailedCreation(t *testing.T) {
 			t.Errorf("the service is %+v, %v", got, err)
 		}
 
-		// After: it stays, and the retry goes on from there.
+		// After: it stays, and the retry continues from there.
 		r.cloud.FailNext("configure", simulated.Refused, 1)
 		if _, err := r.jobs.Retry(t.Context(), root, id); err != nil {
 			t.Fatal(err)
@@ -161,7 +161,7 @@ func TestAFailedCreation(t *testing.T) {
 		if want := "Taking an address of Lab addresses: The IP pool Lab addresses has no free address left."; j.Errors != want {
 			t.Errorf("errors %q", j.Errors)
 		}
-		// What failed can be removed, although there is nothing.
+		// A failed server can be removed, although nothing exists.
 		if err := CanDecom(root, r.read(t, second.ID)); err != nil {
 			t.Error(err)
 		}
@@ -231,8 +231,8 @@ func TestFailedChangesLeaveTheServerAsItWas(t *testing.T) {
 			t.Errorf("retried, and has %d CPUs for %s", now.CPUs, now.Rate)
 		}
 
-		// Canceled behind the change: it is undone.
-		r.cloud.FailNext("inspect", "", 1) // the look beforehand
+		// Canceled after the change: it is undone.
+		r.cloud.FailNext("inspect", "", 1) // the first read
 		r.cloud.FailNext("inspect", simulated.Unavailable, 3)
 		id = r.insert(t, models.JobModify, sv, models.JobArgs{CPUs: 16})
 		for !r.job(t, id).Ended() {
@@ -265,7 +265,7 @@ func TestManyServersAtOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
-		r.ipPool(t, "10.0.0.1", "10.0.0.13") // one is the gateway's
+		r.ipPool(t, "10.0.0.1", "10.0.0.13") // one belongs to the gateway
 		var ids []models.ID
 		for i := range 12 {
 			_, id := r.server(t, fmt.Sprintf("web-%d", i))
@@ -281,7 +281,7 @@ func TestManyServersAtOnce(t *testing.T) {
 		if r.cloud.Len() != 12 || len(strings.Fields(r.addresses(t))) != 12 {
 			t.Errorf("%d machines, addresses %s", r.cloud.Len(), r.addresses(t))
 		}
-		// They are counted after the commits that were waited for.
+		// They are counted after the commits that the test waited for.
 		count := func() int64 { return first.Stats().Succeeded + r.engine.Stats().Succeeded }
 		for end := time.Now().Add(time.Minute); count() != 12 && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		}

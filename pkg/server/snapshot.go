@@ -17,7 +17,7 @@ import (
 // This file manages the snapshots of servers. The back end holds them; jobs about
 // snapshots and refresh_info update our rows.
 
-// The actions about a snapshot that is there.
+// The actions on an existing snapshot.
 const (
 	actionRevert         = "revert_snapshot"
 	actionRemoveSnapshot = "remove_snapshot"
@@ -42,8 +42,8 @@ func findSnapshot(tx *store.Tx, a access.Actor, ref string) (*models.Snapshot, e
 	return sn, err
 }
 
-// CanRevert guards going back to a snapshot: later changes of the machine are lost, so
-// it takes the right to change the server.
+// CanRevert guards reverting to a snapshot. It discards later changes of the machine, so it takes the right
+// to change the server.
 func CanRevert(a access.Actor, sn *models.Snapshot) error {
 	if err := manageable(a, sn.Server, "go back to the snapshots of"); err != nil {
 		return err
@@ -59,7 +59,7 @@ func CanRemoveSnapshot(a access.Actor, sn *models.Snapshot) error {
 	return idle(sn.Server, "relieved of a snapshot")
 }
 
-// Revert brings a server back to a snapshot, as a job.
+// Revert reverts a server to a snapshot, as a job.
 func (s *Service) Revert(ctx context.Context, a access.Actor, ref string) (*models.Job, error) {
 	return s.actOn(ctx, a, ref, actionRevert, CanRevert)
 }
@@ -95,8 +95,8 @@ func (s *Service) actOn(ctx context.Context, a access.Actor, ref, action string,
 	return out, nil
 }
 
-// named returns the name of a new snapshot: the requested one, or one made of the current
-// time. Names need not be unique, here or in vSphere: scripts send the same each week.
+// named returns the name of a new snapshot: the requested one, or one made of the current time. Names need
+// not be unique, here or in vSphere: scripts send the same each week.
 func named(tx *store.Tx, asked string) string {
 	if asked != "" {
 		return asked
@@ -122,8 +122,8 @@ func (k action) snapshotSteps(p provider.Provider, sv *models.Server, j *models.
 	return append(steps, k.snapshotsStep(p, sv))
 }
 
-// lookStep returns a step that remembers which snapshots of the name the machine has, so
-// that the new one can be told from them.
+// lookStep returns a step that records the machine's snapshots with the name, so that the new one can be
+// told apart.
 func lookStep(p provider.Provider, sv *models.Server, name string) job.Step {
 	return job.Step{Step: provider.Step{
 		Name: "look-snapshots", Title: "Looking at the snapshots of " + sv.Hostname,
@@ -159,7 +159,7 @@ func (m machines) snapshotsStep(p provider.Provider, sv *models.Server) job.Step
 			},
 		},
 		Apply: func(tx *store.Tx, _ *models.Job, _ provider.Memo) error {
-			if _, err := lock(tx, sv.ID); err != nil { // one at a time
+			if _, err := lock(tx, sv.ID); err != nil { // lock: one at a time
 				return err
 			}
 			return observeSnapshots(tx, sv.ID, seen)
@@ -210,7 +210,7 @@ func observeSnapshots(tx *store.Tx, server models.ID, seen []provider.Snapshot) 
 	return nil
 }
 
-// forgetSnapshots is for a server without a machine.
+// forgetSnapshots deletes the rows for a server without a machine.
 func forgetSnapshots(tx *store.Tx, server models.ID) error {
 	if err := tx.Where("server_id = ?", server).Delete(&models.Snapshot{}).Error; err != nil {
 		return fmt.Errorf("forget the snapshots of server %s: %w", server, store.Fault(err))

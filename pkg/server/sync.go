@@ -22,8 +22,8 @@ type syncVMs struct {
 	machines
 	batch int // machines per page and transaction
 
-	// The machines that this process has seen. It only saves work: a machine that was
-	// seen by another process is asked for once more before it is believed to be gone.
+	// The machines that this process has seen. It only saves work: before a machine that another process
+	// has seen is treated as gone, the back end is queried again.
 	mu   *sync.Mutex
 	seen map[models.ID]map[string]bool
 }
@@ -34,12 +34,12 @@ func newSync(m machines) syncVMs {
 
 // The memo's keys.
 const (
-	memoAfter   = "after"   // the last ref that was read
-	memoFound   = "found"   // machines so far
+	memoAfter   = "after"   // the last ref read
+	memoFound   = "found"   // number of machines so far
 	memoNew     = "new"     //
 	memoChanged = "changed" //
 	memoGoneN   = "gone"    //
-	memoChecked = "checked" // the last server that was looked for
+	memoChecked = "checked" // the last server checked
 )
 
 func count(memo provider.Memo, key string) int {
@@ -49,7 +49,7 @@ func count(memo provider.Memo, key string) int {
 
 func add(memo provider.Memo, key string, n int) { memo[key] = strconv.Itoa(count(memo, key) + n) }
 
-// again has a step called once more, without a pause.
+// again makes the engine call a step again, without a pause.
 const again = time.Nanosecond
 
 // Steps implements job.Kind.
@@ -82,7 +82,7 @@ func (k syncVMs) forget(id models.ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.seen, id)
-	// Those of jobs that ended in another process are never forgotten otherwise.
+	// Entries of jobs that ended in another process would otherwise stay forever.
 	for len(k.seen) > 16 {
 		for other := range k.seen {
 			delete(k.seen, other)
@@ -136,9 +136,8 @@ func (k syncVMs) scan(p provider.Provider, h *models.ResourceHandler, id models.
 	}
 }
 
-// moved returns the machines that were registered again: their server has a ref that no
-// machine has now. Where the old ref is still in use, the tag has been copied with the
-// machine.
+// moved returns the machines that were registered again: their server has a ref that no machine has now. If
+// the old ref is still in use, the tag was copied with the machine.
 func (k syncVMs) moved(ctx context.Context, p provider.Provider, handler models.ID, page []provider.Machine) (map[string]bool, error) {
 	byTag, err := tagged(k.store.Read(ctx), handler, page, false)
 	if err != nil {
@@ -161,7 +160,7 @@ func (k syncVMs) moved(ctx context.Context, p provider.Provider, handler models.
 	return out, nil
 }
 
-// tagged returns the handler's servers whose uuids are the machines' tags.
+// tagged returns the handler's servers with uuids among the machines' tags.
 func tagged(tx *store.Tx, handler models.ID, page []provider.Machine, lock bool) (map[string]*models.Server, error) {
 	var tags []string
 	for _, m := range page {
@@ -189,7 +188,7 @@ func tagged(tx *store.Tx, handler models.ID, page []provider.Machine, lock bool)
 	return out, nil
 }
 
-// upsert brings the servers of one page of machines up to date.
+// upsert updates the servers for one page of machines.
 func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine, moved map[string]bool, listed time.Time, memo provider.Memo) error {
 	byTag, err := tagged(tx, handler, page, true)
 	if err != nil {
@@ -210,7 +209,7 @@ func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine
 			living[r.BackendRef]++
 		}
 		if same := byTag[r.UUID]; same != nil {
-			r = same // one copy of each row
+			r = same // share one copy of each row
 		}
 		if old := byRef[r.BackendRef]; old == nil || old.Status == models.ServerHistorical {
 			byRef[r.BackendRef] = r
@@ -229,7 +228,7 @@ func (k syncVMs) upsert(tx *store.Tx, handler models.ID, page []provider.Machine
 		sv := match(m, byTag[m.Tag], byRef[m.Ref], moved[m.Ref])
 		switch {
 		case sv != nil:
-			// Hardly ever there is another row for the machine.
+			// Another row for the machine is rare.
 			alone := living[m.Ref] == 0 || living[m.Ref] == 1 && sv.BackendRef == m.Ref && sv.Status != models.ServerHistorical
 			if err := k.update(tx, sv, m, alone, listed, memo); err != nil {
 				return err
@@ -256,21 +255,20 @@ func match(m provider.Machine, byTag, byRef *models.Server, moved bool) *models.
 		return nil
 	}
 	if byRef.Status == models.ServerHistorical && m.Tag != "" && m.Tag != byRef.UUID {
-		return nil // another machine got the ref of one that is gone
+		return nil // another machine has received the ref of a deleted one
 	}
 	return byRef
 }
 
-// update brings a server up to date with its machine. alone means that no other living
-// row refers to the machine.
+// update updates a server to match its machine. alone means that no other living row refers to the machine.
 func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, alone bool, listed time.Time, memo provider.Memo) error {
 	if sv.UpdatedAt.After(listed) {
-		return nil // what was read is older than what the row says
+		return nil // the listing is older than the row
 	}
 	event := ""
 	switch sv.Status {
 	case models.ServerProv, models.ServerProvFailed, models.ServerModify, models.ServerDecom:
-		return nil // a job is at work, or a failed one has to be dealt with
+		return nil // a job is running, or a failed one needs attention
 	case models.ServerHistorical:
 		if err := sv.MoveTo(models.ServerActive); err != nil {
 			return err
@@ -298,8 +296,7 @@ func (k syncVMs) update(tx *store.Tx, sv *models.Server, m provider.Machine, alo
 	return settle(tx, sv, event, "It is in the back end again.")
 }
 
-// retake assigns a server that has returned the pool address that it uses, if it is
-// still free.
+// retake reassigns the pool address that a returned server uses, if it is still free.
 func retake(tx *store.Tx, sv *models.Server) error {
 	if sv.EnvironmentID == 0 || sv.IP == "" {
 		return nil
@@ -324,7 +321,7 @@ func (k syncVMs) insert(tx *store.Tx, handler models.ID, m provider.Machine, mem
 		Labels: []string{}, Parameters: []models.Param{},
 	}
 	if id, err := uuid.Parse(m.Tag); err == nil && id.String() == m.Tag {
-		// It was made by a Halcyon that is not here: keep its tag, if it is free.
+		// Another Halcyon created it: keep its tag, if it is free.
 		var taken int64
 		if err := tx.Model(&models.Server{}).Where("uuid = ?", m.Tag).Count(&taken).Error; err != nil {
 			return store.Fault(err)
@@ -336,7 +333,7 @@ func (k syncVMs) insert(tx *store.Tx, handler models.ID, m provider.Machine, mem
 	observe(sv, m)
 	if err := store.Insert(tx, sv); err != nil {
 		if fault.Is(err, fault.Conflict) {
-			// A job has recorded it in this moment: the next look finds that.
+			// A job is recording it right now: the next synchronization finds that.
 			return fault.Wrap(fault.Unavailable, err, "The machine %s is being recorded elsewhere.", m.Name)
 		}
 		return fmt.Errorf("insert server %s: %w", m.Name, err)

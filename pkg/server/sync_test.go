@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// sync compares the back end with the servers, and returns what the job says.
+// sync compares the back end with the servers, and returns the job's message.
 func (r *rig) sync(t *testing.T) string {
 	t.Helper()
 	jobs, err := r.SyncVMs(t.Context(), root, r.handler.ID)
@@ -60,7 +60,7 @@ func TestSync(t *testing.T) {
 			t.Errorf("a second run wrote %d rows, %v", after-versions, err)
 		}
 
-		// Something changes, something vanishes, also of ours.
+		// Something changes and something disappears, also of ours.
 		found, err := store.Find[models.Server](s.Read(t.Context()).Where("hostname LIKE 'legacy-%'").Order("id").Limit(3))
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestSync(t *testing.T) {
 			t.Error("a server that is being made was taken for gone")
 		}
 
-		// Ours returns, with another ref.
+		// Our server returns, with another ref.
 		run(t, r.back(t).Create(provider.Spec{Tag: ours.UUID, Name: kept.Name, Hostname: "web", Template: "debian-12"}))
 		says("Found 45 machines: 0 new, 1 changed, 0 gone.")
 		if sv := r.is(t, ours.ID, models.ServerActive, models.PowerOn, ""); sv.BackendRef == kept.Ref {
@@ -96,7 +96,7 @@ func TestSyncLinksByTag(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s).start(t)
 		sv := r.active(t, "web")
-		// The row forgot its ref, as a restored database may have.
+		// The row has lost its ref, as in a restored database.
 		r.inTx(t, func(tx *store.Tx) error {
 			return tx.Model(&models.Server{}).Where("id = ?", sv.ID).UpdateColumn("backend_ref", "").Error
 		})
@@ -106,7 +106,7 @@ func TestSyncLinksByTag(t *testing.T) {
 		if now := r.read(t, sv.ID); now.BackendRef != sv.BackendRef {
 			t.Errorf("ref %q, want %q", now.BackendRef, sv.BackendRef)
 		}
-		// The machine was registered anew: same tag, another ref.
+		// The machine was registered again: same tag, another ref.
 		run(t, r.back(t).Destroy(sv.BackendRef, sv.UUID))
 		run(t, r.back(t).Create(provider.Spec{Tag: sv.UUID, Name: "moved", Template: "debian-12"}))
 		if got := r.sync(t); got != "Found 1 machines: 0 new, 1 changed, 0 gone." {
@@ -115,7 +115,7 @@ func TestSyncLinksByTag(t *testing.T) {
 		if now := r.read(t, sv.ID); now.BackendRef == sv.BackendRef || now.BackendName != "moved" || now.Status != models.ServerActive {
 			t.Errorf("moved: %+v", now)
 		}
-		// A tag that nobody knows.
+		// An unknown tag.
 		const tag = "6b1f4f2e-8f0a-4c43-9a53-2f6f1f9f4b11"
 		run(t, r.back(t).Create(provider.Spec{Tag: tag, Name: "foreign", Template: "debian-12"}))
 		if got := r.sync(t); got != "Found 2 machines: 1 new, 0 changed, 0 gone." {
@@ -132,14 +132,14 @@ func TestSyncBesideACreation(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
 		sv, id := r.server(t, "web")
-		// A clone that has not been tagged yet.
+		// A clone without a tag yet.
 		steps := r.back(t).Create(provider.Spec{Tag: sv.UUID, Name: backendName(sv), Template: "debian-12"})
 		run(t, steps[:1])
 		m, err := r.back(t).List(t.Context(), "", 10)
 		if err != nil || len(m) != 1 {
 			t.Fatalf("%v, %v", m, err)
 		}
-		// A stray row for it, from before its name was known.
+		// An extra row for it, created before its name was known.
 		stray := &models.Server{Hostname: "stray", Status: models.ServerActive, GroupID: 1, EnvironmentID: 1, HandlerID: r.handler.ID, BackendRef: m[0].Ref}
 		r.inTx(t, func(tx *store.Tx) error {
 			stray.AddedAt = tx.Now
@@ -167,7 +167,7 @@ func TestSyncGoesOnAfterTrouble(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.cloud.FailNext("list", simulated.FailureMode(""), 1) // the first page is read
-		r.cloud.FailNext("list", simulated.Unavailable, 4)     // and then nothing for long
+		r.cloud.FailNext("list", simulated.Unavailable, 4)     // and then nothing for a long time
 		r.start(t)
 		jobs, err := r.SyncVMs(t.Context(), root, 0)
 		if err != nil || len(jobs) != 1 {
