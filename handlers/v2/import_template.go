@@ -13,6 +13,7 @@ import (
 	"halcyon/pkg/access"
 	"halcyon/pkg/catalog"
 	"halcyon/pkg/jsonbody"
+	"halcyon/pkg/query"
 	"halcyon/pkg/resource"
 	"halcyon/pkg/web"
 )
@@ -30,7 +31,8 @@ func templatesLink() resource.Relation[models.ResourceHandler] {
 
 // templates lists the templates of a handler's back end.
 func (f *Face) templates(c echo.Context) error {
-	if err := halserver.NoQuery(c); err != nil {
+	number, size, err := query.ParsePage(c.Request().URL.RawQuery)
+	if err != nil {
 		return err
 	}
 	ctx, a := c.Request().Context(), web.Actor(c)
@@ -43,8 +45,10 @@ func (f *Face) templates(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list := make([]hal.Value, len(found))
-	for i, t := range found {
+	p := page{Path: halserver.SubPath(d, h, templatesPath), Title: "Templates Of " + h.Name, Number: number, Size: size, Total: len(found)}
+	from, to := p.rows()
+	list := make([]hal.Value, to-from)
+	for i, t := range found[from:to] {
 		props := []hal.Prop{
 			{Name: "name", Value: hal.String(t.Name)},
 			{Name: "os-family", Value: hal.String(t.OSFamily)},
@@ -58,11 +62,8 @@ func (f *Face) templates(c echo.Context) error {
 		list[i] = hal.Object(props)
 	}
 	return f.hal.Send(c, http.StatusOK, &hal.Document{
-		Links: []hal.Rel{
-			{Name: "self", Links: []hal.Link{{Href: halserver.SubPath(d, h, templatesPath), Title: "Templates Of " + h.Name}}},
-			{Name: "up", Links: []hal.Link{{Href: d.Href(h.ID), Title: h.Name}}},
-		},
-		Props: []hal.Prop{{Name: "total", Value: hal.Int(int64(len(list)))}, {Name: "templates", Value: hal.List(list)}},
+		Links: append(p.links(), hal.Rel{Name: "up", Links: []hal.Link{{Href: d.Href(h.ID), Title: h.Name}}}),
+		Props: append(p.props(), hal.Prop{Name: "templates", Value: hal.List(list)}),
 	})
 }
 

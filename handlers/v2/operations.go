@@ -100,7 +100,7 @@ func (x descriptions) describeOthers(known apidoc.Operations) {
 	known.AddGet(basePath+"/blueprints/:id/sample-order", "readSampleOrder", "blueprints", "Read a sample order", "The body of an order of the blueprint, ready to be sent.", apidoc.OtherDocument("SampleOrder"))
 	known.AddGet(basePath+"/jobs/:id/log-download-txt", "readLog", "jobs", "Read a log", "The whole log of the job as text.", []apidoc.Media{{Type: apidoc.TypeText, Schema: schema.String()}}).Answers[0].Headers = nil
 	known.AddGet(basePath+"/jobs/:id/log-download", "readLogZip", "jobs", "Download a log", "The whole log of the job as a zip.", []apidoc.Media{{Type: apidoc.TypeZip, Schema: apidoc.Binary()}}).Answers[0].Headers = []string{"Content-Disposition"}
-	known.AddGet(basePath+"/resource-handlers/:id/"+templatesPath, "listTemplates", "resource-handlers", "List templates", "What the back end has to clone from, read now.", apidoc.OtherDocument("TemplatesOfHandler"))
+	known.AddGet(basePath+"/resource-handlers/:id/"+templatesPath, "listTemplates", "resource-handlers", "List templates", "What the back end has to clone from, read now; 100 to a page unless fewer are asked for.", apidoc.OtherDocument("TemplatesOfHandler"), "Page", "PageSize")
 	resources := x.face.reg.Def("resources")
 	known.AddGet(basePath+"/resources", "listAllResources", "resources", "List resources of all types", resources.Doc, apidoc.PageDocument(resources), slices.DeleteFunc(apidoc.ListParams(resources), func(p string) bool { return p == "IfNoneMatch" })...)
 }
@@ -157,6 +157,18 @@ func (x descriptions) describeCarts(known apidoc.Operations) {
 }
 
 // handMadeSchemas are the schemas of documents and bodies without a declaration.
+// pageJSON returns the schema of one page of a list that is in memory as a whole, with
+// these members.
+func pageJSON(members ...schema.Member) schema.Object {
+	link := linkJSON()
+	links := apidoc.Links(schema.M("first", link), schema.M("prev?", link), schema.M("next?", link), schema.M("last", link), schema.M("up", link))
+	counts := []schema.Member{links}
+	for _, name := range []string{"total", "count", "page", "page_size"} {
+		counts = append(counts, schema.M(name, schema.Integer()))
+	}
+	return schema.Struct(append(counts, members...)...)
+}
+
 func (x descriptions) handMadeSchemas() schema.Object {
 	link, text := linkJSON(), schema.String()
 	templates := schema.M("_templates?", schema.Ref("Templates"))
@@ -169,7 +181,7 @@ func (x descriptions) handMadeSchemas() schema.Object {
 		"Token", schema.Struct(schema.M("token", text), schema.M("expires-in?", schema.Integer().Doc("Seconds.")), schema.M("refresh-token?", text)),
 		"SampleOrder", schema.Struct(apidoc.Links(schema.M("up", link), schema.M("orders", link)), schema.M("body", schema.Struct(
 			schema.M("group", hrefJSON("groups")), schema.M("items", itemsJSON()), schema.M("submit-now", text)))),
-		"TemplatesOfHandler", schema.Struct(apidoc.Links(schema.M("up", link)), schema.M("total", schema.Integer()), schema.M("templates", schema.Array(schema.Struct(
+		"TemplatesOfHandler", pageJSON(schema.M("templates", schema.Array(schema.Struct(
 			schema.M("name", text), schema.M("os-family", text), schema.M("cpu-cnt", schema.Integer()), schema.M("mem-size", resource.MemoryJSON()),
 			schema.M("is-imported", schema.Boolean()), schema.M("os-build?", hrefJSON("os-builds")))))),
 		"Order"+apidoc.Patch, apidoc.Lenient(schema.Struct(cartMembers()[:3]...)),
@@ -181,9 +193,7 @@ func (x descriptions) handMadeSchemas() schema.Object {
 		members := append(slices.Clone(itemMembers(kind)), schema.M("rate", resource.RateJSON()), templates)
 		list = append(list,
 			schema.Member{Name: name, Value: schema.Struct(append([]schema.Member{apidoc.Links(schema.M("up", link))}, members...)...)},
-			schema.Member{Name: name + "s", Value: schema.Struct(apidoc.Links(schema.M("up", link), schema.M("prev?", link), schema.M("previous?", link), schema.M("next?", link)), schema.M("total", schema.Integer()), schema.M("count", schema.Integer()),
-				schema.M("page?", schema.Integer()), schema.M("page_size?", schema.Integer()),
-				schema.M("_embedded", schema.Struct(schema.M(itemMember(kind), schema.Array(schema.Ref(name))))), templates)},
+			schema.Member{Name: name + "s", Value: pageJSON(schema.M("_embedded", schema.Struct(schema.M(itemMember(kind), schema.Array(schema.Ref(name))))), templates)},
 			schema.Member{Name: name + apidoc.Body, Value: apidoc.Lenient(itemBody(kind))},
 		)
 	}

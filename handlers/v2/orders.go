@@ -347,44 +347,22 @@ func (r cartRoutes) items(kind models.ItemKind) echo.HandlerFunc {
 }
 
 // itemPage returns one page of an order's items of one kind.
-func (f *Face) itemPage(o *models.Order, kind models.ItemKind, path string, page, size int) *hal.Document {
+func (f *Face) itemPage(o *models.Order, kind models.ItemKind, path string, number, size int) *hal.Document {
 	var list []*models.OrderItem
 	for i := range o.Items {
 		if o.Items[i].Kind == kind {
 			list = append(list, &o.Items[i])
 		}
 	}
-	pages := max(1, (len(list)+size-1)/size)
-	from := min((min(page, pages+1)-1)*size, len(list))
+	p := page{Path: path, Title: itemsTitle(kind, o), Number: number, Size: size, Total: len(list)}
 	docs := []hal.Document{}
-	for _, it := range list[from:min(from+size, len(list))] {
+	from, to := p.rows()
+	for _, it := range list[from:to] {
 		docs = append(docs, f.itemDocument(o, it))
 	}
-	to := func(rel string, n int, here bool) hal.Rel {
-		href, title := path, itemsTitle(kind, o)
-		if pages > 1 || page > 1 {
-			href += "?page=" + strconv.Itoa(n) + "&page_size=" + strconv.Itoa(size)
-			title += " - Page " + strconv.Itoa(n) + " of " + strconv.Itoa(pages)
-		}
-		r := hal.Rel{Name: rel, Optional: true}
-		if here {
-			r.Links = []hal.Link{{Href: href, Title: title}}
-		}
-		return r
-	}
-	before := min(page-1, pages)
-	previous := to("previous", before, page > 1)
-	previous.Only = hal.InCloudBolt
-	prev := to("prev", before, page > 1)
-	prev.Only = hal.InHAL
 	return &hal.Document{
-		Links: []hal.Rel{to("self", page, true), to("next", page+1, page < pages), prev, previous},
-		Props: []hal.Prop{
-			{Name: "total", Value: hal.Int(int64(len(list)))},
-			{Name: "count", Value: hal.Int(int64(len(docs)))},
-			{Name: "page", Value: hal.Int(int64(page)), Only: hal.InHAL},
-			{Name: "page_size", Value: hal.Int(int64(size)), Only: hal.InHAL},
-		},
+		Links:    p.links(),
+		Props:    p.props(),
 		Embedded: []hal.Embedded{{Rel: string(kind) + "-items", Many: true, Docs: docs}},
 	}
 }
