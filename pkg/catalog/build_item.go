@@ -35,8 +35,8 @@ func loadActions(tx *store.Tx, items []models.BlueprintItem) error {
 	return nil
 }
 
-// actionItem reads the action of a build item, and returns what is wrong with the build
-// item apart from its parameters.
+// actionItem reads the action of a build item, and returns the problems of the build item except those of
+// its parameters.
 func actionItem(tx *store.Tx, it *models.BlueprintItem, at fault.Path) ([]fault.Field, error) {
 	var bad []fault.Field
 	for _, x := range []struct {
@@ -74,9 +74,8 @@ func actionItem(tx *store.Tx, it *models.BlueprintItem, at fault.Path) ([]fault.
 	return bad, nil
 }
 
-// defaultParameters brings the default parameters of a build item to their canonical
-// form, and returns what is wrong with them. A date may not be a default: it would be
-// over one day.
+// defaultParameters brings the default parameters of a build item to their canonical form, and returns
+// their problems. A date cannot be a default: it would soon be in the past.
 func (c *Service) defaultParameters(tx *store.Tx, b *models.Blueprint, it *models.BlueprintItem, at fault.Path) ([]fault.Field, error) {
 	var bad []fault.Field
 	inputs := b.ServerInputs()
@@ -86,7 +85,7 @@ func (c *Service) defaultParameters(tx *store.Tx, b *models.Blueprint, it *model
 	for i, x := range it.Parameters {
 		place := at.Parameter(x.Name)
 		if key := models.PlacementKey(x.Name); key != "" && !it.IsAction() {
-			if _, asked := b.Input(x.Name); !asked { // what it may be depends on the environment
+			if _, asked := b.Input(x.Name); !asked { // the valid values depend on the environment
 				it.Parameters[i].Name = key
 				continue
 			}
@@ -119,9 +118,8 @@ func (c *Service) defaultParameters(tx *store.Tx, b *models.Blueprint, it *model
 	return bad, nil
 }
 
-// refer returns the canonical form of a value that refers to a row: the id of an OS
-// build, the name of a size. The error is NotFound if there is no such row. Other values
-// are returned as they are.
+// refer returns the canonical form of a value that refers to a row: the id of an OS build, the name of a
+// size. The error is NotFound if there is no such row. Other values are returned unchanged.
 func (c *Service) refer(tx *store.Tx, in *models.Input, value string) (string, error) {
 	switch in.Type { //nolint:exhaustive // the others refer to nothing
 	case models.InputOSBuild:

@@ -15,9 +15,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// blueprintFile is a blueprint as it travels: whatever it refers to goes by name,
-// groups by the names on the way down to them, since a group's is unique only
-// below its parent.
+// blueprintFile is an exported blueprint. All references are names. Groups are paths of names from the top,
+// because a group's name is unique only below its parent.
 type blueprintFile struct {
 	Name        string                `json:"name"`
 	Description string                `json:"description,omitempty"`
@@ -41,8 +40,8 @@ type buildItemFile struct {
 	Parameters  []models.Param `json:"parameters,omitempty"`
 }
 
-// ExportBlueprint returns a blueprint as a file for another installation. Who may
-// change it may have it: it shows the whole definition.
+// ExportBlueprint returns a blueprint as a file for another installation. It is for callers who may change
+// the blueprint, since the file shows the whole definition.
 func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error) {
 	b, err := c.Blueprints.Find(ctx, a, ref)
 	if err != nil {
@@ -82,11 +81,10 @@ func (c *Service) ExportBlueprint(ctx context.Context, a access.Actor, ref strin
 	return bundle.Manifest{Kind: models.ObjectBlueprint, Name: b.Name, Content: file}, nil
 }
 
-// parametersByName returns default parameters with the names of OS builds in place of
-// their ids.
+// parametersByName returns default parameters with names of OS builds instead of ids.
 func (c *Service) parametersByName(tx *store.Tx, a access.Actor, b *models.Blueprint, it *models.BlueprintItem) []models.Param {
 	inputs, out := b.ServerInputs(), slices.Clone(it.Parameters)
-	if it.IsAction() { // its inputs refer to no OS build
+	if it.IsAction() { // its inputs do not refer to OS builds
 		return out
 	}
 	for i, x := range out {
@@ -97,9 +95,8 @@ func (c *Service) parametersByName(tx *store.Tx, a access.Actor, b *models.Bluep
 	return out
 }
 
-// buildName returns the name of the OS build that a value of an input refers to, since
-// ids mean nothing elsewhere. A value that refers to none stays as it is: no order can
-// be made with it here either.
+// buildName returns the name of the OS build that a value of an input refers to, because ids mean nothing
+// elsewhere. It returns other values unchanged: they cannot be ordered here either.
 func (c *Service) buildName(tx *store.Tx, a access.Actor, ref string) string {
 	if ref == "" {
 		return ""
@@ -111,7 +108,7 @@ func (c *Service) buildName(tx *store.Tx, a access.Actor, ref string) string {
 	return build.Name
 }
 
-// namer returns the names of what a row refers to, and keeps the first error.
+// namer looks up the names of a row's references, and keeps the first error.
 type namer struct {
 	tx  *store.Tx
 	err error
@@ -126,7 +123,7 @@ func (n *namer) of(table string, id models.ID) string {
 	return name
 }
 
-// group returns the names of the groups from the top down to one.
+// group returns the names of the groups on the path from the top to one.
 func (n *namer) group(id models.ID) []string {
 	var way []string
 	for id != 0 && n.err == nil {
@@ -139,10 +136,9 @@ func (n *namer) group(id models.ID) []string {
 	return way
 }
 
-// ImportBlueprint makes a blueprint of what a file holds, or, when replace is set,
-// puts it in the place of the one that has the name, and tells whether it did. The
-// error is Invalid when something is wrong with the file or when it refers to what
-// is not here, and names each culprit; it is Conflict when the name is taken.
+// ImportBlueprint creates a blueprint from a file, or, if replace is set, replaces the one with the same
+// name; replaced reports which. The error is Invalid, with a field for each problem, for an invalid file or
+// references that do not exist here. It is Conflict if the name is taken.
 func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *jsonbody.Value, replace bool) (b *models.Blueprint, replaced bool, err error) {
 	if err := CanEdit(a); err != nil {
 		return nil, false, err
@@ -160,23 +156,23 @@ func (c *Service) ImportBlueprint(ctx context.Context, a access.Actor, n *jsonbo
 		return f.bad.Err()
 	})
 	if fault.Is(err, fault.Invalid) {
-		// What is wrong with the row is told by its place in the row.
+		// These faults have paths relative to the row.
 		n.Faults().AddErr(n.Path(), err)
 		err = n.Faults().Err()
 	}
 	return b, replaced, err
 }
 
-// finder finds what a file refers to by name, adds a fault for what is not here, and
-// keeps the first error. Paths are relative to the row.
+// finder resolves the names in a file, adds a fault for each missing one, and keeps the first error. Paths
+// are relative to the row.
 type finder struct {
 	tx    *store.Tx
 	bad   jsonbody.Faults
 	err   error
-	known map[string]map[place]models.ID // what ids has read
+	known map[string]map[place]models.ID // results of ids
 }
 
-// blueprint makes the row what the file says.
+// blueprint sets the row to the content of the file.
 func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
 	b.Name, b.Description, b.State = file.Name, file.Description, file.State
 	b.GroupID = f.group(file.Group, fault.Member("group"))
@@ -210,8 +206,8 @@ func (f *finder) blueprint(b *models.Blueprint, file *blueprintFile) {
 	}
 }
 
-// input turns the names of OS builds among an input's values into ids, and makes
-// sure that the sizes among them are here.
+// input replaces the names of OS builds among an input's values by ids, and checks that the sizes among
+// them exist.
 func (f *finder) input(in models.Input, at fault.Path) models.Input {
 	find := func(name string, _ fault.Path) string { return name }
 	switch in.Type { //nolint:exhaustive // the others refer to nothing
@@ -230,7 +226,7 @@ func (f *finder) input(in models.Input, at fault.Path) models.Input {
 	return in
 }
 
-// named gives the id of the row of that name, 0 for no name.
+// named returns the id of the row with the name, 0 for no name.
 func (f *finder) named(table, kind, name string, at fault.Path) models.ID {
 	if name == "" {
 		return 0
@@ -242,7 +238,7 @@ func (f *finder) named(table, kind, name string, at fault.Path) models.ID {
 	return id
 }
 
-// group returns the id of the group to which the names lead, 0 for no names.
+// group returns the id of the group at a path of names, 0 for no names.
 func (f *finder) group(way []string, at fault.Path) models.ID {
 	var id models.ID
 	for _, name := range way {
@@ -256,13 +252,13 @@ func (f *finder) group(way []string, at fault.Path) models.ID {
 	return id
 }
 
-// place is where a name is unique: below a parent, or, in most tables, everywhere.
+// place is the scope of a unique name: a name below a parent, or, in most tables, without one.
 type place struct {
 	parent models.ID
 	name   string
 }
 
-// ids returns the names of a table, read once: a file can hold more of them than
+// ids returns the names of a table. It reads them only once, because a file can refer to more names than
 // there are rows.
 func (f *finder) ids(table, parent string) map[place]models.ID {
 	if known, ok := f.known[table]; ok {
@@ -286,7 +282,7 @@ func (f *finder) ids(table, parent string) map[place]models.ID {
 	return known
 }
 
-// shown writes a stranger's text into a message.
+// shown quotes a text from a file for a message.
 func shown(text string) string {
 	const most = 100
 	if r := []rune(text); len(r) > most {
@@ -295,7 +291,7 @@ func shown(text string) string {
 	return strconv.Quote(text)
 }
 
-// readBlueprint reads the content of a file, and complains of what is not known.
+// readBlueprint reads the content of a file, and complains about unknown members.
 func readBlueprint(n *jsonbody.Value) *blueprintFile {
 	const most = 4096
 	file := &blueprintFile{

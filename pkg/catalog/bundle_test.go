@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// packed is a bundle's way from one installation to the other.
+// packed exports and encodes a blueprint, as for another installation.
 func (x *shop) packed(ref string) []byte {
 	x.t.Helper()
 	m, err := x.ExportBlueprint(context.Background(), system, ref)
@@ -32,7 +32,7 @@ func (x *shop) imported(data []byte, replace bool) (*models.Blueprint, bool) {
 	return b, replaced
 }
 
-// whole is a blueprint of which every member says something.
+// whole returns a blueprint with a value in every member.
 func (x *shop) whole() *models.Blueprint {
 	if x.lab == 0 {
 		x.lab = x.environment(models.Environment{Name: "Lab", HandlerID: x.second.ID})
@@ -60,8 +60,7 @@ func (x *shop) whole() *models.Blueprint {
 	}
 }
 
-// TestWholeIsWhole fails when a member is added to blueprints that whole, and so
-// perhaps the bundle, does not know of.
+// TestWholeIsWhole fails if blueprints get a member that whole, and so perhaps the bundle, does not set.
 func TestWholeIsWhole(t *testing.T) {
 	t.Parallel()
 	x := &shop{lab: 6, mark: 7, foo: 1, globex: 2, rocky: 3, debian: 4, large: 5}
@@ -78,7 +77,7 @@ func TestWholeIsWhole(t *testing.T) {
 			}
 		}
 	}
-	empty(*b, "Blueprint", "PriceFrom") // which follows from the rest
+	empty(*b, "Blueprint", "PriceFrom") // derived from the rest
 	empty(b.Items[0], "BlueprintItem", "ActionID", "Action")
 	empty(b.Items[1], "BlueprintItem", "Action", "OSBuildID", "SizeID", "Hostname", "EnvironmentID")
 	empty(b.Inputs[0], "Input", "Minimum", "Maximum", "Pattern")
@@ -115,7 +114,7 @@ func TestBlueprintsTravelWhole(t *testing.T) {
 	})
 }
 
-// content returns a blueprint without what tells it from another like it.
+// content returns a blueprint without ids and other values that identify it.
 func content(t *testing.T, x *shop, id models.ID) string {
 	t.Helper()
 	b, err := x.Blueprints.Find(context.Background(), system, id.String())
@@ -146,14 +145,13 @@ func TestExportIsForWhoMayChange(t *testing.T) {
 	})
 }
 
-// TestImportNamesWhatIsMissing takes a blueprint to where nothing of what it refers
-// to is known.
+// TestImportNamesWhatIsMissing imports a blueprint where none of its references exists.
 func TestImportNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		ctx, x := context.Background(), newShop(t, s)
 		b := x.whole()
-		b.Inputs[0].Options = append(b.Inputs[0].Options, "999") // names nothing here either
+		b.Inputs[0].Options = append(b.Inputs[0].Options, "999") // does not exist here either
 		x.must(x.Blueprints.Create(ctx, system, b))
 		data := x.packed(b.ID.String())
 		other := newShop(t, storetest.SQLite(t))

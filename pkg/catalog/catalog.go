@@ -1,4 +1,4 @@
-// Package catalog serves what can be ordered and where: resource handlers,
+// Package catalog manages everything that can be ordered and its locations: resource handlers,
 // environments, IP pools, OS builds, sizes and blueprints.
 package catalog
 
@@ -23,7 +23,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Service serves the catalogue.
+// Service manages the catalogue.
 type Service struct {
 	Handlers     crud.Table[models.ResourceHandler, *models.ResourceHandler]
 	Environments crud.Table[models.Environment, *models.Environment]
@@ -43,7 +43,7 @@ type Backends interface {
 	For(ctx context.Context, handler models.ID) (provider.Provider, *models.ResourceHandler, error)
 }
 
-// New returns the service. The seal function turns a password into what is stored.
+// New returns the service. seal encrypts a password for the database.
 func New(s *store.Store, ref *refdata.Cache, pool Backends, seal func(string) (string, error)) *Service {
 	c := &Service{refdata: ref, pool: pool, store: s, lookups: newLookups(s)}
 	c.Handlers = table[models.ResourceHandler](s, Handlers)
@@ -113,7 +113,7 @@ func table[T any, P crud.Row[T]](s *store.Store, e *query.Entity) crud.Table[T, 
 	}
 }
 
-// Verify signs in to a handler's back end and keeps what it says of itself.
+// Verify signs in to a handler's back end and stores the description that it returns.
 func (c *Service) Verify(ctx context.Context, a access.Actor, ref string) (*models.ResourceHandler, error) {
 	h, err := c.Handlers.Find(ctx, a, ref)
 	if err != nil {
@@ -169,7 +169,7 @@ func relink(tx *store.Tx, table, first, second string, id models.ID, to []models
 }
 
 func loadEnvironment(tx *store.Tx, e *models.Environment) error {
-	// One query for three tables: every order asks it.
+	// One query for three tables, since every order needs it.
 	var rows []struct {
 		What int
 		ID   models.ID
@@ -202,7 +202,7 @@ func writeEnvironment(tx *store.Tx, e *models.Environment) error {
 	return relink(tx, "environment_os_builds", "environment_id", "os_build_id", e.ID, e.OSBuildIDs)
 }
 
-// Actor returns a user as an actor, for what happens later on their behalf.
+// Actor returns a user as an actor, for later work on their behalf.
 func (c *Service) Actor(ctx context.Context, user models.ID) (access.Actor, error) {
 	u, err := c.refdata.UserByID(ctx, user)
 	if err != nil {
@@ -294,7 +294,7 @@ func (c *Service) validBlueprint(tx *store.Tx, b *models.Blueprint) error {
 	return fault.InvalidFields(bad)
 }
 
-// MaxQuantity is how many servers one build item or order item can ask for.
+// MaxQuantity is the maximum number of servers of one build item or order item.
 const MaxQuantity = 100
 
 func validPool(p *models.IPPool) error {

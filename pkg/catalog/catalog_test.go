@@ -119,8 +119,8 @@ func TestValidPool(t *testing.T) {
 	})
 }
 
-// TestWhoMayUseWhat holds the conditions and the look-ups for one group against
-// environments and blueprints that are open to all, to a group above, and to others.
+// TestWhoMayUseWhat compares the SQL conditions with the look-ups for one group, on environments and
+// blueprints that are open to all, to a group above, and to others.
 func TestWhoMayUseWhat(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -129,7 +129,7 @@ func TestWhoMayUseWhat(t *testing.T) {
 		above := x.environment(models.Environment{Name: "Above", HandlerID: x.first.ID, GroupIDs: []models.ID{x.acme}})
 		own := x.environment(models.Environment{Name: "Own", HandlerID: x.first.ID, GroupIDs: []models.ID{x.foo, x.globex}})
 		other := x.environment(models.Environment{Name: "Other", HandlerID: x.first.ID, GroupIDs: []models.ID{x.globex}})
-		x.environment(models.Environment{Name: "Idle"}) // lies in no handler
+		x.environment(models.Environment{Name: "Idle"}) // has no handler
 		for what, c := range map[string]struct {
 			group models.ID
 			want  []models.ID

@@ -19,8 +19,8 @@ func (c *Service) FindBlueprint(ctx context.Context, a access.Actor, ref string)
 	return b, c.hideReferences(ctx, a, b)
 }
 
-// hideReferences clears the default environments that the actor does not see, which are not
-// for the actor's orders either, and the ids of actions unless the actor sees actions.
+// hideReferences clears the default environments that the actor does not see, and therefore cannot use in
+// orders, and the ids of actions unless the actor sees actions.
 func (c *Service) hideReferences(ctx context.Context, a access.Actor, rows ...*models.Blueprint) error {
 	titles, err := c.refdata.Titles(ctx)
 	if err != nil {
@@ -43,8 +43,8 @@ func (c *Service) hideReferences(ctx context.Context, a access.Actor, rows ...*m
 	return nil
 }
 
-// FillBlueprints reads the build items of many blueprints, and what they cost. It leaves
-// out the default environments and the actions that the actor does not see.
+// FillBlueprints reads the build items and prices of many blueprints. It leaves out the default
+// environments and the actions that the actor does not see.
 func (c *Service) FillBlueprints(ctx context.Context, a access.Actor, rows []*models.Blueprint) error {
 	ids := make([]models.ID, len(rows))
 	at := make(map[models.ID]*models.Blueprint, len(rows))

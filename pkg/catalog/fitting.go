@@ -8,10 +8,9 @@ import (
 	"halcyon/pkg/store"
 )
 
-// An OS build fits an environment when it has a template in the environment's resource
-// handler, and when the environment names it or names no OS builds. A size fits when
-// the environment names it or names no sizes. The relations in Environments say the
-// same in SQL.
+// An OS build fits an environment if it has a template in the environment's resource handler, and if the
+// environment lists it or lists no OS builds. A size fits if the environment lists it or lists no sizes.
+// The relations in Environments are the same rule in SQL.
 
 // AllowsBuild reports whether the environment, with its OS builds loaded, allows one.
 func AllowsBuild(e *models.Environment, build models.ID) bool {
@@ -23,8 +22,7 @@ func AllowsSize(e *models.Environment, size models.ID) bool {
 	return len(e.SizeIDs) == 0 || slices.Contains(e.SizeIDs, size)
 }
 
-// placementInputs returns the parameters with which an order chooses a server's place in the
-// environment.
+// placementInputs returns the parameters of an order that choose a server's location in the environment.
 func (c *Service) placementInputs(ctx context.Context, env models.ID) ([]models.Input, error) {
 	e, err := store.First[models.Environment](c.store.Read(ctx).Select("id", "choices").Where("id = ?", env))
 	if err != nil {

@@ -45,7 +45,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 var admin = access.Actor{ID: 1, Username: "admin", SuperAdmin: true}
 
-// size asks as an order does.
+// size looks a size up as an order does.
 func (x goods) size(t *testing.T, id models.ID) (size *models.Size, err error) {
 	t.Helper()
 	_ = x.store.InTx(t.Context(), func(tx *store.Tx) error {
@@ -82,8 +82,8 @@ func newSize(t *testing.T, x goods) models.ID {
 	return s.ID
 }
 
-// A change is seen by the next order in the process that made it, and in another
-// one as soon as its signal has arrived.
+// The next order in the same process sees a change at once, and orders in another process as soon as its
+// signal has arrived.
 func TestChangesReachTheCache(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
@@ -113,7 +113,7 @@ func TestChangesReachTheCache(t *testing.T) {
 	})
 }
 
-// While signals are not heard every order reads the catalogue itself.
+// Without signals every order reads the catalogue from the database.
 func TestNothingIsKeptWithoutSignals(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
@@ -128,8 +128,7 @@ func TestNothingIsKeptWithoutSignals(t *testing.T) {
 	})
 }
 
-// What a transaction has changed itself is what it sees, and nobody else does
-// unless it commits.
+// A transaction sees its own changes, and others see them only after the commit.
 func TestAnUncommittedChangeIsNotKept(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {
@@ -162,7 +161,7 @@ func TestAnUncommittedChangeIsNotKept(t *testing.T) {
 	})
 }
 
-// Callers get a copy: what one makes of it is not what the next one is given.
+// Callers get a copy: their changes to it do not affect later callers.
 func TestAnswersAreCopies(t *testing.T) {
 	t.Parallel()
 	eachURL(t, func(t *testing.T, url string) {

@@ -6,8 +6,8 @@ import (
 	"halcyon/models"
 )
 
-// priceFrom returns what a blueprint costs by the month with the cheapest sizes that it
-// takes, and whether that can be said: a build item without a size has no price.
+// priceFrom returns the monthly price of a blueprint with the cheapest sizes that it accepts. It returns
+// false if a build item has no size and therefore no price.
 func priceFrom(b *models.Blueprint, sizes []models.Size) (models.Money, bool) {
 	var sum models.Money
 	tiers := b.Tiers()
@@ -21,9 +21,9 @@ func priceFrom(b *models.Blueprint, sizes []models.Size) (models.Money, bool) {
 	return sum, len(tiers) > 0
 }
 
-// cheapest looks among the sizes that an order can choose for a build item: those of
-// the question about it, or the item's default. Default amounts of processors and memory
-// have no price before the environment is known.
+// cheapest returns the lowest price among the sizes that an order can choose for a build item: those of the
+// question about it, or the item's default. Default CPUs and memory have no price before the environment is
+// known.
 func cheapest(b *models.Blueprint, it *models.BlueprintItem, sizes []models.Size) (least models.Money, found bool) {
 	asks, asked := b.Input(models.KeyVMSize)
 	for _, size := range sizes {

@@ -9,13 +9,13 @@ import (
 	"halcyon/pkg/fault"
 )
 
-// This file says what a blueprint asks of who orders it: the fields, their bounds and
-// defaults, and what can be chosen. Faces render the questions under their own names.
+// This file returns the questions of a blueprint to a person who orders it: the fields, their bounds and
+// defaults, and the choices. Faces render them under their own names.
 
-// QuestionType is what the answer to a question is.
+// QuestionType is the type of the answer to a question.
 type QuestionType string
 
-// The types of question: those of inputs, and those that every order asks.
+// The types of questions: those of inputs, and those of every order.
 const (
 	AskText                     = QuestionType(models.InputText)
 	AskInteger                  = QuestionType(models.InputInteger)
@@ -31,47 +31,46 @@ const (
 	AskBlueprint   QuestionType = "blueprint"
 )
 
-// Question is one thing that an order can say. Its path, which begins at the order's
-// item, is also that of errors about the answer.
+// Question is one value that an order can set. Its path starts at the order's item, and is also the path of
+// errors about the answer.
 type Question struct {
 	Path      fault.Path
 	Type      QuestionType
-	Label     string // as the blueprint has it; "" for what faces have words of their own
+	Label     string // as in the blueprint; "" if faces have their own label
 	Required  bool
 	Multiple  bool // the answer is a list of choices
 	Default   string
-	Fallback  string // the name of what is taken without an answer; "" when that depends
+	Fallback  string // name of the default; "" if that depends on other answers
 	Min, Max  *int64 // of a number, or of MB of memory; nil: no bound
 	Earliest  string // of a date, such as 2027-01-31; "": today
 	Latest    string // of a date; "": no bound
 	MaxLength int    // in characters; 0: no bound
-	Pattern   string // regular expression that a text matches; "": any text
+	Pattern   string // regular expression that must match a text; "": any text
 	Choices   []Choice
-	DependsOn []fault.Path // of the questions whose answers limit the choices
+	DependsOn []fault.Path // paths of the questions with answers that limit the choices
 }
 
-// Choice is an answer that can be given.
+// Choice is one possible answer.
 type Choice struct {
 	Value string       // the answer: an id, the name of a size, or a text
-	Name  string       // for people; "" for groups and environments, and where the value says it
+	Name  string       // for people; "" for groups and environments, and if Value is readable
 	Size  *models.Size // of choices of a size
 	For   []models.ID  // the groups that can choose it; nil for all
 }
 
-// Setting is what an order can choose from, and where it begins. The sizes and OS
-// builds are those that fit the environment.
+// Setting holds the possible choices of an order and its initial choices. The sizes and OS builds are those
+// that fit the environment.
 type Setting struct {
 	Offers      []Offer
 	Group       models.ID
 	Environment models.ID
 	Sizes       []models.Size
 	Builds      []models.OSBuild
-	Places      []models.Input // the parameters that choose a server's place
+	Places      []models.Input // parameters that choose a server's location
 }
 
-// Begin returns the setting with the group and the environment; group 0 stands for any. Where the offers do
-// not have them, the first group and its first environment take their place. There
-// has to be an offer.
+// Begin returns the setting for the group and the environment; group 0 means any. If the offers do not
+// contain them, it uses the first group and its first environment. There must be at least one offer.
 func (c *Service) Begin(ctx context.Context, offers []Offer, group, environment models.ID) (*Setting, error) {
 	s := &Setting{Offers: offers}
 	at := max(0, slices.IndexFunc(offers, func(o Offer) bool { return o.Group == group }))
@@ -97,8 +96,8 @@ func (s *Setting) EnvironmentOf(it *models.BlueprintItem) models.ID {
 	return it.EnvironmentID
 }
 
-// DefaultEnvironment returns the first default environment of a blueprint's build items,
-// 0 if they have none.
+// DefaultEnvironment returns the first default environment of a blueprint's build items, 0 if they have
+// none.
 func DefaultEnvironment(b *models.Blueprint) models.ID {
 	for _, it := range b.Tiers() {
 		if it.EnvironmentID != 0 {
@@ -108,8 +107,7 @@ func DefaultEnvironment(b *models.Blueprint) models.ID {
 	return 0
 }
 
-// differ reports whether the build items have default environments of their own, and not
-// all the same.
+// differ reports whether the build items have default environments that are not all the same.
 func (s *Setting) differ(b *models.Blueprint) bool {
 	tiers := b.Tiers()
 	for i := range tiers {
@@ -155,15 +153,15 @@ func (s *Setting) Environments() []Choice {
 	return list
 }
 
-// Questions returns what the blueprint asks: where the service is made, its name, what
-// each build item is to be like, and the blueprint's inputs.
+// Questions returns the questions of the blueprint: the group and environment of the service, its name, the
+// properties of each build item, and the blueprint's inputs.
 func Questions(b *models.Blueprint, s *Setting) []Question {
 	group := fault.Member("group")
 	env := Question{
 		Path: fault.Member("environment"), Type: AskEnvironment, Required: true, Default: s.Environment.String(),
 		Choices: s.Environments(), DependsOn: []fault.Path{group},
 	}
-	if s.differ(b) { // one for all would take the place of the defaults
+	if s.differ(b) { // one answer for all would override the defaults
 		env.Required, env.Default = false, ""
 	}
 	list := []Question{
@@ -193,11 +191,11 @@ func Questions(b *models.Blueprint, s *Setting) []Question {
 	return list
 }
 
-// MaxHostname is how many characters a host name may have (RFC 1123).
+// MaxHostname is the maximum length of a host name in characters (RFC 1123).
 const MaxHostname = 253
 
-// actionQuestions returns what is asked of the run of an action: its inputs, without those
-// that an input of the blueprint asks for. The build item's parameters are the defaults.
+// actionQuestions returns the questions of an action's run: its inputs, without those that an input of the
+// blueprint asks for. The build item's parameters are the defaults.
 func actionQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Setting) []Question {
 	var list []Question
 	for _, in := range it.ActionInputs() {
@@ -214,8 +212,8 @@ func actionQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Setting) 
 	return list
 }
 
-// neededByAction reports whether an action of the blueprint has no value for its required
-// input of that name unless the order has one.
+// neededByAction reports whether the order must set the input of that name because an action of the
+// blueprint requires it and has no value for it.
 func neededByAction(b *models.Blueprint, name string) bool {
 	for i := range b.Items {
 		it := &b.Items[i]
@@ -229,8 +227,8 @@ func neededByAction(b *models.Blueprint, name string) bool {
 	return false
 }
 
-// buildItemQuestions returns what is asked of a tier of servers. The environment of a
-// single one is the order's.
+// buildItemQuestions returns the questions of a tier of servers. A single tier uses the environment of the
+// order.
 func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Setting) []Question {
 	at := fault.BuildItem(it.Name)
 	var list []Question
@@ -269,7 +267,7 @@ func buildItemQuestions(b *models.Blueprint, it *models.BlueprintItem, s *Settin
 	return list
 }
 
-// PlacementQuestion returns the question of a parameter that chooses a server's place.
+// PlacementQuestion returns the question of a parameter that chooses a server's location.
 func PlacementQuestion(in *models.Input, s *Setting, at fault.Path) Question {
 	q := InputQuestion(in, s, false)
 	q.Path, q.DependsOn = at.Parameter(in.Name), []fault.Path{fault.Member("environment")}
@@ -287,8 +285,7 @@ func buildQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question
 	return q
 }
 
-// sizeQuestion asks for the size of a build item for which no input of the blueprint
-// does.
+// sizeQuestion returns the question of a build item's size, if no input of the blueprint asks for it.
 func sizeQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question {
 	q := Question{
 		Path: at.Parameter("vm-size"), Type: AskSize, Required: !it.HasSize(),
@@ -302,14 +299,14 @@ func sizeQuestion(it *models.BlueprintItem, s *Setting, at fault.Path) Question 
 	return q
 }
 
-// InputTakesPlace reports whether an input of the blueprint asks what would be asked
-// of its only tier of servers.
+// InputTakesPlace reports whether an input of the blueprint replaces the question of that name of its only
+// tier of servers.
 func InputTakesPlace(b *models.Blueprint, what string) bool {
 	_, has := b.Input(what)
 	return has && len(b.Tiers()) == 1
 }
 
-// needs reports whether a tier has no value of the input unless the order has one.
+// needs reports whether the order must set the input because a tier has no value for it.
 func needs(b *models.Blueprint, in *models.Input) bool {
 	tiers := b.Tiers()
 	return slices.ContainsFunc(tiers, func(it models.BlueprintItem) bool {
@@ -317,14 +314,14 @@ func needs(b *models.Blueprint, in *models.Input) bool {
 		case models.KeyVMSize:
 			return !it.HasSize()
 		case models.KeyOSBuild:
-			return it.Build() == 0 && len(tiers) == 1 // of several, each asks for itself
+			return it.Build() == 0 && len(tiers) == 1 // several tiers have questions of their own
 		}
 		return false
 	})
 }
 
-// InputQuestion returns the question of an input. The size and the OS build are required
-// if they are needed: if servers have none otherwise.
+// InputQuestion returns the question of an input. needed makes the size and the OS build required, for
+// servers that have none otherwise.
 func InputQuestion(in *models.Input, s *Setting, needed bool) Question {
 	q := Question{
 		Path: fault.Parameter(in.Name), Type: QuestionType(in.Type), Label: in.Label, Required: in.Required, Default: in.Default,
@@ -352,8 +349,8 @@ func InputQuestion(in *models.Input, s *Setting, needed bool) Question {
 	return q
 }
 
-// usualBuild returns the name of what the servers of a blueprint run when an order
-// does not choose, "" when that is not the same for all.
+// usualBuild returns the name of the OS build of a blueprint's servers if an order chooses none, "" if it
+// is not the same for all.
 func usualBuild(b *models.Blueprint, fitting []models.OSBuild) string {
 	for i := range fitting {
 		other := func(it models.BlueprintItem) bool { return it.Build() != fitting[i].ID }
@@ -364,8 +361,8 @@ func usualBuild(b *models.Blueprint, fitting []models.OSBuild) string {
 	return ""
 }
 
-// usualSize returns the name of the default size of a blueprint's servers, "" when that is
-// not the same for all.
+// usualSize returns the name of the default size of a blueprint's servers, "" if it is not the same for
+// all.
 func usualSize(b *models.Blueprint, fitting []models.Size) string {
 	for i := range fitting {
 		other := func(it models.BlueprintItem) bool { return it.SizeID != fitting[i].ID || len(it.Parameters) > 0 }
@@ -393,7 +390,7 @@ func OSBuildChoices(fitting []models.OSBuild) []Choice {
 	return list
 }
 
-// sizes returns those that fit and that the options name; no options stand for all.
+// sizes returns the fitting sizes named by the options, or all without options.
 func sizes(fitting []models.Size, options []string) []Choice {
 	var list []Choice
 	for i := range fitting {

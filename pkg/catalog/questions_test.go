@@ -12,7 +12,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// setting has two groups, of which the second alone may order into environment 12.
+// setting returns two groups, of which only the second may order into environment 12.
 func setting() *catalog.Setting {
 	return &catalog.Setting{
 		Offers: []catalog.Offer{{Group: 1, Environments: []models.ID{11}}, {Group: 2, Environments: []models.ID{11, 12}}},
@@ -22,7 +22,7 @@ func setting() *catalog.Setting {
 	}
 }
 
-// asked names the questions, by their paths, with what can be chosen.
+// asked returns the questions, by their paths, with the choices.
 func asked(list []catalog.Question) []string {
 	out := make([]string, len(list))
 	for i, q := range list {
@@ -150,8 +150,8 @@ func TestInputQuestionBounds(t *testing.T) {
 	}
 }
 
-// A setting begins with what was chosen, as far as the offers have it, and its sizes
-// and OS builds are those of that environment.
+// A setting begins with the given choices, if the offers contain them, and with the sizes and OS builds of
+// that environment.
 func TestBegin(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -105,7 +105,7 @@ func (x *shop) environment(e models.Environment) models.ID {
 	return e.ID
 }
 
-// within returns the ids of the rows of a table that a condition holds for.
+// within returns the ids of the rows of a table that meet a condition.
 func (x *shop) within(e *query.Entity, narrow query.ListOption, err error) []models.ID {
 	x.t.Helper()
 	x.must(err)
@@ -125,7 +125,7 @@ func wants(t *testing.T, what string, err error, code fault.Code) {
 	}
 }
 
-// blames holds a 400 against the places that it must name.
+// blames checks that an error is a 400 that names these paths.
 func blames(t *testing.T, what string, err error, paths ...string) {
 	t.Helper()
 	wants(t, what, err, fault.Invalid)

@@ -14,27 +14,25 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Template is a machine in a back end that servers can be cloned from, and the OS
-// build that it is known by here.
+// Template is a machine in a back end that servers can be cloned from, and its OS build.
 type Template struct {
 	provider.Template
-	OSBuildID models.ID // 0: it has not been imported
+	OSBuildID models.ID // 0: not imported
 }
 
-// TemplateImport says which template becomes part of which OS build: of a new one,
-// or of one that is there.
+// TemplateImport names a template and its OS build: a new or an existing one.
 type TemplateImport struct {
 	Template  string
 	Name      string // of a new OS build; "" for the template's
-	OSFamily  string // of a new OS build; "" for what the back end says
+	OSFamily  string // of a new OS build; "" for the back end's
 	OSBuildID models.ID
 }
 
-// shownTemplates is how many names a complaint lists.
+// shownTemplates is the maximum number of names in an error message.
 const shownTemplates = 50
 
-// Templates reads the templates of a handler's back end, by name. The error is
-// Unavailable when the back end cannot be reached.
+// Templates returns the templates of a handler's back end, by name. The error is Unavailable if the back
+// end cannot be reached.
 func (c *Service) Templates(ctx context.Context, a access.Actor, ref string) ([]Template, error) {
 	h, err := c.Handlers.Find(ctx, a, ref)
 	if err != nil {
@@ -60,7 +58,7 @@ func (c *Service) Templates(ctx context.Context, a access.Actor, ref string) ([]
 	return list, nil
 }
 
-// discover asks the back end for its templates.
+// discover reads the templates from the back end.
 func (c *Service) discover(ctx context.Context, handler models.ID) ([]provider.Template, error) {
 	p, _, err := c.pool.For(ctx, handler)
 	if err != nil {
@@ -68,7 +66,7 @@ func (c *Service) discover(ctx context.Context, handler models.ID) ([]provider.T
 	}
 	inv, err := p.Discover(ctx)
 	if fault.Is(err, fault.Invalid) {
-		// What is wrong is how the handler is set up, and not what the caller said.
+		// The error is about the handler's configuration, not about the request.
 		err = fault.Wrap(fault.Unavailable, err, "%s", fault.Message(err))
 	}
 	if err != nil {
@@ -78,10 +76,10 @@ func (c *Service) discover(ctx context.Context, handler models.ID) ([]provider.T
 	return inv.Templates, nil
 }
 
-// ImportTemplate ties a template of a handler's back end to an OS build, which is
-// made unless one is named, and tells whether it was made. The error is Invalid for
-// a template that the back end does not have, and Conflict for one that an OS build
-// has already, or when the OS build has another one in this handler.
+// ImportTemplate connects a template of a handler's back end to an OS build: a new one unless the request
+// names one; made reports whether it is new. The error is Invalid for a template that the back end does not
+// have. It is Conflict if an OS build already has the template, or if the OS build has another one in this
+// handler.
 func (c *Service) ImportTemplate(ctx context.Context, a access.Actor, ref string, in TemplateImport) (o *models.OSBuild, made bool, err error) {
 	h, err := c.Handlers.Find(ctx, a, ref)
 	if err != nil {
@@ -102,7 +100,7 @@ func (c *Service) ImportTemplate(ctx context.Context, a access.Actor, ref string
 		return nil, false, unknownTemplate(h, in.Template, found)
 	}
 	err = c.store.InTx(ctx, func(tx *store.Tx) error {
-		// Whoever imports into this handler comes one after the other.
+		// Imports into one handler run one after the other.
 		if _, err := store.First[models.ResourceHandler](tx.ForUpdate().Where("id = ?", h.ID)); err != nil {
 			return err
 		}
@@ -137,7 +135,7 @@ func (in *TemplateImport) check() error {
 	return fault.InvalidFields(bad)
 }
 
-// unknownTemplate names the templates that there are.
+// unknownTemplate returns an error that lists the existing templates.
 func unknownTemplate(h *models.ResourceHandler, name string, found []provider.Template) error {
 	names := make([]string, 0, len(found))
 	for _, t := range found {
@@ -155,7 +153,7 @@ func unknownTemplate(h *models.ResourceHandler, name string, found []provider.Te
 	return e
 }
 
-// notImported refuses a template that an OS build has already.
+// notImported returns an error if an OS build has the template already.
 func notImported(tx *store.Tx, h *models.ResourceHandler, template string) error {
 	var name string
 	err := store.Fault(tx.Table("os_builds o").Joins("JOIN os_build_templates t ON t.os_build_id = o.id").
@@ -169,7 +167,7 @@ func notImported(tx *store.Tx, h *models.ResourceHandler, template string) error
 	return fault.Conflictf("The template %s of %s is imported already, as the OS build %s.", template, h.Name, name)
 }
 
-// extend adds a template of an OS build in one more resource handler.
+// extend adds a template in another resource handler to an OS build.
 func (c *Service) extend(tx *store.Tx, a access.Actor, h *models.ResourceHandler, in TemplateImport) (*models.OSBuild, error) {
 	o, err := c.OSBuilds.FindTx(tx, a, in.OSBuildID.String())
 	if fault.Is(err, fault.NotFound) {
@@ -198,7 +196,7 @@ func (c *Service) extend(tx *store.Tx, a access.Actor, h *models.ResourceHandler
 	return o, history.Add(tx, a, models.ObjectOSBuild, o.ID, "imported", fmt.Sprintf("The template %s of %s.", in.Template, h.Name), nil, nil)
 }
 
-// build makes an OS build of a template.
+// build creates an OS build from a template.
 func (c *Service) build(tx *store.Tx, a access.Actor, h *models.ResourceHandler, in TemplateImport, t provider.Template) (*models.OSBuild, error) {
 	o := &models.OSBuild{
 		Name: in.Name, OSFamily: in.OSFamily,
