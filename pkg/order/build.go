@@ -69,8 +69,8 @@ func (s *Service) build(tx *store.Tx, o *models.Order, p *Plan) error {
 		made.Jobs, made.Servers = append(made.Jobs, j), append(made.Servers, rows[i])
 	}
 	tx.OnCommit(func() {
-		// Made has to be complete, or readers of the order would miss jobs and servers. When
-		// the transaction inserted others too, Made stays nil and readers query for them.
+		// Made must be complete, or readers of the order would miss jobs and servers. If the transaction
+		// inserted others too, Made stays nil and readers query for them.
 		if store.Inserted(tx, "JOB") == len(made.Jobs) && store.Inserted(tx, "SVR") == len(made.Servers) {
 			o.Made = made
 		}

@@ -15,8 +15,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// facts are what a forecast and an order have in common. The number of an order
-// that is only tried out is new.
+// facts are the common parts of a forecast and an order. The id of a dry-run order is "new".
 type facts struct {
 	Status          models.OrderStatus
 	Rate            models.Money
@@ -34,7 +33,7 @@ func factsOf(o *models.Order, jobs []order.PlannedJob) facts {
 	}
 }
 
-// tree returns an order's jobs as a forecast has them.
+// tree returns an order's jobs in the form of a forecast.
 func (r *rig) tree(t tester, o *models.Order) []order.PlannedJob {
 	t.Helper()
 	rows, err := store.Find[models.Job](r.store.Read(t.Context()).Where("order_id = ?", o.ID).Order("id"))
@@ -68,8 +67,7 @@ func (r *rig) tree(t tester, o *models.Order) []order.PlannedJob {
 	return below(0)
 }
 
-// What is said beforehand is what happens, error for error, and saying it changes
-// nothing.
+// A forecast equals the later result, error for error, and changes nothing.
 func TestDryRunSaysWhatHappens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -99,7 +97,7 @@ func TestDryRunSaysWhatHappens(t *testing.T) {
 			want := factsOf(o, r.tree(t, o))
 			got := factsOf(f.Order, f.Jobs)
 			if o.Status == models.OrderPending || o.Status == models.OrderCart {
-				want.Jobs, got.Jobs = nil, nil // which there are not yet
+				want.Jobs, got.Jobs = nil, nil // not started yet
 			}
 			got.Summary = strings.ReplaceAll(got.Summary, "-"+o.ID.String()+"-", "-new-")
 			renamed(got.Jobs, o.ID)
@@ -152,7 +150,7 @@ func TestDryRunSaysWhatHappens(t *testing.T) {
 			compare(x.what+", submitted again", f, dry, o, err)
 		}
 
-		// Not even a number was used up.
+		// The dry run did not even use up an id.
 		a := r.create(t, r.alice, foo, false)
 		if _, err := r.orders.DryCreate(ctx, r.alice, order.Draft{GroupID: foo, Submit: true, Items: []models.OrderItem{stack()}}); err != nil {
 			t.Fatal(err)

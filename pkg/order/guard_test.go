@@ -13,7 +13,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// The guards decide from the actor and the order alone.
+// The guards depend only on the actor and the order.
 func TestGuards(t *testing.T) {
 	t.Parallel()
 	const team, other = 1, 2
@@ -41,8 +41,8 @@ func TestGuards(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		can   func(access.Actor, *models.Order) error
-		who   map[string][]models.OrderStatus // who may, in which states
-		state []models.OrderStatus            // in which those with the right meet no conflict
+		who   map[string][]models.OrderStatus // the statuses in which each user may act
+		state []models.OrderStatus            // statuses in which users with the right get no conflict
 	}{
 		{"cancel", order.CanCancel, map[string][]models.OrderStatus{
 			"owner, requestor": all, "owner, viewer": all, "owner, approver": all,
@@ -79,7 +79,7 @@ func TestGuards(t *testing.T) {
 	wants(t, order.CanCancel(actors["resource admin"], requested), fault.Conflict, "The order is being canceled already.")
 }
 
-// Who has left the group may not stop the work that they once ordered for it.
+// An owner who has left the group may not stop the running work.
 func TestFormerMemberCannotCancelRunningOrder(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -102,8 +102,7 @@ func TestFormerMemberCannotCancelRunningOrder(t *testing.T) {
 	})
 }
 
-// An approver lets the owner order: what the owner may do counts, not what the
-// approver may.
+// Approval uses the rights of the owner, not those of the approver.
 func TestApprovePlansWithTheOwnersRights(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -118,11 +117,11 @@ func TestApprovePlansWithTheOwnersRights(t *testing.T) {
 			return o
 		}
 		one, two := removal(first), removal(second)
-		// Bob may approve, and may not remove servers himself.
+		// Bob may approve, but not remove servers himself.
 		if o, err := r.orders.Approve(ctx, r.bob, one.ID.String()); err != nil || o.Status != models.OrderActive {
 			t.Errorf("an approver without the owner's rights approves: %v", err)
 		}
-		// The administrator may do anything, Alice no longer.
+		// The administrator may do anything, but Alice no longer can.
 		r.leave(t, r.alice.ID)
 		_, err := r.orders.Approve(ctx, r.admin, two.ID.String())
 		wants(t, err, fault.Forbidden, "You may not delete this server.")
@@ -135,7 +134,7 @@ func TestApprovePlansWithTheOwnersRights(t *testing.T) {
 	})
 }
 
-// leave takes all roles of a user.
+// leave removes all roles of a user.
 func (r *rig) leave(t *testing.T, user models.ID) {
 	t.Helper()
 	list, err := store.Find[models.Membership](r.store.Read(t.Context()).Where("user_id = ?", user))

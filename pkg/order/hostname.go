@@ -10,7 +10,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file makes the host names of an order's servers.
+// This file chooses the host names of an order's servers.
 
 // hostname returns the name of a server: number n, from 1 to quantity, of a build item.
 // It is made from the name in the order, or from the build item's template if asked is "".

@@ -11,7 +11,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// An order that names no environment gets one: each case is the next rule.
+// An order without an environment gets one: each case tests the next rule.
 func TestEnvironmentOfABuildItem(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -66,7 +66,7 @@ func TestEnvironmentOfABuildItem(t *testing.T) {
 			}
 		}
 
-		// The only one that the group has.
+		// The only one of the group.
 		only := blueprint("only", 0)
 		if _, err := r.catalog.Environments.Update(t.Context(), r.admin, "2", func(e *models.Environment) error { e.GroupIDs = []models.ID{bar}; return nil }); err != nil {
 			t.Fatal(err)

@@ -167,7 +167,7 @@ func (s *Service) plan(tx *store.Tx, a access.Actor, o *models.Order, place plac
 	return &p.plan, nil
 }
 
-// enough reports whether more is wrong than the answer will name.
+// enough reports whether there are more problems than an answer lists.
 func (p *planner) enough() bool { return len(p.bad) > fault.MaxFields }
 
 func (p *planner) complain(at fault.Path, format string, args ...any) {
@@ -322,8 +322,8 @@ func ProvInputs() []models.Input { return slices.Clone(provInputs) }
 // ModInputs returns the parameters of a change of a server.
 func ModInputs() []models.Input { return slices.Clone(modInputs) }
 
-// serverParams is params for the creation of servers: the values may also choose the place
-// of a server. Those are checked with the environment.
+// serverParams is params for new servers: the values may also choose the location of a server. The
+// environment checks those.
 func (p *planner) serverParams(inputs []models.Input, given []models.Param, at fault.Path) []models.Param {
 	var places, others []models.Param
 	for _, x := range given {
@@ -447,9 +447,9 @@ func (p *planner) fitEnvironment(srv *PlannedServer, w want, at fault.Path) erro
 	return nil
 }
 
-// fitPlacement checks the parameters that choose a place against what the environment
-// allows, and brings them to their canonical form. Inherited ones that the environment does
-// not allow count as none: who orders cannot take them away.
+// fitPlacement checks the parameters that choose a location against the environment, and brings them to
+// their canonical form. It drops inherited ones that the environment does not allow, because the order
+// cannot change them.
 func (p *planner) fitPlacement(srv *PlannedServer, w want, at fault.Path) {
 	if srv.Env == nil {
 		return

@@ -74,9 +74,9 @@ func (p *planner) action(it *models.OrderItem, at fault.Path) error {
 	return nil
 }
 
-// actionItem plans the run of a build item's action. Item is the path of the order's item. Its parameters are those of the order
-// for the build item, else those of the whole service, else the defaults of the build item
-// and of the action.
+// actionItem plans the run of a build item's action. item is the path of the order's item. The parameters
+// are those of the order for the build item, else those of the whole service, else the defaults of the
+// build item and of the action.
 func (p *planner) actionItem(svc *PlannedService, b *models.BlueprintItem, arg *models.BuildItemArgs, item fault.Path) {
 	at := item.BuildItem(b.Name)
 	for _, x := range []struct {

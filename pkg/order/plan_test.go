@@ -26,8 +26,8 @@ func money(t *testing.T, s string) models.Money {
 	return m
 }
 
-// What is ordered costs what its size says, or its components when it is of no
-// size; changes cost the difference, and removals save.
+// An item costs the price of its size, or of its components without a size. A change costs the difference,
+// and a removal saves.
 func TestPrice(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -71,7 +71,7 @@ func TestPrice(t *testing.T) {
 	})
 }
 
-// What was ordered is what is made.
+// An order creates the servers that it describes.
 func TestMade(t *testing.T) {
 	t.Parallel()
 	type facts struct {
@@ -124,7 +124,7 @@ func TestMade(t *testing.T) {
 			t.Errorf("the order ended as %s", got.Status)
 		}
 
-		// And what is changed and removed is changed and removed.
+		// Changes and removals work as well.
 		c := r.create(t, r.alice, foo, true, mod(first.ID, "vm-size", "large", "expiration-date", later), decom(r.made(t, o)[1].ID))
 		r.work(t)
 		if got := r.find(t, c.ID); got.Status != models.OrderSuccess {
@@ -140,8 +140,7 @@ func TestMade(t *testing.T) {
 	})
 }
 
-// Everything that is wrong with an order is said at once, with its place in the
-// request, and nothing is written.
+// An invalid order reports all problems at once, with their paths in the request, and writes nothing.
 func TestInvalid(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -352,7 +351,7 @@ func counts(t *testing.T, s *store.Store) map[string]int64 {
 	return out
 }
 
-// A server is called what was asked for, or what its blueprint makes of the order.
+// A server has the name in the order, or the one from its blueprint.
 func TestHostnames(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -422,8 +421,8 @@ func TestHostnamesDiffer(t *testing.T) {
 	})
 }
 
-// A change of a server is the business of the server's own group: it cannot be
-// ordered for another one whose orders need no approval.
+// A change of a server belongs to the server's group: it cannot be ordered for another group with automatic
+// approval.
 func TestApproversCannotBeAvoided(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -432,17 +431,17 @@ func TestApproversCannotBeAvoided(t *testing.T) {
 		sv := r.server(t, r.alice, bar, "small")
 		other := []fault.Field{{Path: fault.Item("mod", 0).Member("server"), Reason: sv.Hostname + " belongs to another group than the order"}}
 
-		// Without a group the cart takes the server's.
+		// A cart without a group takes the server's.
 		o := r.create(t, r.alice, 0, false, mod(sv.ID, "mem_size", "2 GB"))
 		if o.GroupID != bar {
 			t.Errorf("the cart is for group %s", o.GroupID)
 		}
-		// It cannot be turned to another group afterwards.
+		// Its group cannot be changed afterwards.
 		_, err := r.orders.Edit(ctx, r.alice, o.ID.String(), func(o *models.Order) error { o.GroupID = foo; return nil })
 		if d := cmp.Diff(other, fields(err)); d != "" {
 			t.Errorf("turned to another group (-want +got):\n%s", d)
 		}
-		// Nor can the item be put into a cart for another group, which stays as it was.
+		// Nor can the item be added to a cart for another group, which stays unchanged.
 		cart := r.create(t, r.alice, foo, false, deploy(simple, "vm-size", "small"))
 		_, err = r.orders.AddItem(ctx, r.alice, cart.ID.String(), mod(sv.ID, "mem_size", "2 GB"))
 		if d := cmp.Diff([]fault.Field{{Path: fault.Member("server"), Reason: other[0].Reason}}, fields(err)); d != "" {
@@ -451,26 +450,26 @@ func TestApproversCannotBeAvoided(t *testing.T) {
 		if got := r.find(t, cart.ID); len(got.Items) != 1 || got.Rate != money(t, "14.40") {
 			t.Errorf("the cart has %d items for %s", len(got.Items), got.Rate)
 		}
-		// Removed, by itself or as part of its service: the same.
+		// The same for removals, alone or with the service.
 		for _, it := range []models.OrderItem{decom(sv.ID), {Kind: models.ItemDecom, Decom: &models.DecomItem{ServiceIDs: []models.ID{sv.ServiceID}}}} {
 			if _, err := r.orders.Create(ctx, r.alice, order.Draft{GroupID: foo, Submit: true, Items: []models.OrderItem{it}}); !fault.Is(err, fault.Invalid) {
 				t.Errorf("removed through another group: %v", err)
 			}
 		}
-		// The honest way needs bob.
+		// The permitted way needs bob's approval.
 		del, err := r.orders.Decommission(ctx, r.alice, sv.ID.String())
 		if err != nil || del.Status != models.OrderPending || del.GroupID != bar {
 			t.Errorf("deletion: %+v %v", del, err)
 		}
-		// Whoever has lost the right to order for the server's group may not order its change.
+		// A user without the right to order for the server's group cannot order its change.
 		none := access.Actor{ID: r.alice.ID, Username: "alice"}
 		_, err = r.orders.Create(ctx, none, order.Draft{Items: []models.OrderItem{mod(sv.ID, "mem_size", "2 GB")}})
 		wants(t, err, fault.Forbidden, "You may not order for this group.")
 	})
 }
 
-// A required parameter whose value is wrong is complained of once, wherever the
-// value stands, and one that is missing where it belongs.
+// A required parameter with a wrong value is reported once, at its position, and a missing one at its
+// expected position.
 func TestWrongIsNotMissing(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -13,12 +13,11 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file finds out, when an order is read, whether it could go on as it is: what
-// an order asks for may have become impossible since, and a document must not offer
-// what would be refused.
+// This file checks, when an order is read, whether it can still be submitted or approved. The items may
+// have become impossible, and a document must not offer an action that would be refused.
 
-// examine plans the order again when the actor is the one to submit or to approve
-// it, and leaves in it what stands in the way. Nothing else of it changes.
+// examine plans the order again if the actor may submit or approve it, and sets its Problems. It changes
+// nothing else.
 func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *models.Order) error {
 	o.Problems = nil
 	planner := a
@@ -53,9 +52,9 @@ func (s *Service) examine(ctx context.Context, tx *store.Tx, a access.Actor, o *
 	return nil
 }
 
-// admitted is a Conflict when a quota or a rule would refuse what is planned.
+// admitted returns a Conflict if a quota or a rule would refuse the plan.
 func (s *Service) admitted(tx *store.Tx, a access.Actor, o *models.Order, p *Plan) error {
-	if o.Status == models.OrderPending { // which has reserved what it takes
+	if o.Status == models.OrderPending { // already reserved
 		_, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, &ExternalApproval{dryPass: true})
 		return err
 	}
@@ -66,7 +65,7 @@ func (s *Service) admitted(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	return err
 }
 
-// detached returns a copy of the order that a plan may write into.
+// detached returns a deep copy of the order, for a plan to modify.
 func detached(o *models.Order) (*models.Order, error) {
 	c := *o
 	c.Items = nil
@@ -80,12 +79,12 @@ func detached(o *models.Order) (*models.Order, error) {
 	return &c, nil
 }
 
-// hasNoProblems is Invalid when something was found to stand in the order's way.
+// hasNoProblems returns an Invalid error with the order's problems, or nil.
 func hasNoProblems(o *models.Order) error { return fault.InvalidFields(o.Problems) }
 
-// mended writes a cart that still has problems, with the prices of before.
+// mended saves a cart that still has problems, with its earlier prices.
 func (s *Service) mended(ctx context.Context, tx *store.Tx, a access.Actor, o *models.Order) error {
-	if err := loadItems(tx, o); err != nil { // the plan has half written into them
+	if err := loadItems(tx, o); err != nil { // the failed plan has modified some of them
 		return err
 	}
 	o.Rate = 0

@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// A cart whose items have become impossible says so to who could submit it, and an
-// order that waits to who could approve it. Both are mended by taking the items out.
+// A cart with items that have become impossible shows the problems to users who could submit it, and a
+// pending order to users who could approve it. Removing the items repairs both.
 func TestProblemsAreKnown(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -53,7 +53,7 @@ func TestProblemsAreKnown(t *testing.T) {
 		if got := r.read(t, r.bob, cart.ID); got.Problems != nil {
 			t.Errorf("bob, who cannot submit it, reads %v", got.Problems)
 		}
-		// One problem is mended at a time.
+		// Problems can be repaired one at a time.
 		left, err := r.orders.RemoveItem(ctx, r.alice, cart.ID.String(), models.ItemMod, 1)
 		if err != nil || len(left.Problems) != 1 || len(left.Items) != 2 {
 			t.Fatalf("%+v %v", left, err)
@@ -66,7 +66,7 @@ func TestProblemsAreKnown(t *testing.T) {
 		}
 		r.work(t)
 
-		// What waits for bob is what its owner may order, and not what bob may.
+		// A pending order is checked with the rights of its owner, not with those of bob.
 		waits := r.create(t, r.alice, bar, true, deploy(simple, "vm-size", "small"))
 		if got := r.read(t, r.bob, waits.ID); got.Problems != nil || order.CanApprove(r.bob, got) != nil {
 			t.Errorf("%v %v", got.Problems, order.CanApprove(r.bob, got))

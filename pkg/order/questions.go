@@ -13,10 +13,10 @@ import (
 	"halcyon/pkg/server"
 )
 
-// This file says what orders ask that come from no blueprint. Paths begin at the item.
-// The questions have no labels: faces have words of their own for them.
+// This file returns the questions of orders that do not come from a blueprint. Paths start at the item. The
+// questions have no labels: each face has its own wording.
 
-// ProvQuestions returns what is asked of servers without a blueprint.
+// ProvQuestions returns the questions of servers without a blueprint.
 func ProvQuestions(s *catalog.Setting) []catalog.Question {
 	env := fault.Member("environment")
 	build := catalog.Question{
@@ -43,7 +43,7 @@ func ProvQuestions(s *catalog.Setting) []catalog.Question {
 	return list
 }
 
-// modQuestions returns what is asked of a change of any server.
+// modQuestions returns the questions of a change of any server.
 func modQuestions(s *catalog.Setting) []catalog.Question {
 	list := make([]catalog.Question, len(modInputs))
 	for i := range modInputs {
@@ -52,8 +52,8 @@ func modQuestions(s *catalog.Setting) []catalog.Question {
 	return list
 }
 
-// ModQuestionsOf returns what is asked of a change of the server, whose environment
-// has the sizes of the setting. It leaves out what would change nothing.
+// ModQuestionsOf returns the questions of a change of the server, with the sizes of its environment in the
+// setting. It leaves out choices that change nothing.
 func ModQuestionsOf(sv *models.Server, s *catalog.Setting) []catalog.Question {
 	other := *s
 	other.Sizes = slices.DeleteFunc(slices.Clone(s.Sizes), func(x models.Size) bool { return x.CPUs == sv.CPUs && x.MemoryMB == sv.MemoryMB })
@@ -76,7 +76,7 @@ func ModQuestionsOf(sv *models.Server, s *catalog.Setting) []catalog.Question {
 		}
 		list = append(list, q)
 	}
-	if len(sv.Disks) < 2 { // the only one is meant
+	if len(sv.Disks) < 2 { // the only one is the default
 		return list
 	}
 	disk := catalog.Question{Path: fault.Member("disk-uuid"), Type: catalog.AskText}
@@ -86,9 +86,8 @@ func ModQuestionsOf(sv *models.Server, s *catalog.Setting) []catalog.Question {
 	return append(list, disk)
 }
 
-// ScaleQuestions returns what is asked of the scaling of a service with these tiers: the
-// tier and its new number of servers. There has to be a tier. The default number is one
-// that changes the first tier.
+// ScaleQuestions returns the questions of scaling a service with these tiers: the tier and its new number
+// of servers. There must be a tier. The default number is one that changes the first tier.
 func ScaleQuestions(tiers []Tier) []catalog.Question {
 	tier := catalog.Question{Path: fault.Member("tier"), Type: catalog.AskText, Required: true, Default: tiers[0].Name}
 	for _, t := range tiers {
@@ -104,16 +103,16 @@ func ScaleQuestions(tiers []Tier) []catalog.Question {
 	}}
 }
 
-// DeployStart is the start of a new deploy item of a cart: the questions before those of
-// the chosen blueprint, and the default of each.
+// DeployStart is the start of a new deploy item of a cart: the questions that precede those of the chosen
+// blueprint, and the default of each.
 type DeployStart struct {
 	Blueprint *models.Blueprint // the default one, with its build items and inputs
-	Setting   *catalog.Setting  // what an order of it can choose from
+	Setting   *catalog.Setting  // possible choices of its order
 	Questions []catalog.Question
 }
 
-// CartDeployQuestions returns the questions for a new deploy item of the cart, nil where
-// the actor can order no blueprint for the cart's group.
+// CartDeployQuestions returns the questions for a new deploy item of the cart, nil if the actor can order
+// no blueprint for the cart's group.
 func (s *Service) CartDeployQuestions(ctx context.Context, a access.Actor, o *models.Order) (*DeployStart, error) {
 	blueprints, offers, err := s.blueprintChoices(ctx, a, o)
 	if err != nil || len(blueprints) == 0 {
@@ -135,7 +134,7 @@ func (s *Service) CartDeployQuestions(ctx context.Context, a access.Actor, o *mo
 	return &start, nil
 }
 
-// maxBlueprints bounds the blueprints from which the choices of a cart are taken.
+// maxBlueprints is the maximum number of blueprints to choose from in a cart.
 const maxBlueprints = 100
 
 // blueprintChoices returns the active blueprints that the actor can order for the cart's
@@ -165,8 +164,8 @@ func (s *Service) blueprintChoices(ctx context.Context, a access.Actor, o *model
 	return list, first, nil
 }
 
-// CartModQuestions returns what a cart asks of a new change of a server, nil where the
-// actor can add none. It leaves out what depends on the server: its disks.
+// CartModQuestions returns the questions of a cart for a new change of a server, nil if the actor can add
+// none. It leaves out the disks, which depend on the server.
 func (s *Service) CartModQuestions(ctx context.Context, a access.Actor, o *models.Order) ([]catalog.Question, error) {
 	servers, err := s.serverChoices(ctx, a, o, server.CanModify)
 	if err != nil || len(servers) == 0 {
@@ -181,8 +180,8 @@ func (s *Service) CartModQuestions(ctx context.Context, a access.Actor, o *model
 	return list, nil
 }
 
-// CartDecomQuestions returns what a cart asks of a new removal of servers, nil where the
-// actor can add none.
+// CartDecomQuestions returns the questions of a cart for a new removal of servers, nil if the actor can add
+// none.
 func (s *Service) CartDecomQuestions(ctx context.Context, a access.Actor, o *models.Order) ([]catalog.Question, error) {
 	servers, err := s.serverChoices(ctx, a, o, server.CanDecom)
 	if err != nil || len(servers) == 0 {
@@ -191,11 +190,11 @@ func (s *Service) CartDecomQuestions(ctx context.Context, a access.Actor, o *mod
 	return []catalog.Question{{Path: fault.Member("servers"), Type: catalog.AskServer, Required: true, Multiple: true, Choices: servers}}, nil
 }
 
-// mostServers is how many servers the choices of a cart are taken from.
+// mostServers is the maximum number of servers to choose from in a cart.
 const mostServers = 100
 
-// serverChoices returns the servers that an item of the cart could be about: of its
-// group, once it has one, that the guard allows and that no item is about yet.
+// serverChoices returns the servers for a new item of the cart: those of its group, if it has one, that the
+// guard allows and that no item refers to yet.
 func (s *Service) serverChoices(ctx context.Context, a access.Actor, o *models.Order, can func(access.Actor, *models.Server) error) ([]catalog.Choice, error) {
 	w := access.Where{SQL: query.Root + ".status = ?", Args: []any{string(models.ServerActive)}}
 	if o.GroupID != 0 {

@@ -14,7 +14,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// asked names the questions, by their paths, with what can be chosen.
+// asked returns the questions, by their paths, with the choices.
 func asked(list []catalog.Question) []string {
 	out := make([]string, len(list))
 	for i, q := range list {
@@ -63,8 +63,8 @@ func TestProvQuestions(t *testing.T) {
 	}
 }
 
-// What a server is already would change nothing; a disk is asked for where there are
-// several, and its size where there is one.
+// Current values of a server are not offered. With several disks there is a question for the disk, and with
+// one only for its size.
 func TestModQuestions(t *testing.T) {
 	t.Parallel()
 	disks := []models.ServerDisk{{UUID: "a", Name: "Disk 1", SizeGB: 20}, {UUID: "b", Name: "Disk 2", SizeGB: 40}}
@@ -95,7 +95,7 @@ func TestModQuestions(t *testing.T) {
 	}
 }
 
-// The default changes the first tier, also where that is as large as it can be.
+// The default changes the first tier, also if that has its maximum size.
 func TestScaleQuestions(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -115,8 +115,8 @@ func TestScaleQuestions(t *testing.T) {
 	}
 }
 
-// A cart offers the servers of its group that the caller may change or remove, and none
-// that an item is about already.
+// A cart offers the servers of its group that the caller may change or remove, except those that an item
+// refers to already.
 func TestCartServers(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

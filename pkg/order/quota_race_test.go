@@ -16,8 +16,8 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// Orders are made, decided and worked on while quotas come and go and a group moves
-// about the tree: whenever somebody looks, every counter is the sum.
+// Orders are created, decided and executed while quotas are created and deleted and a group moves in the
+// tree: at any time every counter equals the sum.
 func TestCountersAreSumsSideBySide(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -44,7 +44,7 @@ func TestCountersAreSumsSideBySide(t *testing.T) {
 	})
 }
 
-// caller is one of several who act at the same time, by lot.
+// caller is one of several concurrent, random callers.
 type caller struct {
 	*rig
 	t    *testing.T
@@ -101,7 +101,7 @@ func (c *caller) act() {
 	}
 }
 
-// run has some of the dispatched jobs looked at, as one worker of several.
+// run runs some of the dispatched jobs, as one worker of several.
 func (c *caller) run() {
 	for _, id := range c.queue.take() {
 		if again := c.queue.run(c.t.Context(), id); again >= 0 {
@@ -128,8 +128,8 @@ func (c *caller) limits(ctx context.Context) error {
 	})
 }
 
-// Whoever makes a quota, or moves a group, waits for those who are at it without
-// having counted there, and counts what they have reserved.
+// Creating a quota, or moving a group, waits for open transactions that have reserved without counting
+// there, and counts their reservations.
 func TestQuotaWaitsForWhoReserves(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -156,7 +156,7 @@ func TestQuotaWaitsForWhoReserves(t *testing.T) {
 				if err := store.Insert(tx, sv); err != nil {
 					return err
 				}
-				// Behind the counting, and before the commit.
+				// After the counting, and before the commit.
 				tx.BeforeCommit("another", func() store.BeforeCommit { return meanwhile{do, done} })
 				return nil
 			})
@@ -176,8 +176,8 @@ func TestQuotaWaitsForWhoReserves(t *testing.T) {
 	})
 }
 
-// meanwhile begins something at the end of a transaction, and lets the transaction
-// go on when that waits for it, or is done.
+// meanwhile starts a function at the end of a transaction. The transaction continues when the function
+// waits for it, or is done.
 type meanwhile struct {
 	do   func() error
 	done chan error
@@ -189,7 +189,7 @@ func (m meanwhile) Flush(tx *store.Tx) error {
 		select {
 		case err := <-m.done:
 			m.done <- err
-			return nil // it did not wait: the counters will tell
+			return nil // it did not wait: the counters will show
 		default:
 		}
 		var waits int

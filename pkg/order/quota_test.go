@@ -22,7 +22,7 @@ import (
 
 const acme = 4
 
-// limit makes a quota.
+// limit creates a quota.
 func (r *rig) limit(t tester, group, env models.ID, kind models.QuotaKind, most string) *models.Quota {
 	t.Helper()
 	q := &models.Quota{GroupID: group, EnvironmentID: env, Kind: kind, NewLimit: &most}
@@ -32,8 +32,7 @@ func (r *rig) limit(t tester, group, env models.ID, kind models.QuotaKind, most 
 	return q
 }
 
-// used returns what a quota has counted, after holding all of them against what is
-// reserved.
+// used returns the count of a quota, after comparing all counts with the reservations.
 func (r *rig) used(t tester, q *models.Quota) int64 {
 	t.Helper()
 	r.sums(t)
@@ -44,7 +43,7 @@ func (r *rig) used(t tester, q *models.Quota) int64 {
 	return row.Used
 }
 
-// sums fails the test when something about the counters is wrong.
+// sums fails the test if a counter is wrong.
 func (r *rig) sums(t tester) {
 	t.Helper()
 	if err := r.drift(t.Context()); err != nil {
@@ -52,8 +51,8 @@ func (r *rig) sums(t tester) {
 	}
 }
 
-// drift holds every counter against the sum of what is reserved, and what is
-// reserved against what there is.
+// drift compares every counter with the sum of the reservations, and the reservations with the existing
+// servers.
 func (r *rig) drift(ctx context.Context) error {
 	read := r.store.Read(ctx)
 	var wrong []struct{ ID, Used, Reserved int64 }
@@ -76,7 +75,7 @@ func (r *rig) drift(ctx context.Context) error {
 	return err
 }
 
-// What is reserved follows a server from its order to its end.
+// Reservations follow a server from its order to its end.
 func TestQuotaFollowsAServer(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -105,7 +104,7 @@ func TestQuotaFollowsAServer(t *testing.T) {
 			t.Errorf("disk: used %d of a server with %d", r.used(t, disk), old.DiskGB)
 		}
 
-		// An order that waits has reserved; denied or canceled it gives back.
+		// A pending order holds reservations; denial or cancellation releases them.
 		wait := r.create(t, r.alice, bar, true, deploy(simple, "vm-size", "small"), deploy(simple, "vm-size", "small"))
 		is("an order that waits", 3, 1024, "43.20")
 		before := counts(t, s)
@@ -142,7 +141,7 @@ func TestQuotaFollowsAServer(t *testing.T) {
 		}
 		is("canceled before it began", 1, 1024, "14.40")
 
-		// A creation that fails gives back, and asks again when it is retried.
+		// A failed creation releases its reservation, and reserves again on retry.
 		r.template(t, debian, "missing")
 		failed := r.create(t, r.alice, foo, true, deploy(simple, "vm-size", "small"))
 		is("being made", 2, 2048, "28.80")
@@ -165,7 +164,7 @@ func TestQuotaFollowsAServer(t *testing.T) {
 		r.work(t)
 		is("made at the second try", 2, 2048, "28.80")
 
-		// A change reserves what it adds, and frees what it takes away when it is done.
+		// A change reserves its additions, and releases its reductions when it is done.
 		_, err = r.orders.Create(ctx, r.alice, order.Draft{GroupID: foo, Submit: true, Items: []models.OrderItem{mod(old.ID, "vm-size", "large")}})
 		refused("too large", err, "Quota of Group Foo in Simple Environment exceeded: memory 2048 MB of 3072 MB used, 7168 MB more asked")
 		r.create(t, r.alice, foo, true, mod(old.ID, "vm-size", "medium"))
@@ -185,7 +184,7 @@ func TestQuotaFollowsAServer(t *testing.T) {
 		}
 		is("not grown", 2, 2048, "28.80")
 
-		// A machine that is gone takes nothing, one that is found is none of ours.
+		// A deleted machine takes no quota, and a discovered one belongs to no group.
 		r.create(t, r.alice, foo, true, decom(r.made(t, failed)[0].ID))
 		is("being removed", 2, 2048, "28.80")
 		r.work(t)
@@ -199,7 +198,7 @@ func TestQuotaFollowsAServer(t *testing.T) {
 	})
 }
 
-// vanish takes a server's machine out of the back end.
+// vanish deletes a server's machine in the back end.
 func (r *rig) vanish(t tester, id models.ID) {
 	t.Helper()
 	sv, err := store.First[models.Server](r.store.Read(t.Context()).Where("id = ?", id))
@@ -209,12 +208,12 @@ func (r *rig) vanish(t tester, id models.ID) {
 	memo := provider.Memo{}
 	for _, step := range simulated.New(provider.Config{}, r.cloud).Destroy(sv.BackendRef, sv.UUID) {
 		for again, err := step.Run(t.Context(), memo); again > 0 || err != nil; {
-			again, err = step.Run(t.Context(), memo) // troubles have an end
+			again, err = step.Run(t.Context(), memo) // failures end
 		}
 	}
 }
 
-// sync compares the servers with the back end.
+// sync runs the synchronization with the back end.
 func (r *rig) sync(t tester) {
 	t.Helper()
 	if _, err := r.servers.SyncVMs(t.Context(), r.admin, 1); err != nil {
@@ -223,8 +222,8 @@ func (r *rig) sync(t tester) {
 	r.work(t)
 }
 
-// A group that moves takes what it has reserved along, and one that is limited
-// below a limited one has to have room in both.
+// A group that moves keeps its reservations, and a limited group below a limited one must have room in
+// both.
 func TestQuotaOfATree(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -256,12 +255,11 @@ func TestQuotaOfATree(t *testing.T) {
 	})
 }
 
-// operations is how many the property test does on each database.
+// operations is the number of operations of the property test on each database.
 const operations = 5000
 
-// Whatever is done, by whomever, in any order: every counter is the sum of what is
-// reserved, what is reserved is what there is, and nobody who asks gets more than
-// the limit.
+// After any operations, by any callers, in any order: every counter equals the sum of the reservations, the
+// reservations match the servers, and no request exceeds the limit.
 func TestCountersAreSums(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -271,8 +269,7 @@ func TestCountersAreSums(t *testing.T) {
 			n = 500
 		}
 		for done < n {
-			// One long life after the other, all on one database: what was left by
-			// one is what the next finds.
+			// The runs share one database: each starts with the leftovers of the previous one.
 			rapid.Check(t, func(rt *rapid.T) {
 				if done >= n {
 					return
@@ -289,7 +286,7 @@ func TestCountersAreSums(t *testing.T) {
 	})
 }
 
-// tried says how orders have ended, to see that the test does what it should.
+// tried counts the final statuses of orders, to check that the test covers them.
 func (r *rig) tried(t tester) map[string]int {
 	t.Helper()
 	var rows []struct {
@@ -309,7 +306,7 @@ func (r *rig) tried(t tester) map[string]int {
 	return out
 }
 
-// economy is a life with limits.
+// economy is a run with limits.
 type economy struct {
 	life
 }
@@ -337,7 +334,7 @@ func (m *economy) step() {
 	ops[rapid.IntRange(0, len(ops)-1).Draw(rt, "operation")]()
 }
 
-// refusable fails the test for errors that are no refusals.
+// refusable fails the test for errors that are not refusals.
 func (m *economy) refusable(err error) {
 	m.t.Helper()
 	if err != nil && !fault.Is(err, fault.Conflict) && !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Forbidden) && !fault.Is(err, fault.NotFound) {
@@ -345,7 +342,7 @@ func (m *economy) refusable(err error) {
 	}
 }
 
-// asking runs what asks for room, and looks whether it got more than there was.
+// asking runs a request for room, and checks that it did not get more than there was.
 func (m *economy) asking(do func() error) {
 	before := m.quotas()
 	err := do()
@@ -370,7 +367,7 @@ func (m *economy) quotas() []models.Quota {
 	return list
 }
 
-// any returns one of the rows of a table, by a condition, or none.
+// any returns one of the rows of a table that meet a condition, or 0.
 func (m *economy) any(table, where string) models.ID {
 	m.t.Helper()
 	var ids []models.ID
@@ -397,7 +394,7 @@ func (m *economy) order() {
 	})
 }
 
-// change orders that a server becomes larger or smaller.
+// change orders a change of a server's size.
 func (m *economy) change() {
 	id := m.any("servers", "status = 'ACTIVE' AND order_id IS NOT NULL")
 	if id == 0 {
@@ -434,7 +431,7 @@ func (m *economy) remove() {
 	})
 }
 
-// decide has somebody do something about an order that is not at its end.
+// decide lets a random user act on an order that has not ended.
 func (m *economy) decide(do func(context.Context, access.Actor, string) (*models.Order, error)) {
 	if id := m.any("orders", "status IN ('PENDING', 'ACTIVE', 'CART')"); id != 0 {
 		m.asking(func() error {
@@ -460,7 +457,7 @@ func (m *economy) cancelJob() {
 	}
 }
 
-// limits makes, changes or removes a quota.
+// limits creates, changes or deletes a quota.
 func (m *economy) limits() {
 	table, ctx := &quota.New(m.store, nil).Quotas, m.t.Context()
 	kind := rapid.SampledFrom(models.QuotaKinds).Draw(m.t, "kind")
@@ -489,7 +486,7 @@ func (m *economy) moveGroup() {
 	m.refusable(err)
 }
 
-// lose takes a machine out of the back end, and has that noticed.
+// lose deletes a machine in the back end, and synchronizes.
 func (m *economy) lose() {
 	if rapid.IntRange(0, 3).Draw(m.t, "lose") > 0 {
 		return

@@ -9,7 +9,7 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file orders the removal of what exists: what DELETE does.
+// This file orders the removal of existing servers and services, for DELETE requests.
 
 // CanDecommission guards the removal of a server by an order of its own.
 func CanDecommission(a access.Actor, sv *models.Server) error {
@@ -27,7 +27,7 @@ func CanDeleteService(a access.Actor, svc *models.Service) error {
 	return CanOrderFor(a, svc.GroupID)
 }
 
-// Decommission submits an order that removes the server with that id.
+// Decommission submits an order that removes the server with the id ref.
 func (s *Service) Decommission(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	return s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
 		sv, err := server.FindTx(tx, a, ref)
@@ -41,8 +41,7 @@ func (s *Service) Decommission(ctx context.Context, a access.Actor, ref string) 
 	})
 }
 
-// DeleteService submits an order that removes the service with that id, and all of
-// its servers.
+// DeleteService submits an order that removes the service with the id ref, and all of its servers.
 func (s *Service) DeleteService(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	return s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
 		svc, err := server.ServiceTx(tx, a, ref)
@@ -56,8 +55,7 @@ func (s *Service) DeleteService(ctx context.Context, a access.Actor, ref string)
 	})
 }
 
-// order makes the order that draft asks for, in one transaction with what draft
-// has looked at.
+// order creates the order that draft returns, in one transaction with the reads of draft.
 func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *store.Tx) (Draft, error)) (*models.Order, error) {
 	var o *models.Order
 	err := s.withApprovals(ctx, func(tx *store.Tx, c *ExternalApproval) error {
@@ -74,11 +72,11 @@ func (s *Service) order(ctx context.Context, a access.Actor, draft func(tx *stor
 	return o, nil
 }
 
-// actionDelete is the action of the job whose parts remove the servers of a service.
+// actionDelete is the action of the parent job that removes the servers of a service.
 const actionDelete = "delete"
 
-// decommission begins the removal of servers. Those that a scaled service loses, and the
-// several servers of a removed service, are parts of one job each.
+// decommission starts the removal of servers. The servers that a scaled service loses, and several servers
+// of a removed service, share a parent job each.
 func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) error {
 	parents := map[models.ID]models.ID{} // by service
 	if p.Scaled != nil {
@@ -109,7 +107,7 @@ func (s *Service) decommission(tx *store.Tx, o *models.Order, p *PlannedDecom) e
 	return nil
 }
 
-// several reports whether more than one server of the service is removed.
+// several reports whether the plan removes more than one server of the service.
 func (p *PlannedDecom) several(svc *models.Service) bool {
 	n := 0
 	for _, sv := range p.Servers {
@@ -120,6 +118,6 @@ func (p *PlannedDecom) several(svc *models.Service) bool {
 	return n > 1
 }
 
-// claim makes sure that nobody changes the service at the same time: of two that
-// have planned with the same row the second is a Conflict.
+// claim prevents concurrent changes of the service: of two plans with the same row the second one gets a
+// Conflict.
 func claim(tx *store.Tx, svc *models.Service) error { return store.Save(tx, svc, "status") }

@@ -8,8 +8,8 @@ import (
 	"halcyon/pkg/store"
 )
 
-// Replace makes the cart what the draft says: its name, group, recipient and
-// items. Owner and Submit of the draft do not count.
+// Replace sets the name, group, recipient and items of the cart to those of the draft. It ignores the
+// draft's OwnerID and Submit.
 func (s *Service) Replace(ctx context.Context, a access.Actor, ref string, d Draft) (*models.Order, error) {
 	return s.edit(ctx, a, ref, func(tx *store.Tx, o *models.Order) (placing, error) {
 		o.Name, o.GroupID, o.RecipientID = d.Name, d.GroupID, d.RecipientID

@@ -7,8 +7,8 @@ import (
 	"halcyon/pkg/quota"
 )
 
-// reservations are what an order takes out of the quotas from its submission on:
-// one for each server that it makes, and for each that it makes larger.
+// reservations returns the quota reservations of an order from its submission on: one for each new server,
+// and one for each server that grows.
 func reservations(o *models.Order, p *Plan) []models.Reservation {
 	var out []models.Reservation
 	for _, sv := range p.made() {
@@ -23,7 +23,7 @@ func reservations(o *models.Order, p *Plan) []models.Reservation {
 	return out
 }
 
-// made returns all servers that the plan makes, those of services first.
+// made returns all new servers of the plan, those of services first.
 func (p *Plan) made() []PlannedServer {
 	var out []PlannedServer
 	for _, svc := range p.Services {

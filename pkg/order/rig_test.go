@@ -46,8 +46,8 @@ type tester interface {
 	Context() context.Context
 }
 
-// rig is an installation with the demo's catalogue and a simulated back end. Its
-// dispatcher only remembers what was dispatched: nothing runs but by work.
+// rig is an installation with the demo's catalogue and a simulated back end. Its dispatcher only records
+// jobs: nothing runs except by work.
 type rig struct {
 	store   *store.Store
 	tenancy *tenancy.Service
@@ -58,17 +58,17 @@ type rig struct {
 	queue   *queue
 	cloud   *simulated.Cloud
 	dir     *refdata.Cache
-	later   atomic.Int64 // how far the clock of waits goes ahead
+	later   atomic.Int64 // offset of the clock for waits
 
 	admin, alice, bob, carol access.Actor
 }
 
-// queue is a Dispatcher that is worked by hand.
+// queue is a Dispatcher that tests drive by hand.
 type queue struct {
 	mu   sync.Mutex
 	ids  []models.ID
 	run  job.Work
-	full bool // takes nothing more
+	full bool // accepts nothing more
 }
 
 func (q *queue) WakeTx(tx *store.Tx, id models.ID, _ int) error {
@@ -159,7 +159,7 @@ func (r *rig) actor(t tester, id models.ID) access.Actor {
 	return a
 }
 
-// one has every dispatched job looked at once, whatever it waits for.
+// one runs every dispatched job once, ignoring its waiting time.
 func (r *rig) one(t tester) (left int) {
 	t.Helper()
 	r.later.Add(int64(time.Minute))
@@ -174,7 +174,7 @@ func (r *rig) one(t tester) (left int) {
 	return left
 }
 
-// work lets all jobs come to their ends.
+// work runs all jobs to their ends.
 func (r *rig) work(t tester) {
 	t.Helper()
 	for range 1000 {
@@ -207,7 +207,7 @@ func (r *rig) create(t tester, a access.Actor, group models.ID, submit bool, ite
 	return o
 }
 
-// find reads the order as everybody who sees all would.
+// find reads the order as an actor who sees everything.
 func (r *rig) find(t tester, id models.ID) *models.Order {
 	t.Helper()
 	o, err := r.orders.Find(t.Context(), r.admin, id.String())
@@ -217,7 +217,7 @@ func (r *rig) find(t tester, id models.ID) *models.Order {
 	return o
 }
 
-// made returns the servers that an order has made, in order.
+// made returns the servers that an order has created, in order.
 func (r *rig) made(t tester, o *models.Order) []models.Server {
 	t.Helper()
 	list, err := store.Find[models.Server](r.store.Read(t.Context()).Where("order_id = ?", o.ID).Order("id"))
@@ -227,7 +227,7 @@ func (r *rig) made(t tester, o *models.Order) []models.Server {
 	return list
 }
 
-// jobsOf returns the jobs of an order that do something.
+// jobsOf returns the jobs of an order, without parent jobs.
 func (r *rig) jobsOf(t tester, o *models.Order) []models.Job {
 	t.Helper()
 	list, err := store.Find[models.Job](r.store.Read(t.Context()).Where("order_id = ? AND type <> ?", o.ID, models.JobDeploy).Order("id"))
@@ -237,7 +237,7 @@ func (r *rig) jobsOf(t tester, o *models.Order) []models.Job {
 	return list
 }
 
-// begin has the order's jobs begin, and then wait: the back end is away.
+// begin starts the order's jobs, which then wait because the back end is unavailable.
 func (r *rig) begin(t tester, o *models.Order) {
 	t.Helper()
 	r.cloud.SetDown(true)
@@ -252,7 +252,7 @@ func (r *rig) begin(t tester, o *models.Order) {
 	}
 }
 
-// machines returns what there is in the back end.
+// machines returns the machines in the back end.
 func (r *rig) machines(t tester) []provider.Machine {
 	t.Helper()
 	all, err := simulated.New(provider.Config{}, r.cloud).List(t.Context(), "", 1000)
@@ -262,7 +262,7 @@ func (r *rig) machines(t tester) []provider.Machine {
 	return all
 }
 
-// server orders a server of a size and has it made.
+// server orders a server of a size and waits for its creation.
 func (r *rig) server(t tester, a access.Actor, group models.ID, size string) models.Server {
 	t.Helper()
 	o := r.create(t, a, group, true, deploy(simple, "vm-size", size))
@@ -279,21 +279,21 @@ func (r *rig) server(t tester, a access.Actor, group models.ID, size string) mod
 	return list[0]
 }
 
-// deploy is an item for one Custom Server; params are names and values by turns.
+// deploy returns an item for one Custom Server; params alternates names and values.
 func deploy(env models.ID, params ...string) models.OrderItem {
 	return models.OrderItem{Kind: models.ItemDeploy, Deploy: &models.DeployItem{
 		BlueprintID: custom, Arguments: []models.BuildItemArgs{{Item: "Server", EnvironmentID: env, Parameters: pairs(params)}},
 	}}
 }
 
-// stack is an item for a LAMP Stack.
+// stack returns an item for a LAMP Stack.
 func stack() models.OrderItem {
 	return models.OrderItem{Kind: models.ItemDeploy, Deploy: &models.DeployItem{
 		BlueprintID: lamp, Arguments: []models.BuildItemArgs{{Item: "Web", EnvironmentID: simple}, {Item: "Database", EnvironmentID: simple}},
 	}}
 }
 
-// prov is an item for servers without a blueprint.
+// prov returns an item for servers without a blueprint.
 func prov(env models.ID, quantity int, host string, params ...string) models.OrderItem {
 	return models.OrderItem{Kind: models.ItemProv, Prov: &models.ProvItem{
 		EnvironmentID: env, Quantity: quantity, Hostname: host, OSBuildID: debian, Parameters: pairs(params),
@@ -316,7 +316,7 @@ func pairs(params []string) []models.Param {
 	return out
 }
 
-// wants fails the test unless err carries the code and these words.
+// wants fails the test unless err has the code and these words.
 func wants(t tester, err error, code fault.Code, message string) {
 	t.Helper()
 	if !fault.Is(err, code) || fault.Message(err) != message {

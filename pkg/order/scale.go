@@ -17,11 +17,11 @@ import (
 	"halcyon/pkg/store"
 )
 
-// This file gives a tier of a service more servers, or fewer. A scale item says how
-// many there are to be; what it takes is planned as a deployment into the service,
-// or as a removal from it, so that price, approval and jobs are those of the two.
+// This file scales a tier of a service. A scale item gives the new number of servers. The difference is
+// planned as a deployment into the service, or as a removal from it, and uses their prices, approvals and
+// jobs.
 
-// actionScale is the action of the job whose parts make or remove the servers.
+// actionScale is the action of the parent job that creates or removes the servers.
 const actionScale = "scale"
 
 // CanScale guards scaling by an order of its own.
@@ -32,8 +32,7 @@ func CanScale(a access.Actor, svc *models.Service) error {
 	return CanOrderFor(a, svc.GroupID)
 }
 
-// Scale submits an order with that scale item, whose service is the one that ref
-// names.
+// Scale submits an order with the scale item for the service with the id ref.
 func (s *Service) Scale(ctx context.Context, a access.Actor, ref string, it models.ScaleItem) (*models.Order, error) {
 	return s.order(ctx, a, func(tx *store.Tx) (Draft, error) {
 		svc, err := server.ServiceTx(tx, a, ref)
@@ -48,16 +47,16 @@ func (s *Service) Scale(ctx context.Context, a access.Actor, ref string, it mode
 	})
 }
 
-// onlyOne is for requests that are about nothing but one item.
+// onlyOne is the placing for requests about a single item.
 func onlyOne(*models.OrderItem) fault.Path { return nil }
 
-// Tier is a build item of a deployed blueprint, and how many servers it has.
+// Tier is a build item of a deployed blueprint, with its number of servers.
 type Tier struct {
 	Name     string
 	Quantity int
 }
 
-// Tiers lists the tiers of a service that can be scaled, in the blueprint's order.
+// Tiers returns the tiers of a service that can be scaled, in the blueprint's order.
 func (s *Service) Tiers(ctx context.Context, svc *models.Service) ([]Tier, error) {
 	tx := s.store.Read(ctx)
 	bp, err := s.deployed(tx, svc)
@@ -71,7 +70,7 @@ func (s *Service) Tiers(ctx context.Context, svc *models.Service) ([]Tier, error
 	return tiers(bp, living), nil
 }
 
-// deployed returns the blueprint of a service, whoever may order it by now.
+// deployed returns the blueprint of a service, even if the group may no longer order it.
 func (s *Service) deployed(tx *store.Tx, svc *models.Service) (*models.Blueprint, error) {
 	bp, err := s.catalog.Blueprints.FindTx(tx, access.System("halcyon"), svc.BlueprintID.String())
 	if err != nil {
@@ -159,8 +158,8 @@ func delta(b *models.BlueprintItem, have []models.Server, d *models.ScaleItem) [
 	return []models.Param{{Name: b.Name, Value: fmt.Sprintf("%d -> %d", len(have), d.Quantity)}}
 }
 
-// scaledTier returns the build item that is scaled, and its servers: the one that the
-// item names, or the only one that there is. It gives nil after a complaint.
+// scaledTier returns the build item to scale, and its servers: the one that the item names, or the only
+// one. It returns nil after reporting a problem.
 func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *models.Service, d *models.ScaleItem, at fault.Path) (*models.BlueprintItem, []models.Server) {
 	all := tiers(bp, living)
 	names := make([]string, len(all))
@@ -184,8 +183,7 @@ func (p *planner) scaledTier(bp *models.Blueprint, living []models.Server, svc *
 	return &bp.Items[k], slices.DeleteFunc(living, func(sv models.Server) bool { return sv.Tier != name })
 }
 
-// more plans new servers of a tier: like the newest that works, but for what the
-// item says otherwise.
+// more plans new servers of a tier: like the newest working one, with the changes that the item requests.
 func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blueprint, b *models.BlueprintItem, have []models.Server, at fault.Path) error {
 	d := it.Scale
 	like := &have[len(have)-1]
@@ -207,7 +205,7 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 	for _, x := range like.Parameters {
 		switch key := models.InputKey(x.Name); {
 		case key == models.KeyHostname, key == models.KeyOSBuild, key == models.KeyExpiration, key == "disk_size":
-			// They are that server's own, or known better from its row.
+			// These are values of that server itself, or more accurate in its row.
 		case resized && (key == models.KeyCPUCnt || key == models.KeyMemSize):
 		default:
 			if _, has := models.ParamValue(given, x.Name); !has {
@@ -249,9 +247,9 @@ func (p *planner) more(it *models.OrderItem, svc *models.Service, bp *models.Blu
 	return nil
 }
 
-// naming returns what makes the names of a tier's further servers, and the number to
-// begin with. Where the build item's template has made the name of a server that is
-// there, it goes on; otherwise that server's own name is counted on.
+// naming returns the function for the names of a tier's additional servers, and the number to start with.
+// If an existing server has a name from the build item's template, it continues with the template;
+// otherwise it numbers that server's own name.
 func (p *planner) naming(b *models.BlueprintItem, plan *PlannedService, like *models.Server, have []models.Server, domain string) (func(n int) string, int, error) {
 	const many = 2
 	first := 0
@@ -262,7 +260,7 @@ func (p *planner) naming(b *models.BlueprintItem, plan *PlannedService, like *mo
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, 0, err
 	}
-	as := *p // the service was ordered by its owner, in its order
+	as := *p // as ordered by the service's owner
 	as.actor.Username = owner.Username
 	as.order = &models.Order{Row: models.Row{ID: plan.Service.OrderID}}
 	template := func(n int) string { return as.madeUp(b, plan, n, many, domain) }
@@ -278,7 +276,7 @@ func (p *planner) naming(b *models.BlueprintItem, plan *PlannedService, like *mo
 	return func(n int) string { return short + "-" + strconv.Itoa(n) + rest }, max(first, 1) + 1, nil
 }
 
-// instance is which instance of its tier a server is, 0 when that is not known.
+// instance returns the number of a server within its tier, 0 if it is unknown.
 func instance(sv *models.Server) int {
 	n, err := strconv.Atoi(sv.ItemKey[strings.LastIndexByte(sv.ItemKey, '/')+1:])
 	if err != nil {
@@ -287,8 +285,7 @@ func instance(sv *models.Server) int {
 	return n
 }
 
-// fewer plans the removal of a tier's servers: of those that never worked, and then
-// of the newest.
+// fewer plans the removal of a tier's servers: first those that never worked, then the newest.
 func (p *planner) fewer(it *models.OrderItem, svc *models.Service, have []models.Server, at fault.Path) error {
 	failed := func(sv models.Server) int {
 		if sv.Status == models.ServerProvFailed {
@@ -317,8 +314,8 @@ func (p *planner) fewer(it *models.OrderItem, svc *models.Service, have []models
 	return nil
 }
 
-// changing inserts the job whose parts change a service by the action, and keeps others
-// from changing it at the same time.
+// changing inserts the parent job for changing a service by the action, and prevents concurrent changes of
+// the service.
 func (s *Service) changing(tx *store.Tx, o *models.Order, it *models.OrderItem, svc *models.Service, action string) (*models.Job, error) {
 	if err := claim(tx, svc); err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"halcyon/pkg/query"
 )
 
-// Orders is what can be asked of orders.
+// Orders is the query schema of orders.
 var Orders = &query.Entity{
 	Name: models.ObjectOrder, Plural: "orders", Table: "orders", Prefix: "ORD", Row: new(models.Order),
 	Enums: []query.Enumeration{query.Codes("status", models.OrderStatuses)},
@@ -19,8 +19,8 @@ var Orders = &query.Entity{
 		query.Many("servers", models.ObjectServer, "{to}.id IN (SELECT x.server_id FROM jobs x WHERE x.order_id = {from}.id)"),
 		history.Relation(models.ObjectOrder),
 	},
-	// Whether what waits can go on depends on the catalogue, on quotas and rules, and on
-	// the servers that it is about.
+	// Whether a pending order can proceed depends on the catalogue, on quotas and rules, and on its
+	// servers.
 	Cache: &query.CacheRule{
 		Never: "{row}.status IN ('" + string(models.OrderCart) + "', '" + string(models.OrderPending) + "')",
 	},

@@ -16,19 +16,19 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// edges is the life of an order, as it is documented.
+// edges are the documented status changes of an order.
 var edges = map[models.OrderStatus][]models.OrderStatus{
 	models.OrderCart:     {models.OrderPending, models.OrderActive, models.OrderCanceled},
 	models.OrderPending:  {models.OrderActive, models.OrderDenied, models.OrderCanceled},
 	models.OrderActive:   {models.OrderSuccess, models.OrderWarning, models.OrderFailure, models.OrderCanceled},
-	models.OrderFailure:  {models.OrderActive}, // by a job that is retried
+	models.OrderFailure:  {models.OrderActive}, // by a retried job
 	models.OrderWarning:  {models.OrderActive},
 	models.OrderCanceled: {models.OrderActive},
 }
 
-// Whatever is done to orders, by whomever, in any order: they only go along the
-// edges, a method refuses exactly what its guard refuses, so that documents offer
-// what works, and in the end everything has ended.
+// After any operations, by any callers, in any order: orders only change along the edges, a method refuses
+// exactly when its guard refuses, so that documents offer only working actions, and in the end everything
+// has ended.
 func TestAnySequenceKeepsToTheEdges(t *testing.T) {
 	t.Parallel()
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
@@ -74,7 +74,7 @@ func TestAnySequenceKeepsToTheEdges(t *testing.T) {
 	})
 }
 
-// life is some orders, and the statuses in which they were last seen.
+// life is a set of orders, with the statuses last seen.
 type life struct {
 	*rig
 	t      *rapid.T
@@ -133,8 +133,8 @@ func (m *life) know(o *models.Order) {
 	}
 }
 
-// submitGuard is CanSubmit but for the one thing that is accepted and not offered: the
-// submission of one's own order that waits.
+// submitGuard is CanSubmit, except for the one request that is accepted and not offered: the submission of
+// one's own pending order.
 func submitGuard(a access.Actor, o *models.Order) error {
 	if o.Status == models.OrderPending && o.OwnerID == a.ID {
 		return nil
@@ -142,7 +142,7 @@ func submitGuard(a access.Actor, o *models.Order) error {
 	return order.CanSubmit(a, o)
 }
 
-// act has somebody do something to one of the orders.
+// act lets a random user act on one of the orders.
 func (m *life) act(guard func(access.Actor, *models.Order) error, do func(context.Context, access.Actor, string) (*models.Order, error)) {
 	if len(m.ids) == 0 {
 		return
@@ -152,7 +152,7 @@ func (m *life) act(guard func(access.Actor, *models.Order) error, do func(contex
 	var says error
 	before, err := m.orders.Find(m.t.Context(), a, id.String())
 	if err != nil {
-		says = err // who does not see it is told so
+		says = err // a user who does not see the order is told so
 	} else {
 		says = guard(a, before)
 	}
@@ -173,7 +173,7 @@ func (m *life) add(ctx context.Context, a access.Actor, ref string) (*models.Ord
 func (m *life) edit(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	group := m.group()
 	if !a.Can(access.OrderSubmit, group) {
-		group = 0 // whom an order may be for is another question
+		group = 0 // the rights to the group are tested elsewhere
 	}
 	return m.orders.Edit(ctx, a, ref, func(o *models.Order) error {
 		o.GroupID = group
@@ -200,7 +200,7 @@ func (m *life) duplicate(ctx context.Context, a access.Actor, ref string) (*mode
 	return o, err
 }
 
-// retry has a job of an order tried again.
+// retry retries a job of an order.
 func (m *life) retry() {
 	if len(m.ids) == 0 {
 		return
@@ -213,7 +213,7 @@ func (m *life) retry() {
 	}
 }
 
-// look compares every order with what it was, and with what hangs on it.
+// look compares every order with its last status, and with its jobs and servers.
 func (m *life) look() {
 	for _, id := range m.ids {
 		o := m.find(m.t, id)
@@ -248,7 +248,7 @@ func (m *life) look() {
 	}
 }
 
-// The rows themselves know no other edges.
+// The model allows the same changes.
 func TestEdges(t *testing.T) {
 	t.Parallel()
 	for _, from := range models.OrderStatuses {

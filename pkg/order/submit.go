@@ -29,7 +29,7 @@ func (s *Service) priced(tx *store.Tx, o *models.Order, p *Plan) error {
 // price sets the rate and the summary of the order.
 func (p *Plan) price(o *models.Order) { o.Rate, o.Summary = p.Rate, p.summary() }
 
-// summary says for people what an order does.
+// summary returns a description of the plan for people.
 func (p *Plan) summary() string {
 	var parts []string
 	add := func(verb string, names []string) {
@@ -74,12 +74,12 @@ func (p *Plan) summary() string {
 	return strings.Join(parts, "; ")
 }
 
-// Submit sends the cart for approval; where none is needed, its jobs begin. It leaves a
-// pending order of the actor as it is.
+// Submit sends the cart for approval; without need for approval it starts the jobs. It leaves a pending
+// order of the actor unchanged.
 func (s *Service) Submit(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *ExternalApproval) error {
 		if o.Status == models.OrderPending && a.ID != 0 && o.OwnerID == a.ID {
-			return nil // clients that get an order submit it, whatever state it has
+			return nil // clients that get an order submit it, whatever its status
 		}
 		if err := CanSubmit(a, o); err != nil {
 			return err
@@ -174,8 +174,8 @@ func (v Verdict) over(p *Plan, auto bool, why string) (bool, string) {
 	return auto, why
 }
 
-// autoApproved reports whether the policy approves by itself: the group's, or that
-// of every environment which the order touches.
+// autoApproved reports whether the policy approves the order automatically: the policy of the group, or
+// that of every environment in the order. It also returns the reason.
 func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, string, error) {
 	g, err := s.catalog.Group(tx, o.GroupID)
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *Service) autoApproved(tx *store.Tx, o *models.Order, p *Plan) (bool, st
 	return len(p.envs) > 0, "Approved automatically for its environments", nil
 }
 
-// Approve lets a pending order go on: its jobs begin.
+// Approve approves a pending order and starts its jobs.
 func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, c *ExternalApproval) error {
 		if err := CanApprove(a, o); err != nil {
@@ -202,8 +202,8 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 		if err != nil {
 			return err
 		}
-		// The catalogue may have changed since the order was submitted. What its
-		// owner may order counts, not what the approver may.
+		// The catalogue may have changed since the submission. The plan uses the rights of the owner, not
+		// those of the approver.
 		p, err := s.plan(tx, owner, o, itemPath)
 		if err != nil {
 			return err
@@ -214,14 +214,14 @@ func (s *Service) Approve(ctx context.Context, a access.Actor, ref string) (*mod
 		if err := s.record(tx, a, o, "approved", ""); err != nil {
 			return err
 		}
-		if err := quota.Free(tx, o.ID); err != nil { // the servers themselves reserve
+		if err := quota.Free(tx, o.ID); err != nil { // the servers hold the reservations from here on
 			return err
 		}
 		return s.activate(tx, a, o, p, c)
 	})
 }
 
-// maxReason is how many bytes the reason of a denial may have.
+// maxReason is the maximum length of the reason of a denial, in bytes.
 const maxReason = 4096
 
 // Deny ends a pending order.
@@ -247,8 +247,8 @@ func (s *Service) Deny(ctx context.Context, a access.Actor, ref, reason string) 
 	})
 }
 
-// Cancel ends an order. Running jobs are told to stop and to clean up; the order
-// is CANCELED when the last of them has ended.
+// Cancel cancels an order. Running jobs are told to stop and to clean up; the order is CANCELED when the
+// last of them has ended.
 func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*models.Order, error) {
 	return s.decide(ctx, a, ref, func(tx *store.Tx, o *models.Order, _ *ExternalApproval) error {
 		if err := CanCancel(a, o); err != nil {
@@ -280,7 +280,7 @@ func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*mode
 				return err
 			}
 		}
-		// Jobs that had not begun have ended by now, and the order with them.
+		// Jobs that had not started have ended by now, and perhaps the order with them.
 		fresh, err := lockID(tx, o.ID)
 		if err != nil {
 			return err
@@ -292,8 +292,8 @@ func (s *Service) Cancel(ctx context.Context, a access.Actor, ref string) (*mode
 
 var openJobs = []models.JobStatus{models.JobPending, models.JobQueued, models.JobRunning, models.JobToCancel}
 
-// activate makes services, servers and jobs of the plan: the order's work begins.
-// What the triggers start comes with that of the approval itself.
+// activate creates the services, servers and jobs of the plan, which starts the order. It then starts the
+// jobs that follow the triggers in after and the approval itself.
 func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Plan, c *ExternalApproval, after ...models.Trigger) error {
 	if _, err := s.hooks.Decide(tx, a, models.PreOrderApprove, o, p, c); err != nil {
 		return err
@@ -331,11 +331,11 @@ func (s *Service) activate(tx *store.Tx, a access.Actor, o *models.Order, p *Pla
 	if !p.idle() {
 		return nil
 	}
-	return s.finish(tx, o) // the order had nothing left to do
+	return s.finish(tx, o) // nothing to do: the order ends at once
 }
 
-// start moves a server into a transitional state and begins the job that leads
-// out of it, as a part of parent if that is not 0.
+// start sets a server to a transitional status and starts the job that ends it, as a child of parent unless
+// that is 0.
 func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv *models.Server, to models.ServerStatus, t models.JobType, args models.JobArgs, parent models.ID) error {
 	if err := server.Occupy(tx, sv.ID, to, args); err != nil {
 		return err
@@ -356,7 +356,7 @@ func (s *Service) start(tx *store.Tx, o *models.Order, it *models.OrderItem, sv 
 	return err
 }
 
-// recipient is who owns what an order makes.
+// recipient returns the owner of the results of an order.
 func recipient(o *models.Order) models.ID {
 	if o.RecipientID != 0 {
 		return o.RecipientID
@@ -369,8 +369,8 @@ func (s *Service) record(tx *store.Tx, a access.Actor, o *models.Order, event, m
 	return history.Add(tx, a, models.ObjectOrder, o.ID, event, message, nil, nil)
 }
 
-// Modify submits an order that changes one server as the parameters say. The disk
-// may be "" when the server has one.
+// Modify submits an order that changes one server by the parameters. disk may be "" if the server has one
+// disk.
 func (s *Service) Modify(ctx context.Context, a access.Actor, sv *models.Server, params []models.Param, disk string) (*models.Order, error) {
 	return s.Create(ctx, a, Draft{
 		GroupID: sv.GroupID, Submit: true, place: onlyOne,

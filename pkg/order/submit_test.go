@@ -14,7 +14,7 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// A submission is all or nothing, whatever goes wrong on the way.
+// A submission is all or nothing, for any failure on the way.
 func TestSubmitIsAtomic(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -39,7 +39,7 @@ func TestSubmitIsAtomic(t *testing.T) {
 			}
 		}
 
-		// The catalogue has changed since the order was put together.
+		// The catalogue has changed since the cart was created.
 		environment := func(id models.ID, groups ...models.ID) {
 			t.Helper()
 			_, err := r.catalog.Environments.Update(ctx, r.admin, id.String(), func(e *models.Environment) error { e.GroupIDs = groups; return nil })
@@ -64,7 +64,7 @@ func TestSubmitIsAtomic(t *testing.T) {
 		environment(advanced, foo)
 		environment(simple, foo, bar)
 
-		// The dispatcher does not take the jobs.
+		// The dispatcher rejects the jobs.
 		before = look()
 		r.queue.full = true
 		for what, do := range map[string]func() error{
@@ -85,7 +85,7 @@ func TestSubmitIsAtomic(t *testing.T) {
 			t.Errorf("dispatched: %v", got)
 		}
 
-		// Nothing stands in the way any more.
+		// Now the submission succeeds.
 		if o, err := r.orders.Submit(ctx, r.alice, cart.ID.String()); err != nil || o.Status != models.OrderActive {
 			t.Errorf("submission: %v", err)
 		}
@@ -101,8 +101,7 @@ func TestSubmitIsAtomic(t *testing.T) {
 	})
 }
 
-// An order is approved by itself when its group says so, or every environment
-// that it touches.
+// An order is approved automatically if its group says so, or every environment in it.
 func TestAutoApproval(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -164,7 +163,7 @@ func events(t *testing.T, s *store.Store, id models.ID) []string {
 	return out
 }
 
-// Who may do what to a pending order, and what they are told otherwise.
+// The rights on a pending order, and the errors without them.
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -195,7 +194,7 @@ func TestDecisions(t *testing.T) {
 		_, err = r.orders.Cancel(ctx, r.alice, ref)
 		wants(t, err, fault.Conflict, "Only orders that are in 'CART' or 'PENDING' or 'ACTIVE' state can be canceled. Current state of order is DENIED")
 
-		// Nobody approves their own, also who approves for others.
+		// Users cannot approve their own orders, not even as approvers of others.
 		if err := r.tenancy.CreateMembership(ctx, r.admin, &models.Membership{UserID: r.bob.ID, GroupID: bar, RoleID: 1}); err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +203,7 @@ func TestDecisions(t *testing.T) {
 		_, err = r.orders.Approve(ctx, bob, own.ID.String())
 		wants(t, err, fault.Forbidden, "Nobody approves their own order.")
 
-		// Only super admins order for others, and then what the owner may order counts.
+		// Only super admins order for other users, with the rights of the owner.
 		_, err = r.orders.Create(ctx, r.alice, order.Draft{GroupID: bar, OwnerID: r.bob.ID})
 		wants(t, err, fault.Forbidden, "Only super admins can order on behalf of others.")
 		_, err = r.orders.Create(ctx, r.alice, order.Draft{GroupID: globex})
@@ -220,7 +219,7 @@ func TestDecisions(t *testing.T) {
 			t.Errorf("the order is user %s's and the server user %s's", given.OwnerID, sv.OwnerID)
 		}
 
-		// An empty order, and one for nobody, cannot be submitted.
+		// An empty order, and one without a group, cannot be submitted.
 		_, err = r.orders.Create(ctx, r.alice, order.Draft{GroupID: foo, Submit: true})
 		wants(t, err, fault.Invalid, "items: is empty: an empty order cannot be submitted")
 		_, err = r.orders.Create(ctx, r.alice, order.Draft{Submit: true, Items: []models.OrderItem{deploy(simple, "vm-size", "small")}})
@@ -228,7 +227,7 @@ func TestDecisions(t *testing.T) {
 	})
 }
 
-// A cart is priced anew with every change, and what is refused changes nothing.
+// A cart is priced again after every change, and a refused change has no effect.
 func TestCart(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -301,14 +300,14 @@ func TestCart(t *testing.T) {
 	})
 }
 
-// Canceling an order that is at work stops its jobs and undoes what they made.
+// Canceling a running order stops its jobs and undoes their effects.
 func TestCancelRunning(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
 		ctx := t.Context()
 
-		// Nothing has begun: it ends at once.
+		// Nothing has started: it ends at once.
 		idle := r.create(t, r.alice, foo, true, stack())
 		o, err := r.orders.Cancel(ctx, r.alice, idle.ID.String())
 		if err != nil || o.Status != models.OrderCanceled || !o.Ended() {
@@ -321,8 +320,7 @@ func TestCancelRunning(t *testing.T) {
 		}
 		r.work(t)
 
-		// It is at work: the back end cannot be reached just now, so its job waits
-		// for another attempt.
+		// Running: the back end is unavailable, so its job waits for another attempt.
 		busy := r.create(t, r.alice, foo, true, deploy(simple, "vm-size", "small"))
 		r.begin(t, busy)
 		o, err = r.orders.Cancel(ctx, r.alice, busy.ID.String())
@@ -336,7 +334,7 @@ func TestCancelRunning(t *testing.T) {
 			t.Errorf("the order ended as %s, its server as %s", o.Status, r.made(t, busy)[0].Status)
 		}
 
-		// A change that is canceled leaves the server as it was.
+		// A canceled change leaves the server unchanged.
 		sv := r.server(t, r.alice, foo, "small")
 		change := r.create(t, r.alice, foo, true, mod(sv.ID, "vm-size", "large"))
 		r.begin(t, change)
@@ -352,7 +350,7 @@ func TestCancelRunning(t *testing.T) {
 			t.Errorf("the change ended as %s, its server is %s with %d processors for %s", o.Status, after.Status, after.CPUs, after.Rate)
 		}
 
-		// Part of it is done: that stays, and the order says so.
+		// Partly done: finished parts stay, and the order shows it.
 		part := r.create(t, r.alice, foo, true, deploy(simple, "vm-size", "small"), deploy(simple, "vm-size", "small"))
 		jobs := r.jobsOf(t, part)
 		ids := r.queue.take()
@@ -372,14 +370,14 @@ func TestCancelRunning(t *testing.T) {
 	})
 }
 
-// A job that is tried again makes its order active again.
+// A retried job makes its order active again.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		r := newRig(t, s)
 		ctx := t.Context()
 		r.template(t, rocky, "missing")
-		o := r.create(t, r.alice, foo, true, stack()) // the database is on Rocky Linux
+		o := r.create(t, r.alice, foo, true, stack()) // the database runs Rocky Linux
 		r.work(t)
 		if o = r.find(t, o.ID); o.Status != models.OrderWarning || !o.Ended() {
 			t.Fatalf("the order ended as %s", o.Status)
@@ -425,7 +423,7 @@ func TestRetry(t *testing.T) {
 	})
 }
 
-// An order for a service that is removed takes all its servers with it.
+// An order that removes a service removes all its servers.
 func TestDeleteService(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -452,7 +450,7 @@ func TestDeleteService(t *testing.T) {
 		if del.Status != models.OrderActive || del.Rate != -o.Rate || len(del.Items[0].Decom.Names) != 4 {
 			t.Errorf("deletion: %s for %s of %v", del.Status, del.Rate, del.Items[0].Decom.Names)
 		}
-		// What is being removed already cannot be removed again.
+		// A removal in progress cannot be ordered again.
 		_, err = r.orders.Decommission(ctx, r.alice, first.ID.String())
 		wants(t, err, fault.Conflict, "Only servers that are in 'ACTIVE' or 'PROVFAILED' state can be deleted. Current state of server is DECOM")
 		_, err = r.orders.DeleteService(ctx, r.alice, ref)

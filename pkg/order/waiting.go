@@ -6,8 +6,8 @@ import (
 	"halcyon/pkg/query"
 )
 
-// WaitingFor returns the option that narrows a list of orders to those that wait for
-// the actor: pending ones that the actor could approve, as far as their group says.
+// WaitingFor returns the option that narrows a list of orders to those waiting for the actor: pending ones
+// in groups where the actor may approve.
 func WaitingFor(a access.Actor) query.ListOption {
 	pending := access.Where{SQL: query.Root + ".status = '" + string(models.OrderPending) + "'"}
 	return query.Base(access.And(pending, approvable(a)))

@@ -13,8 +13,8 @@ import (
 	"halcyon/pkg/store/storetest"
 )
 
-// WaitingFor is SQL and CanApprove is Go. This test holds the one against the other,
-// over orders of every status in several groups and of several owners.
+// WaitingFor is SQL and CanApprove is Go. This test compares them on orders of every status in several
+// groups and of several owners.
 func TestWaitingForAgreesWithCanApprove(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -37,7 +37,7 @@ func TestWaitingForAgreesWithCanApprove(t *testing.T) {
 		for _, c := range []struct {
 			who   string
 			actor access.Actor
-			want  int // how many orders wait for them
+			want  int // number of orders waiting for them
 		}{
 			{"super admin", r.admin, 6 * own},
 			{"system", access.System("test"), 6 * own},
@@ -90,7 +90,7 @@ func (r *rig) hire(t *testing.T, u models.User, grants ...grant) access.Actor {
 	return r.actor(t, u.ID)
 }
 
-// placeOrders writes one order for each group, owner and status.
+// placeOrders inserts one order for each group, owner and status.
 func (r *rig) placeOrders(t *testing.T, groups, owners []models.ID) {
 	t.Helper()
 	err := r.store.InTx(t.Context(), func(tx *store.Tx) error {
