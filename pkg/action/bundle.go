@@ -25,8 +25,7 @@ type actionFile struct {
 	Timeout     int               `json:"timeout,omitempty"`
 }
 
-// Export returns an action as a file for another installation, to callers who may change
-// it.
+// Export returns an action as a file for another installation. It is for callers who may change the action.
 func (s *Service) Export(ctx context.Context, a access.Actor, ref string) (bundle.Manifest, error) {
 	x, err := s.Actions.Find(ctx, a, ref)
 	if err != nil {

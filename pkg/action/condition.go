@@ -159,8 +159,8 @@ type undecidedError struct{ reason string }
 
 func (e *undecidedError) Error() string { return e.reason }
 
-// holds reports whether a condition is true; the empty one is. It returns an
-// undecidedError if the evaluation fails or exceeds the limits.
+// holds reports whether a condition is true; an empty one is. The error is undecidedError if the evaluation
+// fails or exceeds the limits.
 func (c *conditions) holds(ctx context.Context, sc scope, text string, f *Facts) (bool, error) {
 	if text == "" {
 		return true, nil

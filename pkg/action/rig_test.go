@@ -55,7 +55,7 @@ type rig struct {
 	alice, bob access.Actor
 }
 
-// queue is a Dispatcher that is worked by hand.
+// queue is a Dispatcher that tests drive by hand.
 type queue struct {
 	mu  sync.Mutex
 	ids []models.ID

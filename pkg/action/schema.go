@@ -7,7 +7,7 @@ import (
 	"halcyon/pkg/query"
 )
 
-// Actions is what can be asked of actions.
+// Actions is the query schema of actions.
 var Actions = &query.Entity{
 	Name: models.ObjectAction, Plural: "actions", Table: "actions", Prefix: "ACT", Row: new(models.Action),
 	Enums: []query.Enumeration{
@@ -25,19 +25,19 @@ var Actions = &query.Entity{
 	Hidden: access.AdministratorsOnly,
 }
 
-// ServerActions is what can be asked of the actions that servers offer.
+// ServerActions is the query schema of the actions that servers offer.
 var ServerActions = &query.Entity{
 	Name: models.ObjectServerAction, Plural: "server-actions", Table: "server_actions", Prefix: "SVA", Row: new(models.ServerAction),
 	Relations: []query.Relation{query.One("action", models.ObjectAction), history.Relation(models.ObjectServerAction)},
 }
 
-// ServiceActions is what can be asked of the actions that services offer.
+// ServiceActions is the query schema of the actions that services offer.
 var ServiceActions = &query.Entity{
 	Name: models.ObjectServiceAction, Plural: "service-actions", Table: "service_actions", Prefix: "RSA", Row: new(models.ServiceAction),
 	Relations: []query.Relation{query.One("action", models.ObjectAction), history.Relation(models.ObjectServiceAction)},
 }
 
-// OrchestrationActions is what can be asked of the actions at trigger points.
+// OrchestrationActions is the query schema of the actions at trigger points.
 var OrchestrationActions = &query.Entity{
 	Name: models.ObjectOrchestrationAction, Plural: "orchestration-actions", Table: "orchestration_actions", Prefix: "ORC", Row: new(models.OrchestrationAction),
 	Enums:     []query.Enumeration{query.Codes("trigger_point", models.Triggers)},
@@ -45,7 +45,7 @@ var OrchestrationActions = &query.Entity{
 	Hidden:    access.AdministratorsOnly,
 }
 
-// Rules is what can be asked of rules.
+// Rules is the query schema of rules.
 var Rules = &query.Entity{
 	Name: models.ObjectRule, Plural: "rules", Table: "rules", Prefix: "RUL", Row: new(models.Rule),
 	Enums:     []query.Enumeration{query.Codes("trigger_point", models.Triggers)},
@@ -53,7 +53,7 @@ var Rules = &query.Entity{
 	Hidden:    access.AdministratorsOnly,
 }
 
-// Applications is what can be asked of applications.
+// Applications is the query schema of applications.
 var Applications = &query.Entity{
 	Name: models.ObjectApplication, Plural: "applications", Table: "applications", Prefix: "APP", Row: new(models.Application),
 	Relations: []query.Relation{
