@@ -20,8 +20,11 @@ func TestPlacementOf(t *testing.T) {
 		"nothing chosen": {nil, func(*provider.Placement) {}},
 		"everything": {
 			[]models.Param{
-				{Name: "sc_nic_0", Value: "dmz"}, {Name: "vmware_datastore", Value: "fast"}, {Name: "vmware_cluster", Value: "DC0_C1"},
-				{Name: "vmware_disk_type", Value: "thin"}, {Name: "link_clone", Value: "true"},
+				{Name: "sc_nic_0", Value: "dmz"},
+				{Name: "vmware_datastore", Value: "fast"},
+				{Name: "vmware_cluster", Value: "DC0_C1"},
+				{Name: "vmware_disk_type", Value: "thin"},
+				{Name: "link_clone", Value: "true"},
 			},
 			func(p *provider.Placement) {
 				p.Network, p.Datastore, p.Cluster, p.ResourcePool, p.DiskType, p.LinkedClone = "dmz", "fast", "DC0_C1", "", "thin", true
